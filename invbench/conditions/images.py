@@ -1,0 +1,72 @@
+"""Photographs as tensors: files, folders, and the six that ship inside scikit-image and scikit-learn."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from invbench.errors import UsageError
+
+__all__ = ["EMBEDDED", "centre_crop", "crops", "embedded", "read_image"]
+
+EMBEDDED = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
+
+
+def read_image(path: Path) -> Tensor:
+    """An image file as (3, H, W) float32 in [0, 1]. Grey becomes RGB, alpha is dropped, 16 bits are scaled.
+
+    Raises ``UsageError`` when the file is missing, cut off, or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            deep = image.mode.startswith("I")
+            array = np.asarray(image if deep else image.convert("RGB"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such image file") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UsageError(f"{path}: not a readable image ({error}); replace or remove it") from None
+    if deep:
+        array = np.repeat((array.astype(np.float64) / 65535)[..., None], 3, axis=-1)
+        return torch.from_numpy(array.astype(np.float32)).movedim(-1, 0).contiguous()
+    return _to_tensor(array)
+
+
+def _to_tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(array)).movedim(-1, 0).contiguous().float() / 255
+
+
+@lru_cache(maxsize=None)
+def embedded(name: str) -> Tensor:
+    """One of the photographs ``EMBEDDED`` as (3, H, W) float32 in [0, 1]; no download, no network."""
+    if name in ("china", "flower"):
+        from sklearn.datasets import load_sample_image
+
+        return _to_tensor(load_sample_image(f"{name}.jpg"))
+    import skimage.data
+
+    return _to_tensor(getattr(skimage.data, name)())
+
+
+def crops(image: Tensor, size: int, count: int) -> list[Tensor]:
+    """``count`` crops of size × size, evenly spaced along the diagonal of (3, H, W); the whole image if it is smaller."""
+    height, width = image.shape[-2:]
+    if min(height, width) < size:
+        return [image]
+    found = []
+    for k in range(count):
+        share = (k + 1) / (count + 1)
+        top, left = int((height - size) * share), int((width - size) * share)
+        found.append(image[:, top : top + size, left : left + size])
+    return found
+
+
+def centre_crop(image: Tensor, multiple: int) -> Tensor:
+    """The largest central part of (3, H, W) whose sides are divisible by ``multiple``."""
+    height, width = (side - side % multiple for side in image.shape[-2:])
+    top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
+    return image[:, top : top + height, left : left + width]

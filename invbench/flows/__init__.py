@@ -1,0 +1,21 @@
+"""Layers of conditional flows. An invertible layer has ``forward(x, cond=None)`` and ``inverse(z, cond=None)``, each
+returning (value, log_det of shape (B,) for the direction called)."""
+
+from invbench.flows.actnorm import ActNorm
+from invbench.flows.conditional_flow import ConditionalFlow
+from invbench.flows.conditioner import ConvConditioner, DenseConditioner
+from invbench.flows.conv1x1 import Conv1x1
+from invbench.flows.coupling import ConditionalCoupling
+from invbench.flows.split import Split
+from invbench.flows.squeeze import Squeeze
+
+__all__ = [
+    "ActNorm",
+    "ConditionalCoupling",
+    "ConditionalFlow",
+    "Conv1x1",
+    "ConvConditioner",
+    "DenseConditioner",
+    "Split",
+    "Squeeze",
+]

@@ -1,0 +1,33 @@
+"""Multi-scale split with a learned Gaussian for the half that leaves (Glow; SRFlow's Split2d)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from invbench.flows.conditioner import Conditioner
+from invbench.flows.shapes import sum_events
+
+__all__ = ["Split"]
+
+
+class Split(nn.Module):
+    """z = [z₁, z₂] → z₁ and the latent ε = (z₂ − mean(z₁))·exp(−logs(z₁)); log_det = −Σ logs.
+
+    Not an invertible layer of the plain contract: ``forward`` returns (z₁, ε, log_det), ``inverse`` takes (z₁, ε).
+    z₁ has the first half of the channels. ``conditioner`` maps them to mean and logs.
+    """
+
+    def __init__(self, channels: int, conditioner: Conditioner) -> None:
+        super().__init__()
+        self.kept = channels // 2
+        self.network = conditioner(self.kept, 2 * (channels - self.kept))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        z1, z2 = z[:, : self.kept], z[:, self.kept :]
+        mean, logs = self.network(z1).chunk(2, dim=1)
+        return z1, (z2 - mean) * (-logs).exp(), -sum_events(logs)
+
+    def inverse(self, z1: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        mean, logs = self.network(z1).chunk(2, dim=1)
+        return torch.cat((z1, mean + eps * logs.exp()), dim=1), sum_events(logs)

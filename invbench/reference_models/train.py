@@ -1,0 +1,61 @@
+"""Train a reference flow on its recipe and write weights and card."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from invbench.errors import UsageError
+from invbench.paths import cache_dir
+from invbench.reference_models.training import TrainingLog, train
+from invbench.reference_models.weights import save_weights, weights_name
+from invbench.targets import resolve
+
+__all__ = ["train_reference"]
+
+
+def train_reference(
+    flow_name: str,
+    coupling: str,
+    size: str,
+    seed: int = 0,
+    out: Path | None = None,
+    progress: Callable[[TrainingLog, int], None] = lambda log, total: None,
+) -> Path:
+    """Train and return the path of the weights. Interrupted, it goes on where it was when called again."""
+    target, factory = resolve(coupling), resolve(flow_name, ("flow",))
+    recipes = importlib.import_module(f"invbench.reference_models.{flow_name}.recipe")
+    if size not in recipes.RECIPES:
+        raise UsageError(f"flow {flow_name!r} has no recipe of size {size!r}; sizes: {', '.join(recipes.RECIPES)}")
+    recipe = recipes.RECIPES[size]
+    path = (out or cache_dir() / "weights" / flow_name) / weights_name(target.name, size, seed)
+    checkpoint = cache_dir() / "checkpoints" / flow_name / f"{path.stem}-{target.digest}.pt"
+    batches = recipes.batches(size, seed)
+    flow = factory.make(target.make, size, seed)
+    log = train(flow, batches, recipe, checkpoint, lambda log: progress(log, recipe.iterations))
+    card = {
+        "flow": flow_name,
+        "size": size,
+        "coupling": target.name,
+        "coupling_digest": target.digest,
+        "seed": seed,
+        "parameters": sum(p.numel() for p in flow.parameters()),
+        "data": f"{recipe.data} (research use only: so are these weights; the embedded photographs were not used)",
+        "recipe": asdict(recipe),
+        "final_bits_per_dimension": log.final / math.log(2) + 8,
+        "bits_per_dimension_every_50_steps": [round(v / math.log(2) + 8, 4) for v in log.nll],
+        "non_finite_steps": log.non_finite_steps,
+        "seconds": round(log.seconds, 1),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()} CPU",
+    }
+    save_weights(flow, card, path)
+    checkpoint.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,102 @@
+"""Trained weights and their cards: where they lie, how they are read and written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from invbench.errors import UsageError
+from invbench.flows import ConditionalFlow
+from invbench.paths import cache_dir, write_atomically
+from invbench.targets import Target, resolve
+
+__all__ = ["digest_file", "find_weights", "load_flow", "load_weights", "save_weights", "weights_name"]
+
+SHIPPED = Path(__file__).parent
+
+
+def weights_name(coupling: str, size: str, seed: int) -> str:
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in coupling)
+    return f"{size}-{safe}-seed{seed}.safetensors"
+
+
+def find_weights(flow: str, coupling: Target, size: str, seed: int) -> Path | None:
+    """The user's own weights in the cache, else the shipped ones, else None.
+
+    Weights trained with another source of the coupling are no weights of this coupling, unless they are shipped ones
+    of a built-in: those are retrained when the numbers would change.
+    """
+    name = weights_name(coupling.name, size, seed)
+    own = cache_dir() / "weights" / flow / name
+    if own.is_file() and read_card(own).get("coupling_digest") == coupling.digest:
+        return own
+    shipped = SHIPPED / flow / "weights" / name
+    builtin = getattr(coupling.entry.obj, "__module__", "").startswith("invbench.")
+    return shipped if shipped.is_file() and builtin else None
+
+
+def read_card(weights: Path) -> dict[str, Any]:
+    """The card beside a weights file; empty when there is none."""
+    try:
+        return dict(json.loads(weights.with_suffix(".json").read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def digest_file(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def save_weights(flow: ConditionalFlow, card: dict[str, Any], path: Path) -> None:
+    """Weights as safetensors, then the card as JSON beside them; each is written whole or not at all."""
+    write_atomically(path, save({k: v.contiguous() for k, v in flow.state_dict().items()}))
+    write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+
+
+def load_weights(flow: ConditionalFlow, path: Path) -> ConditionalFlow:
+    """Load safetensors into ``flow`` and set evaluation mode. Raises ``UsageError`` when the file is cut off or of another model."""
+    try:
+        state = load(path.read_bytes())
+        flow.load_state_dict(state)
+    except FileNotFoundError:
+        raise UsageError(f"weights {path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"weights {path} are unreadable or cut off ({error}); fetch or train them again") from None
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise UsageError(f"weights {path} are of another model: {lines[1].strip() if len(lines) > 1 else error}") from None
+    return flow.eval()
+
+
+def load_flow(
+    name: str = "srflow",
+    coupling: str | Target = "affine",
+    size: str = "mini",
+    weights: str | Path | None = None,
+    seed: int = 0,
+) -> ConditionalFlow:
+    """A trained reference flow in evaluation mode.
+
+    ``coupling`` is a target; ``weights`` a safetensors file, or None for the user's own or the shipped ones of ``seed``.
+    Raises ``UsageError`` when there are no weights, with the command that trains them.
+    """
+    target = coupling if isinstance(coupling, Target) else resolve(coupling)
+    factory = resolve(name, ("flow",))
+    sizes = factory.entry.metadata.get("sizes", ())
+    if size not in sizes:
+        raise UsageError(f"flow {name!r} has no size {size!r}; sizes: {', '.join(sizes)}")
+    path = Path(weights) if weights is not None else find_weights(name, target, size, seed)
+    if path is None:
+        raise UsageError(
+            f"no weights of {name} ({size}, seed {seed}) with coupling {target.name!r}; "
+            f"invbench train {name} --coupling {target.spec} --size {size} --seed {seed}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        flow: ConditionalFlow = factory.make(target.make, size, seed)
+    return load_weights(flow, path)

@@ -1,0 +1,150 @@
+"""One registry class for every kind of thing that has a name: couplings, layers, flows, conditions."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from invbench.errors import UsageError
+
+__all__ = ["CONDITIONS", "COUPLINGS", "FLOWS", "LAYERS", "Registered", "Registry", "coupling", "flow", "layer"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Registered(Generic[T]):
+    """One named thing: the object, where it was defined, and what it says about itself."""
+
+    name: str
+    kind: str
+    obj: T
+    origin: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.obj) or "").partition("\n")[0]
+
+
+class Registry(Mapping[str, Registered[T]], Generic[T]):
+    """Named things of one kind. Iteration is in order of registration.
+
+    ``register`` raises ``UsageError`` when the name is taken by another definition; ``__getitem__`` raises it
+    with the nearest names when the name is unknown. Plugins from the entry-point group are imported at the
+    first look-up; one that fails is kept in ``broken`` as (entry point, reason), to be shown as an error row.
+    """
+
+    def __init__(self, kind: str, group: str | None = None) -> None:
+        self.kind = kind
+        self.group = group
+        self.broken: list[tuple[str, str]] = []
+        self._items: dict[str, Registered[T]] = {}
+        self._plugins_loaded = group is None
+
+    def register(self, name: str, obj: T, metadata: dict[str, Any] | None = None) -> Registered[T]:
+        entry = Registered(name, self.kind, obj, origin(obj), metadata or {})
+        known = self._items.get(name)
+        if known is not None and _file(known.origin) != _file(entry.origin):
+            raise UsageError(
+                f"{self.kind} {name!r} ({entry.origin}) is already registered by {known.origin}; choose another name"
+            )
+        self._items[name] = entry
+        return entry
+
+    def _load_plugins(self) -> None:
+        if self._plugins_loaded:
+            return
+        self._plugins_loaded = True
+        for point in entry_points(group=self.group or ""):
+            try:
+                point.load()
+            except Exception as error:  # a stranger's plugin may raise anything
+                self.broken.append((f"{point.name} = {point.value}", f"{type(error).__name__}: {error}"))
+
+    def __getitem__(self, name: str) -> Registered[T]:
+        self._load_plugins()
+        try:
+            return self._items[name]
+        except KeyError:
+            near = difflib.get_close_matches(name, self._items, n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise UsageError(f"{self.kind} {name!r} is not registered{hint} (invbench list {self.kind}s)") from None
+
+    def __contains__(self, name: object) -> bool:
+        self._load_plugins()
+        return name in self._items
+
+    def __iter__(self) -> Iterator[str]:
+        self._load_plugins()
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        self._load_plugins()
+        return len(self._items)
+
+
+def origin(obj: Any) -> str:
+    """``file:line`` of a definition, or its module when the source is not a file."""
+    target = inspect.unwrap(obj) if callable(obj) else type(obj)
+    try:
+        return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
+    except (OSError, TypeError):
+        return f"{getattr(target, '__module__', '?')}:0"
+
+
+def _file(where: str) -> str:
+    return where.rpartition(":")[0]
+
+
+COUPLINGS: Registry[type] = Registry("coupling", "invbench.couplings")
+LAYERS: Registry[Callable[..., Any]] = Registry("layer", "invbench.layers")
+FLOWS: Registry[Callable[..., Any]] = Registry("flow", "invbench.flows")
+CONDITIONS: Registry[Callable[..., Any]] = Registry("condition")
+
+
+def coupling(name: str) -> Callable[[type], type]:
+    """Register an ``invbench.Elementwise`` subclass under ``name``.
+
+    Raises ``UsageError`` when the class lacks ``forward``, ``inverse`` or ``n_params``, or the name is taken.
+    """
+
+    def decorate(cls: type) -> type:
+        violation = getattr(cls, "contract_violation", None)
+        if violation is None:
+            raise UsageError(f"coupling {name!r} ({origin(cls)}) is not an invbench.Elementwise; derive it from that")
+        problem = violation()
+        if problem:
+            raise UsageError(f"coupling {name!r} ({origin(cls)}) {problem}")
+        COUPLINGS.register(name, cls, dict(getattr(cls, "metadata", {})))
+        return cls
+
+    return decorate
+
+
+def layer(
+    name: str, *, event_shape: tuple[int, ...], cond_shape: tuple[int, ...] | None = None, **metadata: Any
+) -> Callable[[T], T]:
+    """Register a factory ``make(seed)`` of an invertible layer, for events and conditions of these shapes (no batch)."""
+
+    def decorate(make: T) -> T:
+        shapes = {"event_shape": tuple(event_shape), "cond_shape": tuple(cond_shape) if cond_shape else None}
+        LAYERS.register(name, make, {**shapes, **metadata})  # type: ignore[arg-type]
+        return make
+
+    return decorate
+
+
+def flow(name: str, **metadata: Any) -> Callable[[T], T]:
+    """Register a factory ``make(coupling, size, seed)`` of a conditional flow."""
+
+    def decorate(make: T) -> T:
+        FLOWS.register(name, make, metadata)  # type: ignore[arg-type]
+        return make
+
+    return decorate

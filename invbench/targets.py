@@ -1,0 +1,179 @@
+"""Targets: a registered name, ``name(option=…)``, ``path/file.py``, ``path/file.py:Name`` or ``package.module:Name``."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from invbench.couplings.base import Elementwise
+from invbench.errors import InvbenchError, UsageError
+from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
+
+__all__ = ["Target", "resolve", "resolve_all"]
+
+_REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS, "flow": FLOWS}
+_CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A named subject: what was asked for, what was found, and a factory of it."""
+
+    spec: str
+    entry: Registered[Any]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        return self.entry.kind
+
+    @property
+    def name(self) -> str:
+        """The name in tables: the registered one, with its options."""
+        if not self.options:
+            return self.entry.name
+        return f"{self.entry.name}({','.join(f'{k}={v!r}' for k, v in self.options.items())})"
+
+    @property
+    def make(self) -> Callable[..., Any]:
+        """The registered object with the options bound."""
+        return functools.partial(self.entry.obj, **self.options) if self.options else self.entry.obj
+
+    @property
+    def digest(self) -> str:
+        """Hash of the source of the entry and of the classes it inherits from, and of its options."""
+        classes = inspect.getmro(self.entry.obj) if inspect.isclass(self.entry.obj) else [self.entry.obj]
+        files = {f for c in classes if (f := _source_file(c)) is not None}
+        digest = hashlib.sha256(repr(sorted(self.options.items())).encode())
+        for file in sorted(files, key=lambda f: Path(f).name):
+            digest.update(Path(file).read_bytes())
+        return digest.hexdigest()[:16]
+
+
+def _source_file(obj: Any) -> str | None:
+    module = getattr(obj, "__module__", "")
+    if module.partition(".")[0] in ("builtins", "torch", "typing", "abc"):
+        return None
+    try:
+        return inspect.getsourcefile(obj)
+    except TypeError:
+        return None
+
+
+def resolve(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> Target:
+    """The one target that ``spec`` names. Raises ``UsageError`` when there is none, or several."""
+    found = resolve_all(spec, kinds)
+    if len(found) > 1:
+        names = ", ".join(target.name for target in found)
+        raise UsageError(f"{spec} holds several targets ({names}); say which, as {spec}:NAME")
+    return found[0]
+
+
+def resolve_all(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> list[Target]:
+    """Every target of these kinds that ``spec`` names: a file without ``:Name`` may define several."""
+    what = " or ".join(kinds)
+    name, options = _split_call(spec)
+    where, colon, attribute = name.rpartition(":")
+    if not colon:
+        where, attribute = name, ""
+    if where.endswith(".py") or "/" in where:
+        return _from_module(spec, _load_file(Path(where)), attribute, kinds, options)
+    if colon:
+        return _from_module(spec, _import(where), attribute, kinds, options)
+    for kind in kinds:
+        if name in _REGISTRIES[kind]:
+            return [_target(spec, _REGISTRIES[kind][name], options)]
+    if len(kinds) == 1:
+        _REGISTRIES[kinds[0]][name]  # raises, with the nearest names
+    raise UsageError(f"{name!r} is no registered {what} (invbench list)")
+
+
+def _split_call(spec: str) -> tuple[str, dict[str, Any]]:
+    match = _CALL.match(spec)
+    if match is None:
+        return spec, {}
+    try:
+        call = ast.parse(f"f({match['options']})", mode="eval").body
+        assert isinstance(call, ast.Call) and not call.args
+        return match["name"], {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
+    except (SyntaxError, ValueError, AssertionError):
+        raise UsageError(f"{spec}: options must be name=literal, as in rq(bins=16)") from None
+
+
+def _target(spec: str, entry: Registered[Any], options: dict[str, Any]) -> Target:
+    if options:
+        try:
+            inspect.signature(entry.obj).bind_partial(**options)
+        except TypeError as error:
+            raise UsageError(f"{entry.kind} {entry.name!r} ({entry.origin}): {error}") from None
+    return Target(spec, entry, options)
+
+
+def _from_module(
+    spec: str, module: ModuleType, attribute: str, kinds: tuple[str, ...], options: dict[str, Any]
+) -> list[Target]:
+    mine = [
+        entry
+        for kind in kinds
+        for entry in _REGISTRIES[kind].values()
+        if getattr(entry.obj, "__module__", None) == module.__name__
+    ]
+    if not attribute:
+        if mine:
+            return [_target(spec, entry, options) for entry in mine]
+        raise UsageError(
+            f"{spec} registers no {' or '.join(kinds)}; decorate one, as in @invbench.coupling('name'), or name it: {spec}:NAME"
+        )
+    obj = getattr(module, attribute, None)
+    for entry in mine:
+        if entry.name == attribute or entry.obj is obj:
+            return [_target(spec, entry, options)]
+    if "coupling" in kinds and inspect.isclass(obj) and issubclass(obj, Elementwise):
+        problem = obj.contract_violation()
+        if problem:
+            raise UsageError(f"coupling {attribute!r} ({spec}) {problem}")
+        return [_target(spec, COUPLINGS.register(attribute, obj, dict(obj.metadata)), options)]
+    have = ", ".join(entry.name for entry in mine) or "none"
+    raise UsageError(f"{spec}: no {' or '.join(kinds)} named {attribute!r} there (found: {have})")
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except InvbenchError:
+        raise
+    except Exception as error:  # a stranger's module may raise anything
+        raise UsageError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+
+
+def _load_file(path: Path) -> ModuleType:
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    name = f"invbench_target_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, InvbenchError) or not isinstance(error, (Exception, SystemExit)):
+            raise
+        raise UsageError(f"cannot load {path}: {type(error).__name__}: {error}") from error
+    return module
