@@ -8,6 +8,7 @@ from invbench.flows.conv1x1 import Conv1x1
 from invbench.flows.coupling import ConditionalCoupling
 from invbench.flows.split import Split
 from invbench.flows.squeeze import Squeeze
+from invbench.flows import registered as _registered  # noqa: F401  registers the layers
 
 __all__ = [
     "ActNorm",

@@ -1,5 +1,5 @@
 """Reference flows: model, recipe, weights and card of each. Importing this package registers them."""
 
-from invbench.reference_models import srflow
+from invbench.reference_models import srflow, toy2d
 
-__all__ = ["srflow"]
+__all__ = ["srflow", "toy2d"]

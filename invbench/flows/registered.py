@@ -1,0 +1,75 @@
+"""The flow layers on the stand: factories ``make(seed)`` of small layers with weights away from their initial values."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from invbench.couplings import Affine, ModifiedRQ
+from invbench.flows.actnorm import ActNorm
+from invbench.flows.conditioner import ConvConditioner, DenseConditioner
+from invbench.flows.conv1x1 import Conv1x1
+from invbench.flows.coupling import ConditionalCoupling
+from invbench.flows.squeeze import Squeeze
+from invbench.registry import layer
+
+__all__ = ["shaken"]
+
+
+def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
+    """Add N(0, amount²) to every parameter, so that zero-initialised heads do something."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += amount * torch.randn(parameter.shape, generator=generator)
+    return module
+
+
+@layer("actnorm", event_shape=(3, 4, 4))
+def actnorm(seed: int) -> nn.Module:
+    """ActNorm over three channels."""
+    return shaken(ActNorm(3), seed)
+
+
+@layer("conv1x1", event_shape=(4, 2, 2))
+def conv1x1(seed: int) -> nn.Module:
+    """Invertible 1×1 convolution over four channels."""
+    return shaken(Conv1x1(4), seed, 0.1)
+
+
+@layer("squeeze", event_shape=(4, 4))
+def squeeze(seed: int) -> nn.Module:
+    """Space to depth, viewed back to the input's shape so that the laws of a shape-keeping layer apply."""
+    return SqueezeBack()
+
+
+class SqueezeBack(nn.Module):
+    """(B, H, W) → squeeze → the same numbers in the input's shape."""
+
+    def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z, log_det = Squeeze()(x[:, None])
+        return z.reshape(x.shape), log_det
+
+    def inverse(self, z: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x, log_det = Squeeze().inverse(z.reshape(z.shape[0], 4, z.shape[1] // 2, z.shape[2] // 2))
+        return x[:, 0], log_det
+
+
+@layer("affine-block", event_shape=(6,), cond_shape=(2,))
+def affine_block(seed: int) -> nn.Module:
+    """Conditional affine coupling block on six dimensions, dense conditioner."""
+    return shaken(ConditionalCoupling(Affine(), 6, 3, 2, partial(DenseConditioner, width=16, hidden=1)), seed, 0.2)
+
+
+@layer("spline-block", event_shape=(4, 2, 2), cond_shape=(2, 2, 2))
+def spline_block(seed: int) -> nn.Module:
+    """Conditional modified-RQ coupling block on images of four channels, convolutional conditioner."""
+    return shaken(ConditionalCoupling(ModifiedRQ(), 4, 2, 2, partial(ConvConditioner, width=8)), seed, 0.1)
+
+
+@layer("injector", event_shape=(4, 2, 2), cond_shape=(2, 2, 2))
+def injector(seed: int) -> nn.Module:
+    """Affine injector: all channels transformed by the condition alone."""
+    return shaken(ConditionalCoupling(Affine(), 4, 0, 2, partial(ConvConditioner, width=8)), seed, 0.1)

@@ -1,0 +1,1 @@
+"""What is measured: explosions, stability, image quality, variance along depth, intervals."""

@@ -1,0 +1,42 @@
+"""Image quality of samples against ground truth. Images in [0, 1], shape (B, 3, H, W).
+
+Conventions: samples are clamped to [0, 1] first, +Inf becomes 1, −Inf and NaN become 0 (black, as the artefacts look).
+Identical images have PSNR 100 dB instead of infinity, so that means and deviations exist.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from invbench.conditions.resample import bicubic, quantise
+
+__all__ = ["PSNR_CEILING", "displayable", "lr_psnr", "psnr", "ssim"]
+
+PSNR_CEILING = 100.0
+
+
+def displayable(samples: Tensor) -> Tensor:
+    """Samples as a screen shows them: clamped to [0, 1], NaN black."""
+    return samples.nan_to_num(nan=0.0, posinf=1.0, neginf=0.0).clamp(0, 1)
+
+
+def psnr(images: Tensor, truth: Tensor) -> Tensor:
+    """−10·log10 of the mean squared error over the pixels and channels of each image, data range 1; shape (B,)."""
+    error = (displayable(images).double() - truth.double()).square().flatten(1).mean(1)
+    return (-10 * torch.log10(error.clamp(min=1e-300))).clamp(max=PSNR_CEILING)
+
+
+def ssim(images: Tensor, truth: Tensor) -> Tensor:
+    """SSIM (Wang et al. 2004), 11×11 Gaussian of σ = 1.5, mean over channels (torchmetrics); shape (B,)."""
+    value = structural_similarity_index_measure(
+        displayable(images), truth.expand_as(images), data_range=1.0, sigma=1.5, kernel_size=11, reduction="none"
+    )
+    assert isinstance(value, Tensor)
+    return value.reshape(-1)
+
+
+def lr_psnr(samples: Tensor, low: Tensor, scale: int) -> Tensor:
+    """PSNR in the low-resolution domain: sample → [0, 1] → 8 bits → bicubic ÷ scale → 8 bits, against ``low`` (NTIRE 2021)."""
+    return psnr(quantise(bicubic(quantise(displayable(samples)), 1 / scale)), low)

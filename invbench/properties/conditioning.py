@@ -1,0 +1,95 @@
+"""How much error a correct implementation may make: rounding times what the map itself does to rounding.
+
+A forward pass in a dtype with unit roundoff u perturbs the exact result by a few u·S, where
+
+    S = |f(x)| + |f(0)| + (change of f under a change of x by u·(|x| + 1))/u + 1.
+
+f(0) stands for the shift: a sound y = s·x + t that cancels to y ≈ 0 still carries errors of size u·|t|. The 1 is the scale
+of the data: a spline that adds a box edge promises no relative accuracy near 0. The inverse turns a change δ = u·S of y
+into at most spread(δ), so
+
+    |x̂ − x| ≤ C·(u·(|x| + 1) + spread(u·S)),   C = 30, the threshold of LAPACK's tests (numerics.md, section 4).
+
+All of it is evaluated on a float64 twin of the same parameters. For a coupling, spread(δ) is δ times the largest slope that
+the twin reports at y ± kδ, so noise of the value cannot excuse itself; and, where δ stands far above the twin's own rounding,
+the change of the value over ± 8δ as well, because a steep place narrower than δ shows in no slope. For a layer it is the largest
+change over fixed sign patterns, a lower estimate that the slack C covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from invbench.properties.subject import Subject
+
+__all__ = ["SLACK", "log_det_spread", "magnitude", "rounding_scale", "unit_roundoff", "value_spread"]
+
+SLACK = 30.0
+NEIGHBOURS = (-8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
+TWIN_NOISE = 1e-10  # differences of a float64 twin over a smaller step would measure its rounding
+
+
+def unit_roundoff(dtype: torch.dtype) -> float:
+    return torch.finfo(dtype).eps / 2
+
+
+def magnitude(subject: Subject, v: Tensor) -> Tensor:
+    """|v| per element of a coupling, max |v| per row of a layer."""
+    if subject.elementwise:
+        return v.abs()
+    return v.abs().flatten(1).amax(1) if v.shape[0] else v.new_zeros(0)
+
+
+def _widened(subject: Subject, delta: Tensor, v: Tensor) -> Tensor:
+    return delta if subject.elementwise else delta.reshape(-1, *[1] * (v.ndim - 1))
+
+
+def _patterns(v: Tensor) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    random = [torch.randint(0, 2, v.shape[1:], generator=generator).to(v)[None] * 2 - 1 for _ in range(4)]
+    return [torch.ones_like(v[:1]), *random]
+
+
+def value_spread(twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool) -> Tensor:
+    """How far f (or f⁻¹) moves when v moves by δ; δ and the result are as ``magnitude`` gives them."""
+    if twin.elementwise:
+        centre, slope = twin.log_slopes(v, cond, inverse)
+        moved = torch.zeros_like(v)
+        for k in NEIGHBOURS:
+            value, near = twin.log_slopes(v + k * delta, cond, inverse)
+            slope, moved = torch.maximum(slope, near), torch.maximum(moved, (value - centre).abs() / abs(k))
+        by_slope = delta * slope.exp()
+        resolved = delta > TWIN_NOISE * (v.abs() + 1)
+        return torch.where(resolved, torch.maximum(by_slope, moved), by_slope)
+    function = twin.inverse if inverse else twin.forward
+    centre, step = function(v, cond)[0], _widened(twin, delta, v)
+    moved = [(function(v + step * sign, cond)[0] - centre).abs() for sign in _patterns(v)]
+    return magnitude(twin, torch.stack(moved).amax(0))
+
+
+def log_det_spread(twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool) -> Tensor:
+    """How far the log-determinant (log-slope, for a coupling) moves when v moves by up to 8δ."""
+    log_det: Callable[[Tensor], Tensor]
+    if twin.elementwise:
+        log_det = lambda v: twin.log_slopes(v, cond, inverse)[1]  # noqa: E731
+        patterns = [torch.ones_like(v[:1])]
+    else:
+        log_det = lambda v: (twin.inverse if inverse else twin.forward)(v, cond)[1]  # noqa: E731
+        patterns = _patterns(v)
+    centre, step = log_det(v), _widened(twin, delta, v)
+    return torch.stack([(log_det(v + k * step * s) - centre).abs() for k in NEIGHBOURS for s in patterns]).amax(0)
+
+
+def rounding_scale(twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool = False) -> Tensor:
+    """S of the module docstring for the forward map at v (or the inverse map): one rounding error is about u·S."""
+    function = twin.inverse if inverse else twin.forward
+    delta = u * (magnitude(twin, v) + 1)
+    return (
+        magnitude(twin, function(v, cond)[0])
+        + magnitude(twin, function(torch.zeros_like(v), cond)[0])
+        + value_spread(twin, v, cond, delta, inverse) / u
+        + 1
+    )

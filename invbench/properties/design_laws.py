@@ -1,0 +1,70 @@
+"""Laws about slopes: what a design declares must be true; what the paper asks of a design is reported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+
+from invbench.properties.law import Case, Violation, law
+from invbench.properties.subject import Subject
+
+FAR = 2.0**40  # tail slopes are read there, in float64
+
+
+@law("declared-slopes", needs=("elementwise",))
+def declared_slopes(subject: Subject, case: Case) -> Iterator[Violation]:
+    """Slopes lie within the declared ``slope_range`` and ``slope_bounds(params)``, to 1e-6 relative, in float64: a bound that does
+    not hold is worse than none."""
+    twin = subject.twin()
+    x, cond = case.double()
+    assert cond is not None
+    with torch.no_grad():
+        slope = twin.log_slopes(x, cond)[1].exp()
+        ranges = []
+        if (constants := subject.declared.get("slope_range")) is not None:
+            ranges.append(("slope_range", torch.tensor(constants[0]).double(), torch.tensor(constants[1]).double()))
+        if "slope_bounds" in subject.declared:
+            low, high = twin.module.slope_bounds(cond.movedim(1, 0))  # type: ignore[operator]
+            ranges.append(("slope_bounds", low, high))
+    for what, low, high in ranges:
+        below, above = low / slope, slope / high.clamp(min=1e-300)
+        worst = torch.maximum(below, above).nan_to_num(nan=0.0).max().item()
+        if worst > 1 + 1e-6:
+            yield Violation(worst, 1 + 1e-6, f"a slope leaves the declared {what} by a factor {worst:.6g}")
+
+
+@law("declared-displacement", needs=("elementwise",))
+def declared_displacement(subject: Subject, case: Case) -> Iterator[Violation]:
+    """Half the range of c⁻¹(y) − y over y, the least sup |c⁻¹(y) − (y − t)| over shifts t, stays within the declared ``displacement``."""
+    bound = subject.declared.get("displacement")
+    if bound is None or not math.isfinite(bound) or case.recipe.log2_scale > 20:
+        return
+    twin = subject.twin()
+    x, cond = case.double()
+    assert cond is not None
+    rows = cond[:1].expand_as(cond)  # one parameter set per column, so that the range is over y alone
+    with torch.no_grad():
+        moved = twin.log_slopes(x, rows, inverse=True)[0] - x
+    half = ((moved.amax(0) - moved.amin(0)) / 2).max().item()
+    if half > bound + 1e-9 * (1 + x.abs().max().item()):
+        yield Violation(half, bound, f"the inverse moves values by {half:.6g}, declared displacement {bound:.6g}")
+
+
+@law("equal-tails", severity="design", needs=("elementwise",))
+def equal_tails(subject: Subject, case: Case) -> Iterator[Violation]:
+    """The slope far outside does not depend on the parameters (the paper's Remark 2): max/min over both tails ≤ 1.001 at |x| = 2⁴⁰."""
+    ratio = tail_slope_ratio(subject, case)
+    if ratio > 1.001:
+        yield Violation(ratio, 1.001, f"tail slopes differ by a factor {ratio:.4g} between parameters")
+
+
+def tail_slope_ratio(subject: Subject, case: Case) -> float:
+    """max/min of c′(±2⁴⁰) over the case's parameters, in float64."""
+    twin = subject.twin()
+    _, cond = case.double()
+    far = torch.full(case.x.shape, FAR, dtype=torch.float64)
+    with torch.no_grad():
+        tails = torch.stack([twin.log_slopes(sign * far, cond)[1] for sign in (1, -1)])
+    return (tails.max() - tails.min()).exp().item() if tails.numel() else 1.0
