@@ -1,10 +1,51 @@
 """invbench: a crash-test laboratory for invertible networks."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invbench import flows as _flows  # noqa: F401  registers the layers
+from invbench import reference_models as _reference_models  # noqa: F401  registers the flows
+from invbench.conditions import families as _families  # noqa: F401  registers the conditions
 from invbench.couplings import Elementwise
-from invbench.errors import InvbenchError, UsageError
-from invbench import reference_models as _reference_models  # registers the flows
-from invbench.reference_models.weights import load_flow
+from invbench.errors import HarnessError, InvbenchError, UsageError
 from invbench.registry import coupling, flow, layer
 
-__all__ = ["Elementwise", "InvbenchError", "UsageError", "coupling", "flow", "layer"]
+if TYPE_CHECKING:
+    from invbench.bench.run import run
+    from invbench.properties import Report, check
+    from invbench.reference_models.weights import load_flow
+    from invbench.report.table import leaderboard
+
+__all__ = [
+    "Elementwise",
+    "HarnessError",
+    "InvbenchError",
+    "Report",
+    "UsageError",
+    "check",
+    "coupling",
+    "flow",
+    "layer",
+    "leaderboard",
+    "load_flow",
+    "run",
+]
 __version__ = "0.1.0"
+
+# imported at first use: a file that only defines a coupling need not wait for the bench
+_LAZY = {
+    "Report": "invbench.properties",
+    "check": "invbench.properties",
+    "leaderboard": "invbench.report.table",
+    "load_flow": "invbench.reference_models.weights",
+    "run": "invbench.bench.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'invbench' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import time
@@ -33,6 +34,10 @@ class Recipe:
     lr: float = 1e-3
     clip: float = 10.0
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:8]
 
 
 @dataclass

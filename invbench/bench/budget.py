@@ -1,0 +1,26 @@
+"""How much to measure: three fixed budgets, no tuning per model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BUDGETS", "Budget"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """``check``: sweep of the coupling track; ``toy_seeds``; the rest is the SR track."""
+
+    check: str
+    toy_seeds: int
+    crops: int
+    limit: int | None
+    severities: tuple[int, ...]
+    families: tuple[str, ...]
+
+
+BUDGETS = {
+    "smoke": Budget("smoke", 2, 1, 6, (3,), ("noise", "binarise")),
+    "default": Budget("default", 10, 2, None, (1, 2, 3, 4, 5), ()),
+}
+BUDGETS["full"] = Budget("deep", 20, 4, None, (1, 2, 3, 4, 5), ())

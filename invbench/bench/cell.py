@@ -1,0 +1,77 @@
+"""A cell: one measurement of the leaderboard, what it is and what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["FAILED", "PROTOCOL", "SCHEMA", "Cell", "CellSpec", "Status", "slug"]
+
+SCHEMA = 1  # of the file
+PROTOCOL = 1  # of the measurement: raised when numbers of old cells no longer compare
+
+Status = Literal["ok", "diverged", "error", "oom", "timeout", "skipped"]
+FAILED = ("error", "oom", "timeout")  # cells that should have a number and have none
+
+Number = bool | int | float | str | None
+
+
+class CellSpec(BaseModel):
+    """What is to be measured. Its hash is the cell's key; ``target`` and ``exclusive`` do not enter it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    track: str
+    entry: str = Field(max_length=200)
+    case: str = Field(max_length=200)
+    seed: int = 0
+    entry_digest: str
+    weights_digest: str = ""
+    dtype: str = "float32"
+    device: str = "cpu"
+    batch_size: int = 1
+    settings: dict[str, Number] = Field(default_factory=dict)
+    protocol: int = PROTOCOL
+    target: str = Field(default="", exclude=True)
+    exclusive: bool = Field(default=False, exclude=True)
+
+    @property
+    def key(self) -> str:
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def path(self) -> str:
+        """Below the results folder; names from outside cannot leave it."""
+        return f"{slug(self.track)}/{slug(self.entry)}/{self.key}.json"
+
+
+class Cell(BaseModel):
+    """A finished cell. Non-finite numbers are stored as the strings Infinity, -Infinity and NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    schema_version: int = SCHEMA
+    key: str
+    spec: CellSpec
+    status: Status
+    reason: str = Field(default="", max_length=4000)
+    measures: dict[str, Number | list[Number] | dict[str, Number]] = Field(default_factory=dict)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    def numbers(self, name: str) -> list[float]:
+        """A per-input list of measures as floats; empty when absent."""
+        values = self.measures.get(name)
+        return [float(v) for v in values if v is not None] if isinstance(values, list) else []
+
+
+def slug(name: str) -> str:
+    """A safe file name for any name: unchanged when it is plain, else cleaned and told apart by a hash."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60]
+    if plain == name:
+        return name
+    return f"{plain or 'entry'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,117 @@
+"""Fill the leaderboard: plan the cells, skip what is there, run the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import torch
+
+from invbench.bench.budget import BUDGETS
+from invbench.bench.cell import Cell, CellSpec
+from invbench.bench.engine import default_workers, run_cells
+from invbench.bench.store import Store
+from invbench.bench.track import Options
+from invbench.bench.tracks import TRACKS
+from invbench.bench.tracks.sr import dataset_check
+from invbench.errors import UsageError
+from invbench.properties.check import parse_dtype
+from invbench.registry import CONDITIONS, COUPLINGS
+from invbench.targets import Target, resolve_all
+
+__all__ = ["Outcome", "plan", "run"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``planned`` cells, of which ``finished`` were there before; ``ran`` counts the others by status."""
+
+    planned: int
+    finished: int
+    ran: dict[str, int]
+    failures: list[str]
+
+
+def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> list[CellSpec]:
+    """Every cell of these tracks and entries. Raises ``UsageError`` for what does not exist, before anything runs.
+
+    Entries are interleaved, and a model's first cells come before its others, so that two workers rarely train
+    the same model.
+    """
+    for name in tracks:
+        if name not in TRACKS:
+            raise UsageError(f"track {name!r} is not known; known: {', '.join(TRACKS)} (invbench list tracks)")
+    for name in options.families:
+        CONDITIONS[name]
+    parse_dtype(options.dtype)
+    if options.device != "cpu" and not torch.cuda.is_available():
+        raise UsageError(f"device {options.device!r} is not available here; invbench doctor shows what is")
+    if "sr" in tracks:
+        dataset_check(options.datasets)
+    targets: list[Target] = [t for spec in (entries or builtin_entries()) for t in resolve_all(spec)]
+    planned = []
+    for name in tracks:
+        per_entry = [TRACKS[name].plan(target, options) for target in targets]
+        planned += [spec for group in zip_longest(*per_entry) for spec in group if spec is not None]
+    return planned
+
+
+def builtin_entries() -> list[str]:
+    """Names of the couplings that ship with invbench."""
+    return [name for name, entry in COUPLINGS.items() if entry.obj.__module__.startswith("invbench.")]
+
+
+def run(
+    tracks: Sequence[str] = tuple(TRACKS),
+    entries: Sequence[str] = (),
+    budget: str = "default",
+    seeds: int | None = None,
+    results: str | Path = "results",
+    workers: int | None = None,
+    dtype: str = "float32",
+    device: str = "cpu",
+    datasets: Sequence[str] = ("embedded",),
+    families: Sequence[str] = (),
+    retry: Sequence[str] = (),
+    started: Callable[[int, int], None] = lambda planned, missing: None,
+    done: Callable[[Cell], None] = lambda cell: None,
+) -> Outcome:
+    """Measure what is missing. Cells that are there are never computed again, unless their status is in ``retry``.
+
+    ``entries`` are targets; none means the built-in couplings. Raises ``UsageError`` for what does not exist and
+    ``HarnessError`` when a result cannot be written.
+    """
+    options = options_of(budget, seeds, dtype, device, datasets, families)
+    specs = plan(tracks, entries, options)
+    store = Store(Path(results))
+    missing = [s for s in specs if (cell := store.get(s)) is None or cell.status in retry]
+    started(len(specs), len(missing))
+    ran: Counter[str] = Counter()
+    failures: list[str] = []
+
+    def finish(cell: Cell) -> None:
+        ran[cell.status] += 1
+        if cell.status not in ("ok", "diverged", "skipped"):
+            failures.append(f"{cell.spec.track} {cell.spec.entry} {cell.spec.case}: {cell.status}: {cell.reason}")
+        done(cell)
+
+    run_cells(missing, workers or default_workers(), Path(results), finish)
+    return Outcome(len(specs), len(specs) - len(missing), dict(ran), failures)
+
+
+def options_of(
+    budget: str,
+    seeds: int | None,
+    dtype: str,
+    device: str,
+    datasets: Sequence[str],
+    families: Sequence[str],
+) -> Options:
+    if budget not in BUDGETS:
+        raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
+    if seeds is not None and seeds < 1:
+        raise UsageError(f"seeds must be 1 or more, got {seeds}")
+    return Options(budget, BUDGETS[budget], seeds, dtype, device, tuple(datasets), tuple(families))

@@ -1,0 +1,75 @@
+"""One JSON file per cell: written whole or not at all, read with care, never deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from invbench.bench.cell import Cell, CellSpec
+from invbench.errors import HarnessError
+from invbench.paths import write_atomically
+
+__all__ = ["Store", "Unreadable"]
+
+MAX_BYTES = 8_000_000
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that is no cell, and why."""
+
+    path: Path
+    reason: str
+
+
+class Store:
+    """The cells below a results folder, which need not exist yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, cell: Cell) -> Path:
+        """Write a cell under its key. A damaged file of that name is kept beside it as ``*.unreadable``."""
+        path = self.root / cell.spec.path
+        if path.exists() and isinstance(self._read(path), Unreadable):
+            path.replace(path.with_suffix(".json.unreadable"))
+        write_atomically(path, (cell.model_dump_json(indent=1) + "\n").encode())
+        return path
+
+    def get(self, spec: CellSpec) -> Cell | None:
+        """The finished cell of ``spec``, or None when there is none or its file is damaged."""
+        path = self.root / spec.path
+        if not path.is_file():
+            return None
+        cell = self._read(path)
+        return cell if isinstance(cell, Cell) else None
+
+    def load(self) -> tuple[list[Cell], list[Unreadable]]:
+        """Every cell, in order of path, and every file that is not one."""
+        if self.root.exists() and not self.root.is_dir():
+            raise HarnessError(f"{self.root} is not a folder; give --results a folder")
+        cells, damaged = [], []
+        for path in sorted(self.root.glob("*/*/*.json")):
+            found = self._read(path)
+            if isinstance(found, Cell):
+                cells.append(found)
+            else:
+                damaged.append(found)
+        return cells, damaged
+
+    def _read(self, path: Path) -> Cell | Unreadable:
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                return Unreadable(path, f"larger than {MAX_BYTES} bytes")
+            cell = Cell.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "file"
+            return Unreadable(path, f"{where}: {first['msg']}")
+        except (OSError, RecursionError) as error:
+            return Unreadable(path, str(error))
+        if cell.key != cell.spec.key or path.stem != cell.key:
+            return Unreadable(path, "its content does not match its key")
+        return cell

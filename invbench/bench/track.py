@@ -1,0 +1,43 @@
+"""A track of the leaderboard: which cells an entry has, and how one is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from invbench.bench.budget import Budget
+from invbench.bench.cell import CellSpec, Status
+from invbench.targets import Target
+
+__all__ = ["Measured", "Options", "Track"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller of ``run`` chose; None means the budget's own."""
+
+    budget: str
+    size: Budget
+    seeds: int | None = None
+    dtype: str = "float32"
+    device: str = "cpu"
+    datasets: tuple[str, ...] = ("embedded",)
+    families: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a measurement returns; an exception becomes a cell of status ``error``."""
+
+    measures: dict[str, Any]
+    status: Status = "ok"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Track:
+    name: str
+    plan: Callable[[Target, Options], list[CellSpec]]
+    measure: Callable[[CellSpec, Target], Measured]
+    summary: str

@@ -1,0 +1,167 @@
+"""Track ``coupling``: the design alone, untrained, over a fixed corpus of parameters."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invbench.bench.cell import CellSpec
+from invbench.bench.track import Measured, Options, Track
+from invbench.conditions.recipe import Recipe
+from invbench.properties import Case, Subject, check, subject_of
+from invbench.properties.check import parse_dtype
+from invbench.properties.conditioning import unit_roundoff
+from invbench.properties.design_laws import tail_slope_ratio
+from invbench.targets import Target
+
+__all__ = ["COUPLING"]
+
+ROWS = 16384
+# raw parameters uniform in ±8, saturated at ±8, and zero; x in the box, in the tails, and normal
+CORPUS = tuple(
+    Recipe(pattern, x_scale, cond, cond_scale, ROWS, seed=1)
+    for pattern, x_scale in (("box", -1), ("normal", 1), ("tails", 3), ("knots", 0))
+    for cond, cond_scale in (("box", 3), ("normal", 1), ("saturated", 3), ("zeros", 0))
+)
+ELEMENTS = 2**18
+REPEATS = 9
+
+
+def _plan(target: Target, options: Options) -> list[CellSpec]:
+    shared: dict[str, Any] = {
+        "track": "coupling",
+        "entry": target.name,
+        "entry_digest": target.digest,
+        "dtype": options.dtype,
+        "device": options.device,
+        "target": target.spec,
+    }
+    return [
+        CellSpec(case="soundness", settings={"budget": options.size.check}, **shared),
+        CellSpec(case="slopes", settings={"rows": ROWS, "recipes": len(CORPUS)}, **shared),
+        CellSpec(
+            case="speed",
+            settings={"elements": ELEMENTS, "repeats": REPEATS, "threads": 1},
+            exclusive=True,
+            **shared,
+        ),
+    ]
+
+
+def _measure(spec: CellSpec, target: Target) -> Measured:
+    return MEASURES[spec.case](spec, target)
+
+
+def _soundness(spec: CellSpec, target: Target) -> Measured:
+    report = check(target, spec.dtype, spec.device, str(spec.settings["budget"]))
+    found = [f"{f.property}: {f.kind} ({f.severity}), {f.value:.3g} > {f.bound:.3g}" for f in report.failures]
+    broken = [f"{f.property}: {f.message}" for f in report.failures if f.breaks_soundness]
+    return Measured({"sound": report.sound, "findings": found}, reason="; ".join(broken)[:2000])
+
+
+def _slopes(spec: CellSpec, target: Target) -> Measured:
+    """Slopes, displacement, tails, magnitude gain, conditioning and backward error over the corpus.
+
+    κ = max over elements of |y|/(c′·|x|), the elementwise form of σmax(J⁻¹)·‖y‖/‖x‖ (numerics.md, section 4), for |x| ≥ 2⁻¹⁰.
+    Backward error in u: |c(ĉ⁻¹(y)) − y| / (u·(|y| + c′·|x̂| + |c(0)| + 1)), c in float64 and ĉ⁻¹ in the dtype.
+    """
+    dtype = parse_dtype(spec.dtype)
+    subject = subject_of(target, dtype, spec.device)
+    twin = subject.twin()
+    low, high, kappa, backward, gain, tails = math.inf, 0.0, 0.0, 0.0, 0.0, 1.0
+    displaced: list[Tensor] = []
+    for recipe in CORPUS:
+        case = Case.of(recipe, subject)
+        x, cond = case.double()
+        with torch.no_grad():
+            y, log_slope = twin.log_slopes(x, cond)
+            slope = log_slope.exp()
+            low, high = min(low, slope.min().item()), max(high, slope.max().item())
+            large = x.abs() >= 2.0**-10
+            kappa = max(kappa, (y.abs() / (slope * x.abs()))[large].nan_to_num(nan=math.inf).max().item())
+            inverse, _ = subject.log_slopes(case.x, case.cond, inverse=True)
+            wide = inverse.cpu().double()
+            gain = max(gain, (wide.abs() / (1 + x.abs())).nan_to_num(nan=math.inf, posinf=math.inf).max().item())
+            again, back_slope = twin.log_slopes(wide, cond)
+            shift = twin.log_slopes(torch.zeros_like(x), cond)[0].abs()
+            unit = unit_roundoff(dtype) * (x.abs() + back_slope.exp() * wide.abs() + shift + 1)
+            backward = max(backward, ((again - x).abs() / unit).nan_to_num(nan=math.inf).max().item())
+            displaced.append(_displacement(twin, cond))
+        tails = max(tails, tail_slope_ratio(subject, case))
+    declared = subject.declared.get("displacement")
+    slope_range = subject.declared.get("slope_range")
+    measured = torch.cat(displaced).max().item()
+    measures = {
+        "slope_lo": low,
+        "slope_hi": high,
+        "displacement": declared if declared is not None else measured,
+        "displacement_declared": declared is not None,
+        "displacement_measured": measured,
+        "tail_slopes_equal": tails <= 1.001,
+        "tail_slope_ratio": tails,
+        "kappa_lower": kappa,
+        "backward_error_u": backward,
+        "magnitude_gain": gain,
+        "inv_lipschitz_lower": 1 / low if low > 0 else math.inf,
+        "inv_lipschitz_upper": None if slope_range is None else 1 / slope_range[0] if slope_range[0] > 0 else math.inf,
+    }
+    return Measured(measures)
+
+
+def _displacement(twin: Subject, cond: Tensor | None) -> Tensor:
+    """Half the range of c⁻¹(y) − y over y = ±0…±2²⁰, the least sup |c⁻¹(y) − (y − t)| over t, for 256 of the parameter sets."""
+    assert cond is not None
+    some = cond[:256]
+    grid = torch.cat([torch.linspace(-2, 2, 129), 2.0 ** torch.arange(2, 21, 2), -(2.0 ** torch.arange(2, 21, 2))]).double()
+    moved = [twin.log_slopes(torch.full(some[:, 0].shape, y.item(), dtype=torch.float64), some, True)[0] - y for y in grid]
+    stacked = torch.stack(moved)
+    return ((stacked.amax(0) - stacked.amin(0)) / 2).flatten()
+
+
+def _speed(spec: CellSpec, target: Target) -> Measured:
+    """Median nanoseconds per element on one thread, after one warm-up: forward, inverse, forward and backward."""
+    subject = subject_of(target, parse_dtype(spec.dtype), spec.device)
+    rows = ELEMENTS // math.prod(subject.event_shape)
+    case = Case.of(Recipe("normal", -1, "normal", 0, rows, 2), subject)
+    assert case.cond is not None
+    params = case.cond.movedim(1, 0).contiguous()
+
+    def train() -> None:
+        x, p = case.x.clone().requires_grad_(), params.clone().requires_grad_()
+        y, log_slope = subject.module.forward(x, p)
+        (y.sum() + log_slope.sum()).backward()
+
+    def forward() -> None:
+        with torch.no_grad():
+            subject.module.forward(case.x, params)
+
+    def inverse() -> None:
+        with torch.no_grad():
+            subject.module.inverse(case.x, params)  # type: ignore[operator]
+
+    def synchronise() -> None:
+        if subject.device != "cpu":
+            torch.cuda.synchronize()
+
+    def nanoseconds(call: Any) -> float:
+        call()
+        times = []
+        for _ in range(REPEATS):
+            synchronise()
+            started = time.perf_counter_ns()
+            call()
+            synchronise()
+            times.append(time.perf_counter_ns() - started)
+        return statistics.median(times) / case.x.numel()
+
+    measures = {f"{name}_ns": nanoseconds(call) for name, call in (("forward", forward), ("inverse", inverse), ("train", train))}
+    return Measured(measures)
+
+
+MEASURES = {"soundness": _soundness, "slopes": _slopes, "speed": _speed}
+COUPLING = Track("coupling", _plan, _measure, "the design alone: soundness, slopes, conditioning, speed; no training")

@@ -1,0 +1,127 @@
+"""Track ``sr``: super-resolution of photographs under clean and out-of-distribution conditions (Table 1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from invbench.bench.cell import CellSpec
+from invbench.bench.track import Measured, Options, Track
+from invbench.conditions.datasets import sr_pairs
+from invbench.conditions.families import apply_family
+from invbench.errors import UsageError
+from invbench.measures.explosion import explosion
+from invbench.measures.quality import lr_psnr, psnr, ssim
+from invbench.measures.round_trip import round_trip_error
+from invbench.reference_models.weights import digest_file, find_weights, load_flow
+from invbench.registry import CONDITIONS
+from invbench.targets import Target
+
+__all__ = ["SR"]
+
+FLOW, SIZE, SCALE = "srflow", "mini", 4
+CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
+
+
+def _plan(target: Target, options: Options) -> list[CellSpec]:
+    families = options.families or options.size.families or tuple(CONDITIONS)
+    cases = []
+    for dataset in options.datasets:
+        cases.append(f"{dataset}/clean")
+        for family in families:
+            known = len(CONDITIONS[family].metadata["strengths"])
+            if family != "clean":
+                cases += [f"{dataset}/{family}-{s}" for s in options.size.severities if s <= known]
+    settings: dict[str, Any] = {
+        "flow": FLOW,
+        "size": SIZE,
+        "crop": CROP,
+        "crops_per_image": options.size.crops,
+        "limit": options.size.limit,
+        "samples": SAMPLES,
+        "temperature": TEMPERATURE,
+    }
+    specs = []
+    for case in cases:
+        for seed in range(options.seeds or 1):
+            weights = find_weights(FLOW, target, SIZE, seed)
+            specs.append(
+                CellSpec(
+                    track="sr",
+                    entry=target.name,
+                    case=case,
+                    seed=seed,
+                    entry_digest=target.digest,
+                    weights_digest=digest_file(weights) if weights else "",
+                    dtype=options.dtype,
+                    device=options.device,
+                    batch_size=SAMPLES,
+                    settings=settings,
+                    target=target.spec,
+                )
+            )
+    return specs
+
+
+def _measure(spec: CellSpec, target: Target) -> Measured:
+    if not spec.weights_digest:
+        command = f"invbench train {FLOW} --coupling {target.spec} --size {SIZE} --seed {spec.seed}"
+        return Measured({}, "skipped", f"no weights for this design; {command}")
+    from invbench.properties.check import parse_dtype
+
+    dtype = parse_dtype(spec.dtype)
+    flow = load_flow(FLOW, target, SIZE, seed=spec.seed).to(spec.device, dtype)
+    dataset, _, condition = spec.case.partition("/")
+    limit = spec.settings["limit"]
+    pairs = sr_pairs(dataset, CROP, int(spec.settings["crops_per_image"] or 1), None if limit is None else int(limit))
+    family, _, severity = condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
+    conditions = apply_family(family, int(severity), [pair.low for pair in pairs], spec.seed)
+    rows: dict[str, list[float]] = {name: [] for name in PER_INPUT}
+    totals = dict.fromkeys(("plus_inf", "minus_inf", "nan", "range_errors", "failed_samples"), 0)
+    for index, (pair, condition_image) in enumerate(zip(pairs, conditions, strict=True)):
+        y = condition_image.to(spec.device, dtype)[None].expand(SAMPLES, -1, -1, -1)
+        # one stream per (seed, input): a result does not depend on the other inputs
+        generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
+        with torch.no_grad():
+            samples = flow.decode(flow.sample_latents(SAMPLES, y, TEMPERATURE, generator), y).cpu().float()
+        high, low = pair.high[None], pair.low[None]
+        found = explosion(samples)
+        in_low = lr_psnr(samples, low, SCALE)
+        values = {
+            "inf": int(found.inf),
+            "error": int(found.error),
+            "max_abs_log10": found.max_abs_log10,
+            "lr_psnr_min": in_low.min().item(),
+            "lr_psnr_std": in_low.std(correction=0).item(),
+            "psnr": psnr(samples, high).mean().item(),
+            "ssim": ssim(samples, high).mean().item(),
+            "round_trip": round_trip_error(flow, high.to(y), y[:1]).item(),
+        }
+        for name, value in values.items():
+            rows[name].append(value)
+        for name, value in (
+            ("plus_inf", found.plus_inf),
+            ("minus_inf", found.minus_inf),
+            ("nan", found.nan),
+            ("range_errors", found.out_of_range),
+            ("failed_samples", found.failed_samples),
+        ):
+            totals[name] += value
+    measures = {"inputs": len(pairs), "samples": SAMPLES, "names": [pair.name for pair in pairs], **totals, **rows}
+    return Measured(measures, "diverged" if any(rows["inf"]) else "ok")
+
+
+PER_INPUT = ("inf", "error", "max_abs_log10", "lr_psnr_min", "lr_psnr_std", "psnr", "ssim", "round_trip")
+
+
+def dataset_check(names: tuple[str, ...]) -> None:
+    """Raise ``UsageError`` before anything runs when a data set is not there."""
+    for name in names:
+        try:
+            sr_pairs(name, CROP, 1, 1)
+        except UsageError as error:
+            raise UsageError(f"--data {name}: {error}") from None
+
+
+SR = Track("sr", _plan, _measure, "super-resolution ×4 of photographs, clean and out of distribution (Table 1)")

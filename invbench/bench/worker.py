@@ -1,0 +1,74 @@
+"""What runs inside a worker process: one cell after another, each written as soon as it is done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from invbench.bench.cell import Cell, CellSpec
+from invbench.bench.track import Measured
+from invbench.errors import HarnessError
+
+__all__ = ["measure_cell", "prepare_worker", "record"]
+
+POLL_SECONDS = 1.0
+
+
+def prepare_worker(driver: int) -> None:
+    """One thread, Ctrl-C left to the driver, and an end when the driver is gone."""
+    import torch
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        while os.getppid() == driver:
+            time.sleep(POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def measure_cell(spec: CellSpec, results: Path) -> Cell:
+    """Measure and write one cell. Whatever the entry raises is the cell's outcome; only a disk that refuses is raised."""
+    import torch
+
+    from invbench.bench.tracks import TRACKS
+    from invbench.targets import resolve
+
+    started = time.monotonic()
+    origin = ":"
+    try:
+        target = resolve(spec.target)
+        origin = target.entry.origin
+        measured = TRACKS[spec.track].measure(spec, target)
+    except HarnessError:
+        raise
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        measured = Measured({}, "oom", str(error)[:500])
+    except Exception as error:  # an entry may raise anything
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+        measured = Measured({}, "error", reason[:2000])
+    return record(spec, measured, results, time.monotonic() - started, origin)
+
+
+def record(spec: CellSpec, measured: Measured, results: Path, seconds: float = 0.0, origin: str = ":") -> Cell:
+    """Make a cell of what was measured and write it."""
+    from invbench.bench.provenance import provenance
+    from invbench.bench.store import Store
+
+    cell = Cell(
+        key=spec.key,
+        spec=spec,
+        status=measured.status,
+        reason=measured.reason,
+        measures=measured.measures,
+        provenance=provenance(spec.device, seconds, origin),
+    )
+    Store(results).write(cell)
+    return cell
