@@ -68,7 +68,8 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
     """Slopes, displacement, tails, magnitude gain, conditioning and backward error over the corpus.
 
     κ = max over elements of |y|/(c′·|x|), the elementwise form of σmax(J⁻¹)·‖y‖/‖x‖ (numerics.md, section 4), for |x| ≥ 2⁻¹⁰.
-    Backward error in u: |c(ĉ⁻¹(y)) − y| / (u·(|y| + c′·|x̂| + |c(0)| + 1)), c in float64 and ĉ⁻¹ in the dtype.
+    Backward error in u: |c(ĉ⁻¹(y)) − y| / (u·(|y| + c′·(|x̂| + 1) + |c(0)| + 1)), c in float64 and ĉ⁻¹ in the dtype;
+    the ones are the scale of the data.
     """
     dtype = parse_dtype(spec.dtype)
     subject = subject_of(target, dtype, spec.device)
@@ -89,7 +90,7 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
             gain = max(gain, (wide.abs() / (1 + x.abs())).nan_to_num(nan=math.inf, posinf=math.inf).max().item())
             again, back_slope = twin.log_slopes(wide, cond)
             shift = twin.log_slopes(torch.zeros_like(x), cond)[0].abs()
-            unit = unit_roundoff(dtype) * (x.abs() + back_slope.exp() * wide.abs() + shift + 1)
+            unit = unit_roundoff(dtype) * (x.abs() + back_slope.exp() * (wide.abs() + 1) + shift + 1)
             backward = max(backward, ((again - x).abs() / unit).nan_to_num(nan=math.inf).max().item())
             displaced.append(_displacement(twin, cond))
         tails = max(tails, tail_slope_ratio(subject, case))

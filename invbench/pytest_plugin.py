@@ -1,0 +1,73 @@
+"""The pytest plugin: options that say what to put on the stand, and parameters for the suites.
+
+Imports nothing heavy until a suite asks, because it is loaded in every pytest session of the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from invbench.known import Known
+    from invbench.targets import Target
+
+ADDED = pytest.StashKey["dict[str, list[Target]]"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("invbench", "invbench: crash tests of invertible networks")
+    add = group.addoption
+    add("--coupling", action="append", default=[], metavar="TARGET", help="also test this coupling: name, file.py, module:Name")
+    add("--layer", action="append", default=[], metavar="TARGET", help="also test this invertible layer")
+    add("--flow", action="append", default=[], metavar="TARGET", help="also test this conditional flow")
+    add("--property", action="append", default=[], metavar="NAME", help="test these laws only (invbench list properties)")
+    add("--device", default="cpu", help="cpu or cuda")
+    add("--dtype", default="float32", help="float32 or float64")
+    add("--budget", default="default", choices=("smoke", "default", "deep"), help="how many examples")
+    add("--results", default=None, metavar="DIR", help="write one JSON line per violation found below DIR")
+    add("--xfails", default=None, metavar="FILE", help="known failures of your targets (TOML)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # before a worker imports torch: two workers of two threads each are many times slower
+    if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    chosen = [f"{kind} {spec}" for kind in ("coupling", "layer", "flow") for spec in config.getoption(kind)]
+    if not chosen:
+        return None
+    return f"invbench: {', '.join(chosen)}; {config.getoption('dtype')} on {config.getoption('device')}"
+
+
+def added_targets(config: pytest.Config) -> dict[str, list[Target]]:
+    """The targets of the command line by kind, resolved once. A wrong one ends the session with one line."""
+    if ADDED not in config.stash:
+        from invbench.errors import UsageError
+        from invbench.targets import resolve_all
+
+        try:
+            config.stash[ADDED] = {
+                kind: [t for spec in config.getoption(kind) for t in resolve_all(spec, (kind,))]
+                for kind in ("coupling", "layer", "flow")
+            }
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[ADDED]
+
+
+def known_failures(config: pytest.Config, shipped: Path) -> list[Known]:
+    """The shipped known failures and those of ``--xfails``."""
+    from invbench.errors import UsageError
+    from invbench.known import read_known
+
+    files = [shipped] + ([Path(config.getoption("xfails"))] if config.getoption("xfails") else [])
+    try:
+        return [known for file in files for known in read_known(file)]
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None

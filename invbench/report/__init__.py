@@ -1,0 +1,1 @@
+"""Tables from stored cells; nothing here measures or imports an entry's code."""

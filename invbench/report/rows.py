@@ -1,0 +1,141 @@
+"""From cells to rows: one row per entry and case, every status in the denominators."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from invbench.bench.cell import FAILED, PROTOCOL, Cell
+from invbench.measures.statistics import clopper_pearson
+
+__all__ = ["current_cells", "make_rows"]
+
+Row = dict[str, Any]
+POOLED = "ood"
+
+
+def current_cells(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """(cells to show, stale ones). Stale: another protocol, or an older source, weights or settings of the same measurement.
+
+    Of one entry, track, case, seed, dtype and device the newest cell counts; cells of another source of the entry than its
+    newest in that track are stale as well, so that a row never mixes two versions.
+    """
+    ordered = sorted(cells, key=lambda c: str(c.provenance.get("finished", "")))
+    newest_source = {(c.spec.track, c.spec.entry): c.spec.entry_digest for c in ordered}
+    newest = {
+        (s.track, s.entry, s.case, s.seed, s.dtype, s.device): cell
+        for cell in ordered
+        if (s := cell.spec).protocol == PROTOCOL and s.entry_digest == newest_source[s.track, s.entry]
+    }
+    shown = {cell.key for cell in newest.values()}
+    return [c for c in ordered if c.key in shown], [c for c in ordered if c.key not in shown]
+
+
+def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[Row]:
+    """Rows of a track in order of case and rank. ``pooled`` puts every condition of a data set but ``clean`` into one row."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.spec.track == track:
+            groups.setdefault((_case(cell, pooled), cell.spec.entry), []).append(cell)
+    rows = [ROW[track](entry, case, members) for (case, entry), members in groups.items()]
+    for case in {row["case"] for row in rows}:
+        _rank([row for row in rows if row["case"] == case])
+    cases = sorted({row["case"] for row in rows}, key=_case_order)
+    return sorted(rows, key=lambda r: (cases.index(r["case"]), r.get("rank_lo") or math.inf, r["entry"]))
+
+
+def _case(cell: Cell, pooled: bool) -> str:
+    case = cell.spec.case
+    if cell.spec.track == "coupling":
+        return "corpus"
+    if not pooled or case == "in":
+        return case
+    if cell.spec.track == "toy2d":
+        return "shift-0.8" if case == "shift-0.8" else f"{POOLED} (other shifts)"
+    dataset, _, condition = case.partition("/")
+    return case if condition == "clean" else f"{dataset}/{POOLED}"
+
+
+def _case_order(case: str) -> tuple[str, bool, str]:
+    dataset, _, condition = case.partition("/")
+    return dataset, condition != "clean", condition
+
+
+def _common(entry: str, case: str, cells: list[Cell]) -> Row:
+    statuses = Counter(cell.status for cell in cells)
+    measured = [cell for cell in cells if "inf" in cell.measures]
+    lost = sum(_planned(cell, measured) for cell in cells if cell.status in FAILED)
+    n = sum(len(cell.numbers("inf")) for cell in measured) + lost
+    row: Row = {
+        "entry": entry,
+        "track": cells[0].spec.track,
+        "case": case,
+        "n": n,
+        "seeds": len({cell.spec.seed for cell in cells}),
+        "status": " ".join(f"{status}:{count}" for status, count in sorted(statuses.items())),
+        "complete": all(cell.status in ("ok", "diverged") for cell in cells),
+    }
+    for name in ("inf", "error"):
+        # an input whose cell failed gave no sample at all: an error, though nobody saw an Inf
+        failures = int(sum(sum(cell.numbers(name)) for cell in measured)) + (lost if name == "error" else 0)
+        if n:
+            low, high = clopper_pearson(failures, n)
+            row |= {f"{name}_pct": 100 * failures / n, f"{name}_lo": 100 * low, f"{name}_hi": 100 * high}
+    row["max_abs_log10"] = max((v for cell in measured for v in cell.numbers("max_abs_log10")), default=None)
+    return row
+
+
+def _planned(cell: Cell, measured: list[Cell]) -> int:
+    """Inputs that a failed cell should have measured: as many as its finished siblings, at least one."""
+    return max([len(sibling.numbers("inf")) for sibling in measured], default=1)
+
+
+def _mean(cells: list[Cell], name: str) -> float | None:
+    values = [v for cell in cells for v in (cell.numbers(name) or _single(cell, name))]
+    return sum(values) / len(values) if values else None
+
+
+def _single(cell: Cell, name: str) -> list[float]:
+    value = cell.measures.get(name)
+    return [float(value)] if isinstance(value, (int, float, str)) else []
+
+
+def _sr_row(entry: str, case: str, cells: list[Cell]) -> Row:
+    row = _common(entry, case, cells)
+    return row | {name: _mean(cells, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")}
+
+
+def _toy_row(entry: str, case: str, cells: list[Cell]) -> Row:
+    row = _common(entry, case, cells)
+    ratios = [v for cell in cells for v in _single(cell, "variance_ratio")]
+    row |= {name: _mean(cells, name) for name in ("nll", "outside_pct")}
+    return row | {"variance_ratio": max(ratios, default=None)}
+
+
+def _coupling_row(entry: str, case: str, cells: list[Cell]) -> Row:
+    row = _common(entry, case, cells) | {"n": None}
+    for cell in cells:
+        row |= {k: v for k, v in cell.measures.items() if isinstance(v, (bool, int, float, str)) or v is None}
+    for name, value in row.items():
+        if value in ("Infinity", "-Infinity", "NaN"):
+            row[name] = float(value)
+    return row
+
+
+ROW = {"sr": _sr_row, "toy2d": _toy_row, "coupling": _coupling_row}
+
+
+def _rank(rows: list[Row]) -> None:
+    """Rank intervals by error_pct: an entry is beaten only by one whose whole 95 % interval lies below its own.
+
+    Entries with missing or failed cells, or without a rate, are not ranked. Entries share a tier when they share rank_lo.
+    """
+    ranked = [row for row in rows if row["complete"] and "error_pct" in row]
+    for row in ranked:
+        row["rank_lo"] = 1 + sum(other["error_hi"] < row["error_lo"] for other in ranked)
+        row["rank_hi"] = len(ranked) - sum(other["error_lo"] > row["error_hi"] for other in ranked)
+    tiers = sorted({row["rank_lo"] for row in ranked})
+    for row in ranked:
+        row["tier"] = tiers.index(row["rank_lo"]) + 1

@@ -1,0 +1,83 @@
+"""For other people's test files: every law of an invertible layer in three lines.
+
+    from invbench.testing import parametrize_with_properties
+
+    @parametrize_with_properties([MyCoupling, "my_package.layers:Block"])
+    def test_invertible(subject, law):
+        law(subject)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from invbench.conditions.recipe import Recipe
+from invbench.errors import UsageError
+from invbench.properties import LAWS, Violation, check, judge, subject_of
+from invbench.properties.check import parse_dtype
+from invbench.targets import Target, resolve
+
+__all__ = ["LawCheck", "applicable", "parametrize_with_properties", "violations"]
+
+SUBJECTS = ("coupling", "layer")
+
+
+def applicable(target: Target, severity: str = "soundness") -> list[str]:
+    """Names of the laws of this severity that can be asked of a target of this kind."""
+    return [
+        name
+        for name, law in LAWS.items()
+        if law.severity == severity and (target.kind == "coupling" or "elementwise" not in law.needs)
+    ]
+
+
+@lru_cache(maxsize=8)
+def _subject(target: Target, dtype: str, device: str) -> Any:
+    return subject_of(target, parse_dtype(dtype), device)
+
+
+def violations(target: Target, law: str, dtype: str, device: str, recipe: Recipe) -> list[Violation]:
+    """What one law finds on one recipe that the code is to blame for; conditioning is not."""
+    found = LAWS[law]
+    subject = _subject(target, dtype, device)
+    if not found.applies(subject):
+        return []
+    return [v for v in judge(found, subject, recipe) if v.kind != "ill-conditioned"]
+
+
+class LawCheck:
+    """One law as a callable: raises ``AssertionError`` with the worst violation when a target breaks it."""
+
+    def __init__(self, name: str, dtype: str, budget: str) -> None:
+        self.name, self.dtype, self.budget = name, dtype, budget
+
+    def __call__(self, target: Target) -> None:
+        report = check(target, self.dtype, budget=self.budget, properties=[self.name])
+        broken = [f for f in report.failures if f.breaks_soundness]
+        assert not broken, "\n".join(
+            f"{target.name} breaks {f.property} ({f.kind}): {f.message}\nrecipe: {f.recipe}" for f in broken
+        )
+
+
+def parametrize_with_properties(
+    targets: Sequence[str | type], dtype: str = "float32", budget: str = "smoke", properties: Sequence[str] | None = None
+) -> Callable[[Any], Any]:
+    """Decorator: call the test once per target and law of soundness, as ``test(subject, law)``; ``law(subject)`` judges.
+
+    ``targets``: target strings, or classes and factories that are registered. Raises ``UsageError`` for what cannot be
+    resolved and for a property that does not exist.
+    """
+    import pytest
+
+    unknown = sorted(set(properties or ()) - set(LAWS))
+    if unknown:
+        raise UsageError(f"property {unknown[0]!r} is not known; known: {', '.join(LAWS)}")
+    pairs = []
+    for spec in targets:
+        target = resolve(spec if isinstance(spec, str) else f"{spec.__module__}:{spec.__qualname__}", SUBJECTS)
+        for name in applicable(target):
+            if properties is None or name in properties:
+                pairs.append(pytest.param(target, LawCheck(name, dtype, budget), id=f"{target.name}-{name}"))
+    return pytest.mark.parametrize(("subject", "law"), pairs)

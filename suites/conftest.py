@@ -1,0 +1,120 @@
+"""What the suites share: the Hypothesis profile of the budget, the parameters, and the known failures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from invbench.known import Known
+from invbench.pytest_plugin import added_targets, known_failures
+from invbench.targets import Target, resolve
+
+EXAMPLES = {"smoke": 5, "default": 25, "deep": 400}
+KNOWN = Path(__file__).with_name("known_failures.toml")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile(
+        "invbench",
+        max_examples=EXAMPLES[config.getoption("budget")],
+        deadline=None,
+        derandomize=bool(os.environ.get("CI")),
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    settings.load_profile("invbench")
+    import torch
+
+    torch.set_num_threads(1)
+    if config.getoption("device") != "cpu" and not torch.cuda.is_available():
+        raise pytest.UsageError(f"--device {config.getoption('device')}: no such device here; invbench doctor shows what is")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    names, config = set(metafunc.fixturenames), metafunc.config
+    if {"target", "law"} <= names:
+        pairs = _laws(config, metafunc.module.KIND, metafunc.function.severity)
+        listed = {(k.target, k.property) for k in known_failures(config, KNOWN)}
+        pairs = [(t, n) for t, n in pairs if (t.name, n) not in listed]
+        metafunc.parametrize(("target", "law"), [pytest.param(t, n, id=f"{t.name}-{n}") for t, n in pairs])
+    if {"target", "known"} <= names:
+        table = {(t.name, n): t for s in ("soundness", "design") for t, n in _laws(config, metafunc.module.KIND, s)}
+        found = [k for k in known_failures(config, KNOWN) if (k.target, k.property) in table]
+        params = [pytest.param(table[k.target, k.property], k, id=f"{k.target}-{k.property}") for k in found]
+        metafunc.parametrize(("target", "known"), params)
+    if "flow_name" in names:
+        metafunc.parametrize(("flow_name", "coupling"), _flows(config, "known_explosion" in names))
+    if "any_flow" in names:
+        pairs = [p.values for explosions in (False, True) for p in _flows(config, explosions)]
+        metafunc.parametrize("any_flow", pairs, ids=[f"{flow}:{t.name}" for flow, t in pairs])
+
+
+def _laws(config: pytest.Config, kind: str, severity: str) -> list[tuple[Target, str]]:
+    from invbench.properties import LAWS
+    from invbench.registry import COUPLINGS, LAYERS
+    from invbench.testing import applicable
+
+    registry = {"coupling": COUPLINGS, "layer": LAYERS}[kind]
+    chosen = config.getoption("property") or list(LAWS)
+    unknown = sorted(set(chosen) - set(LAWS))
+    if unknown:
+        raise pytest.UsageError(f"--property {unknown[0]}: no such law (invbench list properties)")
+    added = added_targets(config)[kind]
+    if registry.broken:
+        raise pytest.UsageError(f"plugin {registry.broken[0][0]} cannot be imported: {registry.broken[0][1]}")
+    targets = {t.name: t for t in [resolve(n, (kind,)) for n in registry] + added}
+    return [(t, n) for t in targets.values() for n in applicable(t, severity) if n in chosen]
+
+
+def _flows(config: pytest.Config, explosions: bool) -> list[Any]:
+    """(flow, coupling) pairs that have weights: with ``explosions``, those listed as known to explode; else the others."""
+    from invbench.reference_models.weights import find_weights
+    from invbench.registry import COUPLINGS
+
+    added = added_targets(config)
+    targets = {t.name: t for t in [resolve(n) for n in COUPLINGS] + added["coupling"]}
+    flows = dict.fromkeys(["srflow"] + [t.name for t in added["flow"]])
+    pairs = [(flow, t) for flow in flows for t in targets.values() if find_weights(flow, t, "mini", 0)]
+    listed = {k.target for k in known_failures(config, KNOWN) if k.property == "no-explosion"}
+    return [
+        pytest.param(flow, t, id=f"{flow}:{t.name}") for flow, t in pairs if (f"{flow}:{t.name}" in listed) == explosions
+    ]
+
+
+@pytest.fixture(scope="session")
+def known_explosion(request: pytest.FixtureRequest) -> Callable[[str], Known]:
+    """Name of a flow -> its entry in the file of known failures."""
+    table = {k.target: k for k in known_failures(request.config, KNOWN) if k.property == "no-explosion"}
+    return table.__getitem__
+
+
+@pytest.fixture(scope="session")
+def keep(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], None]:
+    """Append a violation to this worker's own file below --results, when that is given."""
+    folder = request.config.getoption("results")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+    def write(record: dict[str, Any]) -> None:
+        if folder is not None:
+            path = Path(folder) / "violations" / f"{worker}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def dtype(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("dtype"))
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("device"))

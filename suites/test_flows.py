@@ -1,0 +1,76 @@
+"""The trained mini flows under generated conditions; ``--coupling`` and ``--flow`` add those that have weights."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invbench.conditions.datasets import Pair, sr_pairs
+from invbench.conditions.families import apply_family
+from invbench.measures.explosion import explosion
+from invbench.measures.round_trip import round_trip_error
+from invbench.reference_models.weights import load_flow
+from invbench.registry import CONDITIONS
+
+SAMPLES, TEMPERATURE = 4, 0.9
+LIMIT = 1.0  # log10: a pixel beyond 10 is an explosion; an overshoot of the range [-0.5, 1.5] is not
+
+loaded = lru_cache(maxsize=4)(load_flow)
+
+
+@lru_cache(maxsize=1)
+def pairs() -> list[Pair]:
+    return sr_pairs("embedded", 64, 4)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> dict[str, int | str]:
+    family = draw(st.sampled_from(list(CONDITIONS)))
+    severities = len(CONDITIONS[family].metadata["strengths"])
+    return {
+        "family": family,
+        "severity": draw(st.integers(1, severities)),
+        "image": draw(st.integers(0, 23)),
+        "seed": draw(st.integers(0, 2**20)),
+    }
+
+
+def log10_largest(flow_name, coupling, dtype, device, case) -> float:
+    """log10 of the largest |x| over four samples of one condition; infinite when a pixel is not finite."""
+    flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
+    low = pairs()[case["image"]].low
+    (changed,) = apply_family(case["family"], case["severity"], [low], case["seed"])
+    y = changed.to(device, getattr(torch, dtype))[None].expand(SAMPLES, -1, -1, -1)
+    generator = torch.Generator().manual_seed(case["seed"])
+    with torch.no_grad():
+        return explosion(flow.decode(flow.sample_latents(SAMPLES, y, TEMPERATURE, generator), y)).max_abs_log10
+
+
+@given(case=cases())
+def test_flow_does_not_explode(flow_name, coupling, dtype, device, keep, case):
+    found = log10_largest(flow_name, coupling, dtype, device, case)
+    if found > LIMIT:
+        keep({"target": f"{flow_name}:{coupling.name}", "property": "no-explosion", "recipe": case, "log10": str(found)})
+        pytest.fail(f"{flow_name} with {coupling.name}: |x| reaches 10^{found:.3g} for {case}", pytrace=False)
+
+
+def test_known_explosion_is_still_there(flow_name, coupling, dtype, device, known_explosion):
+    """A listed explosion is replayed from its recipe; an entry that no longer explodes is stale."""
+    known = known_explosion(f"{flow_name}:{coupling.name}")
+    found = log10_largest(flow_name, coupling, dtype, device, known.recipe)
+    if found <= LIMIT:
+        pytest.fail(f"stale entry: {known.target} stays at 10^{found:.3g}; remove it", pytrace=False)
+    pytest.xfail(f"{known.reason} (|x| reaches 10^{found:.3g})")
+
+
+@given(image=st.integers(0, 23))
+def test_flow_round_trip_on_clean_photographs(any_flow, dtype, device, image):
+    """decode(encode(x, y), y) = x within 1e-2 on photographs with their own conditions, for every design."""
+    flow_name, coupling = any_flow
+    flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
+    x, y = (t[None].to(device, getattr(torch, dtype)) for t in (pairs()[image].high, pairs()[image].low))
+    assert round_trip_error(flow, x, y).item() <= 1e-2

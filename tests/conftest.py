@@ -1,0 +1,65 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, DenseConditioner
+from invbench.registry import COUPLINGS, FLOWS, LAYERS
+
+
+@pytest.fixture(params=(torch.float32, torch.float64), ids=("float32", "float64"))
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    return request.param
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The test's own cache folder."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("INVBENCH_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the test registers is forgotten afterwards."""
+    for registry in (COUPLINGS, LAYERS, FLOWS):
+        len(registry)  # loads the plugins, so that they are kept
+        monkeypatch.setattr(registry, "_items", dict(registry._items))
+
+
+@pytest.fixture
+def uniform() -> Callable[..., Tensor]:
+    """``uniform(low, high, *shape, dtype=…, seed=…)``: drawn in float64, then rounded."""
+
+    def draw(low: float, high: float, *shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        u = torch.rand(*shape, generator=generator, dtype=torch.float64)
+        return (low + (high - low) * u).to(dtype)
+
+    return draw
+
+
+@pytest.fixture
+def tiny_flow() -> Callable[..., ConditionalFlow]:
+    """``tiny_flow(coupling, seed)``: the toy's flow, two steps of width 8; x: (B, 2), y: (B, 2)."""
+
+    def build(coupling: str = "affine", seed: int = 0) -> ConditionalFlow:
+        conditioner = partial(DenseConditioner, width=8, hidden=1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            layers: dict[str, nn.Module] = {}
+            for step in (1, 2):
+                layers[f"step{step}_actnorm"] = ActNorm(2)
+                layers[f"step{step}_conv1x1"] = Conv1x1(2)
+                layers[f"step{step}_coupling"] = ConditionalCoupling(COUPLINGS[coupling].obj(), 2, 1, 2, conditioner)
+            return ConditionalFlow(layers, nn.Identity(), lambda y: [(2,)])
+
+    return build
