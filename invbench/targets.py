@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import functools
 import hashlib
 import importlib
@@ -26,13 +27,22 @@ _REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS,
 _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
-    """A named subject: what was asked for, what was found, and a factory of it."""
+    """A named subject: what was asked for, what was found, and a factory of it. Equal when kind, name and source are."""
 
     spec: str
     entry: Registered[Any]
     options: dict[str, Any] = field(default_factory=dict)
+
+    def _identity(self) -> tuple[str, str, str]:
+        return self.kind, self.name, self.digest
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Target) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
 
     @property
     def kind(self) -> str:
@@ -50,25 +60,32 @@ class Target:
         """The registered object with the options bound."""
         return functools.partial(self.entry.obj, **self.options) if self.options else self.entry.obj
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
-        """Hash of the source of the entry and of the classes it inherits from, and of its options."""
-        classes = inspect.getmro(self.entry.obj) if inspect.isclass(self.entry.obj) else [self.entry.obj]
-        files = {f for c in classes if (f := _source_file(c)) is not None}
+        """Hash of the options and of the source files that make the entry: its own, those of the classes it inherits from,
+        and those beside them in the same folder from which they import functions or classes by name."""
+        obj = self.entry.obj
+        parents = [c for c in inspect.getmro(obj) if _source_file(c)] if inspect.isclass(obj) else [obj]
+        files = {file for parent in parents if (file := _source_file(parent))}
+        for parent in parents:
+            names = vars(sys.modules[parent.__module__]).values() if parent.__module__ in sys.modules else ()
+            beside = {file for value in names if (file := _source_file(value))}
+            files |= {file for file in beside if file.parent == (_source_file(parent) or file).parent}
         digest = hashlib.sha256(repr(sorted(self.options.items())).encode())
-        for file in sorted(files, key=lambda f: Path(f).name):
-            digest.update(Path(file).read_bytes())
+        for file in sorted(files, key=lambda f: f.name):
+            digest.update(file.name.encode() + file.read_bytes())
         return digest.hexdigest()[:16]
 
 
-def _source_file(obj: Any) -> str | None:
-    module = getattr(obj, "__module__", "")
-    if module.partition(".")[0] in ("builtins", "torch", "typing", "abc"):
+def _source_file(obj: Any) -> Path | None:
+    """The file that defines a class or function; None for anything else, for built-ins and for torch."""
+    if not (inspect.isclass(obj) or inspect.isfunction(obj)) or obj.__module__.partition(".")[0] in ("builtins", "torch"):
         return None
     try:
-        return inspect.getsourcefile(obj)
+        file = inspect.getsourcefile(obj)
     except TypeError:
         return None
+    return Path(file) if file else None
 
 
 def resolve(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> Target:
@@ -96,7 +113,9 @@ def resolve_all(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> list[Targe
             return [_target(spec, _REGISTRIES[kind][name], options)]
     if len(kinds) == 1:
         _REGISTRIES[kinds[0]][name]  # raises, with the nearest names
-    raise UsageError(f"{name!r} is no registered {what} (invbench list)")
+    near = difflib.get_close_matches(name, [n for kind in kinds for n in _REGISTRIES[kind]], n=2, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise UsageError(f"{name!r} is no registered {what}{hint} (invbench list)")
 
 
 def _split_call(spec: str) -> tuple[str, dict[str, Any]]:

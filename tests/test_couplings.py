@@ -84,7 +84,7 @@ def test_gradients_by_inputs_and_parameters_agree_with_differences(design, direc
 
 def test_log_slopes_of_the_two_directions_cancel(design, uniform):
     params, x = uniform(-7, 7, design.n_params, 3000), uniform(-1, 1, 3000, seed=1)
-    y, forward = design(x, params)
+    y, _ = design(x, params)
     x_hat, backward = design.inverse(y, params)
     torch.testing.assert_close(backward, -design(x_hat, params)[1], rtol=0, atol=1e-8)
 
@@ -205,7 +205,8 @@ def test_slope_bounds_contain_every_slope_and_are_attained(design, uniform):
     slopes = design(x, params.expand(-1, *x.shape))[1].exp()
     low, high = design.slope_bounds(params[..., 0])
     assert low.shape == high.shape == (400,)
-    assert (low <= slopes.amin(1) * (1 + 1e-9)).all() and (high >= slopes.amax(1) * (1 - 1e-9)).all()
+    assert (low <= slopes.amin(1) * (1 + 1e-9)).all()
+    assert (high >= slopes.amax(1) * (1 - 1e-9)).all()
     torch.testing.assert_close(low, slopes.amin(1), rtol=1e-2, atol=0)
     torch.testing.assert_close(high, slopes.amax(1), rtol=1e-2, atol=0)
 
@@ -213,9 +214,11 @@ def test_slope_bounds_contain_every_slope_and_are_attained(design, uniform):
 def test_slope_range_contains_the_slopes_of_extreme_parameters(design, uniform):
     params, x = uniform(-60, 60, design.n_params, 5000), uniform(-0.6, 0.6, 5000, seed=1)
     slopes, (low, high) = design(x, params)[1].exp(), design.slope_range
-    assert (slopes >= low * (1 - 1e-12)).all() and (slopes <= high * (1 + 1e-12)).all()
+    assert (slopes >= low * (1 - 1e-12)).all()
+    assert (slopes <= high * (1 + 1e-12)).all()
     for bound in design.slope_bounds(params):
-        assert (bound >= low * (1 - 1e-12)).all() and (bound <= high * (1 + 1e-12)).all()
+        assert (bound >= low * (1 - 1e-12)).all()
+        assert (bound <= high * (1 + 1e-12)).all()
 
 
 def test_tail_slopes_are_one_for_every_parameter_exactly_where_declared(design, uniform):

@@ -9,7 +9,8 @@ __all__ = ["BUDGETS", "Budget"]
 
 @dataclass(frozen=True)
 class Budget:
-    """``check``: sweep of the coupling track; ``toy_seeds``; the rest is the SR track."""
+    """``check``: sweep of the coupling track. ``toy_seeds``: seeds of the toy. The rest is the SR track: crops per photograph,
+    most inputs of a case, severities, and families (none means all)."""
 
     check: str
     toy_seeds: int
@@ -22,5 +23,5 @@ class Budget:
 BUDGETS = {
     "smoke": Budget("smoke", 2, 1, 6, (3,), ("noise", "binarise")),
     "default": Budget("default", 10, 2, None, (1, 2, 3, 4, 5), ()),
+    "full": Budget("deep", 20, 4, None, (1, 2, 3, 4, 5), ()),
 }
-BUDGETS["full"] = Budget("deep", 20, 4, None, (1, 2, 3, 4, 5), ())

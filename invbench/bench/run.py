@@ -75,6 +75,7 @@ def run(
     device: str = "cpu",
     datasets: Sequence[str] = ("embedded",),
     families: Sequence[str] = (),
+    severities: Sequence[int] = (),
     retry: Sequence[str] = (),
     started: Callable[[int, int], None] = lambda planned, missing: None,
     done: Callable[[Cell], None] = lambda cell: None,
@@ -84,7 +85,7 @@ def run(
     ``entries`` are targets; none means the built-in couplings. Raises ``UsageError`` for what does not exist and
     ``HarnessError`` when a result cannot be written.
     """
-    options = options_of(budget, seeds, dtype, device, datasets, families)
+    options = options_of(budget, seeds, dtype, device, datasets, families, severities)
     specs = plan(tracks, entries, options)
     store = Store(Path(results))
     missing = [s for s in specs if (cell := store.get(s)) is None or cell.status in retry]
@@ -109,9 +110,14 @@ def options_of(
     device: str,
     datasets: Sequence[str],
     families: Sequence[str],
+    severities: Sequence[int],
 ) -> Options:
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
     if seeds is not None and seeds < 1:
         raise UsageError(f"seeds must be 1 or more, got {seeds}")
-    return Options(budget, BUDGETS[budget], seeds, dtype, device, tuple(datasets), tuple(families))
+    if any(not 1 <= severity <= 5 for severity in severities):
+        raise UsageError(f"severities are 1 to 5, got {', '.join(map(str, severities))}")
+    return Options(
+        BUDGETS[budget], seeds, dtype, device, tuple(datasets), tuple(families), tuple(severities)
+    )

@@ -17,13 +17,13 @@ __all__ = ["Measured", "Options", "Track"]
 class Options:
     """What the caller of ``run`` chose; None means the budget's own."""
 
-    budget: str
     size: Budget
     seeds: int | None = None
     dtype: str = "float32"
     device: str = "cpu"
     datasets: tuple[str, ...] = ("embedded",)
     families: tuple[str, ...] = ()
+    severities: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

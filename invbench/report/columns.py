@@ -10,22 +10,22 @@ COMMON = (
 ).split()
 
 COLUMNS: dict[str, list[str]] = {
-    "sr": COMMON + "lr_psnr_min lr_psnr_std psnr ssim lpips".split(),
-    "toy2d": COMMON + "nll outside_pct variance_ratio".split(),
     "coupling": COMMON
     + (
         "sound slope_lo slope_hi displacement tail_slopes_equal backward_error_u forward_ns inverse_ns train_ns"
     ).split(),
+    "toy2d": COMMON + "nll outside_pct variance_ratio".split(),
+    "sr": COMMON + "lr_psnr_min lr_psnr_std psnr ssim lpips".split(),
 }
 
 # what a person sees first; the exports have every column
 SCREEN: dict[str, list[str]] = {
-    "sr": "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 lr_psnr_min lr_psnr_std psnr ssim tier".split(),
-    "toy2d": "entry case n seeds status inf_pct error_pct error_lo error_hi max_abs_log10 nll outside_pct variance_ratio tier".split(),
     "coupling": (
         "entry status sound slope_lo slope_hi displacement tail_slopes_equal kappa_lower inv_lipschitz_lower inv_lipschitz_upper "
         "backward_error_u forward_ns inverse_ns train_ns"
     ).split(),
+    "toy2d": "entry case n seeds status inf_pct error_pct error_lo error_hi max_abs_log10 nll outside_pct variance_ratio tier".split(),
+    "sr": "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 lr_psnr_min lr_psnr_std psnr ssim tier".split(),
 }
 
 # decimals shown; other numbers get four significant digits

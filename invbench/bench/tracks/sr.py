@@ -32,7 +32,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         for family in families:
             known = len(CONDITIONS[family].metadata["strengths"])
             if family != "clean":
-                cases += [f"{dataset}/{family}-{s}" for s in options.size.severities if s <= known]
+                cases += [f"{dataset}/{family}-{s}" for s in options.severities or options.size.severities if s <= known]
     settings: dict[str, Any] = {
         "flow": FLOW,
         "size": SIZE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -67,7 +69,7 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
         nll = -flow.log_prob(x, y + shift).double() / 2
     inside = variance_profile(flow, latents, repeated)
     outside = variance_profile(flow, latents, repeated + shift)
-    ratios = [o / i if i > 0 else float("inf") for (_, i), (_, o) in zip(inside, outside, strict=True)]
+    ratios = [o / i if 0 < i < math.inf else math.inf for (_, i), (_, o) in zip(inside, outside, strict=True)]
     found = [explosion(sample, -BOX - MARGIN, BOX + MARGIN) for sample in samples]
     measures = {
         "inputs": INPUTS,
@@ -97,8 +99,6 @@ def _outside(samples: Tensor) -> float:
 @lru_cache(maxsize=2)
 def _trained(target: Target, seed: int) -> tuple[ConditionalFlow, dict[str, Any]]:
     """The toy of this design and seed, trained now or read from the user's cache."""
-    import json
-
     recipe = RECIPES["mini"]
     flow = toy2d(target.make, "mini", seed)
     path = cache_dir() / "toy2d" / f"{target.digest}-{recipe.digest}" / weights_name(target.name, "mini", seed)

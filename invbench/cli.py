@@ -1,0 +1,327 @@
+"""The command line. Exit codes: 0 fine, 1 the subject failed, 2 wrong usage, 3 the harness failed, 130 interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+
+from invbench.errors import InvbenchError, UsageError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="invbench: a crash-test laboratory for invertible networks.",
+)
+out, err = Console(), Console(stderr=True)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Results = Annotated[Path, typer.Option("--results", help="Results folder.")]
+KINDS = ("couplings", "layers", "flows", "conditions", "properties", "tracks")
+
+
+def main() -> None:
+    """Entry point: every error that is raised on purpose becomes one line and its exit code."""
+    try:
+        app()
+    except InvbenchError as error:
+        err.print(f"invbench: {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("invbench: interrupted; finished work is kept, the same command goes on from there")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("INVBENCH_DEBUG"):
+            raise
+        err.print(
+            f"invbench: internal error: {escape(f'{type(error).__name__}: {error}')} (set INVBENCH_DEBUG=1 for the traceback)",
+            soft_wrap=True,
+        )
+        sys.exit(3)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err, transient=True)
+
+
+def _print_json(document: object) -> None:
+    sys.stdout.write(json.dumps(_finite(document), indent=1, ensure_ascii=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """Non-finite floats as the strings that the store uses: JSON has no other way to say them."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and value not in (float("inf"), float("-inf")):
+        return value if value == value else "NaN"
+    return {float("inf"): "Infinity", float("-inf"): "-Infinity"}.get(value, value) if isinstance(value, float) else value
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help=" | ".join(KINDS))] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """What there is.
+
+    Examples: `invbench list`, `invbench list couplings`, `invbench list properties --json`
+    """
+    if kind and kind not in KINDS:
+        raise UsageError(f"{kind!r} is not one of {', '.join(KINDS)}")
+    listed = {name: _listed(name) for name in ([kind] if kind else KINDS)}
+    if as_json:
+        _print_json(listed[kind] if kind else listed)
+        return
+    for name, rows in listed.items():
+        table = RichTable("name", "what", "source", title=name, title_justify="left", box=None)
+        for row in rows:
+            table.add_row(escape(row["name"]), escape(row["summary"]), escape(row["source"]))
+        out.print(table)
+
+
+def _listed(kind: str) -> list[dict[str, str]]:
+    from invbench.bench.tracks import TRACKS
+    from invbench.properties import LAWS
+    from invbench.registry import CONDITIONS, COUPLINGS, FLOWS, LAYERS
+
+    if kind == "properties":
+        return [{"name": n, "summary": law.statement, "source": law.severity} for n, law in LAWS.items()]
+    if kind == "tracks":
+        return [{"name": n, "summary": track.summary, "source": ""} for n, track in TRACKS.items()]
+    registry = {"couplings": COUPLINGS, "layers": LAYERS, "flows": FLOWS, "conditions": CONDITIONS}[kind]
+    rows = [
+        {
+            "name": name,
+            "summary": str(entry.metadata.get("formula") or entry.summary),
+            "source": str(entry.metadata.get("citation") or _short(entry.origin)),
+        }
+        for name, entry in registry.items()
+    ]
+    return rows + [{"name": name, "summary": f"ERROR {reason}", "source": "plugin"} for name, reason in registry.broken]
+
+
+def _short(origin: str) -> str:
+    file, _, line = origin.rpartition(":")
+    return f"{Path(file).name}:{line}"
+
+
+@app.command()
+def check(
+    targets: Annotated[list[str], typer.Argument(help="Coupling or layer: name, file.py, file.py:Name, module:Name.")],
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    budget: Annotated[str, typer.Option(help="smoke, default or deep.")] = "default",
+    as_json: JsonFlag = False,
+) -> None:
+    """Is this coupling or layer a correct inverse? Exit code 1 when one is not sound.
+
+    Examples: `invbench check affine`, `invbench check my.py --json`, `invbench check my_package.layers:Block --dtype float64`
+    """
+    from invbench.properties import check as check_target
+    from invbench.targets import resolve_all
+
+    found = [t for spec in targets for t in resolve_all(spec, ("coupling", "layer"))]
+    reports = []
+    with err.status("checking …") as status:
+        for target in found:
+            announce = lambda law, name=target.name: status.update(f"{escape(name)}: {law}")  # noqa: E731
+            reports.append(check_target(target, dtype, device, budget, progress=announce))
+    if as_json:
+        documents = [report.as_dict() for report in reports]
+        _print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        for report in reports:
+            verdict = "[green]sound[/]" if report.sound else "[red]NOT SOUND[/]"
+            out.print(f"{escape(report.target)}: {verdict} ({dtype}, {report.measures['seconds']} s)")
+            for f in report.failures:
+                blame = f.kind if f.severity == "soundness" else "design finding"
+                out.print(f"  {f.property} [{blame}]".replace("[", "\\["), f.message, highlight=False, markup=True)
+    if not all(report.sound for report in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    track: Annotated[list[str], typer.Option(help="Track; repeatable. Default: all.")] = [],  # noqa: B006
+    entry: Annotated[list[str], typer.Option(help="Coupling target; repeatable. Default: the built-in ones.")] = [],  # noqa: B006
+    budget: Annotated[str, typer.Option(help="smoke, default or full.")] = "default",
+    seeds: Annotated[int | None, typer.Option(help="Seeds per entry. Default: the budget's.")] = None,
+    data: Annotated[list[str], typer.Option(help="Data set of the sr track; repeatable.")] = ["embedded"],  # noqa: B006
+    condition: Annotated[list[str], typer.Option(help="OOD family of the sr track; repeatable. Default: all.")] = [],  # noqa: B006
+    severity: Annotated[list[int], typer.Option(help="Severity 1 to 5 of those; repeatable. Default: the budget's.")] = [],  # noqa: B006
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    engine: Annotated[str, typer.Option(help="local.")] = "local",
+    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: one per core.")] = None,
+    results: Results = Path("results"),
+    retry: Annotated[list[str], typer.Option(help="Measure cells of this status again, e.g. error.")] = [],  # noqa: B006
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the missing cells, run nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fill the leaderboard's missing cells, then show it. Interrupted, the same command goes on.
+
+    Examples: `invbench run`, `invbench run --track coupling --track toy2d --entry my.py`,
+    `invbench run --track sr --data BSD100 --data Urban100`
+    """
+    from invbench.bench.run import options_of, plan
+    from invbench.bench.run import run as run_bench
+    from invbench.bench.store import Store
+    from invbench.bench.tracks import TRACKS
+
+    if engine != "local":
+        raise UsageError(f"engine {engine!r} is not available; this version has: local")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers must be 1 or more, got {workers}")
+    tracks = track or list(TRACKS)
+    if dry_run:
+        options = options_of(budget, seeds, dtype, device, data, condition, severity)
+        store = Store(results)
+        missing = [s for s in plan(tracks, entry, options) if (c := store.get(s)) is None or c.status in retry]
+        if as_json:
+            _print_json([{"track": s.track, "entry": s.entry, "case": s.case, "seed": s.seed} for s in missing])
+        else:
+            for s in missing:
+                out.print(f"{s.track} {s.entry} {s.case} seed {s.seed}", markup=False, highlight=False)
+            err.print(f"{len(missing)} cells are missing")
+        return
+    with _progress() as progress:
+        bar = progress.add_task("planning", total=None)
+
+        def started(planned: int, missing: int) -> None:
+            progress.update(bar, total=missing, description="measuring")
+            progress.console.print(f"{planned} cells, {planned - missing} of them finished before, {missing} to measure")
+
+        def done(cell: Any) -> None:
+            label = f"{cell.spec.track} {cell.spec.entry} {cell.spec.case}"
+            progress.update(bar, advance=1, description=escape(label[:44].ljust(44)))
+
+        outcome = run_bench(
+            tracks, entry, budget, seeds, results, workers, dtype, device, data, condition, severity, retry, started, done
+        )
+    if as_json:
+        _print_json({"planned": outcome.planned, "finished_before": outcome.finished, "ran": outcome.ran, "failures": outcome.failures})
+    else:
+        _show_tables(tracks, results)
+    for failure in outcome.failures:
+        err.print(f"failed: {escape(failure)}", soft_wrap=True, highlight=False)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+def _show_tables(tracks: list[str], results: Path) -> None:
+    from invbench.report.table import read_table, render
+
+    for name in tracks:
+        sys.stdout.write(f"\n## {name}\n\n" + render(read_table(name, results, pooled=True), "md", screen=True))
+
+
+@app.command()
+def train(
+    flow: Annotated[str, typer.Argument(help="Reference flow: srflow.")],
+    coupling: Annotated[str, typer.Option(help="Coupling target.")],
+    size: Annotated[str, typer.Option(help="mini.")] = "mini",
+    seed: Annotated[int, typer.Option(help="Seed of weights and data order.")] = 0,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder of the weights. Default: the user's cache.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train a reference flow with this coupling; interrupted, the same command goes on.
+
+    Example: `INVBENCH_DATA=data invbench train srflow --coupling my.py --size mini`
+    """
+    import math
+
+    from invbench.reference_models.train import train_reference
+
+    with _progress() as progress:
+        bar = progress.add_task("starting", total=None)
+
+        def report(log: Any, total: int) -> None:
+            bits = log.nll[-1] / math.log(2) + 8
+            skipped = f", {log.non_finite_steps} non-finite steps" if log.non_finite_steps else ""
+            progress.update(bar, completed=log.step, total=total, description=f"{bits:.3f} bits per dimension{skipped}")
+
+        path = train_reference(flow, coupling, size, seed, out_dir, report)
+    if as_json:
+        _print_json({"weights": str(path)} | json.loads(path.with_suffix(".json").read_text()))
+    else:
+        out.print(f"weights: {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def table(
+    track: Annotated[str, typer.Option(help="Track. Default, for md: every track that has cells.")] = "",
+    style: Annotated[str, typer.Option("--format", help="md, csv, tex, json or html.")] = "md",
+    results: Results = Path("results"),
+    every_case: Annotated[
+        bool | None, typer.Option("--all/--pooled", help="A row per condition, or all OOD conditions pooled (md, tex, html).")
+    ] = None,
+    every_column: Annotated[bool, typer.Option("--wide", help="Every column, not only those that people read first.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+) -> None:
+    """Export a track.
+
+    Examples: `invbench table`, `invbench table --track sr --format csv -o sr.csv`, `invbench table --track sr --format tex`
+    """
+    from invbench.paths import write_atomically
+    from invbench.report.columns import COLUMNS
+    from invbench.report.table import FORMATS, read_table, render
+
+    if style not in FORMATS:
+        raise UsageError(f"format {style!r} is not known; choose from {', '.join(FORMATS)}")
+    data_format = style in ("csv", "json")
+    if not track and data_format:
+        raise UsageError(f"--format {style} writes one track; say which: --track {'|'.join(COLUMNS)}")
+    names = [track] if track else [name for name in COLUMNS if (results / name).is_dir()]
+    pooled = not (every_case if every_case is not None else data_format)
+    tables = [read_table(name, results, pooled) for name in names]
+    if not tables:
+        raise UsageError(f"no results in {results}; invbench run --results {results}")
+    headings = style == "md" and len(tables) > 1
+    text = "\n".join(
+        (f"## {t.track}\n\n" if headings else "") + render(t, style, screen=not (data_format or every_column)) for t in tables
+    )
+    if output is not None:
+        write_atomically(output, text.encode())
+    else:
+        sys.stdout.write(text)
+    for damaged in {d.path: d for t in tables for d in t.unreadable}.values():
+        err.print(f"unreadable: {escape(f'{damaged.path}: {damaged.reason}')}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def doctor(results: Results = Path("results"), as_json: JsonFlag = False) -> None:
+    """What works on this machine: devices, data sets found, weights, optional parts, damaged result files.
+
+    Example: `invbench doctor`
+    """
+    from invbench.doctor import examine
+
+    findings = examine(results)
+    if as_json:
+        _print_json([{"what": f.what, "ok": f.ok, "detail": f.detail} for f in findings])
+    else:
+        for f in findings:
+            mark = "[green]ok[/]  " if f.ok else "[yellow]--[/]  "
+            out.print(mark + escape(f"{f.what}: {f.detail}"), soft_wrap=True, highlight=False)
+    if any(f.fatal for f in findings):
+        raise typer.Exit(3)
+
+
+if __name__ == "__main__":
+    main()
