@@ -54,7 +54,13 @@ def main() -> None:
 
 
 def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, console=err, transient=True)
 
 
@@ -70,7 +76,9 @@ def _finite(value: Any) -> Any:
         return [_finite(v) for v in value]
     if isinstance(value, float) and value not in (float("inf"), float("-inf")):
         return value if value == value else "NaN"
-    return {float("inf"): "Infinity", float("-inf"): "-Infinity"}.get(value, value) if isinstance(value, float) else value
+    return (
+        {float("inf"): "Infinity", float("-inf"): "-Infinity"}.get(value, value) if isinstance(value, float) else value
+    )
 
 
 @app.command("list")
@@ -104,7 +112,7 @@ def _listed(kind: str) -> list[dict[str, str]]:
         return [{"name": n, "summary": law.statement, "source": law.severity} for n, law in LAWS.items()]
     if kind == "tracks":
         return [{"name": n, "summary": track.summary, "source": ""} for n, track in TRACKS.items()]
-    registry = {"couplings": COUPLINGS, "layers": LAYERS, "flows": FLOWS, "conditions": CONDITIONS}[kind]
+    registry: Any = {"couplings": COUPLINGS, "layers": LAYERS, "flows": FLOWS, "conditions": CONDITIONS}[kind]
     rows = [
         {
             "name": name,
@@ -164,7 +172,9 @@ def run(
     seeds: Annotated[int | None, typer.Option(help="Seeds per entry. Default: the budget's.")] = None,
     data: Annotated[list[str], typer.Option(help="Data set of the sr track; repeatable.")] = ["embedded"],  # noqa: B006
     condition: Annotated[list[str], typer.Option(help="OOD family of the sr track; repeatable. Default: all.")] = [],  # noqa: B006
-    severity: Annotated[list[int], typer.Option(help="Severity 1 to 5 of those; repeatable. Default: the budget's.")] = [],  # noqa: B006
+    severity: Annotated[
+        list[int], typer.Option(help="Severity 1 to 5 of those; repeatable. Default: the budget's.")
+    ] = [],  # noqa: B006
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     engine: Annotated[str, typer.Option(help="local.")] = "local",
@@ -205,17 +215,39 @@ def run(
 
         def started(planned: int, missing: int) -> None:
             progress.update(bar, total=missing, description="measuring")
-            progress.console.print(f"{planned} cells, {planned - missing} of them finished before, {missing} to measure")
+            progress.console.print(
+                f"{planned} cells, {planned - missing} of them finished before, {missing} to measure"
+            )
 
         def done(cell: Any) -> None:
             label = f"{cell.spec.track} {cell.spec.entry} {cell.spec.case}"
             progress.update(bar, advance=1, description=escape(label[:44].ljust(44)))
 
         outcome = run_bench(
-            tracks, entry, budget, seeds, results, workers, dtype, device, data, condition, severity, retry, started, done
+            tracks,
+            entry,
+            budget,
+            seeds,
+            results,
+            workers,
+            dtype,
+            device,
+            data,
+            condition,
+            severity,
+            retry,
+            started,
+            done,
         )
     if as_json:
-        _print_json({"planned": outcome.planned, "finished_before": outcome.finished, "ran": outcome.ran, "failures": outcome.failures})
+        _print_json(
+            {
+                "planned": outcome.planned,
+                "finished_before": outcome.finished,
+                "ran": outcome.ran,
+                "failures": outcome.failures,
+            }
+        )
     else:
         _show_tables(tracks, results)
     for failure in outcome.failures:
@@ -237,7 +269,9 @@ def train(
     coupling: Annotated[str, typer.Option(help="Coupling target.")],
     size: Annotated[str, typer.Option(help="mini.")] = "mini",
     seed: Annotated[int, typer.Option(help="Seed of weights and data order.")] = 0,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder of the weights. Default: the user's cache.")] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the weights. Default: the user's cache.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a reference flow with this coupling; interrupted, the same command goes on.
@@ -269,9 +303,12 @@ def table(
     style: Annotated[str, typer.Option("--format", help="md, csv, tex, json or html.")] = "md",
     results: Results = Path("results"),
     every_case: Annotated[
-        bool | None, typer.Option("--all/--pooled", help="A row per condition, or all OOD conditions pooled (md, tex, html).")
+        bool | None,
+        typer.Option("--all/--pooled", help="A row per condition, or all OOD conditions pooled (md, tex, html)."),
     ] = None,
-    every_column: Annotated[bool, typer.Option("--wide", help="Every column, not only those that people read first.")] = False,
+    every_column: Annotated[
+        bool, typer.Option("--wide", help="Every column, not only those that people read first.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
 ) -> None:
     """Export a track.
@@ -294,7 +331,8 @@ def table(
         raise UsageError(f"no results in {results}; invbench run --results {results}")
     headings = style == "md" and len(tables) > 1
     text = "\n".join(
-        (f"## {t.track}\n\n" if headings else "") + render(t, style, screen=not (data_format or every_column)) for t in tables
+        (f"## {t.track}\n\n" if headings else "") + render(t, style, screen=not (data_format or every_column))
+        for t in tables
     )
     if output is not None:
         write_atomically(output, text.encode())

@@ -23,7 +23,11 @@ from invbench.targets import resolve
 
 __all__ = ["Finding", "examine"]
 
-OPTIONAL = {"pytest": "the suites (extra [test])", "xdist": "pytest -n (extra [test])", "hypothesis": "the suites (extra [test])"}
+OPTIONAL = {
+    "pytest": "the suites (extra [test])",
+    "xdist": "pytest -n (extra [test])",
+    "hypothesis": "the suites (extra [test])",
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,9 @@ class Finding:
 
 def examine(results: Path) -> list[Finding]:
     """Look at everything; never raises for what it finds."""
-    return [finding for part in (_machine, _photographs, _data_sets, _weights, _parts) for finding in part()] + list(_store(results))
+    return [finding for part in (_machine, _photographs, _data_sets, _weights, _parts) for finding in part()] + list(
+        _store(results)
+    )
 
 
 def _machine() -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["HarnessError", "InvbenchError", "UsageError"]
+__all__ = ["HarnessError", "InvbenchError", "UnknownName", "UsageError"]
 
 
 class InvbenchError(Exception):
@@ -15,6 +15,12 @@ class UsageError(InvbenchError):
     """The caller asked for something that is not there or not well formed (exit code 2)."""
 
     exit_code = 2
+
+
+class UnknownName(UsageError, KeyError):
+    """A name that is not in a registry; a ``KeyError`` too, as a mapping must raise."""
+
+    __str__ = Exception.__str__
 
 
 class HarnessError(InvbenchError):

@@ -33,4 +33,6 @@ def write_atomically(path: Path, data: bytes) -> None:
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise HarnessError(f"cannot write {path}: {error.strerror or error}; free space or choose another folder") from error
+        raise HarnessError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
+        ) from error

@@ -21,10 +21,22 @@ ADDED = pytest.StashKey["dict[str, list[Target]]"]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("invbench", "invbench: crash tests of invertible networks")
     add = group.addoption
-    add("--coupling", action="append", default=[], metavar="TARGET", help="also test this coupling: name, file.py, module:Name")
+    add(
+        "--coupling",
+        action="append",
+        default=[],
+        metavar="TARGET",
+        help="also test this coupling: name, file.py, module:Name",
+    )
     add("--layer", action="append", default=[], metavar="TARGET", help="also test this invertible layer")
     add("--flow", action="append", default=[], metavar="TARGET", help="also test this conditional flow")
-    add("--property", action="append", default=[], metavar="NAME", help="test these laws only (invbench list properties)")
+    add(
+        "--property",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="test these laws only (invbench list properties)",
+    )
     add("--device", default="cpu", help="cpu or cuda")
     add("--dtype", default="float32", help="float32 or float64")
     add("--budget", default="default", choices=("smoke", "default", "deep"), help="how many examples")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
-from invbench.errors import UsageError
+from invbench.errors import UnknownName, UsageError
 
 __all__ = ["CONDITIONS", "COUPLINGS", "FLOWS", "LAYERS", "Registered", "Registry", "coupling", "flow", "layer"]
 
@@ -64,7 +64,7 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
         for point in entry_points(group=self.group or ""):
             try:
                 point.load()
-            except Exception as error:  # a stranger's plugin may raise anything
+            except (Exception, SystemExit) as error:  # a stranger's plugin may raise anything
                 self.broken.append((f"{point.name} = {point.value}", f"{type(error).__name__}: {error}"))
 
     def __getitem__(self, name: str) -> Registered[T]:
@@ -74,7 +74,7 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
         except KeyError:
             near = difflib.get_close_matches(name, self._items, n=3, cutoff=0.5)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-            raise UsageError(f"{self.kind} {name!r} is not registered{hint} (invbench list {self.kind}s)") from None
+            raise UnknownName(f"{self.kind} {name!r} is not registered{hint} (invbench list {self.kind}s)") from None
 
     def __contains__(self, name: object) -> bool:
         self._load_plugins()

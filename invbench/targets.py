@@ -72,14 +72,17 @@ class Target:
             beside = {file for value in names if (file := _source_file(value))}
             files |= {file for file in beside if file.parent == (_source_file(parent) or file).parent}
         digest = hashlib.sha256(repr(sorted(self.options.items())).encode())
-        for file in sorted(files, key=lambda f: f.name):
-            digest.update(file.name.encode() + file.read_bytes())
+        for name, source in sorted((file.name, file.read_bytes()) for file in files):
+            digest.update(name.encode() + source)
         return digest.hexdigest()[:16]
 
 
 def _source_file(obj: Any) -> Path | None:
     """The file that defines a class or function; None for anything else, for built-ins and for torch."""
-    if not (inspect.isclass(obj) or inspect.isfunction(obj)) or obj.__module__.partition(".")[0] in ("builtins", "torch"):
+    if not (inspect.isclass(obj) or inspect.isfunction(obj)) or obj.__module__.partition(".")[0] in (
+        "builtins",
+        "torch",
+    ):
         return None
     try:
         file = inspect.getsourcefile(obj)
@@ -124,18 +127,22 @@ def _split_call(spec: str) -> tuple[str, dict[str, Any]]:
         return spec, {}
     try:
         call = ast.parse(f"f({match['options']})", mode="eval").body
-        assert isinstance(call, ast.Call) and not call.args
-        return match["name"], {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
-    except (SyntaxError, ValueError, AssertionError):
+        if not isinstance(call, ast.Call) or call.args or not all(k.arg for k in call.keywords):
+            raise ValueError("not options")
+        return match["name"], {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError):
         raise UsageError(f"{spec}: options must be name=literal, as in rq(bins=16)") from None
 
 
 def _target(spec: str, entry: Registered[Any], options: dict[str, Any]) -> Target:
     if options:
         try:
-            inspect.signature(entry.obj).bind_partial(**options)
-        except TypeError as error:
-            raise UsageError(f"{entry.kind} {entry.name!r} ({entry.origin}): {error}") from None
+            if entry.kind == "coupling":
+                entry.obj(**options)  # a signature inherited from nn.Module would accept anything
+            else:
+                inspect.signature(entry.obj).bind_partial(**options)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{entry.kind} {entry.name!r} ({entry.origin}) does not take {options}: {error}") from None
     return Target(spec, entry, options)
 
 
@@ -155,7 +162,7 @@ def _from_module(
             f"{spec} registers no {' or '.join(kinds)}; decorate one, as in @invbench.coupling('name'), or name it: {spec}:NAME"
         )
     obj = getattr(module, attribute, None)
-    for entry in mine:
+    for entry in mine + [entry for kind in kinds for entry in _REGISTRIES[kind].values() if entry.obj is obj]:
         if entry.name == attribute or entry.obj is obj:
             return [_target(spec, entry, options)]
     if "coupling" in kinds and inspect.isclass(obj) and issubclass(obj, Elementwise):
@@ -180,7 +187,8 @@ def _load_file(path: Path) -> ModuleType:
     path = path.expanduser().resolve()
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
-    name = f"invbench_target_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    # the text is part of the name: an edited file is another module, never the old one under a new digest
+    name = f"invbench_target_{path.stem}_{hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

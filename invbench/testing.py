@@ -1,10 +1,10 @@
 """For other people's test files: every law of an invertible layer in three lines.
 
-    from invbench.testing import parametrize_with_properties
+from invbench.testing import parametrize_with_properties
 
-    @parametrize_with_properties([MyCoupling, "my_package.layers:Block"])
-    def test_invertible(subject, law):
-        law(subject)
+@parametrize_with_properties([MyCoupling, "my_package.layers:Block"])
+def test_invertible(subject, law):
+    law(subject)
 """
 
 from __future__ import annotations
@@ -62,7 +62,10 @@ class LawCheck:
 
 
 def parametrize_with_properties(
-    targets: Sequence[str | type], dtype: str = "float32", budget: str = "smoke", properties: Sequence[str] | None = None
+    targets: Sequence[str | type],
+    dtype: str = "float32",
+    budget: str = "smoke",
+    properties: Sequence[str] | None = None,
 ) -> Callable[[Any], Any]:
     """Decorator: call the test once per target and law of soundness, as ``test(subject, law)``; ``law(subject)`` judges.
 

@@ -33,7 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     torch.set_num_threads(1)
     if config.getoption("device") != "cpu" and not torch.cuda.is_available():
-        raise pytest.UsageError(f"--device {config.getoption('device')}: no such device here; invbench doctor shows what is")
+        raise pytest.UsageError(
+            f"--device {config.getoption('device')}: no such device here; invbench doctor shows what is"
+        )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -83,7 +85,9 @@ def _flows(config: pytest.Config, explosions: bool) -> list[Any]:
     pairs = [(flow, t) for flow in flows for t in targets.values() if find_weights(flow, t, "mini", 0)]
     listed = {k.target for k in known_failures(config, KNOWN) if k.property == "no-explosion"}
     return [
-        pytest.param(flow, t, id=f"{flow}:{t.name}") for flow, t in pairs if (f"{flow}:{t.name}" in listed) == explosions
+        pytest.param(flow, t, id=f"{flow}:{t.name}")
+        for flow, t in pairs
+        if (f"{flow}:{t.name}" in listed) == explosions
     ]
 
 

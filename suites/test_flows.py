@@ -54,7 +54,9 @@ def log10_largest(flow_name, coupling, dtype, device, case) -> float:
 def test_flow_does_not_explode(flow_name, coupling, dtype, device, keep, case):
     found = log10_largest(flow_name, coupling, dtype, device, case)
     if found > LIMIT:
-        keep({"target": f"{flow_name}:{coupling.name}", "property": "no-explosion", "recipe": case, "log10": str(found)})
+        keep(
+            {"target": f"{flow_name}:{coupling.name}", "property": "no-explosion", "recipe": case, "log10": str(found)}
+        )
         pytest.fail(f"{flow_name} with {coupling.name}: |x| reaches 10^{found:.3g} for {case}", pytrace=False)
 
 

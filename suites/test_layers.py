@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from invbench.conditions.recipe import Recipe
-from invbench.properties import check
 from invbench.properties.sweep import recipes
 from invbench.testing import violations
 
@@ -18,7 +16,9 @@ def test_layer_obeys(target, law, dtype, device, keep, recipe):
     found = violations(target, law, dtype, device, recipe)
     if found:
         keep({"target": target.name, "property": law, "recipe": recipe.as_dict(), "message": found[0].message})
-        pytest.fail(f"{target.name} breaks {law} ({found[0].kind}): {found[0].message}\nrecipe: {recipe}", pytrace=False)
+        pytest.fail(
+            f"{target.name} breaks {law} ({found[0].kind}): {found[0].message}\nrecipe: {recipe}", pytrace=False
+        )
 
 
 test_layer_obeys.severity = "soundness"

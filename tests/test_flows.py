@@ -33,7 +33,7 @@ def jacobian_log_det(function, x):
 
 
 def image_flow():
-    """Two levels of squeeze and one step each, on (3, 8, 8) given (3, 2, 2)."""
+    """Two levels of squeeze, one step and split each, on (3, 8, 8) given (3, 2, 2)."""
     layers: dict[str, nn.Module] = {}
     for level, channels in ((1, 12), (2, 24)):
         layers[f"squeeze{level}"] = Squeeze()
@@ -41,10 +41,11 @@ def image_flow():
         layers[f"conv1x1{level}"] = Conv1x1(channels)
         layers[f"injector{level}"] = ConditionalCoupling(Affine(), channels, 0, 4, conv)
         layers[f"coupling{level}"] = ConditionalCoupling(ModifiedRQ(), channels, channels // 2, 4, conv)
-        if level == 1:
-            layers["split"] = Split(channels, conv)
+        layers[f"split{level}"] = Split(channels, conv)
     encoder = nn.Conv2d(3, 4, 3, padding=1)
-    return ConditionalFlow(layers, encoder, lambda y: [(6, 4, 4), (24, 2, 2)], lambda y: y.mean((2, 3), keepdim=True))
+    return ConditionalFlow(
+        layers, encoder, lambda y: [(6, 4, 4), (12, 2, 2), (12, 2, 2)], lambda y: y.mean((2, 3), keepdim=True)
+    )
 
 
 @pytest.fixture(params=("toy-affine", "toy-modified-rq", "image"))
@@ -155,6 +156,16 @@ def test_coupling_block_keeps_its_half_to_the_bit_and_inverts(design, kept, cond
     torch.testing.assert_close(log_det[0], jacobian_log_det(lambda v: layer(v, cond)[0], x))
     if cond is not None:
         assert not torch.allclose(layer(x, cond + 1)[0], z)
+
+
+def test_coupling_block_reads_all_channels_of_one_parameter_then_of_the_next():
+    class Fixed(nn.Module):
+        def forward(self, h):
+            return torch.tensor([[math.log(3) - 2, -2.0, 10.0, 20.0]])  # a of both channels, then t: weights rely on it
+
+    layer = ConditionalCoupling(Affine(), 3, 1, 0, lambda inputs, outputs: Fixed())
+    z, _ = layer(torch.tensor([[5.0, 1.0, 2.0]]))
+    torch.testing.assert_close(z, torch.tensor([[5.0, 11 * 0.7501, 22 * 0.5001]]))
 
 
 @pytest.mark.parametrize("kept", [-1, 3, 4])

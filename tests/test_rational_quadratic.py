@@ -130,6 +130,33 @@ def test_slope_extremes_broadcast_and_keep_the_dtype(dtype):
         assert bound.dtype == dtype
 
 
+def test_gradient_of_the_inverse_is_right_where_its_two_branches_meet():
+    # d0·ω = d1·v at v = 1/2, where ξ = 1/2 by symmetry
+    v, s, d = (torch.tensor([value], dtype=torch.float64, requires_grad=True) for value in (0.5, 2.0, 3.0))
+    xi, _ = segment_inverse(v, s, d, d)
+    assert xi.item() == 0.5
+    (slope,) = torch.autograd.grad(xi, v)
+    torch.testing.assert_close(slope, s / exact_slope(0.5, s, d, d))
+
+
+@pytest.mark.parametrize("d_raw", [-100.0, -1.0, 0.0, 3.0])
+def test_modified_rq_passes_through_its_knot_with_slope_d_and_leaves_the_box_with_slope_1(d_raw, uniform):
+    def place(raw):
+        return -B + 2 * B * (1e-3 + (1 - 2e-3) * torch.sigmoid(raw))
+
+    w, h, t = uniform(-7, 7, 3, 200)
+    params = torch.stack((w, h, torch.full_like(w, d_raw), t))
+    y, slope = ModifiedRQ()(place(w), params)
+    torch.testing.assert_close(y, place(h) + t)
+    torch.testing.assert_close(
+        slope, torch.full_like(w, math.log(1e-3 + (1 - 1e-3) * math.exp(d_raw))), rtol=0, atol=1e-6
+    )
+    for edge in (-B, B):
+        y, slope = ModifiedRQ()(torch.full_like(w, edge * (1 - 1e-12)), params)
+        torch.testing.assert_close(y, edge + t, rtol=0, atol=1e-11)
+        torch.testing.assert_close(slope, torch.zeros_like(w), rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("direction", ["forward", "inverse"])
 @pytest.mark.parametrize("box", [0.5, 2.0])
 def test_modified_rq_is_the_identity_at_zero_parameters(box, direction, dtype):
@@ -149,16 +176,17 @@ def test_modified_rq_moves_no_value_further_than_it_declares(box, uniform):
 
 
 def test_modified_rq_is_exactly_x_plus_t_outside_the_box(dtype, uniform):
-    right = torch.cat((uniform(B, 9, 500, dtype=dtype), torch.tensor([B, 1e30], dtype=dtype)))
+    edge = torch.tensor([B], dtype=dtype)
+    right = torch.cat((uniform(B, 9, 500, dtype=dtype), edge, edge.nextafter(2 * edge), edge.new_tensor([1e30])))
     x = torch.cat((-right, right))
     params = uniform(-7, 7, 4, len(x), dtype=dtype)
     y, slope = ModifiedRQ()(x, params)
     assert torch.equal(y, x + params[3])
     assert not slope.any()
-    params[3] = 0
-    z, slope = ModifiedRQ().inverse(x, params)
-    assert torch.equal(z, x)
-    assert not slope.any()
+    params[3] = 0  # so that no rounding of t hides the edge
+    for z, slope in (ModifiedRQ()(x, params), ModifiedRQ().inverse(x, params)):
+        assert torch.equal(z, x)
+        assert not slope.any()
 
 
 @pytest.mark.parametrize("box", [0.0, -1.0, math.inf, math.nan])

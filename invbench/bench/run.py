@@ -118,6 +118,4 @@ def options_of(
         raise UsageError(f"seeds must be 1 or more, got {seeds}")
     if any(not 1 <= severity <= 5 for severity in severities):
         raise UsageError(f"severities are 1 to 5, got {', '.join(map(str, severities))}")
-    return Options(
-        BUDGETS[budget], seeds, dtype, device, tuple(datasets), tuple(families), tuple(severities)
-    )
+    return Options(BUDGETS[budget], seeds, dtype, device, tuple(datasets), tuple(families), tuple(severities))

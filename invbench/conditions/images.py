@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,7 @@ def _to_tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(array)).movedim(-1, 0).contiguous().float() / 255
 
 
-@lru_cache(maxsize=None)
+@cache
 def embedded(name: str) -> Tensor:
     """One of the photographs ``EMBEDDED`` as (3, H, W) float32 in [0, 1]; no download, no network."""
     if name in ("china", "flower"):

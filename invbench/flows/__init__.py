@@ -1,6 +1,7 @@
 """Layers of conditional flows. An invertible layer has ``forward(x, cond=None)`` and ``inverse(z, cond=None)``, each
 returning (value, log_det of shape (B,) for the direction called)."""
 
+from invbench.flows import registered as _registered  # noqa: F401  registers the layers
 from invbench.flows.actnorm import ActNorm
 from invbench.flows.conditional_flow import ConditionalFlow
 from invbench.flows.conditioner import ConvConditioner, DenseConditioner
@@ -8,7 +9,6 @@ from invbench.flows.conv1x1 import Conv1x1
 from invbench.flows.coupling import ConditionalCoupling
 from invbench.flows.split import Split
 from invbench.flows.squeeze import Squeeze
-from invbench.flows import registered as _registered  # noqa: F401  registers the layers
 
 __all__ = [
     "ActNorm",

@@ -17,6 +17,8 @@ class ActNorm(nn.Module):
     variance 1 per channel; until then, in evaluation mode, the layer is the identity. ``cond`` is ignored.
     """
 
+    initialised: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -27,9 +29,10 @@ class ActNorm(nn.Module):
     def initialise(self, x: Tensor) -> None:
         """Set b and logs from the batch ``x``; channels without variance keep scale 1."""
         dims = [d for d in range(x.ndim) if d != 1]
-        std = x.std(dims, correction=0)
-        self.bias.copy_(-x.mean(dims))
-        self.logs.copy_(torch.where(std > 1e-6, -std.clamp(min=1e-6).log(), torch.zeros_like(std)))
+        std, mean = x.std(dims, correction=0), x.mean(dims)
+        self.bias.copy_(-mean)
+        varies = std > 1e-6 * (1 + mean.abs())  # below that it is the rounding of a constant
+        self.logs.copy_(torch.where(varies, -std.clamp(min=1e-6).log(), torch.zeros_like(std)))
         self.initialised.fill_(True)
 
     def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:

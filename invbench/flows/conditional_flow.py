@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,18 +64,16 @@ class ConditionalFlow(nn.Module):
 
     def decode(self, latents: list[Tensor], y: Tensor) -> Tensor:
         """Noise → data, unclamped."""
-        h = None
-        for _, h in self.trace(latents, y):
-            pass
-        assert h is not None
-        return h
+        ((_, x),) = deque(self.trace(latents, y), maxlen=1)  # keeps one tensor, not one per layer
+        return x
 
     def trace(self, latents: list[Tensor], y: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Decode step by step: (layer name, its output) from noise to data; the last one is x."""
         cond = Resized(self.features(y))
         *waiting, h = latents
         yield "latent", h
-        for name, layer in reversed(self.layers.items()):
+        layer: Any
+        for name, layer in reversed(list(self.layers.items())):
             if isinstance(layer, Split):
                 h, _ = layer.inverse(h, waiting.pop())
             else:

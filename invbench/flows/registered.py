@@ -23,7 +23,7 @@ def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter += amount * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(amount * torch.randn(parameter.shape, generator=generator))
     return module
 
 

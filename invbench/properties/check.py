@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import torch
 
+from invbench.conditions.recipe import Recipe
 from invbench.errors import UsageError
 from invbench.properties.law import LAWS, Case, Law, Violation
 from invbench.properties.report import Failure, Report
 from invbench.properties.subject import Subject, subject_of
 from invbench.properties.sweep import BUDGETS, CORPUS_VERSION, sweep
-from invbench.conditions.recipe import Recipe
 from invbench.targets import Target, resolve
 
 __all__ = ["DTYPES", "check", "judge", "parse_dtype"]

@@ -66,8 +66,8 @@ def value_spread(twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, i
         return torch.where(resolved, torch.maximum(by_slope, moved), by_slope)
     function = twin.inverse if inverse else twin.forward
     centre, step = function(v, cond)[0], _widened(twin, delta, v)
-    moved = [(function(v + step * sign, cond)[0] - centre).abs() for sign in _patterns(v)]
-    return magnitude(twin, torch.stack(moved).amax(0))
+    changes = [(function(v + step * sign, cond)[0] - centre).abs() for sign in _patterns(v)]
+    return magnitude(twin, torch.stack(changes).amax(0))
 
 
 def log_det_spread(twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool) -> Tensor:

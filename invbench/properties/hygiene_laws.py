@@ -32,7 +32,9 @@ def shape(subject: Subject, case: Case) -> Iterator[Violation]:
             out = direction(case.x, case.cond) if case.cond is not None else direction(case.x)
             expected = (case.x.shape, case.x.shape[:1])
         if not (isinstance(out, (tuple, list)) and len(out) == 2 and all(isinstance(o, Tensor) for o in out)):
-            yield Violation(1, 0, f"{name} returned {type(out).__name__}, not a pair of tensors (value, log-determinant)")
+            yield Violation(
+                1, 0, f"{name} returned {type(out).__name__}, not a pair of tensors (value, log-determinant)"
+            )
             continue
         got = tuple(o.shape for o in out)
         if got != expected:
@@ -48,7 +50,9 @@ def dtype(subject: Subject, case: Case) -> Iterator[Violation]:
         for out, what in zip(getattr(subject, name)(case.x, case.cond), ("value", "log-determinant"), strict=True):
             if out.dtype != case.x.dtype or out.device != case.x.device:
                 yield Violation(
-                    1, 0, f"{what} of {name} is {out.dtype} on {out.device}, the input {case.x.dtype} on {case.x.device}"
+                    1,
+                    0,
+                    f"{what} of {name} is {out.dtype} on {out.device}, the input {case.x.dtype} on {case.x.device}",
                 )
 
 
@@ -117,7 +121,9 @@ def layout(subject: Subject, case: Case) -> Iterator[Violation]:
                 error = magnitude(subject, (getattr(subject, name)(v, case.cond)[0] - plain).cpu().double())
                 ratio = (error / (u * scale)).nan_to_num(nan=0.0)
                 if ratio.numel() and ratio.max() > SLACK:
-                    yield Violation(ratio.max().item(), SLACK, f"{name} of a {what} input differs from a contiguous one")
+                    yield Violation(
+                        ratio.max().item(), SLACK, f"{name} of a {what} input differs from a contiguous one"
+                    )
 
 
 @law("empty-batch")
@@ -151,16 +157,17 @@ def rank(subject: Subject, case: Case) -> Iterator[Violation]:
 @law("gradients-finite")
 def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation]:
     """Gradients of value and log with respect to x, condition and weights are finite wherever those of the float64 twin are
-    representable; in float64, never NaN."""
+    representable; the twin's are never NaN."""
     twin = subject.twin()
     for name in DIRECTIONS:
         ours = _gradients(subject, name, case.x, case.cond)
         exact = ours if subject.dtype == torch.float64 else _gradients(twin, name, *case.double())
-        for what, gradient, reference in zip(("x", "the condition", *["a weight"] * len(ours)), ours, exact, strict=False):
-            if subject.dtype == torch.float64:
-                bad = gradient.isnan()
-            else:
-                bad = representable(reference, subject.dtype) & ~gradient.cpu().isfinite()
+        for what, gradient, reference in zip(
+            ("x", "the condition", *["a weight"] * len(ours)), ours, exact, strict=False
+        ):
+            bad = reference.cpu().isnan()
+            if subject.dtype != torch.float64:
+                bad = bad | (representable(reference, subject.dtype) & ~gradient.cpu().isfinite())
             if bad.any():
                 yield Violation(
                     float(bad.sum()), 0, f"the gradient of {name} for {what} is not finite on {int(bad.sum())} elements"

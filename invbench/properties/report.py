@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ class Failure:
     recipe: dict[str, Any]
     message: str
 
-    @property
+    @builtins.property  # the field above takes the name
     def breaks_soundness(self) -> bool:
         return self.severity == "soundness" and self.kind != "ill-conditioned"
 

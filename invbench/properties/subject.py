@@ -46,7 +46,7 @@ class Subject:
         return self._call(self.module.forward, x, cond)
 
     def inverse(self, z: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
-        return self._call(self.module.inverse, z, cond)  # type: ignore[operator]
+        return self._call(self.module.inverse, z, cond)  # type: ignore[arg-type]
 
     def log_slopes(self, x: Tensor, cond: Tensor | None, inverse: bool = False) -> tuple[Tensor, Tensor]:
         """(value, log-slope), both of x's shape; couplings only."""

@@ -111,7 +111,8 @@ def accuracy(subject: Subject, case: Case) -> Iterator[Violation]:
 
 @law("log-det")
 def log_det_matches_autograd(subject: Subject, case: Case) -> Iterator[Violation]:
-    """log_det = log|det ∂z/∂x| by autograd, in float64, within 1e-8 relative plus the change of log_det under rounding of x."""
+    """log_det = log|det ∂z/∂x| by autograd, in float64, within 1e-8 relative plus the change of log_det under rounding of x; for a
+    layer also under rounding of its weights to the dtype, which moves an orthogonal matrix's determinant by some D·u."""
     twin = subject.twin()
     x, cond = case.double()
     if not subject.elementwise:
@@ -126,8 +127,9 @@ def log_det_matches_autograd(subject: Subject, case: Case) -> Iterator[Violation
         z, log_det = twin.forward(x, cond)
         rows = [_gradient(column.sum(), x).flatten(1) for column in z.flatten(1).unbind(1)]
         exact = torch.linalg.slogdet(torch.stack(rows, 1))[1] if x.shape[0] else log_det
+    of_weights = 0.0 if subject.elementwise else unit_roundoff(subject.dtype) * x[0:1].numel()
     with torch.no_grad():
-        unit = 1e-8 / SLACK * (1 + exact.abs()) + log_det_spread(twin, x.detach(), cond, delta, False)
+        unit = of_weights + 1e-8 / SLACK * (1 + exact.abs()) + log_det_spread(twin, x.detach(), cond, delta, False)
         valid = exact.isfinite() & (exact.abs() < 600)
         error = (log_det - exact).abs().detach()
     yield from _worst(subject, error, unit, valid, torch.full_like(error, torch.inf), "log_det against autograd")
@@ -169,20 +171,21 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation]:
 
 @law("finite")
 def finite(subject: Subject, case: Case) -> Iterator[Violation]:
-    """Finite in, finite out, wherever the exact result (of the float64 twin) is representable; in float64, never NaN, and no
-    infinite log_det beside a finite value."""
+    """Finite in, finite out, wherever the exact result (of the float64 twin) is representable; never NaN in float64, and no
+    infinite log_det beside a finite value there."""
     twin = subject.twin()
     x, cond = case.double()
     for inverse, what in ((False, "forward"), (True, "inverse")):
         with torch.no_grad():
             value, log_det = (subject.inverse if inverse else subject.forward)(case.x, case.cond)
             value, log_det = value.cpu(), log_det.cpu()
-            if subject.dtype == torch.float64:
-                bad = value.isnan() | (value.isfinite() & ~_per_element(log_det, value).isfinite())
-            else:
-                exact, exact_log_det = (twin.inverse if inverse else twin.forward)(x, cond)
-                due = representable(exact, subject.dtype) & _per_element(representable(exact_log_det, subject.dtype), value)
-                bad = due & ~(value.isfinite() & _per_element(log_det, value).isfinite())
+            exact, exact_log_det = (twin.inverse if inverse else twin.forward)(x, cond)
+            bad = exact.isnan() | (exact.isfinite() & ~_per_element(exact_log_det, exact).isfinite())
+            if subject.dtype != torch.float64:
+                due = representable(exact, subject.dtype) & _per_element(
+                    representable(exact_log_det, subject.dtype), value
+                )
+                bad = bad | (due & ~(value.isfinite() & _per_element(log_det, value).isfinite()))
         if bad.any():
             row = int(bad.flatten(1).any(1).int().argmax())
             yield Violation(
@@ -212,4 +215,6 @@ def monotone(subject: Subject, case: Case) -> Iterator[Violation]:
             scale = rounding_scale(twin, wide_x, wide_cond, u, inverse)
             unit = u * torch.maximum(scale[1:], scale[:-1])
             valid = steps.isfinite() & unit.isfinite()
-        yield from _worst(subject, (-steps).clamp(min=0), unit, valid, torch.full_like(steps, torch.inf), f"order of {what}")
+        yield from _worst(
+            subject, (-steps).clamp(min=0), unit, valid, torch.full_like(steps, torch.inf), f"order of {what}"
+        )

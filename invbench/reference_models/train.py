@@ -48,8 +48,8 @@ def train_reference(
         "parameters": sum(p.numel() for p in flow.parameters()),
         "data": f"{recipe.data} (research use only: so are these weights; the embedded photographs were not used)",
         "recipe": asdict(recipe),
-        "final_bits_per_dimension": log.final / math.log(2) + 8,
-        "bits_per_dimension_every_50_steps": [round(v / math.log(2) + 8, 4) for v in log.nll],
+        "final_bits_per_dimension": _bits(log.final),
+        "bits_per_dimension_every_50_steps": [_bits(v) for v in log.nll],
         "non_finite_steps": log.non_finite_steps,
         "seconds": round(log.seconds, 1),
         "threads": torch.get_num_threads(),
@@ -59,3 +59,8 @@ def train_reference(
     save_weights(flow, card, path)
     checkpoint.unlink(missing_ok=True)
     return path
+
+
+def _bits(nats: float) -> float | None:
+    """Nats per dimension of data in [0, 1) to bits per dimension of 8-bit data; None when no step was finite."""
+    return round(nats / math.log(2) + 8, 4) if math.isfinite(nats) else None

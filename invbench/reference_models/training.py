@@ -123,10 +123,15 @@ def _restore(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recip
         state = torch.load(path, weights_only=True)
         same = state["recipe"] == asdict(recipe)
     except Exception as error:  # torch.load raises many kinds for a file that is cut off
-        raise UsageError(f"checkpoint {path} is unreadable ({type(error).__name__}); move it away to start anew") from error
+        raise UsageError(
+            f"checkpoint {path} is unreadable ({type(error).__name__}); move it away to start anew"
+        ) from error
     if not same:
         raise UsageError(f"checkpoint {path} belongs to another recipe; move it away to start anew")
-    flow.load_state_dict(state["flow"])
-    optimiser.load_state_dict(state["optimiser"])
-    schedule.load_state_dict(state["schedule"])
+    try:
+        flow.load_state_dict(state["flow"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(f"checkpoint {path} belongs to another model; move it away to start anew") from error
     return TrainingLog(**state["log"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,9 @@ def load_weights(flow: ConditionalFlow, path: Path) -> ConditionalFlow:
         raise UsageError(f"weights {path} are unreadable or cut off ({error}); fetch or train them again") from None
     except RuntimeError as error:
         lines = str(error).splitlines()
-        raise UsageError(f"weights {path} are of another model: {lines[1].strip() if len(lines) > 1 else error}") from None
+        raise UsageError(
+            f"weights {path} are of another model: {lines[1].strip() if len(lines) > 1 else error}"
+        ) from None
     return flow.eval()
 
 
@@ -95,7 +98,7 @@ def load_flow(
     if path is None:
         raise UsageError(
             f"no weights of {name} ({size}, seed {seed}) with coupling {target.name!r}; "
-            f"invbench train {name} --coupling {target.spec} --size {size} --seed {seed}"
+            f"invbench train {name} --coupling {shlex.quote(target.spec)} --size {size} --seed {seed}"
         )
     with torch.random.fork_rng(devices=[]):
         flow: ConditionalFlow = factory.make(target.make, size, seed)

@@ -4,28 +4,96 @@ from __future__ import annotations
 
 __all__ = ["COLUMNS", "COMMON", "DIGITS", "SCREEN"]
 
-COMMON = (
-    "entry track case n seeds status inf_pct inf_lo inf_hi error_pct error_lo error_hi max_abs_log10 critical_radius "
-    "kappa_lower inv_lipschitz_lower inv_lipschitz_upper rank_lo rank_hi tier"
-).split()
+COMMON = [
+    "entry",
+    "track",
+    "case",
+    "n",
+    "seeds",
+    "status",
+    "inf_pct",
+    "inf_lo",
+    "inf_hi",
+    "error_pct",
+    "error_lo",
+    "error_hi",
+    "max_abs_log10",
+    "critical_radius",
+    "kappa_lower",
+    "inv_lipschitz_lower",
+    "inv_lipschitz_upper",
+    "rank_lo",
+    "rank_hi",
+    "tier",
+]
 
 COLUMNS: dict[str, list[str]] = {
     "coupling": COMMON
-    + (
-        "sound slope_lo slope_hi displacement tail_slopes_equal backward_error_u forward_ns inverse_ns train_ns"
-    ).split(),
-    "toy2d": COMMON + "nll outside_pct variance_ratio".split(),
-    "sr": COMMON + "lr_psnr_min lr_psnr_std psnr ssim lpips".split(),
+    + [
+        "sound",
+        "slope_lo",
+        "slope_hi",
+        "displacement",
+        "tail_slopes_equal",
+        "backward_error_u",
+        "forward_ns",
+        "inverse_ns",
+        "train_ns",
+    ],
+    "toy2d": COMMON + ["nll", "outside_pct", "variance_ratio"],
+    "sr": COMMON + ["lr_psnr_min", "lr_psnr_std", "psnr", "ssim", "lpips"],
 }
 
 # what a person sees first; the exports have every column
 SCREEN: dict[str, list[str]] = {
-    "coupling": (
-        "entry status sound slope_lo slope_hi displacement tail_slopes_equal kappa_lower inv_lipschitz_lower inv_lipschitz_upper "
-        "backward_error_u forward_ns inverse_ns train_ns"
-    ).split(),
-    "toy2d": "entry case n seeds status inf_pct error_pct error_lo error_hi max_abs_log10 nll outside_pct variance_ratio tier".split(),
-    "sr": "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 lr_psnr_min lr_psnr_std psnr ssim tier".split(),
+    "coupling": [
+        "entry",
+        "status",
+        "sound",
+        "slope_lo",
+        "slope_hi",
+        "displacement",
+        "tail_slopes_equal",
+        "kappa_lower",
+        "inv_lipschitz_lower",
+        "inv_lipschitz_upper",
+        "backward_error_u",
+        "forward_ns",
+        "inverse_ns",
+        "train_ns",
+    ],
+    "toy2d": [
+        "entry",
+        "case",
+        "n",
+        "seeds",
+        "status",
+        "inf_pct",
+        "error_pct",
+        "error_lo",
+        "error_hi",
+        "max_abs_log10",
+        "nll",
+        "outside_pct",
+        "variance_ratio",
+        "tier",
+    ],
+    "sr": [
+        "entry",
+        "case",
+        "n",
+        "status",
+        "inf_pct",
+        "error_pct",
+        "error_lo",
+        "error_hi",
+        "max_abs_log10",
+        "lr_psnr_min",
+        "lr_psnr_std",
+        "psnr",
+        "ssim",
+        "tier",
+    ],
 }
 
 # decimals shown; other numbers get four significant digits

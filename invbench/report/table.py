@@ -44,7 +44,9 @@ def read_table(track: str, results: str | Path = "results", pooled: bool = False
     shown, stale = current_cells(cell for cell in cells if cell.spec.track == track)
     if not shown:
         damaged = f" ({len(unreadable)} unreadable files there)" if unreadable else ""
-        raise UsageError(f"no cells of track {track!r} in {results}{damaged}; invbench run --track {track} --results {results}")
+        raise UsageError(
+            f"no cells of track {track!r} in {results}{damaged}; invbench run --track {track} --results {results}"
+        )
     frame = pd.DataFrame(make_rows(shown, track, pooled)).reindex(columns=COLUMNS[track])
     return Table(track, frame, _notes(shown, stale, unreadable), unreadable)
 
@@ -142,7 +144,13 @@ def _latex(frame: pd.DataFrame, table: Table) -> str:
 
 def _escape_tex(value: str) -> str:
     special = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
-    special |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}
+    special |= {
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+    }
     return "".join(special.get(c, c) for c in value)
 
 

@@ -118,8 +118,12 @@ def _displacement(twin: Subject, cond: Tensor | None) -> Tensor:
     """Half the range of c⁻¹(y) − y over y = ±0…±2²⁰, the least sup |c⁻¹(y) − (y − t)| over t, for 256 of the parameter sets."""
     assert cond is not None
     some = cond[:256]
-    grid = torch.cat([torch.linspace(-2, 2, 129), 2.0 ** torch.arange(2, 21, 2), -(2.0 ** torch.arange(2, 21, 2))]).double()
-    moved = [twin.log_slopes(torch.full(some[:, 0].shape, y.item(), dtype=torch.float64), some, True)[0] - y for y in grid]
+    grid = torch.cat(
+        [torch.linspace(-2, 2, 129), 2.0 ** torch.arange(2, 21, 2), -(2.0 ** torch.arange(2, 21, 2))]
+    ).double()
+    moved = [
+        twin.log_slopes(torch.full(some[:, 0].shape, y.item(), dtype=torch.float64), some, True)[0] - y for y in grid
+    ]
     stacked = torch.stack(moved)
     return ((stacked.amax(0) - stacked.amin(0)) / 2).flatten()
 
@@ -160,7 +164,9 @@ def _speed(spec: CellSpec, target: Target) -> Measured:
             times.append(time.perf_counter_ns() - started)
         return statistics.median(times) / case.x.numel()
 
-    measures = {f"{name}_ns": nanoseconds(call) for name, call in (("forward", forward), ("inverse", inverse), ("train", train))}
+    measures = {
+        f"{name}_ns": nanoseconds(call) for name, call in (("forward", forward), ("inverse", inverse), ("train", train))
+    }
     return Measured(measures)
 
 

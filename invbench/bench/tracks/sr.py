@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from invbench.errors import UsageError
 from invbench.measures.explosion import explosion
 from invbench.measures.quality import lr_psnr, psnr, ssim
 from invbench.measures.round_trip import round_trip_error
+from invbench.properties.check import parse_dtype
 from invbench.reference_models.weights import digest_file, find_weights, load_flow
 from invbench.registry import CONDITIONS
 from invbench.targets import Target
@@ -32,7 +34,9 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         for family in families:
             known = len(CONDITIONS[family].metadata["strengths"])
             if family != "clean":
-                cases += [f"{dataset}/{family}-{s}" for s in options.severities or options.size.severities if s <= known]
+                cases += [
+                    f"{dataset}/{family}-{s}" for s in options.severities or options.size.severities if s <= known
+                ]
     settings: dict[str, Any] = {
         "flow": FLOW,
         "size": SIZE,
@@ -66,10 +70,8 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
 
 def _measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
-        command = f"invbench train {FLOW} --coupling {target.spec} --size {SIZE} --seed {spec.seed}"
+        command = f"invbench train {FLOW} --coupling {shlex.quote(target.spec)} --size {SIZE} --seed {spec.seed}"
         return Measured({}, "skipped", f"no weights for this design; {command}")
-    from invbench.properties.check import parse_dtype
-
     dtype = parse_dtype(spec.dtype)
     flow = load_flow(FLOW, target, SIZE, seed=spec.seed).to(spec.device, dtype)
     dataset, _, condition = spec.case.partition("/")

@@ -19,7 +19,13 @@ RECIPES = {
         data="T91",
         iterations=3000,
         batch=8,
-        extra={"patch": PATCH, "scale": 4, "flips": True, "dequantisation": "(v + U(0,1))/256", "schedule": "one-cycle"},
+        extra={
+            "patch": PATCH,
+            "scale": 4,
+            "flips": True,
+            "dequantisation": "(v + U(0,1))/256",
+            "schedule": "one-cycle",
+        },
     )
 }
 

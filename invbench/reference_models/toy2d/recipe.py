@@ -8,7 +8,7 @@ from torch import Tensor
 
 from invbench.reference_models.training import Batches, Recipe
 
-__all__ = ["A", "OOD_SHIFT", "RECIPES", "batches", "draw"]
+__all__ = ["OOD_SHIFT", "RECIPES", "A", "batches", "draw"]
 
 A = torch.tensor([[0.7, 0.3], [0.3, 0.7]])
 NOISE = 0.01

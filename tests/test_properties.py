@@ -1,0 +1,149 @@
+"""The harness itself: every law kills its planted fault, no law accuses a sound layer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mutants import MUTANTS, SOUND, RotatedLayer
+
+import invbench
+from invbench.conditions.recipe import Recipe
+from invbench.properties import LAWS, check, judge, subject_of
+from invbench.properties.law import Law
+from invbench.properties.sweep import sweep
+from invbench.registry import COUPLINGS, LAYERS, Registered, layer
+from invbench.targets import Target
+
+
+def target_of(cls) -> Target:
+    return Target(cls.__name__, Registered(cls.__name__, "coupling", cls, f"{__file__}:0"))
+
+
+def test_every_law_has_a_planted_fault():
+    assert set(MUTANTS) == set(LAWS)
+
+
+@pytest.mark.parametrize(("law", "mutant"), [(law, m) for law, ms in MUTANTS.items() for m in ms])
+def test_law_kills_its_mutant(law, mutant):
+    failures = check(target_of(mutant), budget="smoke", properties=[law]).failures
+    assert any(f.property == law and f.kind != "ill-conditioned" for f in failures), f"{mutant.__name__} survived {law}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sound", SOUND)
+def test_no_law_accuses_a_sound_coupling(sound, dtype):
+    report = check(target_of(sound), dtype=dtype, budget="smoke")
+    assert report.sound, [f"{f.property}: {f.message}" for f in report.failures]
+
+
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_no_law_accuses_a_sound_layer(name):
+    report = check(name, budget="smoke")
+    assert report.sound, [f"{f.property}: {f.message}" for f in report.failures]
+
+
+@pytest.fixture
+def rotated(monkeypatch):
+    def make(broken: str) -> str:
+        name = f"rotated {broken}"
+        layer(name, event_shape=(4,))(lambda seed: RotatedLayer(broken))
+        return name
+
+    before = dict(LAYERS._items)
+    yield make
+    LAYERS._items.clear()
+    LAYERS._items.update(before)
+
+
+@pytest.mark.parametrize(
+    ("broken", "law"),
+    [
+        ("transposed", "round-trip-x"),
+        ("log-det", "log-det"),
+        ("log-det shape", "shape"),
+        ("mixes rows", "row-independence"),
+    ],
+)
+def test_law_kills_its_mutant_layer(rotated, broken, law):
+    report = check(rotated(broken), budget="smoke")
+    assert not report.sound
+    assert law in {f.property for f in report.failures}
+
+
+def test_sound_rotation_is_not_accused(rotated):
+    assert check(rotated(""), budget="smoke").failures == []
+
+
+def test_ill_conditioned_design_is_reported_and_stays_sound():
+    report = check("modified-rq", budget="smoke", properties=["round-trip-x"])
+    assert report.sound
+    assert [f.kind for f in report.failures] == ["ill-conditioned"]
+
+
+def test_assertion_inside_a_layer_is_a_crash_and_names_its_place():
+    raises = next(m for m in MUTANTS["finite"] if m.__name__ == "Raises")
+    (failure,) = check(target_of(raises), budget="smoke", properties=["finite"]).failures
+    assert failure.kind == "crash"
+    assert "discriminant is negative" in failure.message
+    assert "mutants.py" in failure.message
+
+
+def test_wrong_shape_stops_the_laws_that_would_only_echo_it():
+    (mutant,) = [m for m in MUTANTS["shape"] if m.__name__ == "WrongShape"]
+    assert {f.property for f in check(target_of(mutant), budget="smoke").failures} == {"shape"}
+
+
+def test_report_is_the_same_twice():
+    first, second = (check("affine", budget="smoke").as_dict() for _ in range(2))
+    for report in (first, second):
+        report["measures"].pop("seconds")
+    assert first == second
+
+
+def test_check_leaves_the_global_random_state_alone():
+    state = torch.random.get_rng_state()
+    check("affine", budget="smoke")
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_keyboard_interrupt_is_not_swallowed():
+    def interrupted(subject, case):
+        raise KeyboardInterrupt
+        yield
+
+    subject = subject_of(target_of(COUPLINGS["affine"].obj), torch.float32)
+    with pytest.raises(KeyboardInterrupt):
+        judge(Law("interrupted", interrupted), subject, Recipe(rows=2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"dtype": "int8"}, "dtype 'int8'"),
+        ({"budget": "huge"}, "budget 'huge'"),
+        ({"properties": ["nope"]}, "property 'nope'"),
+        ({"device": "cuda"}, "device 'cuda'"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, text):
+    if arguments.get("device") and torch.cuda.is_available():
+        pytest.skip("this machine has the device")
+    with pytest.raises(invbench.UsageError, match=text):
+        check("affine", **arguments)
+
+
+def test_recipe_rows_do_not_depend_on_how_many_are_drawn():
+    few, many = (Recipe("normal", 0, "box", 3, rows, 7).materialise((3,), (2, 3), torch.float64) for rows in (5, 50))
+    assert torch.equal(few[0], many[0][:5])
+    assert torch.equal(few[1], many[1][:5])
+
+
+def test_recipe_in_float32_has_a_float64_twin_with_the_same_values():
+    narrow, _ = Recipe("log", 100, rows=64).materialise((6,), None, torch.float32)
+    assert narrow.isfinite().all()
+    assert torch.equal(narrow.double().float(), narrow)
+
+
+def test_smoke_sweep_covers_every_pattern():
+    assert {r.pattern for r in sweep("smoke")} == {r.pattern for r in sweep("deep")}
+    assert {r.cond_pattern for r in sweep("smoke")} == {r.cond_pattern for r in sweep("deep")}
