@@ -16,6 +16,9 @@ from rich.table import Table as RichTable
 
 from invbench.errors import InvbenchError, UsageError
 
+# newer versions of typer bring a click of their own
+ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -33,11 +36,14 @@ KINDS = ("couplings", "layers", "flows", "conditions", "properties", "tracks")
 def main() -> None:
     """Entry point: every error that is raised on purpose becomes one line and its exit code."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except InvbenchError as error:
         err.print(f"invbench: {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         err.print("invbench: interrupted; finished work is kept, the same command goes on from there")
         sys.exit(130)
     except BrokenPipeError:
@@ -61,7 +67,7 @@ def _progress() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=err, transient=True)
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 def _print_json(document: object) -> None:

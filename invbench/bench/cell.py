@@ -72,6 +72,6 @@ class Cell(BaseModel):
 def slug(name: str) -> str:
     """A safe file name for any name: unchanged when it is plain, else cleaned and told apart by a hash."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:60]
-    if plain == name:
+    if plain == name and name:
         return name
     return f"{plain or 'entry'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

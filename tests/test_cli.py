@@ -1,0 +1,198 @@
+"""The command line as a user meets it: exit codes, one line per error, one JSON document."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from invbench.cli import main
+
+TANH_AFFINE = '''
+import invbench
+
+@invbench.coupling("tanh-affine")
+class TanhAffine(invbench.Elementwise):
+    """y = exp(2 tanh a) x + t."""
+    n_params = 2
+
+    def forward(self, x, params):            # params: (n_params, *x.shape)
+        log_s, t = 2 * params[0].tanh(), params[1]
+        return x * log_s.exp() + t, log_s    # y, log|dy/dx|, both x.shape
+
+    def inverse(self, y, params):
+        log_s, t = 2 * params[0].tanh(), params[1]
+        return (y - t) * (-log_s).exp(), -log_s
+'''
+
+
+@pytest.fixture
+def invbench(monkeypatch, capsys, own_registries, cache):
+    """Run the command line; returns (exit code, standard output, standard error)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["invbench", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text: str = TANH_AFFINE, name: str = "my.py"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_check_of_the_readme_file_prints_one_json_document(invbench, file):
+    code, out, _ = invbench("check", file(), "--budget", "smoke", "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert (report["target"], report["sound"]) == ("tanh-affine", True)
+    assert set(report) == {"target", "sound", "failures", "measures"}
+    assert {f["severity"] for f in report["failures"]} <= {"design"}
+
+
+def test_check_of_several_prints_a_list(invbench):
+    code, out, _ = invbench("check", "additive", "actnorm", "--budget", "smoke", "--json")
+    assert code == 0
+    assert [r["target"] for r in json.loads(out)] == ["additive", "actnorm"]
+
+
+def test_check_of_a_broken_coupling_exits_1_and_names_the_law(invbench, file):
+    code, out, _ = invbench("check", file(TANH_AFFINE.replace("(-log_s).exp()", "log_s.exp()")), "--budget", "smoke")
+    assert code == 1
+    assert "NOT SOUND" in out
+    assert "round-trip-x" in out
+
+
+def test_check_of_wrong_shapes_exits_1_and_says_which(invbench, file):
+    broken = file(TANH_AFFINE.replace("+ t, log_s ", "+ t, log_s.sum() "))
+    code, out, _ = invbench("check", broken, "--budget", "smoke", "--json")
+    assert code == 1
+    (failure,) = json.loads(out)["failures"]
+    assert failure["property"] == "shape"
+    assert "expected" in failure["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "registers no coupling"),
+        (TANH_AFFINE.partition("    def inverse")[0], "has no inverse; define inverse(self, y, params)"),
+        ("def f(:", "SyntaxError"),
+        (TANH_AFFINE.replace("tanh-affine", "affine"), "already registered"),
+    ],
+    ids=["nothing", "no inverse", "syntax", "collision"],
+)
+def test_a_bad_file_is_one_line_and_exit_2(invbench, file, text, message):
+    code, out, error = invbench("check", file(text))
+    assert (code, out) == (2, "")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "afine"),
+        ("check", "/no/such/file.py"),
+        ("check", "affine", "--dtype", "int8"),
+        ("check", "affine", "--budget", "vast"),
+        ("run", "--track", "nope"),
+        ("run", "--engine", "nope"),
+        ("run", "--workers", "0"),
+        ("run", "--track", "sr", "--data", "nope"),
+        ("train", "nope", "--coupling", "affine"),
+        ("train", "srflow", "--coupling", "affine", "--size", "vast"),
+        ("table", "--track", "nope"),
+        ("table", "--format", "docx"),
+        ("table", "--format", "csv"),
+        ("list", "nope"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(invbench, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, error = invbench(*arguments)
+    assert (code, out) == (2, "")
+    assert error.startswith("invbench: ")
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_without_data_says_what_to_set(invbench, monkeypatch):
+    monkeypatch.delenv("INVBENCH_DATA", raising=False)
+    code, _, error = invbench("train", "srflow", "--coupling", "affine")
+    assert code == 2
+    assert "INVBENCH_DATA is not set; point it at" in error
+
+
+def test_unwritable_results_are_exit_3(invbench, tmp_path):
+    blocked = tmp_path / "results"
+    blocked.write_text("")
+    code, _, error = invbench("table", "--track", "sr", "--results", blocked)
+    assert code == 3
+    assert "not a folder" in error
+
+
+def test_interrupt_says_how_to_go_on(invbench, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("invbench.bench.run.run", interrupted)
+    code, _, error = invbench("run", "--track", "coupling")
+    assert code == 130
+    assert "the same command goes on" in error
+
+
+def test_an_internal_error_is_exit_3_without_a_traceback(invbench, monkeypatch):
+    monkeypatch.setattr("invbench.doctor.examine", lambda _: 1 / 0)
+    code, _, error = invbench("doctor")
+    assert code == 3
+    assert "internal error: ZeroDivisionError" in error
+    assert "Traceback" not in error
+
+
+def test_list_names_what_is_registered(invbench):
+    code, out, _ = invbench("list", "couplings", "--json")
+    assert code == 0
+    assert {"additive", "affine", "affine-floor", "modified-rq"} <= {row["name"] for row in json.loads(out)}
+    assert invbench("list")[0] == 0
+
+
+def test_doctor_finds_the_photographs_and_the_shipped_weights(invbench, tmp_path):
+    code, out, _ = invbench("doctor", "--json", "--results", tmp_path)
+    found = {f["what"]: f["ok"] for f in json.loads(out)}
+    assert code == 0
+    assert found["embedded photographs"]
+    assert all(found[f"weights srflow mini {name}"] for name in ("additive", "affine", "affine-floor", "modified-rq"))
+
+
+def test_run_table_and_resume_as_a_user_does(file, tmp_path):
+    """The coupling track on the file of the README, in a process of its own; the second run does nothing."""
+    results = tmp_path / "results"
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "invbench", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+    run = ("run", "--track", "coupling", "--entry", file(), "--budget", "smoke", "--results", results)
+    first, second = call(*run), call(*run, "--json")
+    assert first.returncode == 0, first.stderr
+    assert "tanh-affine" in first.stdout
+    assert json.loads(second.stdout) == {"planned": 3, "finished_before": 3, "ran": {}, "failures": []}
+    table = call("table", "--track", "coupling", "--format", "json", "--results", results)
+    (row,) = json.loads(table.stdout)["rows"]
+    assert (row["entry"], row["sound"], row["tail_slopes_equal"]) == ("tanh-affine", True, False)
+    assert row["slope_hi"] == pytest.approx(7.389, abs=1e-3)  # e²
+    assert row["train_ns"] > 0

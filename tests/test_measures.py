@@ -1,0 +1,103 @@
+"""Measures against hand-computed truths."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from invbench.measures.depth import variance_profile
+from invbench.measures.explosion import explosion
+from invbench.measures.quality import PSNR_CEILING, displayable, lr_psnr, psnr, ssim
+from invbench.measures.round_trip import round_trip_error
+from invbench.measures.statistics import clopper_pearson
+
+
+@pytest.mark.parametrize(("n", "upper"), [(50, 0.071), (100, 0.036), (1000, 0.0037)])
+def test_none_of_n_is_not_zero(n, upper):
+    """numerics.md, section 5."""
+    low, high = clopper_pearson(0, n)
+    assert low == 0
+    assert high == pytest.approx(upper, rel=0.02)
+
+
+def test_interval_of_no_observation_is_everything():
+    assert clopper_pearson(0, 0) == (0.0, 1.0)
+
+
+def test_interval_of_half_is_symmetric():
+    low, high = clopper_pearson(5, 10)
+    assert low == pytest.approx(1 - high)
+    assert low == pytest.approx(0.1871, abs=1e-4)  # Clopper and Pearson's tables
+
+
+def test_explosion_counts_samples_of_each_kind_apart():
+    samples = torch.zeros(6, 3, 4, 4)
+    samples[1, 0, 0, 0] = math.inf
+    samples[2, 0, 0, 0] = -math.inf
+    samples[3, 0, 0, 0] = math.nan
+    samples[4, 0, 0, 0] = 1.6
+    samples[5, 0, 0, 0] = -0.6
+    found = explosion(samples)
+    assert (found.plus_inf, found.minus_inf, found.nan, found.out_of_range, found.failed_samples) == (1, 1, 1, 2, 5)
+    assert found.inf
+    assert found.error
+    assert found.max_abs_log10 == math.inf
+
+
+def test_explosion_of_values_inside_the_range_is_none_and_its_size_is_log10():
+    found = explosion(torch.full((2, 3, 4, 4), 1.5))
+    assert not found.inf
+    assert not found.error
+    assert found.max_abs_log10 == pytest.approx(math.log10(1.5))
+    assert explosion(torch.zeros(2, 3)).max_abs_log10 == -math.inf
+
+
+def test_nan_alone_counts_as_infinitely_large():
+    assert explosion(torch.tensor([[math.nan, 0.1]])).max_abs_log10 == math.inf
+
+
+def test_psnr_of_a_constant_error_is_closed_form():
+    truth = torch.full((2, 3, 8, 8), 0.5)
+    assert psnr(truth + 0.1, truth) == pytest.approx([20.0, 20.0], abs=1e-3)
+    assert (psnr(truth, truth) == PSNR_CEILING).all()
+
+
+def test_non_finite_pixels_are_shown_as_documented():
+    shown = displayable(torch.tensor([math.inf, -math.inf, math.nan, 2.0, -1.0, 0.25]))
+    assert shown.tolist() == [1.0, 0.0, 0.0, 1.0, 0.0, 0.25]
+
+
+def test_ssim_of_an_image_with_itself_is_one_and_of_noise_is_not():
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert ssim(image, image).item() == pytest.approx(1.0, abs=1e-5)
+    assert ssim(image.flip(2), image).item() < 0.5
+
+
+def test_lr_psnr_ignores_what_downscaling_removes():
+    """A checkerboard of period 2 vanishes under an antialiased ÷ 4, up to the rounding to 8 bits."""
+    low = torch.full((1, 3, 8, 8), 128 / 255)
+    board = ((torch.arange(32)[:, None] + torch.arange(32)) % 2) * 2 - 1
+    sample = torch.full((1, 3, 32, 32), 128 / 255) + 20 / 255 * board
+    assert lr_psnr(sample, low, 4).item() > 45
+    assert lr_psnr(sample + 0.1, low, 4).item() == pytest.approx(20, abs=0.3)
+
+
+def test_variance_profile_starts_at_the_latent_and_ends_at_the_data(tiny_flow):
+    flow = tiny_flow().eval()
+    y = torch.zeros(4000, 2)
+    latents = flow.sample_latents(4000, y, 2.0, torch.Generator().manual_seed(0))
+    profile = variance_profile(flow, latents, y)
+    assert profile[0][0] == "latent"
+    assert profile[0][1] == pytest.approx(4.0, rel=0.1)
+    assert profile[-1][0] == "data"
+    assert [name for name, _ in profile[1:-1]] == list(flow.layers)[::-1]
+
+
+def test_round_trip_error_is_small_for_a_sound_flow_and_infinite_for_nan(tiny_flow):
+    flow = tiny_flow().eval()
+    x, y = torch.randn(5, 2), torch.randn(5, 2)
+    assert (round_trip_error(flow, x, y) < 1e-5).all()
+    x[0] = math.nan
+    assert round_trip_error(flow, x, y)[0] == math.inf

@@ -1,0 +1,170 @@
+"""From cells to tables: every status in the denominators, nothing stale mixed in, names escaped."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import pandas as pd
+import pytest
+
+import invbench
+from invbench.bench.cell import Cell, CellSpec
+from invbench.bench.store import Store
+from invbench.errors import UsageError
+from invbench.report.columns import COLUMNS
+from invbench.report.rows import current_cells, make_rows
+from invbench.report.table import FORMATS, read_table, render
+
+DESIGN_COLUMNS = (
+    "entry track case n seeds status inf_pct inf_lo inf_hi error_pct error_lo error_hi max_abs_log10 critical_radius "
+    "kappa_lower inv_lipschitz_lower inv_lipschitz_upper rank_lo rank_hi tier "
+).split()
+EXTRA = {
+    "sr": "lr_psnr_min, lr_psnr_std, psnr, ssim, lpips",
+    "toy2d": "nll, outside_pct, variance_ratio",
+    "coupling": (
+        "sound, slope_lo, slope_hi, displacement, tail_slopes_equal, backward_error_u, forward_ns, inverse_ns, train_ns"
+    ),
+}
+
+
+def sr(entry, errors, case="embedded/clean", seed=0, status="ok", at="2026-01-01", digest="d", log10=0.1, **measures):
+    """A cell of len(errors) inputs; ``errors`` says which of them failed."""
+    spec = CellSpec(track="sr", entry=entry, case=case, seed=seed, entry_digest=digest)
+    if status in ("ok", "diverged"):
+        n = len(errors)
+        measures = {"inf": [0] * n, "error": errors, "max_abs_log10": [log10] * n, "psnr": [20.0] * n} | measures
+    return Cell(
+        key=spec.key, spec=spec, status=status, measures=measures, provenance={"finished": at, "torch": "2.13.0"}
+    )
+
+
+def rows_of(*cells, pooled=False):
+    return {(r["entry"], r["case"]): r for r in make_rows(cells, "sr", pooled)}
+
+
+@pytest.fixture
+def results(tmp_path):
+    def write(*cells):
+        for cell in cells:
+            Store(tmp_path).write(cell)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize("track", list(EXTRA))
+def test_columns_are_those_of_the_contract(track):
+    assert COLUMNS[track] == DESIGN_COLUMNS + EXTRA[track].split(", ")
+
+
+def test_rates_have_exact_intervals():
+    row = rows_of(sr("a", [1] * 3 + [0] * 7))["a", "embedded/clean"]
+    assert (row["n"], row["error_pct"], row["inf_pct"]) == (10, 30.0, 0.0)
+    assert row["error_lo"] == pytest.approx(6.674, abs=1e-3)
+    assert row["error_hi"] == pytest.approx(65.245, abs=1e-3)
+
+
+@pytest.mark.parametrize("status", ["error", "oom", "timeout"])
+def test_a_failed_cell_stays_in_the_denominator_as_errors_and_is_not_ranked(status):
+    row = rows_of(sr("a", [0] * 10), sr("a", [], seed=1, status=status))["a", "embedded/clean"]
+    assert (row["n"], row["error_pct"], row["status"]) == (20, 50.0, " ".join(sorted((f"{status}:1", "ok:1"))))
+    assert "tier" not in row
+
+
+def test_a_skipped_cell_has_a_row_and_no_rate():
+    row = rows_of(sr("a", [], status="skipped"))["a", "embedded/clean"]
+    assert row["status"] == "skipped:1"
+    assert "error_pct" not in row
+
+
+def test_an_infinite_value_is_kept_as_the_largest():
+    row = rows_of(sr("a", [1], log10=math.inf), sr("a", [0], seed=1))["a", "embedded/clean"]
+    assert row["max_abs_log10"] == math.inf
+
+
+def test_only_disjoint_intervals_separate_entries():
+    rows = rows_of(sr("good", [0] * 50), sr("alike", [1] + [0] * 49), sr("bad", [1] * 50))
+    rank = {name: (r["rank_lo"], r["rank_hi"], r["tier"]) for (name, _), r in rows.items()}
+    assert rank == {"good": (1, 2, 1), "alike": (1, 2, 1), "bad": (3, 3, 2)}
+
+
+def test_pooling_puts_every_condition_but_clean_together():
+    cells = [sr("a", [0, 0]), sr("a", [1, 0], "embedded/noise-1"), sr("a", [1, 1], "embedded/sharpen-2")]
+    rows = rows_of(*cells, pooled=True)
+    assert set(rows) == {("a", "embedded/clean"), ("a", "embedded/ood")}
+    assert rows["a", "embedded/ood"]["error_pct"] == 75.0
+
+
+def test_cells_of_an_older_source_are_stale_and_never_mixed():
+    old = sr("a", [1, 1], seed=1, digest="old", at="2026-01-01")
+    new = sr("a", [0, 0], seed=0, digest="new", at="2026-02-01")
+    shown, stale = current_cells([new, old])
+    assert (shown, stale) == ([new], [old])
+
+
+def test_cells_of_another_protocol_are_stale():
+    spec = CellSpec(track="sr", entry="a", case="embedded/clean", entry_digest="d", protocol=0)
+    old = Cell(key=spec.key, spec=spec, status="ok", provenance={"finished": "2027"})
+    assert current_cells([old])[0] == []
+
+
+def test_csv_round_trips_through_pandas_with_infinity(results):
+    folder = results(sr("a", [1], log10=math.inf), sr("b", [0]))
+    back = pd.read_csv(io.StringIO(render(read_table("sr", folder), "csv"))).set_index("entry")
+    assert list(back.reset_index().columns) == COLUMNS["sr"]
+    assert back.loc["a", "max_abs_log10"] == math.inf
+    assert back.loc["b", "error_pct"] == 0
+    assert back["critical_radius"].isna().all()
+
+
+def test_json_is_strict(results):
+    folder = results(sr("a", [1], log10=math.inf))
+    document = json.loads(render(read_table("sr", folder), "json"), parse_constant=lambda c: pytest.fail(c))
+    assert document["rows"][0]["max_abs_log10"] == "Infinity"
+    assert document["rows"][0]["lpips"] is None
+
+
+@pytest.mark.parametrize("style", ["md", "html"])
+def test_a_name_that_is_markup_is_shown_as_text(results, style):
+    text = render(read_table("sr", results(sr("<img onerror=x>|", [0]))), style)
+    assert "<img" not in text
+    assert "&lt;img" in text
+
+
+def test_tex_escapes_what_tex_would_read(results):
+    text = render(read_table("sr", results(sr(r"a_b&50%\x{}", [0]))), "tex", screen=True)
+    assert r"a\_b\&50\%\textbackslash{}x\{\}" in text
+    assert r"\toprule" in text
+    assert r"error\_pct" in text
+
+
+@pytest.mark.parametrize("style", list(FORMATS))
+def test_every_format_is_the_same_twice(results, style):
+    folder = results(sr("a", [1, 0]), sr("b", [0, 0]))
+    assert render(read_table("sr", folder), style) == render(read_table("sr", folder), style)
+
+
+def test_a_cell_cut_in_half_is_named_in_the_notes_and_the_rest_is_shown(results):
+    folder = results(sr("a", [0]), sr("b", [0]))
+    path = folder / sr("b", [0]).spec.path
+    path.write_text(path.read_text()[:100])
+    table = read_table("sr", folder)
+    assert list(table.frame["entry"]) == ["a"]
+    assert any(str(path) in note for note in table.notes)
+
+
+def test_no_results_say_what_to_run(tmp_path):
+    with pytest.raises(UsageError, match=r"invbench run --track sr --results"):
+        invbench.leaderboard("sr", tmp_path)
+    with pytest.raises(UsageError, match="track 'nope'"):
+        invbench.leaderboard("nope", tmp_path)
+
+
+def test_rows_of_different_budgets_are_pointed_out(results):
+    other = sr("b", [0])
+    spec = other.spec.model_copy(update={"settings": {"limit": 6}})
+    folder = results(sr("a", [0]), other.model_copy(update={"spec": spec, "key": spec.key}))
+    assert any("different budgets" in note for note in read_table("sr", folder).notes)
