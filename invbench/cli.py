@@ -30,13 +30,17 @@ out, err = Console(), Console(stderr=True)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Results = Annotated[Path, typer.Option("--results", help="Results folder.")]
+INTERRUPTED = 130
 KINDS = ("couplings", "layers", "flows", "conditions", "properties", "tracks")
 
 
 def main() -> None:
     """Entry point: every error that is raised on purpose becomes one line and its exit code."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this code
+            raise KeyboardInterrupt
+        sys.exit(code)
     except ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -44,8 +48,8 @@ def main() -> None:
         err.print(f"invbench: {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        err.print("invbench: interrupted; finished work is kept, the same command goes on from there")
-        sys.exit(130)
+        err.print("invbench: interrupted; finished work is kept, the same command goes on from there", soft_wrap=True)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

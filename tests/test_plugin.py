@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_cli import TANH_AFFINE
 
 import invbench
 from invbench.errors import UsageError
 from invbench.known import read_known
 from invbench.testing import parametrize_with_properties
+
+from .examples import TANH_AFFINE
 
 BESIDE = Path(__file__).resolve().parent.parent
 SUITES = next(p for p in (BESIDE / "suites", Path(invbench.__file__).parent / "suites") if p.is_dir())

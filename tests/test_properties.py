@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mutants import MUTANTS, SOUND, RotatedLayer
 
 import invbench
 from invbench.conditions.recipe import Recipe
@@ -13,6 +12,8 @@ from invbench.properties.law import Law
 from invbench.properties.sweep import sweep
 from invbench.registry import COUPLINGS, LAYERS, Registered, layer
 from invbench.targets import Target
+
+from .mutants import MUTANTS, SOUND, RotatedLayer
 
 
 def target_of(cls) -> Target:

@@ -1,0 +1,1 @@
+"""Suites that put couplings, layers and flows on the stand."""
