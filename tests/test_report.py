@@ -17,28 +17,10 @@ from invbench.report.columns import COLUMNS
 from invbench.report.rows import current_cells, make_rows
 from invbench.report.table import FORMATS, read_table, render
 
-DESIGN_COLUMNS = [
-    "entry",
-    "track",
-    "case",
-    "n",
-    "seeds",
-    "status",
-    "inf_pct",
-    "inf_lo",
-    "inf_hi",
-    "error_pct",
-    "error_lo",
-    "error_hi",
-    "max_abs_log10",
-    "critical_radius",
-    "kappa_lower",
-    "inv_lipschitz_lower",
-    "inv_lipschitz_upper",
-    "rank_lo",
-    "rank_hi",
-    "tier",
-]
+DESIGN_COLUMNS = (
+    "entry track case n seeds status inf_pct inf_lo inf_hi error_pct error_lo error_hi max_abs_log10 critical_radius "
+    "kappa_lower inv_lipschitz_lower inv_lipschitz_upper rank_lo rank_hi tier "
+).split()
 EXTRA = {
     "sr": "lr_psnr_min, lr_psnr_std, psnr, ssim, lpips",
     "toy2d": "nll, outside_pct, variance_ratio",
