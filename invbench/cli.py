@@ -263,6 +263,9 @@ def run(
     for failure in outcome.failures:
         err.print(f"failed: {escape(failure)}", soft_wrap=True, highlight=False)
     if outcome.failures:
+        err.print(
+            f"{len(outcome.failures)} cells failed; once mended, the same command with --retry error measures them again"
+        )
         raise typer.Exit(1)
 
 

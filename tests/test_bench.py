@@ -15,6 +15,7 @@ from invbench.bench.engine import run_cells
 from invbench.bench.run import options_of, plan
 from invbench.bench.run import run as run_bench
 from invbench.bench.store import Store, Unreadable
+from invbench.bench.worker import measure_cell
 from invbench.errors import HarnessError, UsageError
 from invbench.paths import write_atomically
 
@@ -159,7 +160,7 @@ def test_plan_pairs_designs_on_the_same_cases_and_seeds():
         ({"entries": ["afine"]}, "did you mean 'affine'"),
         ({"budget": "vast"}, "budget 'vast'"),
         ({"seeds": 0}, "seeds must be 1 or more"),
-        ({"tracks": ["sr"], "datasets": ["nope"]}, "--data nope"),
+        ({"tracks": ["sr"], "datasets": ["nope"]}, "--data nope: data set 'nope' is not known"),
         ({"tracks": ["sr"], "families": ["nois"]}, "did you mean 'noise'"),
         ({"dtype": "int8"}, "dtype 'int8'"),
         ({"severities": [6]}, "severities are 1 to 5"),
@@ -175,6 +176,21 @@ def test_missing_data_folder_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match=r"--data BSD100: INVBENCH_DATA = .*nowhere: no such folder"):
         run_bench(["sr"], datasets=["BSD100"], results=tmp_path)
+
+
+def test_a_damaged_image_is_the_error_of_its_own_cell(monkeypatch, tmp_path):
+    folder = tmp_path / "BSD100" / "HR"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_text("no image")
+    monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
+    (spec,) = [
+        s
+        for s in plan(["sr"], ["affine"], options_of("smoke", None, "float32", "cpu", ("BSD100",), (), ()))
+        if s.case == "BSD100/clean"
+    ]
+    found = measure_cell(spec, tmp_path / "results")
+    assert found.status == "error"
+    assert "a.png: not a readable image" in found.reason
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ into at most spread(δ), so
 
     |x̂ − x| ≤ C·(u·(|x| + 1) + spread(u·S)),   C = 30, the threshold of LAPACK's tests (numerics.md, section 4).
 
-All of it is evaluated on a float64 twin of the same parameters. For a coupling, spread(δ) is δ times the largest slope that
-the twin reports at y ± kδ, so noise of the value cannot excuse itself; and, where δ stands far above the twin's own rounding,
-the change of the value over ± 8δ as well, because a steep place narrower than δ shows in no slope. For a layer it is the largest
-change over fixed sign patterns, a lower estimate that the slack C covers.
+All of it is evaluated on a float64 twin of the same parameters. For a coupling, spread(δ) is the larger of δ times the steepest
+slope that the twin reports at y ± kδ, k ≤ 8, and of the value's change there divided by k, because a steep place narrower than δ
+shows in no slope. A noisy inverse may so excuse itself in one round trip, but not in the other, where the spread is that of the
+forward map. For a layer, spread is the largest change over fixed sign patterns, a lower estimate that the slack C covers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ __all__ = ["SLACK", "log_det_spread", "magnitude", "rounding_scale", "unit_round
 
 SLACK = 30.0
 NEIGHBOURS = (-8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
-TWIN_NOISE = 1e-10  # differences of a float64 twin over a smaller step would measure its rounding
 
 
 def unit_roundoff(dtype: torch.dtype) -> float:
@@ -61,9 +60,7 @@ def value_spread(twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, i
         for k in NEIGHBOURS:
             value, near = twin.log_slopes(v + k * delta, cond, inverse)
             slope, moved = torch.maximum(slope, near), torch.maximum(moved, (value - centre).abs() / abs(k))
-        by_slope = delta * slope.exp()
-        resolved = delta > TWIN_NOISE * (v.abs() + 1)
-        return torch.where(resolved, torch.maximum(by_slope, moved), by_slope)
+        return torch.maximum(delta * slope.exp(), moved)
     function = twin.inverse if inverse else twin.forward
     centre, step = function(v, cond)[0], _widened(twin, delta, v)
     changes = [(function(v + step * sign, cond)[0] - centre).abs() for sign in _patterns(v)]

@@ -11,6 +11,7 @@ from invbench.bench.cell import CellSpec
 from invbench.bench.track import Measured, Options, Track
 from invbench.conditions.datasets import sr_pairs
 from invbench.conditions.families import apply_family
+from invbench.conditions.folders import find_images
 from invbench.errors import UsageError
 from invbench.measures.explosion import explosion
 from invbench.measures.quality import lr_psnr, psnr, ssim
@@ -118,12 +119,13 @@ PER_INPUT = ("inf", "error", "max_abs_log10", "lr_psnr_min", "lr_psnr_std", "psn
 
 
 def dataset_check(names: tuple[str, ...]) -> None:
-    """Raise ``UsageError`` before anything runs when a data set is not there."""
+    """Raise ``UsageError`` before anything runs when a data set is not there; a damaged image is its cells' own error."""
     for name in names:
-        try:
-            sr_pairs(name, CROP, 1, 1)
-        except UsageError as error:
-            raise UsageError(f"--data {name}: {error}") from None
+        if name != "embedded":
+            try:
+                find_images(name)
+            except UsageError as error:
+                raise UsageError(f"--data {name}: {error}") from None
 
 
 SR = Track("sr", _plan, _measure, "super-resolution ×4 of photographs, clean and out of distribution (Table 1)")
