@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
+from invbench.console import err, out, print_json, progress_bar
 from invbench.errors import InvbenchError, UsageError
+from invbench.listing import KINDS, listed
 
 # newer versions of typer bring a click of their own
 ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -26,12 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="invbench: a crash-test laboratory for invertible networks.",
 )
-out, err = Console(), Console(stderr=True)
-
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Results = Annotated[Path, typer.Option("--results", help="Results folder.")]
 INTERRUPTED = 130
-KINDS = ("couplings", "layers", "flows", "conditions", "properties", "tracks")
 
 
 def main() -> None:
@@ -63,34 +60,6 @@ def main() -> None:
         sys.exit(3)
 
 
-def _progress() -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-
-
-def _print_json(document: object) -> None:
-    sys.stdout.write(json.dumps(_finite(document), indent=1, ensure_ascii=False) + "\n")
-
-
-def _finite(value: Any) -> Any:
-    """Non-finite floats as the strings that the store uses: JSON has no other way to say them."""
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and value not in (float("inf"), float("-inf")):
-        return value if value == value else "NaN"
-    return (
-        {float("inf"): "Infinity", float("-inf"): "-Infinity"}.get(value, value) if isinstance(value, float) else value
-    )
-
-
 @app.command("list")
 def list_(
     kind: Annotated[str, typer.Argument(help=" | ".join(KINDS))] = "",
@@ -102,41 +71,15 @@ def list_(
     """
     if kind and kind not in KINDS:
         raise UsageError(f"{kind!r} is not one of {', '.join(KINDS)}")
-    listed = {name: _listed(name) for name in ([kind] if kind else KINDS)}
+    found = {name: listed(name) for name in ([kind] if kind else KINDS)}
     if as_json:
-        _print_json(listed[kind] if kind else listed)
+        print_json(found[kind] if kind else found)
         return
-    for name, rows in listed.items():
+    for name, rows in found.items():
         table = RichTable("name", "what", "source", title=name, title_justify="left", box=None)
         for row in rows:
             table.add_row(escape(row["name"]), escape(row["summary"]), escape(row["source"]))
         out.print(table)
-
-
-def _listed(kind: str) -> list[dict[str, str]]:
-    from invbench.bench.tracks import TRACKS
-    from invbench.properties import LAWS
-    from invbench.registry import CONDITIONS, COUPLINGS, FLOWS, LAYERS
-
-    if kind == "properties":
-        return [{"name": n, "summary": law.statement, "source": law.severity} for n, law in LAWS.items()]
-    if kind == "tracks":
-        return [{"name": n, "summary": track.summary, "source": ""} for n, track in TRACKS.items()]
-    registry: Any = {"couplings": COUPLINGS, "layers": LAYERS, "flows": FLOWS, "conditions": CONDITIONS}[kind]
-    rows = [
-        {
-            "name": name,
-            "summary": str(entry.metadata.get("formula") or entry.summary),
-            "source": str(entry.metadata.get("citation") or _short(entry.origin)),
-        }
-        for name, entry in registry.items()
-    ]
-    return rows + [{"name": name, "summary": f"ERROR {reason}", "source": "plugin"} for name, reason in registry.broken]
-
-
-def _short(origin: str) -> str:
-    file, _, line = origin.rpartition(":")
-    return f"{Path(file).name}:{line}"
 
 
 @app.command()
@@ -162,7 +105,7 @@ def check(
             reports.append(check_target(target, dtype, device, budget, progress=announce))
     if as_json:
         documents = [report.as_dict() for report in reports]
-        _print_json(documents[0] if len(documents) == 1 else documents)
+        print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for report in reports:
             verdict = "[green]sound[/]" if report.sound else "[red]NOT SOUND[/]"
@@ -214,13 +157,13 @@ def run(
         store = Store(results)
         missing = [s for s in plan(tracks, entry, options) if (c := store.get(s)) is None or c.status in retry]
         if as_json:
-            _print_json([{"track": s.track, "entry": s.entry, "case": s.case, "seed": s.seed} for s in missing])
+            print_json([{"track": s.track, "entry": s.entry, "case": s.case, "seed": s.seed} for s in missing])
         else:
             for s in missing:
                 out.print(f"{s.track} {s.entry} {s.case} seed {s.seed}", markup=False, highlight=False)
             err.print(f"{len(missing)} cells are missing")
         return
-    with _progress() as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("planning", total=None)
 
         def started(planned: int, missing: int) -> None:
@@ -250,7 +193,7 @@ def run(
             done,
         )
     if as_json:
-        _print_json(
+        print_json(
             {
                 "planned": outcome.planned,
                 "finished_before": outcome.finished,
@@ -295,7 +238,7 @@ def train(
 
     from invbench.reference_models.train import train_reference
 
-    with _progress() as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("starting", total=None)
 
         def report(log: Any, total: int) -> None:
@@ -305,7 +248,7 @@ def train(
 
         path = train_reference(flow, coupling, size, seed, out_dir, report)
     if as_json:
-        _print_json({"weights": str(path)} | json.loads(path.with_suffix(".json").read_text()))
+        print_json({"weights": str(path)} | json.loads(path.with_suffix(".json").read_text()))
     else:
         out.print(f"weights: {path}", highlight=False, soft_wrap=True)
 
@@ -365,7 +308,7 @@ def doctor(results: Results = Path("results"), as_json: JsonFlag = False) -> Non
 
     findings = examine(results)
     if as_json:
-        _print_json([{"what": f.what, "ok": f.ok, "detail": f.detail} for f in findings])
+        print_json([{"what": f.what, "ok": f.ok, "detail": f.detail} for f in findings])
     else:
         for f in findings:
             mark = "[green]ok[/]  " if f.ok else "[yellow]--[/]  "

@@ -1,0 +1,36 @@
+"""What there is: the rows of ``invbench list``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+__all__ = ["KINDS", "listed"]
+
+KINDS = ("couplings", "layers", "flows", "conditions", "properties", "tracks")
+
+
+def listed(kind: str) -> list[dict[str, str]]:
+    from invbench.bench.tracks import TRACKS
+    from invbench.properties import LAWS
+    from invbench.registry import CONDITIONS, COUPLINGS, FLOWS, LAYERS
+
+    if kind == "properties":
+        return [{"name": n, "summary": law.statement, "source": law.severity} for n, law in LAWS.items()]
+    if kind == "tracks":
+        return [{"name": n, "summary": track.summary, "source": ""} for n, track in TRACKS.items()]
+    registry: Any = {"couplings": COUPLINGS, "layers": LAYERS, "flows": FLOWS, "conditions": CONDITIONS}[kind]
+    rows = [
+        {
+            "name": name,
+            "summary": str(entry.metadata.get("formula") or entry.summary),
+            "source": str(entry.metadata.get("citation") or _short(entry.origin)),
+        }
+        for name, entry in registry.items()
+    ]
+    return rows + [{"name": name, "summary": f"ERROR {reason}", "source": "plugin"} for name, reason in registry.broken]
+
+
+def _short(origin: str) -> str:
+    file, _, line = origin.rpartition(":")
+    return f"{Path(file).name}:{line}"
