@@ -245,6 +245,8 @@ def train(
             bits = log.nll[-1] / math.log(2) + 8
             skipped = f", {log.non_finite_steps} non-finite steps" if log.non_finite_steps else ""
             progress.update(bar, completed=log.step, total=total, description=f"{bits:.3f} bits per dimension{skipped}")
+            if not err.is_terminal and log.step % 250 == 0:
+                err.print(f"step {log.step} of {total}, {bits:.3f} bits per dimension{skipped}, {log.seconds:.0f} s")
 
         path = train_reference(flow, coupling, size, seed, out_dir, report)
     if as_json:
