@@ -106,7 +106,10 @@ def _as_target(target: str | type | Target) -> Target:
 
 
 def _worst_violation(law: Law, subject: Subject, cases: list[Recipe]) -> list[tuple[Violation, Recipe]]:
-    """At most one violation per kind, the worst: a law may find a defect and, elsewhere, an ill-conditioned design. A law that crashed ten times over is not run to the end."""
+    """At most one violation per kind, the worst: a law may find a defect and, elsewhere, an ill-conditioned design.
+
+    A law that crashed ten times over is not run to the end.
+    """
     worst: dict[str, tuple[Violation, Recipe]] = {}
     crashes = 0
     for recipe in cases:
