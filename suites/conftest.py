@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from invbench.conditions.recipe import Recipe
 from invbench.known import Known
 from invbench.pytest_plugin import added_targets, known_failures
 from invbench.targets import Target, resolve
@@ -112,6 +113,21 @@ def keep(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], None]:
                 file.write(json.dumps(record) + "\n")
 
     return write
+
+
+@pytest.fixture(scope="session")
+def obey(dtype: str, device: str, keep: Callable[[dict[str, Any]], None]) -> Callable[[Target, str, Recipe], None]:
+    """Judge one law on one recipe; a violation that the code is to blame for is kept and fails the test."""
+    from invbench.testing import violations
+
+    def judge(target: Target, law: str, recipe: Recipe) -> None:
+        found = violations(target, law, dtype, device, recipe)
+        if found:
+            keep({"target": target.name, "property": law, "recipe": recipe.as_dict(), "message": found[0].message})
+            blame = f"{target.name} breaks {law} ({found[0].kind}): {found[0].message}\nrecipe: {recipe}"
+            pytest.fail(blame, pytrace=False)
+
+    return judge
 
 
 @pytest.fixture(scope="session")

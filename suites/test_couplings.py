@@ -14,13 +14,8 @@ KIND = "coupling"
 
 
 @given(recipe=recipes())
-def test_coupling_obeys(target, law, dtype, device, keep, recipe):
-    found = violations(target, law, dtype, device, recipe)
-    if found:
-        keep({"target": target.name, "property": law, "recipe": recipe.as_dict(), "message": found[0].message})
-        pytest.fail(
-            f"{target.name} breaks {law} ({found[0].kind}): {found[0].message}\nrecipe: {recipe}", pytrace=False
-        )
+def test_coupling_obeys(target, law, obey, recipe):
+    obey(target, law, recipe)
 
 
 test_coupling_obeys.severity = "soundness"
