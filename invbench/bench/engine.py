@@ -54,14 +54,14 @@ def run_cells(specs: Sequence[CellSpec], workers: int, results: Path, done: Done
     """
     shared = [spec for spec in specs if not spec.exclusive]
     alone = [spec for spec in specs if spec.exclusive]
-    suspects = _run_pool(shared, workers, results, done) + _run_pool(alone, 1, results, done)
-    while suspects:
-        lost = _run_pool(suspects[:1], 1, results, done)
-        for spec in lost:
-            reason = "the worker process died (a crash in native code, os._exit, or killed for memory)"
-            done(record(spec, Measured({}, "error", reason), results))
-        # the rest were only bystanders: run them together again until the next death
-        suspects = _run_pool(suspects[1:], workers if not suspects[0].exclusive else 1, results, done)
+    for group, lanes in ((shared, workers), (alone, 1)):
+        suspects = _run_pool(group, lanes, results, done)
+        while suspects:
+            for spec in _run_pool(suspects[:1], 1, results, done):
+                reason = "the worker process died (a crash in native code, os._exit, or killed for memory)"
+                done(record(spec, Measured({}, "error", reason), results))
+            # the rest may be bystanders: run them together again until the next death
+            suspects = _run_pool(suspects[1:], lanes, results, done)
 
 
 def _run_pool(specs: Sequence[CellSpec], workers: int, results: Path, done: Done) -> list[CellSpec]:

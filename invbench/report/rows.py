@@ -66,7 +66,9 @@ def _case_order(case: str) -> tuple[str, bool, str]:
 def _common(entry: str, case: str, cells: list[Cell]) -> Row:
     statuses = Counter(cell.status for cell in cells)
     measured = [cell for cell in cells if "inf" in cell.measures]
-    lost = sum(_planned(cell, measured) for cell in cells if cell.status in FAILED)
+    # a failed cell should have measured as many inputs as its finished siblings did, at least one
+    planned = max([len(cell.numbers("inf")) for cell in measured], default=1)
+    lost = planned * sum(cell.status in FAILED for cell in cells)
     n = sum(len(cell.numbers("inf")) for cell in measured) + lost
     row: Row = {
         "entry": entry,
@@ -85,11 +87,6 @@ def _common(entry: str, case: str, cells: list[Cell]) -> Row:
             row |= {f"{name}_pct": 100 * failures / n, f"{name}_lo": 100 * low, f"{name}_hi": 100 * high}
     row["max_abs_log10"] = max((v for cell in measured for v in cell.numbers("max_abs_log10")), default=None)
     return row
-
-
-def _planned(cell: Cell, measured: list[Cell]) -> int:
-    """Inputs that a failed cell should have measured: as many as its finished siblings, at least one."""
-    return max([len(sibling.numbers("inf")) for sibling in measured], default=1)
 
 
 def _mean(cells: list[Cell], name: str) -> float | None:
