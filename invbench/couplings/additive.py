@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invbench.couplings.base import Elementwise
+from invbench.couplings.design import Design, shift
 from invbench.registry import coupling
 
 __all__ = ["Additive"]
 
 
 @coupling("additive")
-class Additive(Elementwise):
+class Additive(Design):
     """y = x + t, log c′ = 0.  Parameters: t.  Zero parameters give the identity."""
 
     n_params = 1
@@ -26,11 +26,11 @@ class Additive(Elementwise):
         "formula": "y = x + t",
     }
 
-    def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        return x + params[0], torch.zeros_like(x)
+    def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        return x + shift(params[0]), torch.zeros_like(x)
 
-    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        return y - params[0], torch.zeros_like(y)
+    def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        return y - shift(params[0]), torch.zeros_like(y)
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
         one = torch.ones_like(params[0])

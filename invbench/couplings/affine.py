@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invbench.couplings.base import Elementwise
+from invbench.couplings.design import Design, shift
 from invbench.registry import coupling
 
 __all__ = ["Affine"]
 
 
 @coupling("affine")
-class Affine(Elementwise):
+class Affine(Design):
     """y = (x + t)·s,  s = sigmoid(a + 2) + floor,  log c′ = log s.
 
     Parameters: (a, t). Zero parameters give y = 0.8809·x, the family's member nearest to the identity
@@ -38,14 +38,17 @@ class Affine(Elementwise):
         s = torch.sigmoid(a) + self.floor
         return s, torch.where(a > 0, torch.log1p(near_one.clamp(min=-0.75)), torch.log(s))
 
-    def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         s, log_s = self._scale(params)
-        return (x + params[1]) * s, log_s
+        return (x + shift(params[1])) * s, log_s
 
-    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         s, log_s = self._scale(params)
-        return y / s - params[1], -log_s
+        return y / s - shift(params[1]), -log_s
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
         s, _ = self._scale(params)
         return s, s
+
+    def tail_slopes(self, params: Tensor) -> tuple[Tensor, Tensor]:
+        return self.slope_bounds(params)

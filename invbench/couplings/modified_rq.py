@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.base import Elementwise
+from invbench.couplings.design import Design, shift
 from invbench.couplings.rational_quadratic import segment, segment_inverse, slope_extremes
 from invbench.registry import coupling
 
@@ -18,7 +18,7 @@ LOG_SLOPE_LIMIT = 30.0  # e³⁰ ≈ 1e13: steeper than 1/u in float32, and its 
 
 
 @coupling("modified-rq")
-class ModifiedRQ(Elementwise):
+class ModifiedRQ(Design):
     """c(x) = spline(x) + t inside (−B, B), x + t outside (Hong, Park, Chun, ICCV 2023, eq. 13).
 
     Two rational-quadratic bins with one free knot (x*, y*) of slope d; the end slopes are 1.
@@ -59,7 +59,7 @@ class ModifiedRQ(Elementwise):
     def _knot_slope(self, raw: Tensor) -> Tensor:
         return EPS + (1 - EPS) * torch.exp(raw.clamp(max=LOG_SLOPE_LIMIT))
 
-    def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         w_raw, h_raw, d_raw, t = params.unbind(0)
         inside = x.abs() < self.box
         left = x < self._share(w_raw) - self.box
@@ -70,11 +70,11 @@ class ModifiedRQ(Elementwise):
         xi = ((self.box + sign * x.clamp(-self.box, self.box)) / w).clamp(max=1)
         v, log_slope = segment(xi, h / w, torch.ones_like(d), d)
         y = torch.where(inside, sign * (h * v - self.box), x)
-        return y + t, torch.where(inside, log_slope, torch.zeros_like(log_slope))
+        return y + shift(t), torch.where(inside, log_slope, torch.zeros_like(log_slope))
 
-    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         w_raw, h_raw, d_raw, t = params.unbind(0)
-        y = y - t
+        y = y - shift(t)
         inside = y.abs() < self.box
         left = y < self._share(h_raw) - self.box
         sign = torch.where(left, 1.0, -1.0).to(y.dtype)

@@ -19,21 +19,17 @@ __all__ = ["log_slope", "segment", "segment_inverse", "slope_extremes"]
 
 def log_slope(xi: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> Tensor:
     """log c′ at ξ in [0, 1]; finite for positive s, d0, d1."""
-    eta = 1 - xi
-    cross = xi * eta
-    numerator = d1 * xi * xi + 2 * s * cross + d0 * eta * eta
-    denominator = s * (xi * xi + eta * eta) + (d0 + d1) * cross
-    return 2 * s.log() + numerator.log() - 2 * denominator.log()
+    return segment(xi, s, d0, d1)[1]
 
 
 def segment(xi: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
-    """(c/h, log c′) at ξ in [0, 1]."""
+    """(c/h, log c′) at ξ in [0, 1]. One logarithm: with s ≥ 1e-3 and slopes below 1e13 its argument is a normal float32."""
     eta = 1 - xi
     cross = xi * eta
     denominator = s * (xi * xi + eta * eta) + (d0 + d1) * cross
-    v = (s * xi * xi + d0 * cross) / denominator
     numerator = d1 * xi * xi + 2 * s * cross + d0 * eta * eta
-    return v, 2 * s.log() + numerator.log() - 2 * denominator.log()
+    ratio = s / denominator
+    return (s * xi * xi + d0 * cross) / denominator, torch.log(ratio * ratio * numerator)
 
 
 def segment_inverse(v: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,48 @@
+"""One increasing cubic segment in Bernstein form: value, inverse, slopes.
+
+On the unit square, with mean slope s, end slopes 3s·q₀ and 3s·q₁, and q = 1 − q₀ − q₁ between them,
+
+    v(ξ)  = 3ξη²·q₀ + 3ξ²η·(1 − q₁) + ξ³,   η = 1 − ξ
+    c′(ξ) = 3s·(q₀η² + 2qξη + q₁ξ²)
+
+Increasing when q₀, q₁ > 0 and q > −sqrt(q₀·q₁). v has positive terms; so has c′ when q ≥ 0, and for q₀, q₁ ≤ 2/3 its terms are at most
+three times their sum.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invbench.couplings.root import monotone_root, through_root
+
+__all__ = ["cubic_extremes", "cubic_segment", "cubic_segment_inverse"]
+
+
+def cubic_segment(xi: Tensor, s: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Tensor, Tensor]:
+    """(v, log c′) at ξ in [0, 1]."""
+    eta = 1 - xi
+    share = q0 * eta * eta + 2 * q * xi * eta + q1 * xi * xi
+    v = xi * (3 * eta * (q0 * eta + (q0 + q) * xi) + xi * xi)
+    return v, torch.log(3 * s * share)
+
+
+def cubic_segment_inverse(v: Tensor, s: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Tensor, Tensor]:
+    """(ξ, log c′ at ξ) of the root in [0, 1]: v(0) = 0 and v(1) = 1, so the bracket is proven."""
+
+    def value(xi: Tensor) -> tuple[Tensor, Tensor]:
+        value, log_slope = cubic_segment(xi, torch.ones_like(s), q0, q, q1)
+        return value, torch.exp(log_slope)
+
+    xi = monotone_root(value, v, torch.zeros_like(v), torch.ones_like(v))
+    xi, minus = through_root(xi, v, lambda xi: cubic_segment(xi, torch.ones_like(s), q0, q, q1))
+    return xi, torch.log(s) - minus
+
+
+def cubic_extremes(s: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Tensor, Tensor]:
+    """Exact (min, max) of c′: its ends, and its vertex where that lies inside."""
+    bend = q0 + q1 - 2 * q
+    at = ((q0 - q) / torch.where(bend == 0, torch.ones_like(bend), bend)).clamp(0, 1)
+    eta = 1 - at
+    shares = torch.stack((q0, q1, q0 * eta * eta + 2 * q * at * eta + q1 * at * at))
+    return 3 * s * shares.amin(0), 3 * s * shares.amax(0)

@@ -1,0 +1,88 @@
+"""The cubic-rational coupling: a local stretch of free width, tails of slope 1."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from invbench.couplings.design import Design, shift
+from invbench.couplings.root import monotone_root, through_root
+from invbench.registry import coupling
+
+__all__ = ["CubicRational"]
+
+FARTHEST = 1e12  # a·x/(1 + (x/w)²) is below u·x from |x/w| = 3e8 on, in float64
+LOG_WIDTH_LIMIT = 30.0
+
+
+@coupling("cubic-rational")
+class CubicRational(Design):
+    """y = x + a·x/(1 + (x/w)²) + t,  −1 < a < 8,  w > 0.
+
+    With u = x/w and q = u²:  c′ = 1 + a·(1 − q)/(1 + q)², between 1 + a (at 0) and 1 − a/8 (at q = 3); increasing for −1 < a < 8.
+    Parameters, raw: (a, w, t):  a = (1 − floor)·8(eᵃ − 1)/(eᵃ + 8), w = eʷ with w saturating at ±30; floor = 0.1 keeps
+    c′ in [floor, 9 − 8·floor]. Zero parameters give the identity. It moves a value by up to |a|·w/2: without bound.
+
+    The inverse, in units of w, is the root u of u + a·u/(1 + u²) = v; it lies between v and v/(1 + a).
+    Raises ``ValueError`` unless 0 < floor < 1.
+    """
+
+    n_params = 3
+    closed_inverse = False
+    tail_slopes_equal = True
+    metadata = {
+        "citation": "Gerdes, Cheng: Analytic Bijections for Smooth and Interpretable Normalizing Flows, ICML 2026",
+        "year": 2026,
+        "family": "rational",
+        "formula": "y = x + a·x/(1 + (x/w)²) + t, −0.9 < a < 7.2, w free",
+    }
+
+    def __init__(self, floor: float = 0.1) -> None:
+        super().__init__()
+        if not 0 < floor < 1:
+            raise ValueError(f"{type(self).__name__}: floor must lie between 0 and 1, got {floor!r}")
+        self.floor = float(floor)
+        self.slope_range = (self.floor, 9 - 8 * self.floor)  # type: ignore[misc]
+        self.displacement = math.inf  # type: ignore[misc]
+
+    def _amplitude(self, raw: Tensor) -> Tensor:
+        """8(eʳ − 1)/(eʳ + 8) without cancellation at 0 and without overflow."""
+        decay = torch.exp(-raw.abs())
+        growing = -torch.expm1(-raw.clamp(min=0)) * 8 / (1 + 8 * decay)
+        falling = torch.expm1(raw.clamp(max=0)) * 8 / (decay + 8)
+        return (1 - self.floor) * torch.where(raw >= 0, growing, falling)
+
+    def _log_width(self, raw: Tensor) -> Tensor:
+        return raw.clamp(-LOG_WIDTH_LIMIT, LOG_WIDTH_LIMIT)
+
+    def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        a, log_w, t = self._amplitude(params[0]), self._log_width(params[1]), shift(params[2])
+        u = (x * torch.exp(-log_w)).clamp(-FARTHEST, FARTHEST)
+        return x + a * x / (1 + u * u) + t, self._log_slope(u, a)
+
+    def _log_slope(self, u: Tensor, a: Tensor) -> Tensor:
+        # 1 + a(1 − q)/(1 + q)² as a sum that does not cancel, for either sign of a:
+        # a < 0: (1 + a) + |a|·q(q + 3)/(1 + q)²;  a > 0: (1 − a/8) + (a/8)·(q − 3)²/(1 + q)²
+        q = u * u
+        below = -a * (q / (1 + q)) * ((q + 3) / (1 + q))
+        above = a / 8 * ((q - 3) / (1 + q)) ** 2
+        return torch.where(a < 0, torch.log1p(a + below), torch.log1p(above - a / 8))
+
+    def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        a, log_w, t = self._amplitude(params[0]), self._log_width(params[1]), shift(params[2])
+        v = (y - t) * torch.exp(-log_w)
+
+        def value(u: Tensor) -> tuple[Tensor, Tensor]:
+            near = u.clamp(-FARTHEST, FARTHEST)
+            return u + a * u / (1 + near * near), torch.exp(self._log_slope(near, a))
+
+        with torch.no_grad():
+            u = monotone_root(value, v, v, v / (1 + a), torch.where(v.abs() > 2, v, v / (1 + a)))
+            x = torch.where(u.abs() < FARTHEST, u * torch.exp(log_w), y - t)
+        return through_root(x, y, lambda x: self.encode(x, params))
+
+    def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
+        a = self._amplitude(params[0])
+        return torch.minimum(1 + a, 1 - a / 8), torch.maximum(1 + a, 1 - a / 8)

@@ -1,0 +1,39 @@
+"""The cubic-rational coupling with a bounded width: bounded slope, bounded displacement, equal tails."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from invbench.couplings.cubic_rational import CubicRational
+from invbench.registry import coupling
+
+__all__ = ["CubicRationalBounded"]
+
+
+@coupling("cubic-rational-bounded")
+class CubicRationalBounded(CubicRational):
+    """y = x + a·x/(1 + (x/w)²) + t,  −0.9 < a < 7.2,  w = width·sigmoid(raw) ≤ width = 0.5 (and ≥ 1e-3·width).
+
+    |a·x/(1 + (x/w)²)| ≤ |a|·w/2, so the displacement is below 8·(1 − floor)·width/2 = 1.8, at slopes in [0.1, 8.2]. The formulas and
+    the inverse are those of ``cubic-rational``. Zero parameters give the identity. Raises ``ValueError`` unless width > 0.
+    """
+
+    metadata = {
+        "citation": "invbench, after Gerdes, Cheng: Analytic Bijections for Smooth and Interpretable Normalizing Flows, ICML 2026",
+        "year": 2026,
+        "family": "rational",
+        "formula": "y = x + a·x/(1 + (x/w)²) + t, −0.9 < a < 7.2, w ≤ 0.5",
+    }
+
+    def __init__(self, floor: float = 0.1, width: float = 0.5) -> None:
+        super().__init__(floor)
+        if not 0 < width < math.inf:
+            raise ValueError(f"cubic-rational-bounded: width must be positive, got {width!r}")
+        self.width = float(width)
+        self.displacement = 4 * (1 - self.floor) * self.width  # type: ignore[misc]
+
+    def _log_width(self, raw: Tensor) -> Tensor:
+        return torch.log(self.width * (1e-3 + (1 - 1e-3) * torch.sigmoid(raw)))

@@ -1,0 +1,111 @@
+"""Couplings as compiled kernels: one pass over memory forward, one backward, and nothing saved but the inputs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import types
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from invbench.couplings.base import Elementwise
+from invbench.paths import cache_dir
+
+__all__ = ["Fused", "can_fuse", "fuse"]
+
+Formula = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def can_fuse(device: str = "cpu") -> str | None:
+    """Why kernels cannot be compiled here, in words, or None."""
+    if device == "cpu" and not any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++")):
+        return "no C++ compiler (install g++, or set CXX)"
+    return None
+
+
+def fuse(module: nn.Module) -> nn.Module:
+    """The coupling as compiled kernels; for any other module, all the couplings within it, replaced in place.
+
+    Kernels are compiled at the first call (some 10 to 40 s per design, once: they are kept in invbench's cache folder) for any
+    shape. They compute what eager code computes, rounded in another order. Left eager: couplings with weights of
+    their own, and inverses that iterate (``closed_inverse = False``).
+    """
+    if isinstance(module, Elementwise):
+        return module if isinstance(module, Fused) or any(True for _ in module.parameters()) else Fused(module)
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, Elementwise):
+                setattr(parent, name, fuse(child))
+    return module
+
+
+class Fused(Elementwise):
+    """The same map as ``design``. The gradient recomputes the forward pass inside its kernel, so only x and params are saved:
+
+    grad = vjp of ``design.forward`` at (x, params), one kernel for value and gradient.
+    """
+
+    def __init__(self, design: Elementwise) -> None:
+        super().__init__()
+        self.design = design
+        self.n_params = design.n_params
+        for name in ("slope_range", "displacement", "tail_slopes_equal", "metadata"):
+            setattr(self, name, getattr(design, name))
+        self._forward = _kernels(design, "forward")
+        self._inverse = _kernels(design, "inverse") if getattr(design, "closed_inverse", False) else None
+
+    def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        return _Fused.apply(self._forward, x, params)
+
+    def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        return self.design.inverse(y, params) if self._inverse is None else _Fused.apply(self._inverse, y, params)
+
+
+class _Kernels:
+    """Value and gradient of one direction of one design with one set of options; shared by all layers of a flow."""
+
+    def __init__(self, direction: Formula) -> None:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_dir() / "kernels"))
+
+        def value(v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+            return direction(v, params)
+
+        def gradient(v: Tensor, params: Tensor, of_value: Tensor, of_log: Tensor) -> tuple[Tensor, Tensor]:
+            _, pull = torch.func.vjp(direction, v, params)
+            return pull((of_value, of_log))
+
+        self.value, self.gradient = _compiled(value), _compiled(gradient)
+
+
+def _compiled(function: Any) -> Any:
+    """torch.compile counts recompilations per code object, and closures share theirs; each kernel gets its own."""
+    own = types.FunctionType(function.__code__.replace(), function.__globals__, closure=function.__closure__)
+    return torch.compile(own, dynamic=True)
+
+
+_CACHE: dict[Any, _Kernels] = {}
+
+
+def _kernels(design: Elementwise, name: str) -> _Kernels:
+    """Those of an equal design, where there is one: same class, same options."""
+    options = {k: repr(v) for k, v in vars(design).items() if not k.startswith("_") and k != "training"}
+    key = (type(design), name, *sorted(options.items()))
+    if key not in _CACHE:
+        _CACHE[key] = _Kernels(getattr(design, name))
+    return _CACHE[key]
+
+
+class _Fused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, kernels: _Kernels, v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.kernels = kernels
+        ctx.save_for_backward(v, params)
+        return kernels.value(v.detach(), params.detach())  # one kernel, whether a gradient is wanted or not
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, of_value: Tensor, of_log: Tensor) -> tuple[None, Tensor, Tensor]:
+        return None, *ctx.kernels.gradient(*ctx.saved_tensors, of_value, of_log)

@@ -1,0 +1,138 @@
+"""The unconstrained monotonic neural network: the integral of a positive network."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from invbench.couplings.design import Design, shift
+from invbench.couplings.root import monotone_root, through_root
+from invbench.registry import coupling
+
+__all__ = ["MonotoneNetwork"]
+
+FLOOR = 1e-2
+
+
+@coupling("monotone-network")
+class MonotoneNetwork(Design):
+    """y = t + ∫₀ˣ g(u) du,  c′ = g = ε + (1 − ε)·(1 + elu(N)),  N(u) = c + Σ_k v_k·relu(w_k·u + b_k), ε = 0.01.
+
+    The integrand is UMNN's (a network, then ELU + 1) with one hidden layer of H = 4 rectifiers, whose weights come from the
+    conditioner. N is linear between its H breakpoints −b_k/w_k, so the integral is a sum of closed forms, not a quadrature:
+    over a piece of length ℓ with N from A to B, ∫elu(N) + 1 is ℓ·(1 + (A + B)/2) where N ≥ 0, ℓ·e^A·expm1(B − A)/(B − A) where N ≤ 0.
+    All pieces between 0 and x have the sign of x, so nothing cancels.
+
+    Parameters, raw: v, w, b (H each), c, t; ±1 is added to w_k and ±1/2 to b_k, so that the rectifiers differ. Zero parameters give
+    the identity. v, w, b saturate at ±1e3. N is monotone on each piece, so the extremes of c′ lie at the breakpoints and in the tails,
+    where c′ grows linearly or falls to ε. The inverse is a root between 0 and (y − t)/ε.
+    """
+
+    closed_inverse = False
+    working = torch.float64
+    slope_range = (FLOOR, math.inf)
+    displacement = math.inf
+    tail_slopes_equal = False
+    metadata = {
+        "citation": "Wehenkel, Louppe: Unconstrained Monotonic Neural Networks, NeurIPS 2019",
+        "year": 2019,
+        "family": "network",
+        "formula": "y = t + ∫₀ˣ (ELU(N(u)) + 1) du, N a ReLU network with weights from the conditioner",
+    }
+
+    def __init__(self, hidden: int = 4) -> None:
+        super().__init__()
+        if not (isinstance(hidden, int) and hidden >= 1):
+            raise ValueError(f"monotone-network: hidden must be a positive integer, got {hidden!r}")
+        self.hidden = hidden
+        self.n_params = 3 * hidden + 2
+
+    def _network(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """v, w, b of shape (H, …) and c; w is kept away from 0, where a breakpoint would lie at infinity."""
+        h = self.hidden
+        index = torch.arange(h, device=params.device).reshape(h, *[1] * (params.ndim - 1))
+        sign = 1.0 - 2.0 * (index % 2)
+        v, w, b = params[:h].clamp(-1e3, 1e3), params[h : 2 * h].clamp(-1e3, 1e3) + sign, params[2 * h : 3 * h].clamp(-1e3, 1e3)
+        half = torch.where(index % 4 < 2, 0.5, -0.5)
+        return v, w, b + half.to(b.dtype), params[3 * h].clamp(-1e3, 1e3)
+
+    def _breakpoints(self, w: Tensor, b: Tensor) -> Tensor:
+        """−b/w, sorted along the first axis; a rectifier with w = 0 has none, its place is taken by 0."""
+        return torch.sort(torch.where(w == 0, torch.zeros_like(w), -b / torch.where(w == 0, torch.ones_like(w), w)), 0).values
+
+    def _preactivation(self, u: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        v, w, b, c = network
+        return c + (v * torch.relu(w * u + b)).sum(0)
+
+    def _piece(self, length: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """∫ (1 + elu(N)) over a piece on which N goes linearly from ``start`` to ``end``."""
+        rise = end - start
+        crosses = (start > 0) != (end > 0)
+        # share of the piece on which N > 0
+        steep = torch.where(crosses, rise.abs(), torch.ones_like(rise))
+        positive = torch.where(crosses, torch.maximum(start, end) / steep, (start > 0).to(rise.dtype))
+        above = positive * (1 + (start.clamp(min=0) + end.clamp(min=0)) / 2)
+        low, high = torch.minimum(start, end).clamp(max=0), torch.maximum(start, end).clamp(max=0)
+        fall = high - low
+        mean = torch.exp(high) * torch.where(fall < 1e-4, 1 - fall / 2, -torch.expm1(-fall) / fall.clamp(min=1e-4))
+        return length * (above + (1 - positive) * mean)
+
+    def _integral(self, x: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor], points: Tensor) -> Tensor:
+        """ε·x + (1 − ε)·∫₀ˣ: over the pieces between 0 and x, from 0 outwards."""
+        # where, not minimum and maximum: at x = 0 their derivatives would be halved
+        low, high = torch.where(x < 0, x, torch.zeros_like(x)), torch.where(x < 0, torch.zeros_like(x), x)
+        at = [low, *(torch.minimum(torch.maximum(p, low), high) for p in points.unbind(0)), high]
+        values = [self._preactivation(u, network) for u in at]
+        total = torch.zeros_like(x)
+        for k in range(len(at) - 1):
+            total = total + self._piece(at[k + 1] - at[k], values[k], values[k + 1])
+        return FLOOR * x + (1 - FLOOR) * torch.where(x < 0, -total, total)
+
+    def _slope(self, preactivation: Tensor) -> Tensor:
+        return FLOOR + (1 - FLOOR) * (1 + torch.nn.functional.elu(preactivation))
+
+    def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        network = self._network(params)
+        y = self._integral(x, network, self._breakpoints(*network[1:3]))
+        return y + shift(params[-1]), torch.log(self._slope(self._preactivation(x, network)))
+
+    def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        v = y - shift(params[-1])
+        with torch.no_grad():
+            network = self._network(params)
+            points = self._breakpoints(*network[1:3])
+            largest = torch.finfo(v.dtype).max / 2
+            bound = (v / FLOOR).clamp(-largest, largest)
+            # the root's piece: between the breakpoints whose images enclose v
+            wide = (*(part[:, None] for part in network[:3]), network[3])
+            images = self._integral(points, wide, points[:, None])
+            low = torch.where(images <= v, points, -torch.inf).amax(0).maximum(bound.clamp(max=0))
+            high = torch.where(images >= v, points, torch.inf).amin(0).minimum(bound.clamp(min=0))
+
+            def value(x: Tensor) -> tuple[Tensor, Tensor]:
+                return self._integral(x, network, points), self._slope(self._preactivation(x, network))
+
+            x = monotone_root(value, v, low, high)
+        return through_root(x, y, lambda x: self.encode(x, params))
+
+    def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
+        """Exact over all x: the breakpoints, and the tails."""
+        v, w, b, c = network = self._network(params)
+        at = self._breakpoints(w, b)
+        values = torch.stack([self._slope(self._preactivation(u, network)) for u in at.unbind(0)])
+        tails = torch.stack(self.tail_slopes(params))
+        values = torch.cat((values, tails))
+        return values.amin(0), values.amax(0)
+
+    def tail_slopes(self, params: Tensor) -> tuple[Tensor, Tensor]:
+        """ε where N falls, Inf where it grows, and g at its constant value where all growing rectifiers cancel."""
+        v, w, b, c = self._network(params)
+        found = []
+        for side in (-1.0, 1.0):
+            growing = side * w > 0
+            rate = (v * w.abs() * growing).sum(0)
+            level = c + (v * torch.where(growing, b, torch.where(w == 0, torch.relu(b), torch.zeros_like(b)))).sum(0)
+            found.append(torch.where(rate > 0, math.inf, torch.where(rate < 0, FLOOR, self._slope(level))).to(c.dtype))
+        return found[0], found[1]

@@ -1,0 +1,77 @@
+"""Inverses that have no closed form: a root inside a bracket that is proven to contain it, and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["monotone_root", "through_root"]
+
+ITERATIONS = 120  # bisection of all exponents and all bits of float64, with room; Newton needs 4 to 10
+
+
+def _middle(low: Tensor, high: Tensor) -> Tensor:
+    """A point between: 0 when the signs differ, the geometric mean of ends far apart, else the arithmetic mean.
+
+    The geometric mean halves the range of exponents, so that a wide bracket costs 8 steps and not 1000.
+    """
+    near, far = torch.minimum(low.abs(), high.abs()), torch.maximum(low.abs(), high.abs())
+    near = near.clamp(min=torch.finfo(low.dtype).tiny)
+    geometric = near.sqrt() * far.sqrt() * torch.where(high > 0, 1.0, -1.0).to(low.dtype)
+    middle = torch.where(far > 1e3 * near, geometric, low + (high - low) / 2)
+    return torch.where((low < 0) & (high > 0), torch.zeros_like(low), middle)
+
+
+@torch.no_grad()
+def monotone_root(
+    function: Callable[[Tensor], tuple[Tensor, Tensor]], y: Tensor, low: Tensor, high: Tensor, start: Tensor | None = None
+) -> Tensor:
+    """x in [low, high] with c(x) = y, for an increasing c and low ≤ x ≤ high proven by the caller.
+
+    ``function(x)`` gives (c(x), c′(x)). Newton steps that leave the bracket, or that shrink the step by less than
+    half, are replaced by a bisection; the bracket always keeps the root, so the iteration cannot diverge. An element
+    is done when its residual is below 8u·(|y| + c′|x|), a backward error of 8 that the step still to come lowers to the
+    rounding of c, when its step is below 2u·|x|, or when its y is not finite.
+    """
+    unit = torch.finfo(y.dtype).eps
+    low, high = torch.minimum(low, high), torch.maximum(low, high)
+    x = _middle(low, high) if start is None else torch.minimum(torch.maximum(start, low), high)
+    before = torch.full_like(x, torch.inf)
+    for _ in range(ITERATIONS):
+        value, slope = function(x)
+        residual = value - y
+        low, high = torch.where(residual <= 0, x, low), torch.where(residual >= 0, x, high)
+        newton = x - residual / slope
+        # a step that ends a little outside is cut to the end: rounding put the root just beyond it
+        cut = torch.minimum(torch.maximum(newton, low), high)
+        good = ((newton - cut).abs() <= 0.01 * (high - low)) & ((newton - x).abs() <= before / 2)
+        moved = torch.where(good, cut, _middle(low, high))
+        size = y.abs() + slope * x.abs()
+        small = (residual.abs() <= 4 * unit * size) & size.isfinite()
+        done = small | ((moved - x).abs() <= unit * x.abs()) | (low == high) | ~y.isfinite()
+        before = torch.where(good, (newton - x).abs(), torch.inf)
+        # a converged element may still take a Newton step, which brings it closer, but no bisection
+        x = torch.where((residual == 0) | (small & ~good), x, moved)
+        if bool(done.all()):
+            break
+    return torch.where(y.isfinite(), x, y)
+
+
+def through_root(
+    x: Tensor, y: Tensor, encode: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """(x, −log c′(x)) of a root x of c(x) = y, with gradients by the implicit function theorem.
+
+    dx/dy = 1/c′ and dx/dp = −(∂c/∂p)/c′; the log-slope depends on x and p, so its gradient follows by the chain rule.
+    ``encode(x)`` gives (c(x), log c′(x)).
+    """
+    value, log_slope = encode(x)
+    if torch.is_grad_enabled() and (value.requires_grad or y.requires_grad):
+        # two differences that are 0 in value and carry the gradients
+        change = (y - y.detach()) - (value - value.detach())
+        change = torch.where(change == 0, change, torch.zeros_like(change))  # Inf − Inf is NaN
+        x = x.detach() + change * torch.exp(-log_slope.detach())
+        log_slope = encode(x)[1]
+    return x, -log_slope
