@@ -19,6 +19,7 @@ from invbench.bench.tracks import TRACKS
 from invbench.bench.tracks.sr import dataset_check
 from invbench.errors import UsageError
 from invbench.properties.check import parse_dtype
+from invbench.reference_models.weights import find_weights
 from invbench.registry import CONDITIONS, COUPLINGS
 from invbench.targets import Target, resolve_all
 
@@ -51,17 +52,19 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
         raise UsageError(f"device {options.device!r} is not available here; invbench doctor shows what is")
     if "sr" in tracks:
         dataset_check(options.datasets)
-    targets: list[Target] = [t for spec in (entries or builtin_entries()) for t in resolve_all(spec)]
     planned = []
     for name in tracks:
+        specs = entries or builtin_entries(TRACKS[name].trained)
+        targets: list[Target] = [target for spec in specs for target in resolve_all(spec)]
         per_entry = [TRACKS[name].plan(target, options) for target in targets]
         planned += [spec for group in zip_longest(*per_entry) for spec in group if spec is not None]
     return planned
 
 
-def builtin_entries() -> list[str]:
-    """Names of the couplings that ship with invbench."""
-    return [name for name, entry in COUPLINGS.items() if entry.obj.__module__.startswith("invbench.")]
+def builtin_entries(trained: bool = False) -> list[str]:
+    """Names of the couplings that ship with invbench; with ``trained``, of those whose super-resolution weights ship too."""
+    names = [name for name, entry in COUPLINGS.items() if entry.obj.__module__.startswith("invbench.")]
+    return [name for name in names if not trained or find_weights("srflow", resolve_all(name)[0], "mini", 0)]
 
 
 def run(
@@ -82,7 +85,7 @@ def run(
 ) -> Outcome:
     """Measure what is missing. Cells that are there are never computed again, unless their status is in ``retry``.
 
-    ``entries`` are targets; none means the built-in couplings. Raises ``UsageError`` for what does not exist and
+    ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those with shipped weights. Raises ``UsageError`` for what does not exist and
     ``HarnessError`` when a result cannot be written.
     """
     options = options_of(budget, seeds, dtype, device, datasets, families, severities)

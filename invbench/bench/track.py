@@ -41,3 +41,4 @@ class Track:
     plan: Callable[[Target, Options], list[CellSpec]]
     measure: Callable[[CellSpec, Target], Measured]
     summary: str
+    trained: bool = False  # compares trained flows: by default only designs whose weights ship

@@ -31,7 +31,9 @@ class BoxSpline(Design):
     def __init__(self, bins: int, box: float, floor: float) -> None:
         super().__init__()
         if not (isinstance(bins, int) and bins >= self.least_bins):
-            raise ValueError(f"{type(self).__name__}: bins must be an integer, at least {self.least_bins}, got {bins!r}")
+            raise ValueError(
+                f"{type(self).__name__}: bins must be an integer, at least {self.least_bins}, got {bins!r}"
+            )
         if not (0 < box < math.inf and 0 < floor < 1 / bins):
             raise ValueError(f"{type(self).__name__}: {box=} must be positive and {floor=} lie in (0, 1/bins)")
         self.bins, self.box, self.floor = bins, float(box), float(floor)

@@ -60,7 +60,9 @@ class Design(Elementwise):
                 raise UsageError(f"{name}: {what} must be of a floating dtype, got {tensor.dtype}")
         if params.shape != (self.n_params, *v.shape):
             expected = (self.n_params, *v.shape)
-            raise UsageError(f"{name}: params must have shape (n_params, *x.shape) = {expected}, got {tuple(params.shape)}")
+            raise UsageError(
+                f"{name}: params must have shape (n_params, *x.shape) = {expected}, got {tuple(params.shape)}"
+            )
         dtype = v.dtype
         wide = torch.promote_types(torch.promote_types(dtype, params.dtype), self.working)
         value, log_slope = formula(v.to(wide), params.to(wide))

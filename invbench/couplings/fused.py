@@ -108,4 +108,5 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_value: Tensor, of_log: Tensor) -> tuple[None, Tensor, Tensor]:
-        return None, *ctx.kernels.gradient(*ctx.saved_tensors, of_value, of_log)
+        of_v, of_params = ctx.kernels.gradient(*ctx.saved_tensors, of_value, of_log)
+        return None, of_v, of_params

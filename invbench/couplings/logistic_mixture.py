@@ -37,7 +37,10 @@ class LogisticMixture(Design):
 
     closed_inverse = False
     working = torch.float64
-    slope_range = (4 * FIXED * math.exp(-FARTHEST) / (1 + math.exp(-FARTHEST)) ** 2 * math.exp(-LOG_SCALE_LIMIT), math.exp(2 * LOG_SCALE_LIMIT))
+    slope_range = (
+        4 * FIXED * math.exp(-FARTHEST) / (1 + math.exp(-FARTHEST)) ** 2 * math.exp(-LOG_SCALE_LIMIT),
+        math.exp(2 * LOG_SCALE_LIMIT),
+    )
     displacement = math.inf
     tail_slopes_equal = False
     metadata = {

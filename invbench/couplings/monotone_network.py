@@ -54,13 +54,19 @@ class MonotoneNetwork(Design):
         h = self.hidden
         index = torch.arange(h, device=params.device).reshape(h, *[1] * (params.ndim - 1))
         sign = 1.0 - 2.0 * (index % 2)
-        v, w, b = params[:h].clamp(-1e3, 1e3), params[h : 2 * h].clamp(-1e3, 1e3) + sign, params[2 * h : 3 * h].clamp(-1e3, 1e3)
+        v, w, b = (
+            params[:h].clamp(-1e3, 1e3),
+            params[h : 2 * h].clamp(-1e3, 1e3) + sign,
+            params[2 * h : 3 * h].clamp(-1e3, 1e3),
+        )
         half = torch.where(index % 4 < 2, 0.5, -0.5)
         return v, w, b + half.to(b.dtype), params[3 * h].clamp(-1e3, 1e3)
 
     def _breakpoints(self, w: Tensor, b: Tensor) -> Tensor:
         """−b/w, sorted along the first axis; a rectifier with w = 0 has none, its place is taken by 0."""
-        return torch.sort(torch.where(w == 0, torch.zeros_like(w), -b / torch.where(w == 0, torch.ones_like(w), w)), 0).values
+        return torch.sort(
+            torch.where(w == 0, torch.zeros_like(w), -b / torch.where(w == 0, torch.ones_like(w), w)), 0
+        ).values
 
     def _preactivation(self, u: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         v, w, b, c = network
@@ -106,7 +112,8 @@ class MonotoneNetwork(Design):
             largest = torch.finfo(v.dtype).max / 2
             bound = (v / FLOOR).clamp(-largest, largest)
             # the root's piece: between the breakpoints whose images enclose v
-            wide = (*(part[:, None] for part in network[:3]), network[3])
+            v_, w_, b_, c_ = network
+            wide = (v_[:, None], w_[:, None], b_[:, None], c_)
             images = self._integral(points, wide, points[:, None])
             low = torch.where(images <= v, points, -torch.inf).amax(0).maximum(bound.clamp(max=0))
             high = torch.where(images >= v, points, torch.inf).amin(0).minimum(bound.clamp(min=0))
@@ -119,8 +126,8 @@ class MonotoneNetwork(Design):
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
         """Exact over all x: the breakpoints, and the tails."""
-        v, w, b, c = network = self._network(params)
-        at = self._breakpoints(w, b)
+        network = self._network(params)
+        at = self._breakpoints(*network[1:3])
         values = torch.stack([self._slope(self._preactivation(u, network)) for u in at.unbind(0)])
         tails = torch.stack(self.tail_slopes(params))
         values = torch.cat((values, tails))

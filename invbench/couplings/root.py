@@ -26,7 +26,11 @@ def _middle(low: Tensor, high: Tensor) -> Tensor:
 
 @torch.no_grad()
 def monotone_root(
-    function: Callable[[Tensor], tuple[Tensor, Tensor]], y: Tensor, low: Tensor, high: Tensor, start: Tensor | None = None
+    function: Callable[[Tensor], tuple[Tensor, Tensor]],
+    y: Tensor,
+    low: Tensor,
+    high: Tensor,
+    start: Tensor | None = None,
 ) -> Tensor:
     """x in [low, high] with c(x) = y, for an increasing c and low ≤ x ≤ high proven by the caller.
 
@@ -59,9 +63,7 @@ def monotone_root(
     return torch.where(y.isfinite(), x, y)
 
 
-def through_root(
-    x: Tensor, y: Tensor, encode: Callable[[Tensor], tuple[Tensor, Tensor]]
-) -> tuple[Tensor, Tensor]:
+def through_root(x: Tensor, y: Tensor, encode: Callable[[Tensor], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """(x, −log c′(x)) of a root x of c(x) = y, with gradients by the implicit function theorem.
 
     dx/dy = 1/c′ and dx/dp = −(∂c/∂p)/c′; the log-slope depends on x and p, so its gradient follows by the chain rule.

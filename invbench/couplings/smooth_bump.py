@@ -81,8 +81,8 @@ class SmoothBump(Design):
         amplitude, shares, left, widths = mixture
         value, slope = torch.zeros_like(x), torch.zeros_like(x)
         inner = x.clamp(-self.box, self.box)
-        for p, l, w in zip(shares, left, widths, strict=True):
-            ramp, density = _ramp((inner - l) / w)
+        for p, start, w in zip(shares, left, widths, strict=True):
+            ramp, density = _ramp((inner - start) / w)
             value, slope = value + p * ramp, slope + p / w * density
         return x + amplitude * value, 1 + amplitude * slope
 

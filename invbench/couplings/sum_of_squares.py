@@ -16,7 +16,9 @@ __all__ = ["SumOfSquares"]
 
 FLOOR = 1e-2
 # Gauss–Legendre nodes and weights on [0, 1]: three points integrate the squares of quadratics exactly
-NODES, WEIGHTS = ((part + shift) / 2 for part, shift in zip(np.polynomial.legendre.leggauss(3), (1.0, 0.0), strict=True))
+NODES, WEIGHTS = (
+    (part + shift) / 2 for part, shift in zip(np.polynomial.legendre.leggauss(3), (1.0, 0.0), strict=True)
+)
 
 
 @coupling("sum-of-squares")
