@@ -112,4 +112,10 @@ def _trained(target: Target, seed: int) -> tuple[ConditionalFlow, dict[str, Any]
     return flow, card
 
 
-TOY2D = Track("toy2d", _plan, _measure, "two dimensions, trained in the run: does an OOD condition leave the box (C1)")
+TOY2D = Track(
+    "toy2d",
+    _plan,
+    _measure,
+    "two dimensions, trained in the run: does an OOD condition leave the box (C1)",
+    trained=True,
+)
