@@ -8,6 +8,7 @@ from invbench import flows as _flows  # noqa: F401  registers the layers
 from invbench import reference_models as _reference_models  # noqa: F401  registers the flows
 from invbench.conditions import families as _families  # noqa: F401  registers the conditions
 from invbench.couplings import Elementwise
+from invbench.couplings.fused import fuse
 from invbench.errors import HarnessError, InvbenchError, UsageError
 from invbench.registry import coupling, flow, layer
 
@@ -26,6 +27,7 @@ __all__ = [
     "check",
     "coupling",
     "flow",
+    "fuse",
     "layer",
     "leaderboard",
     "load_flow",

@@ -228,6 +228,10 @@ def train(
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="Folder of the weights. Default: the user's cache.")
     ] = None,
+    compiled: Annotated[
+        bool | None,
+        typer.Option("--compiled/--eager", help="Couplings as compiled kernels. Default: in long trainings."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a reference flow with this coupling; interrupted, the same command goes on.
@@ -248,7 +252,7 @@ def train(
             if not err.is_terminal and log.step % 250 == 0:
                 err.print(f"step {log.step} of {total}, {bits:.3f} bits per dimension{skipped}, {log.seconds:.0f} s")
 
-        path = train_reference(flow, coupling, size, seed, out_dir, report)
+        path = train_reference(flow, coupling, size, seed, out_dir, report, compiled, err.print)
     if as_json:
         print_json({"weights": str(path)} | json.loads(path.with_suffix(".json").read_text()))
     else:

@@ -9,7 +9,8 @@ __all__ = ["BUDGETS", "Budget"]
 
 @dataclass(frozen=True)
 class Budget:
-    """``check``: sweep of the coupling track. ``toy_seeds``: seeds of the toy. The rest is the SR track: crops per photograph,
+    """``check``: sweep of the coupling track; ``compiled``: whether its speeds are of compiled kernels.
+    ``toy_seeds``: seeds of the toy. The rest is the SR track: crops per photograph,
     most inputs of a case, severities, and families (none means all)."""
 
     check: str
@@ -18,10 +19,11 @@ class Budget:
     limit: int | None
     severities: tuple[int, ...]
     families: tuple[str, ...]
+    compiled: bool = True
 
 
 BUDGETS = {
-    "smoke": Budget("smoke", 2, 1, 6, (3,), ("noise", "binarise")),
+    "smoke": Budget("smoke", 2, 1, 6, (3,), ("noise", "binarise"), compiled=False),
     "default": Budget("default", 10, 2, None, (1, 2, 3, 4, 5), ()),
     "full": Budget("deep", 20, 4, None, (1, 2, 3, 4, 5), ()),
 }

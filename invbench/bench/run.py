@@ -86,8 +86,7 @@ def run(
     """Measure what is missing. Cells that are there are never computed again, unless their status is in ``retry``.
 
     ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those with shipped weights. Raises
-    ``UsageError`` for what does not exist and
-    ``HarnessError`` when a result cannot be written.
+    ``UsageError`` for what does not exist and ``HarnessError`` when a result cannot be written.
     """
     options = options_of(budget, seeds, dtype, device, datasets, families, severities)
     specs = plan(tracks, entries, options)

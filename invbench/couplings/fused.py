@@ -34,7 +34,7 @@ def fuse(module: nn.Module) -> nn.Module:
     their own, and inverses that iterate (``closed_inverse = False``).
     """
     if isinstance(module, Elementwise):
-        return module if isinstance(module, Fused) or any(True for _ in module.parameters()) else Fused(module)
+        return module if isinstance(module, Fused) or next(module.parameters(), None) is not None else Fused(module)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, Elementwise):
@@ -74,7 +74,7 @@ class _Kernels:
             return direction(v, params)
 
         def gradient(v: Tensor, params: Tensor, of_value: Tensor, of_log: Tensor) -> tuple[Tensor, Tensor]:
-            _, pull = torch.func.vjp(direction, v, params)
+            pull = torch.func.vjp(direction, v, params)[1]
             return pull((of_value, of_log))
 
         self.value, self.gradient = _compiled(value), _compiled(gradient)

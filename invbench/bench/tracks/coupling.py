@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from invbench.bench.cell import CellSpec
 from invbench.bench.track import Measured, Options, Track
 from invbench.conditions.recipe import Recipe
+from invbench.couplings.fused import can_fuse, fuse
 from invbench.properties import Case, Subject, check, subject_of
 from invbench.properties.check import parse_dtype
 from invbench.properties.conditioning import unit_roundoff
@@ -46,7 +48,12 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         CellSpec(case="slopes", settings={"rows": ROWS, "recipes": len(CORPUS)}, **shared),
         CellSpec(
             case="speed",
-            settings={"elements": ELEMENTS, "repeats": REPEATS, "threads": 1},
+            settings={
+                "elements": ELEMENTS,
+                "repeats": REPEATS,
+                "threads": 1,
+                "compiled": options.size.compiled,
+            },
             exclusive=True,
             **shared,
         ),
@@ -129,31 +136,48 @@ def _displacement(twin: Subject, cond: Tensor | None) -> Tensor:
 
 
 def _speed(spec: CellSpec, target: Target) -> Measured:
-    """Median nanoseconds per element on one thread, after one warm-up: forward, inverse, forward and backward."""
+    """Median nanoseconds per element on one thread, after one warm-up: forward, inverse, forward and backward.
+
+    ``forward_ns`` … are of the compiled kernels where ``settings["compiled"]`` and the coupling compiles, else of eager code, as
+    ``speed_mode`` says; ``eager_forward_ns`` … are always eager.
+    """
     subject = subject_of(target, parse_dtype(spec.dtype), spec.device)
     rows = ELEMENTS // math.prod(subject.event_shape)
     case = Case.of(Recipe("normal", -1, "normal", 0, rows, 2), subject)
     assert case.cond is not None
     params = case.cond.movedim(1, 0).contiguous()
+    eager = _times(subject.module, case.x, params)
+    measures: dict[str, Any] = {f"eager_{name}": value for name, value in eager.items()}
+    if not spec.settings["compiled"]:
+        return Measured(eager | measures | {"speed_mode": "eager"})
+    if hindrance := can_fuse(spec.device):
+        return Measured(eager | measures | {"speed_mode": "eager"}, reason=hindrance)
+    try:
+        return Measured(_times(fuse(subject.module), case.x, params) | measures | {"speed_mode": "compiled"})
+    except Exception as error:  # the compiler meets a stranger's code
+        reason = f"does not compile: {type(error).__name__}: {str(error)[:300]}"
+        return Measured(eager | measures | {"speed_mode": "eager"}, reason=reason)
 
+
+def _times(module: nn.Module, x: Tensor, params: Tensor) -> dict[str, float]:
     def train() -> None:
-        x, p = case.x.clone().requires_grad_(), params.clone().requires_grad_()
-        y, log_slope = subject.module.forward(x, p)
+        v, p = x.clone().requires_grad_(), params.clone().requires_grad_()
+        y, log_slope = module(v, p)
         (y.sum() + log_slope.sum()).backward()
 
     def forward() -> None:
         with torch.no_grad():
-            subject.module.forward(case.x, params)
+            module(x, params)
 
     def inverse() -> None:
         with torch.no_grad():
-            subject.module.inverse(case.x, params)  # type: ignore[operator]
+            module.inverse(x, params)  # type: ignore[operator]
 
     def synchronise() -> None:
-        if subject.device != "cpu":
+        if x.is_cuda:
             torch.cuda.synchronize()
 
-    def nanoseconds(call: Any) -> float:
+    def nanoseconds(call: Callable[[], None]) -> float:
         call()
         times = []
         for _ in range(REPEATS):
@@ -162,12 +186,10 @@ def _speed(spec: CellSpec, target: Target) -> Measured:
             call()
             synchronise()
             times.append(time.perf_counter_ns() - started)
-        return statistics.median(times) / case.x.numel()
+        return statistics.median(times) / x.numel()
 
-    measures = {
-        f"{name}_ns": nanoseconds(call) for name, call in (("forward", forward), ("inverse", inverse), ("train", train))
-    }
-    return Measured(measures)
+    calls = (("forward", forward), ("inverse", inverse), ("train", train))
+    return {f"{name}_ns": nanoseconds(call) for name, call in calls}
 
 
 MEASURES = {"soundness": _soundness, "slopes": _slopes, "speed": _speed}
