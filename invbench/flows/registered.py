@@ -12,6 +12,8 @@ from invbench.flows.actnorm import ActNorm
 from invbench.flows.conditioner import ConvConditioner, DenseConditioner
 from invbench.flows.conv1x1 import Conv1x1
 from invbench.flows.coupling import ConditionalCoupling
+from invbench.flows.orthogonal_additive import OrthogonalAdditive
+from invbench.flows.residual import ResidualBlock
 from invbench.flows.squeeze import Squeeze
 from invbench.registry import layer
 
@@ -73,3 +75,28 @@ def spline_block(seed: int) -> nn.Module:
 def injector(seed: int) -> nn.Module:
     """Affine injector: all channels transformed by the condition alone."""
     return shaken(ConditionalCoupling(Affine(), 4, 0, 2, partial(ConvConditioner, width=8)), seed, 0.1)
+
+
+@layer(
+    "residual",
+    event_shape=(6,),
+    citation="Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen: Invertible Residual Networks, ICML 2019",
+    formula="z = x + g(x), Lip(g) ≤ 0.7",
+)
+def residual(seed: int) -> nn.Module:
+    """i-ResNet block on six dimensions: the inverse is a fixed-point iteration."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ResidualBlock(6, 16)
+
+
+@layer(
+    "orthogonal-additive",
+    event_shape=(6,),
+    cond_shape=(2,),
+    citation="Dinh, Krueger, Bengio: NICE, ICLR workshop 2015; Kingma, Dhariwal: Glow, NeurIPS 2018",
+    formula="z = A(Qx), Q = exp(S − Sᵀ), A an additive coupling",
+)
+def orthogonal_additive(seed: int) -> nn.Module:
+    """Orthogonal mixing and additive coupling on six dimensions: volume is kept exactly."""
+    return shaken(OrthogonalAdditive(6, 2, partial(DenseConditioner, width=16, hidden=1)), seed, 0.2)
