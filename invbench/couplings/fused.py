@@ -102,11 +102,14 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, kernels: _Kernels, v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         ctx.kernels = kernels
-        ctx.save_for_backward(v, params)
-        return kernels.value(v.detach(), params.detach())  # one kernel, whether a gradient is wanted or not
+        # flat: one kernel for every rank and stride, and one long vectorised loop; detached: and for gradients or none
+        flat, flat_params = v.detach().reshape(-1), params.detach().reshape(params.shape[0], -1)
+        ctx.save_for_backward(flat, flat_params)
+        value, log_slope = kernels.value(flat, flat_params)
+        return value.view(v.shape), log_slope.view(v.shape)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_value: Tensor, of_log: Tensor) -> tuple[None, Tensor, Tensor]:
-        of_v, of_params = ctx.kernels.gradient(*ctx.saved_tensors, of_value, of_log)
-        return None, of_v, of_params
+        of_v, of_params = ctx.kernels.gradient(*ctx.saved_tensors, of_value.reshape(-1), of_log.reshape(-1))
+        return None, of_v.view(of_value.shape), of_params.view(-1, *of_value.shape)
