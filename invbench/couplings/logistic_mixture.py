@@ -15,6 +15,7 @@ from invbench.registry import coupling
 __all__ = ["LogisticMixture"]
 
 LOG_SCALE_LIMIT = 7.0
+LOG_GAIN_LIMIT = 3.0  # logit F rounds by u near 0, and e^a multiplies that
 FARTHEST = 8.0  # of a mean from 0
 FIXED = 0.01  # weight of the fixed component
 GRID_SLACK = 3e-3
@@ -31,15 +32,15 @@ class LogisticMixture(Design):
     Between two narrow components that lie far apart Flow++'s F is constant to the last bit and cannot be inverted. Ours has the
     fixed component of weight ε, and |μ_k| < 8, so that e^(−a)·c′ ≥ 4ε·sigmoid′(8) = 1.3e-5 in [−8, 8], and outside c′ ≥ e^a/(2·max s_k).
 
-    Parameters, raw: K logits of π, K means 8·tanh(raw/8), K log-scales (saturating at ±7), a (saturating at ±7), t. Zero parameters give
+    Parameters, raw: K logits of π, K means 8·tanh(raw/8), K log-scales (saturating at ±7), a (saturating at ±3), t. Zero parameters give
     the identity. The root of logit F = v lies between the least and the largest μ_k + s_k·v.
     """
 
     closed_inverse = False
     working = torch.float64
     slope_range = (
-        4 * FIXED * math.exp(-FARTHEST) / (1 + math.exp(-FARTHEST)) ** 2 * math.exp(-LOG_SCALE_LIMIT),
-        math.exp(2 * LOG_SCALE_LIMIT),
+        4 * FIXED * math.exp(-FARTHEST) / (1 + math.exp(-FARTHEST)) ** 2 * math.exp(-LOG_GAIN_LIMIT),
+        math.exp(LOG_SCALE_LIMIT + LOG_GAIN_LIMIT),
     )
     displacement = math.inf
     tail_slopes_equal = False
@@ -61,7 +62,7 @@ class LogisticMixture(Design):
         """log π, μ, −log s of shape (K + 1, …), the fixed component last; a, t."""
         k = self.components
         log_s = params[2 * k : 3 * k].clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
-        a = params[3 * k].clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
+        a = params[3 * k].clamp(-LOG_GAIN_LIMIT, LOG_GAIN_LIMIT)
         log_pi = torch.log_softmax(params[:k], 0) + math.log1p(-FIXED)
         fixed = torch.zeros_like(log_s[:1])
         log_pi = torch.cat((log_pi, fixed + math.log(FIXED)))
