@@ -29,6 +29,7 @@ class Contestant:
     inverse: Map
     layout: tuple[int, ...]
     leading: bool = False  # invbench: one tensor with the parameters in front
+    parts: tuple[str, ...] = ("forward", "inverse", "train")
 
     def parameters(self, n: int) -> list[Tensor]:
         if self.leading:
@@ -43,7 +44,13 @@ def ours(names: list[str]) -> list[Contestant]:
         for mode, module in (("eager", design), ("compiled", None if can_fuse() else fuse(design))):
             if module is not None:
                 maps = (lambda x, p, m=module: m(x, p[0]), lambda y, p, m=module: m.inverse(y, p[0]))
-                found.append(Contestant("invbench", name, mode, *maps, (design.n_params,), True))
+                # an iterated inverse is eager code in both modes
+                parts = (
+                    ("forward", "inverse", "train")
+                    if mode == "eager" or design.closed_inverse
+                    else ("forward", "train")
+                )
+                found.append(Contestant("invbench", name, mode, *maps, (design.n_params,), True, parts))
     return found
 
 
