@@ -17,7 +17,7 @@ from invbench.conditions.recipe import Recipe
 from invbench.couplings.fused import can_fuse, fuse
 from invbench.properties import Case, Subject, check, subject_of
 from invbench.properties.check import parse_dtype
-from invbench.properties.conditioning import unit_roundoff
+from invbench.properties.conditioning import unit_roundoff, value_spread
 from invbench.properties.design_laws import tail_slope_ratio
 from invbench.targets import Target
 
@@ -75,8 +75,8 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
     """Slopes, displacement, tails, magnitude gain, conditioning and backward error over the corpus.
 
     κ = max over elements of |y|/(c′·|x|), the elementwise form of σmax(J⁻¹)·‖y‖/‖x‖ (numerics.md, section 4), for |x| ≥ 2⁻¹⁰.
-    Backward error in u: |c(ĉ⁻¹(y)) − y| / (u·(|y| + c′·(|x̂| + 1) + |c(0)| + 1)), c in float64 and ĉ⁻¹ in the dtype;
-    the ones are the scale of the data.
+    Backward error in u: |c(ĉ⁻¹(y)) − y| / (u·(|y| + |c(0)| + 1) + spread), c in float64 and ĉ⁻¹ in the dtype, spread the change of c
+    when x̂ moves by u·(|x̂| + 1): a spike narrower than that shows in no slope at x̂. The ones are the scale of the data.
     """
     dtype = parse_dtype(spec.dtype)
     subject = subject_of(target, dtype, spec.device)
@@ -95,9 +95,11 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
             inverse, _ = subject.log_slopes(case.x, case.cond, inverse=True)
             wide = inverse.cpu().double()
             gain = max(gain, (wide.abs() / (1 + x.abs())).nan_to_num(nan=math.inf, posinf=math.inf).max().item())
-            again, back_slope = twin.log_slopes(wide, cond)
+            again, _ = twin.log_slopes(wide, cond)
+            u = unit_roundoff(dtype)
+            moved = value_spread(twin, wide, cond, u * (wide.abs() + 1), False)
             shift = twin.log_slopes(torch.zeros_like(x), cond)[0].abs()
-            unit = unit_roundoff(dtype) * (x.abs() + back_slope.exp() * (wide.abs() + 1) + shift + 1)
+            unit = u * (x.abs() + shift + 1) + moved
             backward = max(backward, ((again - x).abs() / unit).nan_to_num(nan=math.inf).max().item())
             displaced.append(_displacement(twin, cond))
         tails = max(tails, tail_slope_ratio(subject, case))
