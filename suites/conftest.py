@@ -16,7 +16,7 @@ from invbench.known import Known
 from invbench.pytest_plugin import added_targets, known_failures
 from invbench.targets import Target, resolve
 
-EXAMPLES = {"smoke": 3, "default": 10, "deep": 400}
+EXAMPLES = {"smoke": 5, "default": 25, "deep": 400}
 KNOWN = Path(__file__).with_name("known_failures.toml")
 
 

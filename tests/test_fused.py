@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from invbench.couplings import Affine, CubicSpline, Elementwise, ModifiedRQ
-from invbench.couplings.fused import Fused, can_fuse, fuse
+from invbench.couplings.fused import Fused, can_fuse, cannot_compile, fuse
+from invbench.errors import UsageError
 from invbench.flows import ConditionalCoupling, DenseConditioner
 
 needs_compiler = pytest.mark.skipif(can_fuse() is not None, reason=str(can_fuse()))
@@ -74,3 +75,45 @@ def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert "install g++" in can_fuse()
+
+
+@needs_compiler
+def test_designs_that_differ_in_a_private_option_do_not_share_kernels():
+    class Scaled(Elementwise):
+        n_params = 1
+
+        def __init__(self, scale):
+            super().__init__()
+            self._scale = scale
+
+        def forward(self, x, params):
+            return self._scale * x + params[0], torch.full_like(x, self._scale).log()
+
+    x, params = torch.ones(6), torch.zeros(1, 6)
+    values = [fuse(Scaled(scale))(x, params)[0] for scale in (2.0, 3.0)]
+    assert values[0].eq(2).all()
+    assert values[1].eq(3).all()
+
+
+def test_inputs_that_do_not_fit_are_refused_as_in_eager_code():
+    kernel = fuse(Affine())
+    with pytest.raises(UsageError, match="params must have shape"):
+        kernel(torch.zeros(4, 3), torch.zeros(2, 3, 4))  # as many elements, in the wrong order
+    with pytest.raises(UsageError, match="floating"):
+        kernel.inverse(torch.zeros(4).long(), torch.zeros(2, 4))
+
+
+@needs_compiler
+def test_a_coupling_that_does_not_compile_is_found_out_before_training():
+    class AutogradSlope(Elementwise):
+        """Asks autograd for its slope, which finds no graph inside a function transform."""
+
+        n_params = 1
+
+        def forward(self, x, params):
+            y = x + params[0]
+            (slope,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+            return y, slope.log()
+
+    assert cannot_compile(AutogradSlope())
+    assert cannot_compile(Affine()) is None

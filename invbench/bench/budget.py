@@ -24,6 +24,6 @@ class Budget:
 
 BUDGETS = {
     "smoke": Budget("smoke", 2, 1, 6, (3,), ("noise", "binarise"), compiled=False),
-    "default": Budget("smoke", 10, 2, None, (1, 2, 3, 4, 5), ()),
+    "default": Budget("default", 10, 2, None, (1, 2, 3, 4, 5), ()),
     "full": Budget("deep", 20, 4, None, (1, 2, 3, 4, 5), ()),
 }

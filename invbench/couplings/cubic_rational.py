@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from invbench.couplings.amplitude import amplitude
 from invbench.couplings.design import Design, shift
 from invbench.couplings.root import monotone_root, through_root
 from invbench.registry import coupling
@@ -48,11 +49,7 @@ class CubicRational(Design):
         self.displacement = math.inf  # type: ignore[misc]
 
     def _amplitude(self, raw: Tensor) -> Tensor:
-        """8(eʳ − 1)/(eʳ + 8) without cancellation at 0 and without overflow."""
-        decay = torch.exp(-raw.abs())
-        growing = -torch.expm1(-raw.clamp(min=0)) * 8 / (1 + 8 * decay)
-        falling = torch.expm1(raw.clamp(max=0)) * 8 / (decay + 8)
-        return (1 - self.floor) * torch.where(raw >= 0, growing, falling)
+        return amplitude(raw, 1 - self.floor, 8 * (1 - self.floor))
 
     def _log_width(self, raw: Tensor) -> Tensor:
         return raw.clamp(-LOG_WIDTH_LIMIT, LOG_WIDTH_LIMIT)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from invbench.couplings.base import Elementwise
 from invbench.paths import cache_dir
 
-__all__ = ["Fused", "can_fuse", "fuse"]
+__all__ = ["Fused", "can_fuse", "cannot_compile", "fuse"]
 
 Formula = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -23,6 +23,22 @@ def can_fuse(device: str = "cpu") -> str | None:
     """Why kernels cannot be compiled here, in words, or None."""
     if device == "cpu" and not any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++")):
         return "no C++ compiler (install g++, or set CXX)"
+    return None
+
+
+def cannot_compile(design: Elementwise) -> str | None:
+    """Why this coupling's forward pass cannot be compiled here, in words, or None; found out by compiling it."""
+    if hindrance := can_fuse():
+        return hindrance
+    kernel = fuse(design)
+    if kernel is design:
+        return "it has weights of its own"
+    x, params = torch.zeros(8, requires_grad=True), torch.zeros(design.n_params, 8, requires_grad=True)
+    try:
+        value, log_slope = kernel(x, params)
+        (value.sum() + log_slope.sum()).backward()
+    except Exception as error:  # the compiler meets a stranger's code
+        return f"{type(error).__name__}: {str(error)[:300]}"
     return None
 
 
@@ -58,10 +74,16 @@ class Fused(Elementwise):
         self._inverse = _kernels(design, "inverse") if getattr(design, "closed_inverse", False) else None
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        return _Fused.apply(self._forward, x, params)
+        return self._run(self._forward, self.design.forward, x, params)
 
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        return self.design.inverse(y, params) if self._inverse is None else _Fused.apply(self._inverse, y, params)
+        return self._run(self._inverse, self.design.inverse, y, params)
+
+    def _run(self, kernels: _Kernels | None, eager: Formula, v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        fits = params.shape == (self.n_params, *v.shape) and v.is_floating_point() and params.is_floating_point()
+        if kernels is None or not fits:
+            return eager(v, params)  # which also says what is wrong with inputs that do not fit
+        return _Fused.apply(kernels, v, params)
 
 
 class _Kernels:
@@ -87,12 +109,16 @@ def _compiled(function: Any) -> Any:
 
 
 _CACHE: dict[Any, _Kernels] = {}
+_OF_ANY_MODULE = frozenset(vars(nn.Module()))
 
 
 def _kernels(design: Elementwise, name: str) -> _Kernels:
-    """Those of an equal design, where there is one: same class, same options."""
-    options = {k: repr(v) for k, v in vars(design).items() if not k.startswith("_") and k != "training"}
-    key = (type(design), name, *sorted(options.items()))
+    """Those of an equal design, where there is one: same class, same attributes, all of them plain values."""
+    options = {k: v for k, v in vars(design).items() if k not in _OF_ANY_MODULE}
+    plain = all(isinstance(v, (int, float, str, bool, tuple, type(None))) for v in options.values())
+    if not plain or next(design.buffers(), None) is not None or next(design.children(), None) is not None:
+        return _Kernels(getattr(design, name))
+    key = (type(design), name, *sorted((k, repr(v)) for k, v in options.items()))
     if key not in _CACHE:
         _CACHE[key] = _Kernels(getattr(design, name))
     return _CACHE[key]

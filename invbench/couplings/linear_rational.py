@@ -26,9 +26,11 @@ class LinearRational(BoxSpline):
     monotone on each piece, so its extremes are a, b and a/m² where they meet.
 
     Parameters, raw: K widths, K heights, K − 1 knot slopes (1e-3 + softplus, saturating at 1e4), K splits λ = 0.025 + 0.95·sigmoid.
-    Widths and heights are at least 1e-3 of the box. Zero parameters give the identity. sup |c⁻¹(y) − y| = 2B·(1 − (K − 1)·floor).
+    Widths and heights are at least 1e-3 of the box. Where the pieces meet c′ can exceed 1e8: a step. A float32 sum of widths puts it 15 u
+    off, so everything is computed in float64. Zero parameters give the identity. sup |c⁻¹(y) − y| = 2B·(1 − (K − 1)·floor).
     """
 
+    working = torch.float64
     slope_range = (0.0, math.inf)
     metadata = {
         "citation": "Dolatabadi, Erfani, Leckie: Invertible Generative Modeling using Linear Rational Splines, AISTATS 2020",

@@ -73,7 +73,7 @@ class LogisticMixture(Design):
         """(logit F, log of its slope)."""
         z = (x - mean) * torch.exp(log_rate)
         below, above = log_pi + logsigmoid(z), log_pi + logsigmoid(-z)
-        log_f, log_rest = torch.logsumexp(below, 0), torch.logsumexp(above, 0)
+        log_f, log_rest = _logsumexp(below), _logsumexp(above)
         right = log_f >= log_rest
         # averages over the smaller side, which is the one that decides the slope
         omega = torch.log_softmax(torch.where(right, above, below), 0)
@@ -125,3 +125,9 @@ class LogisticMixture(Design):
         _, _, log_rate, a, _ = self._mixture(params)
         slope = torch.exp(log_rate.amin(0) + a)
         return slope, slope
+
+
+def _logsumexp(v: Tensor) -> Tensor:
+    """Over dim 0. Its gradient has weights that sum to 1; torch's are exp(v − result), which errs by u·|result| far out."""
+    most = v.amax(0).detach()
+    return most + (v - most).exp().sum(0).log()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invbench.couplings.amplitude import amplitude
 from invbench.couplings.bins import weights
 from invbench.couplings.design import Design, shift
 from invbench.couplings.root import monotone_root, through_root
@@ -67,24 +68,19 @@ class SmoothBump(Design):
         places = zip(widths, raw[m : 2 * m], strict=True)
         left = [(2 * self.box - w) * torch.sigmoid(r) - self.box for w, r in places]
         most, least = (1 - self.least) * self.box, (1 - self.least) * self.box * self.floor
-        # most·least·(eʳ − 1)/(most + least·eʳ): 0 at 0, from −least to most
-        r = raw[3 * m]
-        decay = torch.exp(-r.abs())
-        growing = -torch.expm1(-r.clamp(min=0)) * most * least / (most * decay + least)
-        falling = torch.expm1(r.clamp(max=0)) * most * least / (most + least * decay)
-        one = torch.ones_like(r)
-        amplitude = torch.where(r >= 0, growing, falling)
-        return amplitude, [*shares, -one], [*left, -self.box * one], [*widths, 2 * self.box * one]
+        size = amplitude(raw[3 * m], least, most)
+        one = torch.ones_like(size)
+        return size, [*shares, -one], [*left, -self.box * one], [*widths, 2 * self.box * one]
 
     def _moved(self, x: Tensor, mixture: Mixture) -> tuple[Tensor, Tensor]:
         """(c(x) − t, c′)."""
-        amplitude, shares, left, widths = mixture
+        size, shares, left, widths = mixture
         value, slope = torch.zeros_like(x), torch.zeros_like(x)
         inner = x.clamp(-self.box, self.box)
         for p, start, w in zip(shares, left, widths, strict=True):
             ramp, density = _ramp((inner - start) / w)
             value, slope = value + p * ramp, slope + p / w * density
-        return x + amplitude * value, 1 + amplitude * slope
+        return x + size * value, 1 + size * slope
 
     def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         value, slope = self._moved(x, self._mixture(params))
@@ -108,10 +104,10 @@ class SmoothBump(Design):
         tau = torch.linspace(0, 1, POINTS, dtype=torch.float64)[:, None]
         found = []
         for some in params.double().flatten(1).split(1024, dim=1):
-            amplitude, shares, left, widths = mixture = self._mixture(some)
+            size, shares, left, widths = mixture = self._mixture(some)
             x = torch.cat([start + w * tau for start, w in zip(left, widths, strict=True)])
             slopes = self._moved(x, mixture)[1]
-            widening = sum((p / w).abs() for p, w in zip(shares, widths, strict=True)) * amplitude.abs()
+            widening = sum((p / w).abs() for p, w in zip(shares, widths, strict=True)) * size.abs()
             widening = widening * THIRD / (2 * (2 * (POINTS - 1)) ** 2)
             found.append(torch.stack((slopes.amin(0) - widening, slopes.amax(0) + widening)))
         low, high = torch.cat(found, dim=1).reshape(2, *shape).to(dtype)

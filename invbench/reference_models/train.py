@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from invbench.couplings.fused import can_fuse, fuse
+from invbench.couplings.fused import cannot_compile, fuse
 from invbench.errors import UsageError
 from invbench.paths import cache_dir
 from invbench.reference_models.training import TrainingLog, train
@@ -36,7 +36,7 @@ def train_reference(
     """Train and return the path of the weights. Interrupted, it goes on where it was when called again.
 
     ``compiled``: run the couplings as compiled kernels. None does so from 2000 iterations on, which repays the compilation,
-    where a C++ compiler is found; ``say`` is told which. Raises ``UsageError`` when asked for and impossible.
+    where the coupling compiles; ``say`` is told which. Raises ``UsageError`` when asked for and impossible.
     """
     target, factory = resolve(coupling), resolve(flow_name, ("flow",))
     recipes = importlib.import_module(f"invbench.reference_models.{flow_name}.recipe")
@@ -47,15 +47,14 @@ def train_reference(
     checkpoint = cache_dir() / "checkpoints" / flow_name / f"{path.stem}-{target.digest}.pt"
     batches = recipes.batches(size, seed)
     flow = factory.make(target.make, size, seed)
-    hindrance = can_fuse()
-    if compiled and hindrance:
-        raise UsageError(f"the coupling cannot be compiled: {hindrance}; leave --compiled out")
-    if compiled is None:
-        compiled = hindrance is None and recipe.iterations >= LONG
-        if hindrance and recipe.iterations >= LONG:
-            say(f"couplings run eager, which is slower: {hindrance}")
+    if compiled or (compiled is None and recipe.iterations >= LONG):
+        say("compiling the coupling: 10 to 60 s, once; --eager does without")
+        if hindrance := cannot_compile(target.make()):
+            if compiled:
+                raise UsageError(f"coupling {target.name!r} cannot be compiled: {hindrance}; leave --compiled out")
+            say(f"the coupling runs eager, which is slower: {hindrance}")
+        compiled = not hindrance
     if compiled:
-        say("compiling the coupling at the first step: 10 to 60 s, once; --eager does without")
         fuse(flow)
     log = train(flow, batches, recipe, checkpoint, lambda log: progress(log, recipe.iterations))
     card = {
@@ -69,7 +68,7 @@ def train_reference(
         "recipe": asdict(recipe),
         "final_bits_per_dimension": _bits(log.final),
         "bits_per_dimension_every_50_steps": [_bits(v) for v in log.nll],
-        "compiled": compiled,
+        "compiled": bool(compiled),
         "non_finite_steps": log.non_finite_steps,
         "seconds": round(log.seconds, 1),
         "threads": torch.get_num_threads(),

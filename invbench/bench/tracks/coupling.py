@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from invbench.bench.cell import CellSpec
 from invbench.bench.track import Measured, Options, Track
 from invbench.conditions.recipe import Recipe
-from invbench.couplings.fused import can_fuse, fuse
+from invbench.couplings.fused import cannot_compile, fuse
 from invbench.properties import Case, Subject, check, subject_of
 from invbench.properties.check import parse_dtype
 from invbench.properties.conditioning import unit_roundoff, value_spread
@@ -152,13 +152,9 @@ def _speed(spec: CellSpec, target: Target) -> Measured:
     measures: dict[str, Any] = {f"eager_{name}": value for name, value in eager.items()}
     if not spec.settings["compiled"]:
         return Measured(eager | measures | {"speed_mode": "eager"})
-    if hindrance := can_fuse(spec.device):
-        return Measured(eager | measures | {"speed_mode": "eager"}, reason=hindrance)
-    try:
-        return Measured(_times(fuse(subject.module), case.x, params) | measures | {"speed_mode": "compiled"})
-    except Exception as error:  # the compiler meets a stranger's code
-        reason = f"does not compile: {type(error).__name__}: {str(error)[:300]}"
-        return Measured(eager | measures | {"speed_mode": "eager"}, reason=reason)
+    if hindrance := cannot_compile(target.make()):
+        return Measured(eager | measures | {"speed_mode": "eager"}, reason=f"not compiled: {hindrance}")
+    return Measured(_times(fuse(subject.module), case.x, params) | measures | {"speed_mode": "compiled"})
 
 
 def _times(module: nn.Module, x: Tensor, params: Tensor) -> dict[str, float]:
