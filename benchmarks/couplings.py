@@ -66,7 +66,7 @@ def coupling_table(names: list[str], elements: int, repeats: int) -> pd.DataFram
     return table.reset_index()
 
 
-def provenance(elements: int, repeats: int) -> str:
+def provenance(repeats: int) -> str:
     def of(package: str) -> str:
         try:
             return f"{package} {version(package)}"
@@ -80,7 +80,7 @@ def provenance(elements: int, repeats: int) -> str:
     packages = ", ".join(of(p) for p in ("torch", "nflows", "normflows", "zuko", "pyro-ppl", "FrEIA"))
     return (
         f"{time.strftime('%Y-%m-%d')}, commit {commit}, {cpu} ({platform.machine()}), 1 thread, float32, "
-        f"{elements} elements, medians of {repeats} turns; Python {platform.python_version()}, {packages}"
+        f"medians of {repeats} turns; Python {platform.python_version()}, {packages}"
     )
 
 
@@ -102,9 +102,9 @@ def main(
     torch.set_num_threads(1)
     torch.manual_seed(0)
     names = designs.split(",") if designs else list(COUPLINGS)
-    note = provenance(elements, repeats)
+    note = provenance(repeats)
     if couplings:
-        columns = "`_rel`: relative to eager `affine` of invbench in the same run. train: forward, backward to x and parameters."
+        columns = f"`_rel`: relative to eager `affine` of invbench in the same run. train: forward, backward to x and parameters. {elements} elements."
         write(coupling_table(names, elements, repeats), "couplings", f"{columns}\n\n{note}", output)
     if flow:
         table = flow_rows(names, repeats, medians)
