@@ -104,7 +104,10 @@ def main(
     names = designs.split(",") if designs else list(COUPLINGS)
     note = provenance(repeats)
     if couplings:
-        columns = f"`_rel`: relative to eager `affine` of invbench in the same run. train: forward, backward to x and parameters. {elements} elements."
+        columns = (
+            "`_rel`: relative to eager `affine` of invbench in the same run. train: forward, backward to x and parameters. "
+            f"{elements} elements."
+        )
         write(coupling_table(names, elements, repeats), "couplings", f"{columns}\n\n{note}", output)
     if flow:
         table = flow_rows(names, repeats, medians)
