@@ -51,7 +51,8 @@ CONDITION_PATTERNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to feed a layer: values ``pattern · 2^log2_scale`` for x, ``cond_pattern · 2^cond_log2_scale`` for the condition.
+    """What to feed a layer: values ``pattern · 2^log2_scale`` for x, ``cond_pattern · 2^cond_log2_scale`` for the condition; and which
+    weights to give it: ``initial``, or a pattern of ``properties.subject.WEIGHTS`` at ``2^log2_weights``.
 
     ``materialise`` makes the tensors on the CPU, float64 first and then rounded, so a float32 case has a float64 twin
     with exactly the same values.
@@ -63,6 +64,8 @@ class Recipe:
     cond_log2_scale: int = 0
     rows: int = 1024
     seed: int = 0
+    weights: str = "initial"
+    log2_weights: int = 0
 
     def materialise(
         self, event_shape: tuple[int, ...], cond_shape: tuple[int, ...] | None, dtype: torch.dtype

@@ -1,8 +1,19 @@
 """The laws of an invertible layer, as data. Importing this package fills ``LAWS``."""
 
-from invbench.properties import design_laws, hygiene_laws, value_laws
-from invbench.properties.check import check, judge
-from invbench.properties.law import LAWS, Case, Law, Violation
+from invbench.properties import (  # noqa: F401  each file adds its laws, in this order
+    batch_laws,
+    conduct_laws,
+    continuity_laws,
+    design_laws,
+    gradient_laws,
+    log_det_laws,
+    module_laws,
+    value_laws,
+)
+from invbench.properties.case import Case
+from invbench.properties.check import check
+from invbench.properties.judge import judge, judge_case
+from invbench.properties.law import LAWS, Law, Violation
 from invbench.properties.report import Failure, Report
 from invbench.properties.subject import Subject, subject_of
 
@@ -15,9 +26,7 @@ __all__ = [
     "Subject",
     "Violation",
     "check",
-    "design_laws",
-    "hygiene_laws",
     "judge",
+    "judge_case",
     "subject_of",
-    "value_laws",
 ]

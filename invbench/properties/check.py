@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
 from invbench.conditions.recipe import Recipe
 from invbench.errors import UsageError
-from invbench.properties.law import LAWS, Case, Law, Violation
+from invbench.properties.case import Case
+from invbench.properties.guard import TookTooLong
+from invbench.properties.judge import judge_case
+from invbench.properties.law import LAWS, Law, Violation
 from invbench.properties.report import Failure, Report
-from invbench.properties.subject import Subject, subject_of
+from invbench.properties.subject import subject_of
 from invbench.properties.sweep import BUDGETS, CORPUS_VERSION, sweep
 from invbench.targets import Target, resolve
 
-__all__ = ["DTYPES", "check", "judge", "parse_dtype"]
+__all__ = ["DTYPES", "asked", "check", "few", "parse_dtype"]
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
-ONCE = ("shape", "dtype", "empty-batch", "rank", "layout", "deterministic", "row-independence")
-FIRST = ("shape", "dtype")  # where these fail, the others would only echo them
+DTYPES = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+FEW = 4
+PATIENCE = 8  # cases on which a law crashed, after which it is not asked again
+HANGS = 2  # cases on which the subject did not come back, after which nothing is asked of it
 
 
 def parse_dtype(name: str) -> torch.dtype:
@@ -29,32 +37,19 @@ def parse_dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def judge(law: Law, subject: Subject, recipe: Recipe) -> list[Violation]:
-    """The violations of one law on one recipe; whatever the subject raises becomes a violation of kind ``crash``."""
-    case = Case.of(recipe, subject)
-    try:
-        return [_located(v, case) for v in law.check(subject, case)]
-    except (KeyboardInterrupt, MemoryError):
-        raise
-    except Exception as error:  # the subject's own code runs in there
-        where = _origin(error)
-        return [Violation(float("inf"), 0.0, f"{type(error).__name__}: {str(error)[:300]}{where}", kind="crash")]
+def few(cases: Sequence[Recipe]) -> list[Recipe]:
+    """The recipes for laws that do not depend on the values: magnitudes near 1, each condition pattern."""
+    plain = [r for r in cases if r.pattern == "normal" and r.log2_scale == 0 and r.weights == "initial"]
+    return plain[:: max(1, len(plain) // FEW)][:FEW]
 
 
-def _origin(error: BaseException) -> str:
-    trace = error.__traceback__
-    last = None
-    while trace is not None:
-        last, trace = trace, trace.tb_next
-    return f" ({last.tb_frame.f_code.co_filename}:{last.tb_lineno})" if last else ""
-
-
-def _located(violation: Violation, case: Case) -> Violation:
-    if violation.row is None or violation.row >= case.x.shape[0]:
-        return violation
-    x = case.x[violation.row].flatten().tolist()
-    shown = ", ".join(f"{v:.9g}" for v in x[:8]) + (", …" if len(x) > 8 else "")
-    return replace(violation, message=f"{violation.message}; row {violation.row}, x = [{shown}]")
+def asked(properties: Iterable[str] | None) -> list[str]:
+    """The names of laws, or all. Raises ``UsageError`` for one that does not exist."""
+    names = list(LAWS) if properties is None else list(properties)
+    for name in names:
+        if name not in LAWS:
+            raise UsageError(f"property {name!r} is not known; known: {', '.join(LAWS)} (invbench list properties)")
+    return names
 
 
 def check(
@@ -64,37 +59,52 @@ def check(
     budget: str = "default",
     properties: Iterable[str] | None = None,
     progress: Callable[[str], None] = lambda law: None,
+    first_seed: int = 0,
 ) -> Report:
     """Is this coupling or layer a correct inverse? Laws × fixed sweep, deterministic.
 
-    ``target``: a target string, or a registered class. ``properties`` limits the laws. Raises ``UsageError`` for an unknown
-    target, dtype, budget or property; never for what the subject does.
+    ``target``: a target string, or a registered class. ``properties`` limits the laws. ``first_seed`` moves the corpus to other
+    random numbers. Raises ``UsageError`` for an unknown target, dtype, budget or property; never for what the subject does.
     """
     started = time.monotonic()
     found = _as_target(target)
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
-    names = list(LAWS) if properties is None else list(properties)
-    for name in names:
-        if name not in LAWS:
-            raise UsageError(f"property {name!r} is not known; known: {', '.join(LAWS)} (invbench list properties)")
+    names = asked(properties)
     if device != "cpu" and not torch.cuda.is_available():
         raise UsageError(f"device {device!r} is not available here; invbench doctor shows what is")
     subject = subject_of(found, parse_dtype(dtype), device)
-    cases = sweep(budget)
-    failures: list[Failure] = []
-    for name in FIRST + tuple(n for n in LAWS if n not in FIRST):
-        law = LAWS[name]
-        if name not in names or not law.applies(subject):
-            continue
-        progress(name)
-        worst = _worst_violation(law, subject, cases[:1] if name in FIRST else cases[:24] if name in ONCE else cases)
-        failures += [Failure(name, law.severity, v.kind, v.value, v.bound, r.as_dict(), v.message) for v, r in worst]
-        if name in FIRST and worst:
-            break
-    seconds = round(time.monotonic() - started, 2)
-    measures = {"dtype": dtype, "device": device, "budget": budget, "corpus": CORPUS_VERSION, "cases": len(cases)}
-    return Report(found.name, failures, {**measures, "seconds": seconds})
+    laws = [LAWS[name] for name in names if LAWS[name].applies(subject)]
+    weighted = next(subject.module.parameters(), None) is not None
+    corpus = sweep(budget, weighted, first_seed)
+    judged = _Worst()
+    for law in laws:
+        if law.scope == "first":
+            progress(law.name)
+            judged.add(law, Case.of(corpus[0], subject))
+    if not judged.found:  # where these fail, the others would only echo them
+        scopes = {"few"} | ({"deep"} if budget == "deep" else set())
+        for law in laws:
+            if law.scope in scopes:
+                progress(law.name)
+                for recipe in few(corpus):
+                    judged.add(law, Case.of(recipe, subject))
+        wide = [law for law in laws if law.scope == "corpus"]
+        for index, recipe in enumerate(corpus if wide else []):
+            progress(f"case {index + 1} of {len(corpus)}")
+            case = Case.of(recipe, subject)
+            for law in wide:
+                judged.add(law, case)
+    measures = {
+        "dtype": dtype,
+        "device": device,
+        "budget": budget,
+        "corpus": CORPUS_VERSION,
+        "cases": len(corpus),
+        "laws": len(laws),
+        "seconds": round(time.monotonic() - started, 2),
+    }
+    return Report(found.name, judged.failures(names), measures)
 
 
 def _as_target(target: str | type | Target) -> Target:
@@ -105,19 +115,28 @@ def _as_target(target: str | type | Target) -> Target:
     return resolve(f"{target.__module__}:{target.__qualname__}", ("coupling", "layer"))
 
 
-def _worst_violation(law: Law, subject: Subject, cases: list[Recipe]) -> list[tuple[Violation, Recipe]]:
-    """At most one violation per kind, the worst: a law may find a defect and, elsewhere, an ill-conditioned design.
+class _Worst:
+    """The worst violation per law and kind: a law may find a defect and, elsewhere, an ill-conditioned design."""
 
-    A law that crashed ten times over is not run to the end.
-    """
-    worst: dict[str, tuple[Violation, Recipe]] = {}
-    crashes = 0
-    for recipe in cases:
-        for violation in judge(law, subject, recipe):
-            known = worst.get(violation.kind)
-            if known is None or violation.value > known[0].value:
-                worst[violation.kind] = (violation, recipe)
-            crashes += violation.kind == "crash"
-        if crashes >= 10:
-            break
-    return list(worst.values())
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str], tuple[Law, Violation, Recipe]] = {}
+        self.crashes: dict[str, int] = {}
+        self.hangs = 0
+
+    def add(self, law: Law, case: Case) -> None:
+        if self.crashes.get(law.name, 0) >= PATIENCE or self.hangs >= HANGS:
+            return
+        for violation in judge_case(law, case):
+            self.hangs += violation.kind == "crash" and violation.message.startswith(TookTooLong.__name__)
+            key = law.name, violation.kind
+            if key not in self.found or violation.value > self.found[key][1].value:
+                self.found[key] = law, violation, case.recipe
+            if violation.kind == "crash":
+                self.crashes[law.name] = self.crashes.get(law.name, 0) + 1
+
+    def failures(self, order: list[str]) -> list[Failure]:
+        ranked = sorted(self.found.values(), key=lambda item: order.index(item[0].name))
+        return [
+            Failure(law.name, law.severity, v.kind, v.value, v.bound, recipe.as_dict(), v.message)
+            for law, v, recipe in ranked
+        ]

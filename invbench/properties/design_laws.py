@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import torch
 
-from invbench.properties.law import Case, Violation, law
+from invbench.properties.case import Case
+from invbench.properties.law import Violation, law
 from invbench.properties.subject import Subject
 
 FAR = 2.0**40  # tail slopes are read there, in float64

@@ -6,32 +6,34 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from invbench.conditions.recipe import Recipe
+from invbench.properties.case import Case
 from invbench.properties.subject import Subject
 
-__all__ = ["LAWS", "Case", "Law", "Violation", "law"]
+__all__ = ["LAWS", "NEEDS", "SCOPES", "SEVERITIES", "Law", "Violation", "law"]
 
-SEVERITIES = ("soundness", "design")
-
-
-@dataclass(frozen=True)
-class Case:
-    """Inputs of one recipe, in the subject's dtype and on its device."""
-
-    recipe: Recipe
-    x: Tensor
-    cond: Tensor | None
-
-    @classmethod
-    def of(cls, recipe: Recipe, subject: Subject) -> Case:
-        x, cond = recipe.materialise(subject.event_shape, subject.cond_shape, subject.dtype)
-        return cls(recipe, x.to(subject.device), None if cond is None else cond.to(subject.device))
-
-    def double(self) -> tuple[Tensor, Tensor | None]:
-        """The same values in float64 on the CPU, for the twin."""
-        return self.x.cpu().double(), None if self.cond is None else self.cond.cpu().double()
+SEVERITIES = {
+    "soundness": "the code is wrong",
+    "design": "a finding about the design; never counted against the code",
+    "capability": "something that the layer cannot do, or does wrongly outside its main use; never counted against the code",
+}
+SCOPES = {
+    "first": "one recipe, before all others",
+    "few": "a few recipes: what is asked does not depend on the values",
+    "corpus": "every recipe, and what Hypothesis draws",
+    "deep": "a few recipes, at the budget deep only: it is slow",
+}
+NEEDS: dict[str, Callable[[Subject], bool]] = {
+    "elementwise": lambda s: s.elementwise,
+    "wider": lambda s: s.dtype != torch.float64,
+    "condition": lambda s: s.cond_shape is not None,
+    "untouched": lambda s: bool(s.declared.get("untouched")),
+    "order": lambda s: s.declared.get("order") is not None,
+    "smooth": lambda s: s.declared.get("kinks") is False,
+    "rebuild": lambda s: s.build is not None,
+    "on-cpu": lambda s: s.device == "cpu",
+    "same-in-training": lambda s: not s.declared.get("train_differs"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,34 +52,34 @@ Check = Callable[[Subject, Case], Iterator[Violation]]
 
 @dataclass(frozen=True)
 class Law:
-    """``check`` yields the violations it finds. ``needs``: ``elementwise`` for couplings only, ``wider`` for a dtype that has
-    a float64 twin, ``small`` when one recipe with few rows is enough."""
+    """``check`` yields the violations it finds on one case. ``severity``, ``scope`` and ``needs`` are keys of the tables above."""
 
     name: str
     check: Check
     severity: str = "soundness"
     needs: frozenset[str] = frozenset()
+    scope: str = "corpus"
 
     @property
     def statement(self) -> str:
         return " ".join((self.check.__doc__ or "").split())
 
     def applies(self, subject: Subject) -> bool:
-        if "elementwise" in self.needs and not subject.elementwise:
-            return False
-        return not ("wider" in self.needs and subject.dtype == torch.float64)
+        return all(NEEDS[need](subject) for need in self.needs)
 
 
 LAWS: dict[str, Law] = {}
 
 
-def law(name: str, severity: str = "soundness", needs: tuple[str, ...] = ()) -> Callable[[Check], Check]:
+def law(
+    name: str, severity: str = "soundness", needs: tuple[str, ...] = (), scope: str = "corpus"
+) -> Callable[[Check], Check]:
     """Add a law to the table; its docstring states it and gives the reason for its bound."""
-    if severity not in SEVERITIES or name in LAWS:
-        raise ValueError(f"law {name!r}: severity must be one of {SEVERITIES} and the name new")
+    if name in LAWS or severity not in SEVERITIES or scope not in SCOPES or not set(needs) <= set(NEEDS):
+        raise ValueError(f"law {name!r}: the name must be new; severity, scope and needs must be in their tables")
 
     def decorate(check: Check) -> Check:
-        LAWS[name] = Law(name, check, severity, frozenset(needs))
+        LAWS[name] = Law(name, check, severity, frozenset(needs), scope)
         return check
 
     return decorate

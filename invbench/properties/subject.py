@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,8 +18,19 @@ from invbench.targets import Target
 
 __all__ = ["Subject", "subject_of"]
 
+# pattern -> (weights, N(0, 1) of their shape, 2^k) to new weights
+WEIGHTS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
+    "initial": lambda w, drawn, scale: w,
+    "scaled": lambda w, drawn, scale: w * scale,
+    "noise": lambda w, drawn, scale: w + scale * drawn / _fan_in(w),
+    "saturated": lambda w, drawn, scale: scale * drawn.sign() / _fan_in(w),
+}
 EVENT = (6,)  # elementwise couplings are tested on rows of six elements
 SEED = 20231001
+
+
+def _fan_in(w: Tensor) -> float:
+    return float(w[0].numel()) ** 0.5 if w.ndim > 1 else 1.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,7 @@ class Subject:
     """``forward(x, cond)`` and ``inverse(z, cond)`` return (value, log_det of shape (B,)).
 
     For a coupling the condition *is* the raw parameters, shape (B, n_params, 6), and ``log_slopes`` gives log c′ per
-    element. ``module`` is the subject's own object; nothing here catches what it raises.
+    element. ``module`` is the subject's own object; nothing here catches what it raises. ``build(seed)`` makes another one.
     """
 
     name: str
@@ -37,6 +49,7 @@ class Subject:
     dtype: torch.dtype
     device: str = "cpu"
     declared: dict[str, Any] = field(default_factory=dict)
+    build: Callable[[int], nn.Module] | None = None
 
     @property
     def elementwise(self) -> bool:
@@ -63,33 +76,58 @@ class Subject:
 
     def twin(self) -> Subject:
         """The same parameters in float64 on the CPU."""
-        module = copy.deepcopy(self.module).to("cpu", torch.float64)
-        return Subject(
-            self.name, self.kind, module, self.event_shape, self.cond_shape, torch.float64, "cpu", self.declared
-        )
+        return self._twin
+
+    @cached_property
+    def _twin(self) -> Subject:
+        return self.as_type(torch.float64, "cpu")
+
+    def as_type(self, dtype: torch.dtype, device: str) -> Subject:
+        """A copy in another dtype, on another device."""
+        return replace(self, module=copy.deepcopy(self.module).to(device, dtype), dtype=dtype, device=device)
+
+    def reweighted(self, pattern: str, log2_scale: int, seed: int) -> Subject:
+        """The subject with other weights: one that is sound only at initialisation is not sound, since training moves them.
+
+        ``scaled``: w·2^k. ``noise``: w + 2^k·N(0, 1)/√fan_in. ``saturated``: ±2^k/√fan_in. Buffers stay. ``initial``: itself.
+        """
+        free = [p for p in self.module.parameters() if p.requires_grad and p.is_floating_point()]
+        if pattern == "initial" or not free:
+            return self
+        module = copy.deepcopy(self.module)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for p in module.parameters():
+                if p.requires_grad and p.is_floating_point():
+                    drawn = torch.randn(p.shape, generator=generator, dtype=torch.float64)
+                    p.copy_(WEIGHTS[pattern](p.cpu().double(), drawn, 2.0**log2_scale))
+        return replace(self, module=module)
 
 
 def subject_of(target: Target, dtype: torch.dtype, device: str = "cpu", seed: int = SEED) -> Subject:
     """Build the subject of a coupling or layer target. Raises ``UsageError`` when it cannot be constructed."""
     kind, make = target.kind, target.make
+
+    def build(seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return make(seed) if kind == "layer" else make()  # type: ignore[no-any-return]
+
     if kind not in ("coupling", "layer"):
         raise UsageError(f"{target.name!r} is a {kind}; properties are checked on couplings and layers")
     metadata = target.entry.metadata
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            module = make(seed) if kind == "layer" else make()
-        module = module.to(device, dtype).eval()
+        module = build(seed).to(device, dtype).eval()
     except Exception as error:  # a stranger's constructor may raise anything
         raise UsageError(f"{kind} {target.name!r} cannot be built: {type(error).__name__}: {error}") from error
     if kind == "layer":
-        return Subject(
-            target.name, kind, module, metadata["event_shape"], metadata["cond_shape"], dtype, device, dict(metadata)
-        )
+        shapes = metadata["event_shape"], metadata["cond_shape"]
+        return Subject(target.name, kind, module, *shapes, dtype, device, dict(metadata), build)
     if not isinstance(module, Elementwise) or not isinstance(module.n_params, int) or module.n_params < 1:
         raise UsageError(f"coupling {target.name!r} has no positive integer n_params; set it in the class")
     declared = {name: getattr(module, name) for name in ("slope_range", "displacement", "tail_slopes_equal")}
+    declared |= {name: getattr(module, name) for name in ("kinks", "train_differs") if hasattr(module, name)}
     bounds = getattr(module, "slope_bounds", None)
     if inspect.ismethod(bounds):
         declared["slope_bounds"] = bounds
-    return Subject(target.name, kind, module, EVENT, (module.n_params, *EVENT), dtype, device, declared)
+    return Subject(target.name, kind, module, EVENT, (module.n_params, *EVENT), dtype, device, declared, build)

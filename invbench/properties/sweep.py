@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invbench.conditions.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
@@ -11,27 +12,43 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGETS", "CORPUS_VERSION", "recipes", "sweep"]
 
-CORPUS_VERSION = 1
+CORPUS_VERSION = 2
 X_SCALES = {"normal": (0, -2, 6, 100), "box": (-1, 0), "log": (0, 20), "tails": (0, 10), "knots": (0,), "zeros": (0,)}
 COND_SCALES = {"zeros": (0,), "normal": (0, 1), "box": (2, 3), "saturated": (2, 3)}
+WEIGHT_SCALES = (("scaled", -6), ("scaled", 3), ("noise", 0), ("noise", 2), ("saturated", 1))
+WEIGHTS = ("initial", "scaled", "noise", "saturated")
 BUDGETS = {"smoke": (128, 1), "default": (512, 1), "deep": (4096, 4)}  # rows, seeds
 
 
-def sweep(budget: str) -> list[Recipe]:
-    """Every pattern × scale of x with every pattern × scale of the condition; ``smoke`` pairs them up instead."""
+def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Recipe]:
+    """Every pattern × scale of x with every pattern × scale of the condition; ``smoke`` pairs them up instead.
+
+    ``weighted``: the subject has weights, and every pattern × scale of x is also run with adversarial ones. ``first_seed`` moves
+    the corpus to other random numbers; published results have 0.
+    """
     rows, seeds = BUDGETS[budget]
     xs = [(p, s) for p, scales in X_SCALES.items() for s in scales]
     conds = [(p, s) for p, scales in COND_SCALES.items() for s in scales]
     pairs = [(x, c) for x in xs for c in conds]
     if budget == "smoke":
         pairs = [(x, conds[i % len(conds)]) for i, x in enumerate(xs)] + [(xs[0], c) for c in conds]
-    return [Recipe(*x, *c, rows, seed) for seed in range(seeds) for x, c in pairs]
+    found = []
+    for seed in range(first_seed, first_seed + seeds):
+        found += [Recipe(*x, *c, rows, seed) for x, c in pairs]
+        if weighted:
+            base = [Recipe(*x, *conds[i % len(conds)], rows, seed) for i, x in enumerate(xs)]
+            ways = [(r, WEIGHT_SCALES[i % 5]) for i, r in enumerate(base)]
+            if budget != "smoke":
+                ways = [(r, way) for r in base for way in WEIGHT_SCALES]
+            found += [replace(r, weights=w, log2_weights=k) for r, (w, k) in ways]
+    return found
 
 
-def recipes(rows: int = 256) -> SearchStrategy[Recipe]:
-    """Hypothesis strategy: a recipe, shrinking towards standard normal input and zero parameters."""
+def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[Recipe]:
+    """Hypothesis strategy: a recipe, shrinking towards standard normal input, zero parameters and initial weights."""
     from hypothesis import strategies as st
 
+    more = {"weights": st.sampled_from(WEIGHTS), "log2_weights": st.integers(-6, 3)} if weighted else {}
     return st.builds(
         Recipe,
         pattern=st.sampled_from(list(PATTERNS)),
@@ -40,4 +57,5 @@ def recipes(rows: int = 256) -> SearchStrategy[Recipe]:
         cond_log2_scale=st.integers(-3, 3),
         rows=st.just(rows),
         seed=st.integers(0, 2**20),
+        **more,
     )
