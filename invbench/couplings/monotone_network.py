@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -64,9 +65,9 @@ class MonotoneNetwork(Design):
 
     def _breakpoints(self, w: Tensor, b: Tensor) -> Tensor:
         """−b/w, sorted along the first axis; a rectifier with w = 0 has none, its place is taken by 0."""
-        return torch.sort(
-            torch.where(w == 0, torch.zeros_like(w), -b / torch.where(w == 0, torch.ones_like(w), w)), 0
-        ).values
+        flat = w == 0
+        places = torch.where(flat, torch.zeros_like(w), -b / torch.where(flat, torch.ones_like(w), w))
+        return torch.sort(places.detach(), 0).values
 
     def _preactivation(self, u: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         v, w, b, c = network
@@ -79,7 +80,8 @@ class MonotoneNetwork(Design):
         # share of the piece on which N > 0
         steep = torch.where(crosses, rise.abs(), torch.ones_like(rise))
         positive = torch.where(crosses, torch.maximum(start, end) / steep, (start > 0).to(rise.dtype))
-        above = positive * (1 + (start.clamp(min=0) + end.clamp(min=0)) / 2)
+        # relu, unlike clamp, has the gradient 0 at 0: an end at N = 0 is on the negative side, as in ``crosses``
+        above = positive * (1 + (torch.relu(start) + torch.relu(end)) / 2)
         low, high = torch.minimum(start, end).clamp(max=0), torch.maximum(start, end).clamp(max=0)
         fall = high - low
         mean = torch.exp(high) * torch.where(fall < 1e-4, 1 - fall / 2, -torch.expm1(-fall) / fall.clamp(min=1e-4))
@@ -89,11 +91,15 @@ class MonotoneNetwork(Design):
         """ε·x + (1 − ε)·∫₀ˣ: over the pieces between 0 and x, from 0 outwards."""
         # where, not minimum and maximum: at x = 0 their derivatives would be halved
         low, high = torch.where(x < 0, x, torch.zeros_like(x)), torch.where(x < 0, torch.zeros_like(x), x)
-        at = [low, *(torch.minimum(torch.maximum(p, low), high) for p in points.unbind(0)), high]
-        values = [self._preactivation(u, network) for u in at]
+        at = [low, *(torch.minimum(torch.maximum(p, low.detach()), high.detach()) for p in points.unbind(0)), high]
+        v, w, b, c = network
         total = torch.zeros_like(x)
-        for k in range(len(at) - 1):
-            total = total + self._piece(at[k + 1] - at[k], values[k], values[k + 1])
+        for start, end in itertools.pairwise(at):
+            # which rectifiers are on is asked in the middle of the piece; moving its ends does not change the integral, as N is
+            # continuous, so the breakpoints need no gradient, and equal ones cannot get a wrong one
+            on = v * (w * (start + end).detach() / 2 + b > 0)
+            values = [c + (on * (w * u + b)).sum(0) for u in (start, end)]
+            total = total + self._piece(end - start, *values)
         return FLOOR * x + (1 - FLOOR) * torch.where(x < 0, -total, total)
 
     def _slope(self, preactivation: Tensor) -> Tensor:

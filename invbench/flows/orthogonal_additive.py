@@ -24,7 +24,9 @@ class OrthogonalAdditive(nn.Module):
         self.skew = nn.Parameter(torch.zeros(channels, channels))
 
     def _rotation(self) -> Tensor:
-        return torch.linalg.matrix_exp(self.skew - self.skew.T)
+        skew = self.skew - self.skew.T
+        wide = skew.float() if skew.dtype in (torch.bfloat16, torch.float16) else skew  # no matrix_exp in those
+        return torch.linalg.matrix_exp(wide).to(skew)
 
     def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.coupling(x @ self._rotation().T, cond)

@@ -26,6 +26,9 @@ def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(amount * torch.randn(parameter.shape, generator=generator))
+        for part in module.modules():
+            if isinstance(part, ActNorm):  # as after its first batch in training
+                part.initialised.fill_(True)
     return module
 
 

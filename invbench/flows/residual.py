@@ -53,7 +53,7 @@ class ResidualBlock(nn.Module):
             x, unit = z, 2 * torch.finfo(z.dtype).eps
             for _ in range(ITERATIONS):
                 x, before = z - self._residual(x, *weights)[0], x
-                if ((x - before).abs() <= unit * x.abs()).logical_or(~z.isfinite()).all():
+                if ((x - before).abs() <= unit * torch.maximum(x.abs(), z.abs())).logical_or(~z.isfinite()).all():
                     break
         g, hidden = self._residual(x, *weights)
         jacobian = self._jacobian(hidden, *weights)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invbench.conditions.recipe import Recipe
-from invbench.properties.conditioning import rounding_scale, unit_roundoff
+from invbench.properties.conditioning import log_det_spread, magnitude, rounding_scale, unit_roundoff
 from invbench.properties.subject import Subject
 
 __all__ = ["Case"]
@@ -60,6 +60,20 @@ class Case:
                 return rounding_scale(self.subject.twin(), *self.double(), unit_roundoff(self.subject.dtype), inverse)
 
         return self._once(("scale", inverse), compute)
+
+    def log_unit(self, inverse: bool) -> Tensor:
+        """One rounding error of log_det, per row: u·(1 + |log_det|)·D and what a rounding of x does to it."""
+
+        def compute() -> Tensor:
+            subject, u = self.subject, unit_roundoff(self.subject.dtype)
+            x, cond = self.double()
+            with torch.no_grad():
+                spread = log_det_spread(subject.twin(), x, cond, u * (magnitude(subject, x) + 1), inverse)
+            per_row = spread.flatten(1).sum(1) if subject.elementwise else spread
+            size = 1 + self.ours(inverse)[1].cpu().double().abs()
+            return u * size * max(1, x[:1].numel()) + per_row
+
+        return self._once(("log unit", inverse), compute)
 
     @staticmethod
     def _call(subject: Subject, inverse: bool, x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -43,8 +43,10 @@ def _steepest(case: Case, gap: Between) -> tuple[Subject, Tensor, tuple[Tensor, 
             return x, *twin.log_slopes(x, cond)
 
         grid = torch.linspace(-REACH, REACH, GRID, dtype=torch.float64)
-        points = [at(torch.full(cond[:, 0].shape, float(x), dtype=torch.float64)) for x in grid]
-        stacked = [torch.stack([p[i] for p in points]) for i in range(3)]
+        points = grid[:, None, None].expand(GRID, *cond[:, 0].shape)
+        many = cond[None].expand(GRID, *cond.shape).flatten(0, 1)
+        found = twin.log_slopes(points.flatten(0, 1), many)
+        stacked = [points, *(v.unflatten(0, (GRID, -1)) for v in found)]
         gaps = gap(stacked[0][:-1], stacked[0][1:], stacked[1][:-1], stacked[1][1:], stacked[2][:-1], stacked[2][1:])
         where = gaps.nan_to_num(nan=0.0, posinf=0.0).argmax(0, keepdim=True)
         a = tuple(s.gather(0, where)[0] for s in stacked)

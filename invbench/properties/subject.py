@@ -82,6 +82,26 @@ class Subject:
     def _twin(self) -> Subject:
         return self.as_type(torch.float64, "cpu")
 
+    def wobbled(self, u: float) -> tuple[Subject, ...]:
+        """Two copies with every weight w moved to w·(1 ± u); none for a module without weights."""
+        if next(self.module.parameters(), None) is None:
+            return ()
+        if u not in self._wobbled:
+            self._wobbled[u] = tuple(self._moved(u, seed) for seed in (0, 1))
+        return self._wobbled[u]
+
+    @cached_property
+    def _wobbled(self) -> dict[float, tuple[Subject, ...]]:
+        return {}
+
+    def _moved(self, u: float, seed: int) -> Subject:
+        module, generator = copy.deepcopy(self.module), torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for p in module.parameters():
+                if p.is_floating_point():
+                    p.mul_(1 + u * (2.0 * torch.randint(0, 2, p.shape, generator=generator) - 1).to(p))
+        return replace(self, module=module)
+
     def as_type(self, dtype: torch.dtype, device: str) -> Subject:
         """A copy in another dtype, on another device."""
         return replace(self, module=copy.deepcopy(self.module).to(device, dtype), dtype=dtype, device=device)
