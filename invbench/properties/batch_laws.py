@@ -24,7 +24,7 @@ def _units(case: Case) -> Iterator[tuple[str, Tensor, Tensor, Tensor, Tensor]]:
     u = unit_roundoff(case.subject.dtype)
     for name in DIRECTIONS:
         inverse = name == "inverse"
-        yield name, *case.ours(inverse), u * case.scale(inverse), case.log_unit(inverse)
+        yield name, *case.ours(inverse), u * case.scale(inverse, together=False), case.log_unit(inverse, together=False)
 
 
 def _differs(case: Case, got: tuple[Tensor, Tensor], unit: tuple[Tensor, ...], what: str) -> Iterator[Violation]:

@@ -52,28 +52,30 @@ class Case:
         """(value, log_det) of the float64 twin."""
         return self._once(("exact", inverse), lambda: self._call(self.subject.twin(), inverse, *self.double()))
 
-    def scale(self, inverse: bool) -> Tensor:
+    def scale(self, inverse: bool, together: bool = True) -> Tensor:
         """S of conditioning.py at the inputs: one rounding error of the direction is about u·S."""
 
         def compute() -> Tensor:
+            u = unit_roundoff(self.subject.dtype)
             with torch.no_grad():
-                return rounding_scale(self.subject.twin(), *self.double(), unit_roundoff(self.subject.dtype), inverse)
+                return rounding_scale(self.subject.twin(), *self.double(), u, inverse, together)
 
-        return self._once(("scale", inverse), compute)
+        return self._once(("scale", inverse, together), compute)
 
-    def log_unit(self, inverse: bool) -> Tensor:
+    def log_unit(self, inverse: bool, together: bool = True) -> Tensor:
         """One rounding error of log_det, per row: u·(1 + |log_det|)·D and what a rounding of x does to it."""
 
         def compute() -> Tensor:
             subject, u = self.subject, unit_roundoff(self.subject.dtype)
             x, cond = self.double()
             with torch.no_grad():
-                spread = log_det_spread(subject.twin(), x, cond, u * (magnitude(subject, x) + 1), inverse)
+                delta = u * (magnitude(subject, x) + 1)
+                spread = log_det_spread(subject.twin(), x, cond, delta, inverse, together)
             per_row = spread.flatten(1).sum(1) if subject.elementwise else spread
             size = 1 + self.ours(inverse)[1].cpu().double().abs()
             return u * size * max(1, x[:1].numel()) + per_row
 
-        return self._once(("log unit", inverse), compute)
+        return self._once(("log unit", inverse, together), compute)
 
     @staticmethod
     def _call(subject: Subject, inverse: bool, x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -41,7 +41,8 @@ def parse_dtype(name: str) -> torch.dtype:
 def few(cases: Sequence[Recipe]) -> list[Recipe]:
     """The recipes for laws that do not depend on the values: magnitudes near 1, each condition pattern."""
     plain = [r for r in cases if r.pattern == "normal" and r.log2_scale == 0 and r.weights == "initial"]
-    return [replace(r, rows=min(r.rows, FEW_ROWS)) for r in plain[:: max(1, len(plain) // FEW)][:FEW]]
+    chosen = plain[:: max(1, len(plain) // FEW)][:FEW]
+    return [replace(r, rows=min(r.rows, FEW_ROWS), seed=r.seed + i) for i, r in enumerate(chosen)]
 
 
 def asked(properties: Iterable[str] | None) -> list[str]:
@@ -80,7 +81,7 @@ def check(
     corpus = sweep(budget, weighted, first_seed)
     judged = _Worst()
     for law in laws:
-        if law.scope == "first":
+        if law.scope == "first" and not judged.found:
             progress(law.name)
             judged.add(law, Case.of(corpus[0], subject))
     if not judged.found:  # where these fail, the others would only echo them

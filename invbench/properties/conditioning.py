@@ -4,7 +4,7 @@ A forward pass in a dtype with unit roundoff u perturbs the exact result by a fe
 
     S = |f(x)| + |f(0)| + (change of f under a change of x by u·(|x| + 1))/u + 1.
 
-A layer with weights has in S also |f_w̃(x) − f(x)|/u, w̃ the weights moved by u·w with fixed signs: a network that cancels inside
+A layer with weights or buffers w has in S also |f_w̃(x) − f(x)|/u, w̃ = w·(1 ± u) with fixed signs: a network that cancels inside
 rounds by more than its output shows, and a backward-stable one is exact for weights a few u away.
 
 f(0) stands for the shift: a sound y = s·x + t that cancels to y ≈ 0 still carries errors of size u·|t|. The 1 is the scale
@@ -16,7 +16,7 @@ into at most spread(δ), so
 All of it is evaluated on a float64 twin of the same parameters. For a coupling, spread(δ) is the larger of δ times the steepest
 slope that the twin reports at y ± kδ, k ≤ 8, and of the value's change there divided by k, because a steep place narrower than δ
 shows in no slope. A noisy inverse may so excuse itself in one round trip, but not in the other, where the spread is that of the
-forward map. For a layer, spread is the largest change over fixed sign patterns, a lower estimate that the slack C covers.
+forward map. For a layer, spread is the largest change over steps of up to 4δ along fixed sign patterns, a lower estimate that the slack C covers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from invbench.properties.subject import Subject
 __all__ = ["SLACK", "log_det_spread", "magnitude", "rounding_scale", "unit_roundoff", "value_spread"]
 
 SLACK = 30.0
-NEIGHBOURS = (-8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
+NEIGHBOURS = (-8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)  # of an element, in units of δ
+STEPS = (-4.0, -1.0, 1.0, 4.0)  # of a layer's row, along each sign pattern
 
 
 def unit_roundoff(dtype: torch.dtype) -> float:
@@ -49,48 +50,72 @@ def _widened(subject: Subject, delta: Tensor, v: Tensor) -> Tensor:
 
 def _patterns(v: Tensor) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
-    random = [torch.randint(0, 2, v.shape[1:], generator=generator).to(v)[None] * 2 - 1 for _ in range(4)]
+    random = [torch.randint(0, 2, v.shape[1:], generator=generator).to(v)[None] * 2 - 1 for _ in range(2)]
     return [torch.ones_like(v[:1]), *random]
 
 
-def _around(twin: Subject, v: Tensor, cond: Tensor | None, steps: list[Tensor], inverse: bool) -> tuple[Tensor, Tensor]:
-    """(value, log) at v and at v + each step, stacked in front; in one call, since an iterated inverse costs by the call."""
-    points = torch.cat([v] + [v + step for step in steps])
-    n = len(steps) + 1
-    conds = None if cond is None else cond.repeat(n, *[1] * (cond.ndim - 1))
-    if twin.elementwise:
-        value, log = twin.log_slopes(points, conds, inverse)
-    else:
-        value, log = (twin.inverse if inverse else twin.forward)(points, conds)
+def _around(
+    twin: Subject, v: Tensor, cond: Tensor | None, steps: list[Tensor], inverse: bool, together: bool
+) -> tuple[Tensor, Tensor]:
+    """(value, log) at v and at v + each step, stacked in front; in one call, since an iterated inverse costs by the call.
+
+    Not ``together`` where rows are under suspicion of seeing each other.
+    """
+
+    def call(points: Tensor, conds: Tensor | None) -> tuple[Tensor, Tensor]:
+        if twin.elementwise:
+            return twin.log_slopes(points, conds, inverse)
+        return (twin.inverse if inverse else twin.forward)(points, conds)
+
+    points = [v] + [v + step for step in steps]
+    if not together:
+        found = [call(point, cond) for point in points]
+        return torch.stack([value for value, _ in found]), torch.stack([log for _, log in found])
+    n = len(points)
+    value, log = call(torch.cat(points), None if cond is None else cond.repeat(n, *[1] * (cond.ndim - 1)))
     return value.unflatten(0, (n, v.shape[0])), log.unflatten(0, (n, v.shape[0]))
 
 
-def value_spread(twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool) -> Tensor:
-    """How far f (or f⁻¹) moves when v moves by δ; δ and the result are as ``magnitude`` gives them."""
+def _steps(twin: Subject, v: Tensor, delta: Tensor) -> list[Tensor]:
     if twin.elementwise:
-        value, slope = _around(twin, v, cond, [k * delta for k in NEIGHBOURS], inverse)
-        sizes = v.new_tensor(NEIGHBOURS).abs().reshape(-1, *[1] * v.ndim)
-        moved = ((value[1:] - value[0]).abs() / sizes).amax(0)
-        return torch.maximum(delta * slope.amax(0).exp(), moved)
+        return [k * delta for k in NEIGHBOURS]
     step = _widened(twin, delta, v)
-    value, _ = _around(twin, v, cond, [step * sign for sign in _patterns(v)], inverse)
-    return magnitude(twin, (value[1:] - value[0]).abs().amax(0))
+    return [k * step * sign for sign in _patterns(v) for k in STEPS]
 
 
-def log_det_spread(twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool) -> Tensor:
-    """How far the log-determinant (log-slope, for a coupling) moves when v moves by up to 8δ."""
-    patterns = [torch.ones_like(v[:1])] if twin.elementwise else _patterns(v)
-    step = _widened(twin, delta, v)
-    _, log = _around(twin, v, cond, [k * step * sign for k in NEIGHBOURS for sign in patterns], inverse)
+def value_spread(
+    twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool, together: bool = True
+) -> Tensor:
+    """How far f (or f⁻¹) moves when v moves by δ; δ and the result are as ``magnitude`` gives them."""
+    value, log = _around(twin, v, cond, _steps(twin, v, delta), inverse, together)
+    if not twin.elementwise:
+        return magnitude(twin, (value[1:] - value[0]).abs().amax(0))
+    sizes = v.new_tensor(NEIGHBOURS).abs().reshape(-1, *[1] * v.ndim)
+    moved = ((value[1:] - value[0]).abs() / sizes).amax(0)
+    return torch.maximum(delta * log.amax(0).exp(), moved)
+
+
+def log_det_spread(
+    twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool, together: bool = True
+) -> Tensor:
+    """How far the log-determinant (log-slope, for a coupling) moves when v moves by up to 8δ, or 4δ in a layer."""
+    _, log = _around(twin, v, cond, _steps(twin, v, delta), inverse, together)
     return (log[1:] - log[0]).abs().amax(0)
 
 
-def rounding_scale(twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool = False) -> Tensor:
+def rounding_scale(
+    twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool = False, together: bool = True
+) -> Tensor:
     """S of the module docstring for the forward map at v (or the inverse map): one rounding error is about u·S."""
     function = twin.inverse if inverse else twin.forward
     value, at_zero = (function(w, cond)[0] for w in (v, torch.zeros_like(v)))
     delta = u * (magnitude(twin, v) + 1)
-    scale = magnitude(twin, value) + magnitude(twin, at_zero) + value_spread(twin, v, cond, delta, inverse) / u + 1
+    scale = (
+        magnitude(twin, value)
+        + magnitude(twin, at_zero)
+        + value_spread(twin, v, cond, delta, inverse, together) / u
+        + 1
+    )
     for other in twin.wobbled(u):
         moved = (other.inverse if inverse else other.forward)(v, cond)[0]
         scale = scale + magnitude(twin, moved - value).nan_to_num(nan=0.0) / u

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invbench.properties.case import Case
-from invbench.properties.conditioning import SLACK, rounding_scale, unit_roundoff
+from invbench.properties.conditioning import SLACK, unit_roundoff
 from invbench.properties.law import Violation, law
 from invbench.properties.subject import Subject
 
@@ -70,9 +70,12 @@ def continuous(subject: Subject, case: Case) -> Iterator[Violation]:
     twin, cond, a, b = _steepest(case, _value_gap)
     u = unit_roundoff(torch.float64)
     with torch.no_grad():
-        unit = u * (rounding_scale(twin, a[0], cond, u) + rounding_scale(twin, b[0], cond, u))
-    steepest = torch.maximum(a[2], b[2]).exp() * (b[0] - a[0])
-    jump = (b[1] - a[1]).abs() - 2 * steepest
+        shift = twin.log_slopes(torch.zeros_like(a[0]), cond)[0].abs()
+    steepest = torch.maximum(
+        a[2], b[2]
+    ).exp()  # of the ends; a spread across the place would count the jump as conditioning
+    unit = u * (a[1].abs() + b[1].abs() + shift + 1 + steepest * (a[0].abs() + 1))
+    jump = (b[1] - a[1]).abs() - 2 * steepest * (b[0] - a[0])
     ratio = (jump / unit).nan_to_num(nan=0.0)
     if ratio.max() > SLACK:
         at = int(ratio.argmax())

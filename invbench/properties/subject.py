@@ -83,8 +83,8 @@ class Subject:
         return self.as_type(torch.float64, "cpu")
 
     def wobbled(self, u: float) -> tuple[Subject, ...]:
-        """Two copies with every weight w moved to w·(1 ± u); none for a module without weights."""
-        if next(self.module.parameters(), None) is None:
+        """Two copies with every weight and buffer w moved to w·(1 ± u); none for a module without any."""
+        if not any(v.is_floating_point() for v in self.module.state_dict().values()):
             return ()
         if u not in self._wobbled:
             self._wobbled[u] = tuple(self._moved(u, seed) for seed in (0, 1))
@@ -97,10 +97,16 @@ class Subject:
     def _moved(self, u: float, seed: int) -> Subject:
         module, generator = copy.deepcopy(self.module), torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            for p in module.parameters():
+            for p in (*module.parameters(), *module.buffers()):
                 if p.is_floating_point():
                     p.mul_(1 + u * (2.0 * torch.randint(0, 2, p.shape, generator=generator) - 1).to(p))
         return replace(self, module=module)
+
+    def rebuilt(self, dtype: torch.dtype, seed: int = SEED) -> Subject:
+        """Made anew on the CPU in this dtype: unlike a cast, weights are not rounded to another one before."""
+        assert self.build is not None
+        module = self.build(seed).to("cpu", dtype).eval()
+        return replace(self, module=module, dtype=dtype, device="cpu")
 
     def as_type(self, dtype: torch.dtype, device: str) -> Subject:
         """A copy in another dtype, on another device."""

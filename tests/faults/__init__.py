@@ -1,0 +1,78 @@
+"""Planted faults, and what must not be accused: the evidence that the laws can be trusted."""
+
+from __future__ import annotations
+
+import inspect
+
+from invbench.couplings import Affine
+from invbench.couplings.base import Elementwise
+from invbench.registry import Registered
+from invbench.targets import Target
+
+from . import couplings as c
+from . import sound
+from .layers import LAYER_MUTANTS, SOUND_LAYERS, Planted
+
+__all__ = ["LAYER_MUTANTS", "MUTANTS", "SOUND", "SOUND_LAYERS", "every_mutant", "every_sound", "target_of"]
+
+SOUND = sound.SOUND
+# law -> couplings that it must kill
+MUTANTS: dict[str, list[type[Elementwise]]] = {
+    "shape": [c.WrongShape, c.ReturnsNone, c.ComplexValued],
+    "dtype": [c.UpCasts],
+    "deterministic": [c.Noisy],
+    "stateless": [c.Remembers],
+    "inputs-unchanged": [c.ChangesInput],
+    "rng-untouched": [c.DrawsRandom],
+    "empty-batch": [c.NoEmptyBatch],
+    "round-trip-x": [c.WrongInverse, c.SmallBias, c.InverseStopsAtTen, c.Raises, c.CapsScale, c.ReverseMask],
+    "round-trip-z": [c.WrongInverse, c.SmallBias, c.LooseRoot],
+    "double-precision": [c.SinglePrecision],
+    "accuracy": [c.HalfPrecision],
+    "finite": [c.Overflows, c.NanAtZero, c.Raises, c.CrashesInTheTails],
+    "extreme-conditions": [c.NaiveSoftplus, c.RefusesExtremes],
+    "monotone": [c.Wiggles],
+    "log-det": [c.LogDetSign, c.LogDetEps],
+    "inverse-log-det": [c.InverseLogDetSign],
+    "composed-log-det": [c.Accumulates],
+    "density": [c.DensityOff],
+    "row-independence": [c.MixesRows],
+    "element-independence": [c.MixesElements],
+    "batch-permutation": [c.NumbersRows],
+    "batch-size": [c.CountsRows],
+    "layout": [c.ReadsMemory, c.ViewsInput],
+    "rank": [c.RankTwoOnly],
+    "condition-broadcast": [c.WritesCondition],
+    "gradients-finite": [c.WhereGradient],
+    "gradients": [c.DetachedScale, c.WrongBackward],
+    "vmap": [c.Branches],
+    "jvp": [c.WrongBackward],
+    "compile": [c.NoticesCompilation],
+    "continuous": [c.Jumps],
+    "smooth": [sound.Kink],
+    "declared-smooth": [c.SaysSmooth],
+    "declared-slopes": [c.FalseRange, c.FalseBounds],
+    "declared-displacement": [c.FalseDisplacement],
+    "equal-tails": [Affine],
+    "half-precision": [c.OverflowsInHalf],
+    "half-supported": [c.NeedsLinearAlgebra],
+    "autocast": [c.MixedPrecisionCrash],
+}
+
+
+def target_of(what: type[Elementwise] | Planted, name: str = "") -> Target:
+    """A target that is in no registry."""
+    if isinstance(what, Planted):
+        metadata = {"event_shape": what.event_shape, "cond_shape": what.cond_shape, **what.declared}
+        return Target(name, Registered(name, "layer", what.make, f"{__file__}:0", metadata))
+    return Target(what.__name__, Registered(what.__name__, "coupling", what, f"{inspect.getfile(what)}:0"))
+
+
+def every_mutant() -> list[tuple[str, Target]]:
+    """(law that must kill it, target)."""
+    pairs = [(law, target_of(m)) for law, mutants in MUTANTS.items() for m in mutants]
+    return pairs + [(law, target_of(m, name)) for law, ms in LAYER_MUTANTS.items() for name, m in ms.items()]
+
+
+def every_sound() -> list[Target]:
+    return [target_of(s) for s in SOUND] + [target_of(s, name) for name, s in SOUND_LAYERS.items()]
