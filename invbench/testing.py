@@ -22,14 +22,19 @@ from invbench.targets import Target, resolve
 __all__ = ["LawCheck", "applicable", "parametrize_with_properties", "violations"]
 
 SUBJECTS = ("coupling", "layer")
+ALWAYS = ("first", "few", "corpus")
+OF_LAYERS = {"untouched", "order"}
 
 
-def applicable(target: Target, severity: str = "soundness") -> list[str]:
-    """Names of the laws of this severity that can be asked of a target of this kind."""
+def applicable(target: Target, severity: str = "soundness", scopes: Sequence[str] = ALWAYS) -> list[str]:
+    """Names of the laws of this severity and these scopes that can be asked of a target of this kind."""
     return [
         name
         for name, law in LAWS.items()
-        if law.severity == severity and (target.kind == "coupling" or "elementwise" not in law.needs)
+        if law.severity == severity
+        and law.scope in scopes
+        and (target.kind == "coupling" or "elementwise" not in law.needs)
+        and (target.kind == "layer" or not law.needs & OF_LAYERS)
     ]
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from invbench.conditions.recipe import Recipe
 from invbench.known import Known
+from invbench.properties.law import SCOPES, SEVERITIES
 from invbench.pytest_plugin import added_targets, known_failures
 from invbench.targets import Target, resolve
 
@@ -42,12 +43,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names, config = set(metafunc.fixturenames), metafunc.config
     if {"target", "law"} <= names:
-        pairs = _laws(config, metafunc.module.KIND, metafunc.function.severity)
+        pairs = _laws(config, metafunc.module.KIND, *metafunc.function.laws)
         listed = {(k.target, k.property) for k in known_failures(config, KNOWN)}
         pairs = [(t, n) for t, n in pairs if (t.name, n) not in listed]
         metafunc.parametrize(("target", "law"), [pytest.param(t, n, id=f"{t.name}-{n}") for t, n in pairs])
     if {"target", "known"} <= names:
-        table = {(t.name, n): t for s in ("soundness", "design") for t, n in _laws(config, metafunc.module.KIND, s)}
+        table = {(t.name, n): t for s in SEVERITIES for t, n in _laws(config, metafunc.module.KIND, s, tuple(SCOPES))}
         found = [k for k in known_failures(config, KNOWN) if (k.target, k.property) in table]
         params = [pytest.param(table[k.target, k.property], k, id=f"{k.target}-{k.property}") for k in found]
         metafunc.parametrize(("target", "known"), params)
@@ -58,7 +59,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("any_flow", pairs, ids=[f"{flow}:{t.name}" for flow, t in pairs])
 
 
-def _laws(config: pytest.Config, kind: str, severity: str) -> list[tuple[Target, str]]:
+def _laws(config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ...]) -> list[tuple[Target, str]]:
     from invbench.properties import LAWS
     from invbench.registry import COUPLINGS, LAYERS
     from invbench.testing import applicable
@@ -72,7 +73,7 @@ def _laws(config: pytest.Config, kind: str, severity: str) -> list[tuple[Target,
     if registry.broken:
         raise pytest.UsageError(f"plugin {registry.broken[0][0]} cannot be imported: {registry.broken[0][1]}")
     targets = {t.name: t for t in [resolve(n, (kind,)) for n in registry] + added}
-    return [(t, n) for t in targets.values() for n in applicable(t, severity) if n in chosen]
+    return [(t, n) for t in targets.values() for n in applicable(t, severity, scopes) if n in chosen]
 
 
 def _flows(config: pytest.Config, explosions: bool) -> list[Any]:
@@ -128,6 +129,32 @@ def obey(dtype: str, device: str, keep: Callable[[dict[str, Any]], None]) -> Cal
             pytest.fail(blame, pytrace=False)
 
     return judge
+
+
+@pytest.fixture(scope="session")
+def obey_sweep(dtype: str, device: str, obey: Callable[[Target, str, Recipe], None]) -> Callable[[Target, str], None]:
+    """Judge one law on the few recipes that are enough for it."""
+    from invbench.properties.check import few
+    from invbench.properties.sweep import sweep
+
+    def judge(target: Target, law: str) -> None:
+        for recipe in few(sweep("smoke")):
+            obey(target, law, recipe)
+
+    return judge
+
+
+@pytest.fixture(scope="session")
+def report(dtype: str, device: str) -> Callable[[Target, str], None]:
+    """Ask a law that does not decide about soundness; what it finds is an expected failure with the finding as its reason."""
+    from invbench.properties import check
+
+    def ask(target: Target, law: str) -> None:
+        found = check(target, dtype, device, "smoke", [law]).failures
+        if found:
+            pytest.xfail(f"{found[0].severity}: {found[0].message}")
+
+    return ask
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 
 from invbench.conditions.recipe import Recipe
-from invbench.properties import check
 from invbench.properties.sweep import recipes
 from invbench.testing import violations
 
@@ -18,17 +17,31 @@ def test_coupling_obeys(target, law, obey, recipe):
     obey(target, law, recipe)
 
 
-test_coupling_obeys.severity = "soundness"
+test_coupling_obeys.laws = ("soundness", ("corpus",))
 
 
-def test_coupling_design(target, law, dtype, device):
+def test_coupling_conduct(target, law, obey_sweep):
+    """Laws that do not depend on the values: the few recipes of the fixed sweep."""
+    obey_sweep(target, law)
+
+
+test_coupling_conduct.laws = ("soundness", ("first", "few"))
+
+
+def test_coupling_design(target, law, report):
     """Laws of design are reported as expected failures; they say nothing against the code."""
-    report = check(target, dtype, device, "smoke", [law])
-    if report.failures:
-        pytest.xfail(f"design: {report.failures[0].message}")
+    report(target, law)
 
 
-test_coupling_design.severity = "design"
+test_coupling_design.laws = ("design", ("corpus", "few"))
+
+
+def test_coupling_can(target, law, report):
+    """What a coupling cannot do is reported as an expected failure."""
+    report(target, law)
+
+
+test_coupling_can.laws = ("capability", ("few",))
 
 
 def test_known_failure_is_still_there(target, known, dtype, device):

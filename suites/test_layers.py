@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 
+from invbench.conditions.recipe import Recipe
 from invbench.properties.sweep import recipes
+from invbench.testing import violations
 
 KIND = "layer"
 
 
-@given(recipe=recipes(rows=32))
+@given(recipe=recipes(rows=32, weighted=True))
 def test_layer_obeys(target, law, obey, recipe):
     obey(target, law, recipe)
 
 
-test_layer_obeys.severity = "soundness"
+test_layer_obeys.laws = ("soundness", ("corpus",))
+
+
+def test_layer_conduct(target, law, obey_sweep):
+    """Laws that do not depend on the values: the few recipes of the fixed sweep."""
+    obey_sweep(target, law)
+
+
+test_layer_conduct.laws = ("soundness", ("first", "few"))
+
+
+def test_layer_can(target, law, report):
+    """What a layer cannot do is reported as an expected failure."""
+    report(target, law)
+
+
+test_layer_can.laws = ("capability", ("few",))
+
+
+def test_known_failure_is_still_there(target, known, dtype, device):
+    """A listed failure is replayed from its recipe; an entry that no longer fails is stale."""
+    if not violations(target, known.property, dtype, device, Recipe(**known.recipe)):
+        pytest.fail(f"stale entry: {known.target} no longer breaks {known.property}; remove it", pytrace=False)
+    pytest.xfail(known.reason)

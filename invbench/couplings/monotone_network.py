@@ -69,9 +69,15 @@ class MonotoneNetwork(Design):
         places = torch.where(flat, torch.zeros_like(w), -b / torch.where(flat, torch.ones_like(w), w))
         return torch.sort(places.detach(), 0).values
 
-    def _preactivation(self, u: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+    def _line(self, u: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """(A, B) with N = A·u + B around u. Far out the sum of the rectifiers would lose what their slopes cancel."""
         v, w, b, c = network
-        return c + (v * torch.relu(w * u + b)).sum(0)
+        on = v * (w * u + b > 0)
+        return (on * w).sum(0), c + (on * b).sum(0)
+
+    def _preactivation(self, u: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        rise, at_zero = self._line(u.detach(), network)
+        return rise * u + at_zero
 
     def _piece(self, length: Tensor, start: Tensor, end: Tensor) -> Tensor:
         """∫ (1 + elu(N)) over a piece on which N goes linearly from ``start`` to ``end``."""
@@ -92,14 +98,12 @@ class MonotoneNetwork(Design):
         # where, not minimum and maximum: at x = 0 their derivatives would be halved
         low, high = torch.where(x < 0, x, torch.zeros_like(x)), torch.where(x < 0, torch.zeros_like(x), x)
         at = [low, *(torch.minimum(torch.maximum(p, low.detach()), high.detach()) for p in points.unbind(0)), high]
-        v, w, b, c = network
         total = torch.zeros_like(x)
         for start, end in itertools.pairwise(at):
             # which rectifiers are on is asked in the middle of the piece; moving its ends does not change the integral, as N is
             # continuous, so the breakpoints need no gradient, and equal ones cannot get a wrong one
-            on = v * (w * (start + end).detach() / 2 + b > 0)
-            values = [c + (on * (w * u + b)).sum(0) for u in (start, end)]
-            total = total + self._piece(end - start, *values)
+            rise, at_zero = self._line((start / 2 + end / 2).detach(), network)
+            total = total + self._piece(end - start, rise * start + at_zero, rise * end + at_zero)
         return FLOOR * x + (1 - FLOOR) * torch.where(x < 0, -total, total)
 
     def _slope(self, preactivation: Tensor) -> Tensor:

@@ -23,10 +23,11 @@ BUDGETS = {"smoke": (128, 1), "default": (512, 1), "deep": (4096, 4)}  # rows, s
 def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Recipe]:
     """Every pattern × scale of x with every pattern × scale of the condition; ``smoke`` pairs them up instead.
 
-    ``weighted``: the subject has weights, and every pattern × scale of x is also run with adversarial ones. ``first_seed`` moves
-    the corpus to other random numbers; published results have 0.
+    ``weighted``: the subject has weights; every pattern × scale of x is also run with adversarial ones, on a quarter of the rows.
+    ``first_seed`` moves the corpus to other random numbers; published results have 0.
     """
     rows, seeds = BUDGETS[budget]
+    rows = rows // 4 if weighted else rows
     xs = [(p, s) for p, scales in X_SCALES.items() for s in scales]
     conds = [(p, s) for p, scales in COND_SCALES.items() for s in scales]
     pairs = [(x, c) for x in xs for c in conds]
