@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from invbench import flows as _flows  # noqa: F401  registers the layers
 from invbench import reference_models as _reference_models  # noqa: F401  registers the flows
+from invbench.adapters import adapt
 from invbench.conditions import families as _families  # noqa: F401  registers the conditions
 from invbench.couplings import Elementwise
 from invbench.couplings.fused import fuse
@@ -24,6 +25,7 @@ __all__ = [
     "InvbenchError",
     "Report",
     "UsageError",
+    "adapt",
     "check",
     "coupling",
     "flow",

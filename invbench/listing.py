@@ -11,14 +11,23 @@ KINDS = ("couplings", "layers", "flows", "conditions", "properties", "tracks")
 
 
 def listed(kind: str) -> list[dict[str, str]]:
+    from invbench.adapters import installed, load_library
     from invbench.bench.tracks import TRACKS
+    from invbench.errors import UsageError
     from invbench.properties import LAWS
     from invbench.registry import CONDITIONS, COUPLINGS, FLOWS, LAYERS
 
+    errors: list[tuple[str, str]] = []
     if kind == "properties":
         return [{"name": n, "summary": law.statement, "source": law.severity} for n, law in LAWS.items()]
     if kind == "tracks":
         return [{"name": n, "summary": track.summary, "source": ""} for n, track in TRACKS.items()]
+    if kind in ("couplings", "layers"):
+        for library in installed():
+            try:
+                load_library(library)
+            except UsageError as error:
+                errors.append((library, str(error)))
     registry: Any = {"couplings": COUPLINGS, "layers": LAYERS, "flows": FLOWS, "conditions": CONDITIONS}[kind]
     rows = [
         {
@@ -28,7 +37,9 @@ def listed(kind: str) -> list[dict[str, str]]:
         }
         for name, entry in registry.items()
     ]
-    return rows + [{"name": name, "summary": f"ERROR {reason}", "source": "plugin"} for name, reason in registry.broken]
+    return rows + [
+        {"name": name, "summary": f"ERROR {reason}", "source": "plugin"} for name, reason in [*registry.broken, *errors]
+    ]
 
 
 def _short(origin: str) -> str:

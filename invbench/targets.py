@@ -1,4 +1,4 @@
-"""Targets: a registered name, ``name(option=…)``, ``path/file.py``, ``path/file.py:Name`` or ``package.module:Name``."""
+"""Targets: a registered name, ``name(option=…)``, ``library/name``, ``path/file.py``, ``path/file.py:Name``, ``package.module:Name``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from invbench.adapters import LIBRARIES, load_library
 from invbench.couplings.base import Elementwise
 from invbench.errors import InvbenchError, UsageError
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
@@ -104,6 +105,19 @@ def resolve_all(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> list[Targe
     """Every target of these kinds that ``spec`` names: a file without ``:Name`` may define several."""
     what = " or ".join(kinds)
     name, options = _split_call(spec)
+    library, slash, rest = name.partition("/")
+    if slash and library in LIBRARIES and not Path(name).exists():
+        load_library(library)
+        names = [
+            (kind, n)
+            for kind in kinds
+            for n in _REGISTRIES[kind]
+            if n == name or (rest == "*" and n.startswith(f"{library}/"))
+        ]
+        if names:
+            return [_target(spec, _REGISTRIES[kind][n], options) for kind, n in names]
+        have = ", ".join(n for kind in kinds for n in _REGISTRIES[kind] if n.startswith(f"{library}/"))
+        raise UsageError(f"{library} has no {what} {rest!r} here; it has {have}, or {library}/* for all")
     where, colon, attribute = name.rpartition(":")
     if not colon:
         where, attribute = name, ""

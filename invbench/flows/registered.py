@@ -21,10 +21,10 @@ __all__ = ["shaken"]
 
 
 def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
-    """Add N(0, amount²) to every parameter, so that zero-initialised heads do something."""
+    """Add N(0, amount²) to every trainable parameter, so that zero-initialised heads do something."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in module.parameters():
+        for parameter in (p for p in module.parameters() if p.requires_grad and p.is_floating_point()):
             parameter.add_(amount * torch.randn(parameter.shape, generator=generator))
         for part in module.modules():
             if isinstance(part, ActNorm):  # as after its first batch in training

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -162,8 +163,14 @@ def triangular(subject: Subject, case: Case) -> Iterator[Violation]:
     x, cond = case.double()
     x, cond = x[:16], None if cond is None else cond[:16]
     order = list(subject.declared["order"])
-    for name in DIRECTIONS:
-        found = jacobian(lambda v, name=name: getattr(subject.twin(), name)(v, cond)[0], x)[:, order][:, :, order]
+    for inverse, name in enumerate(DIRECTIONS):
+        twin = subject.twin()
+        direction = twin.inverse if inverse else twin.forward
+        found = jacobian(partial(_value, direction, cond), x)[:, order][:, :, order]
         above = found.triu(1).abs().amax().item() if found.numel() else 0.0
         if above > 0:
             yield Violation(above, 0.0, f"{name}: an entry of the Jacobian above the diagonal is {above:.3g}")
+
+
+def _value(direction: Callable[..., tuple[Tensor, Tensor]], cond: Tensor | None, x: Tensor) -> Tensor:
+    return direction(x, cond)[0]

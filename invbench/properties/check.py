@@ -76,6 +76,12 @@ def check(
     if device != "cpu" and not torch.cuda.is_available():
         raise UsageError(f"device {device!r} is not available here; invbench doctor shows what is")
     subject = subject_of(found, parse_dtype(dtype), device)
+    try:
+        subject.twin(), subject.reweighted("noise", 0, 0)
+    except Exception as error:  # without a float64 twin nothing can be judged
+        message = f"cannot be copied, nor built anew from its state_dict: {type(error).__name__}: {str(error)[:300]}"
+        failure = Failure("copies", "soundness", "crash", float("inf"), 0.0, {}, message)
+        return Report(found.name, [failure], {"dtype": dtype, "device": device, "budget": budget})
     laws = [LAWS[name] for name in names if LAWS[name].applies(subject)]
     weighted = next(subject.module.parameters(), None) is not None
     corpus = sweep(budget, weighted, first_seed)

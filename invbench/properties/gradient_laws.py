@@ -25,8 +25,8 @@ RELATIVE = 1e-4
 @law("gradients-finite")
 def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation]:
     """Gradients of value and log with respect to x, condition and weights are finite wherever those of the float64 twin are
-    representable; the twin's are never NaN. For |x| up to about 2⁶⁰: a gradient multiplies x by slopes and weights on its way, and
-    may leave the dtype there though the result would not.
+    representable, in rows whose value and log are; the twin's are never NaN. For |x| up to about 2⁶⁰: a gradient multiplies x by
+    slopes and weights on its way, and may leave the dtype there though the result would not.
     """
     if case.recipe.log2_scale > LARGEST:
         return
@@ -34,11 +34,15 @@ def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation]:
     for name in DIRECTIONS:
         ours = _gradients(subject, name, case.x, case.cond)
         exact = ours if subject.dtype == torch.float64 else _gradients(twin, name, *case.double())
+        due = torch.ones(case.x.shape[0], dtype=torch.bool)
+        for out in case.exact(name == "inverse"):
+            due = due & representable(out, subject.dtype).flatten(1).all(1) if out.ndim > 1 else due & out.isfinite()
         names = ("x", *(["the condition"] if case.cond is not None else []), *["a weight"] * len(ours))
         for what, gradient, reference in zip(names, ours, exact, strict=False):
             bad = reference.cpu().isnan()
             if subject.dtype != torch.float64:
-                bad = bad | (representable(reference, subject.dtype) & ~gradient.cpu().isfinite())
+                rows = due.all() if what == "a weight" else due.reshape(-1, *[1] * (gradient.ndim - 1))
+                bad = bad | (rows & representable(reference, subject.dtype) & ~gradient.cpu().isfinite())
             if bad.any():
                 count = int(bad.sum())
                 yield Violation(float(count), 0, f"the gradient of {name} for {what} is not finite on {count} elements")
@@ -156,7 +160,7 @@ def jvp(subject: Subject, case: Case) -> Iterator[Violation]:
             found: Tensor = getattr(twin, name)(x, cond)[0]
             return found
 
-        _, ours = torch.func.jvp(value, (x,), (v,))
+        ours = torch.func.jvp(value, (x,), (v,))[1]
         exact = (jacobian(value, x) @ v.flatten(1)[..., None])[..., 0].reshape_as(x)
         scale = 1e-6 / 30 * (1 + exact.abs())
         yield from beyond_rounding((ours - exact).abs(), scale, exact.isfinite(), f"{name} by forward mode")

@@ -95,7 +95,7 @@ class Subject:
         return {}
 
     def _moved(self, u: float, seed: int) -> Subject:
-        module, generator = copy.deepcopy(self.module), torch.Generator().manual_seed(seed)
+        module, generator = self._copied(), torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for p in (*module.parameters(), *module.buffers()):
                 if p.is_floating_point():
@@ -110,7 +110,18 @@ class Subject:
 
     def as_type(self, dtype: torch.dtype, device: str) -> Subject:
         """A copy in another dtype, on another device."""
-        return replace(self, module=copy.deepcopy(self.module).to(device, dtype), dtype=dtype, device=device)
+        return replace(self, module=self._copied().to(device, dtype), dtype=dtype, device=device)
+
+    def _copied(self) -> nn.Module:
+        """A deep copy; of a module that does not allow it (the law ``copies`` says so), one built anew with the same state."""
+        try:
+            return copy.deepcopy(self.module)
+        except Exception:
+            if self.build is None:
+                raise
+            module = self.build(SEED).to(self.device, self.dtype).train(self.module.training)
+            module.load_state_dict(self.module.state_dict())
+            return module
 
     def reweighted(self, pattern: str, log2_scale: int, seed: int) -> Subject:
         """The subject with other weights: one that is sound only at initialisation is not sound, since training moves them.
@@ -120,7 +131,7 @@ class Subject:
         free = [p for p in self.module.parameters() if p.requires_grad and p.is_floating_point()]
         if pattern == "initial" or not free:
             return self
-        module = copy.deepcopy(self.module)
+        module = self._copied()
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for p in module.parameters():

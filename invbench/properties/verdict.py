@@ -39,7 +39,8 @@ def beyond_rounding(
         message = f"{what} is off by {off:.3g}, {worst:.3g} times what rounding explains"
         yield Violation(worst, SLACK, message, row=row)
     elif natural is not None:
-        lost, row = _most((error / natural).nan_to_num(nan=0.0))
+        # an infinite error whose unit is infinite too says nothing about conditioning; the law ``finite`` judges it
+        lost, row = _most((error / natural).nan_to_num(nan=0.0, posinf=0.0))
         if lost > LOST:
             message = f"{what} loses {lost:.3g} u, all of it explained by the conditioning of the map"
             yield Violation(lost, LOST, message, kind="ill-conditioned", row=row)

@@ -1,0 +1,40 @@
+"""Layers and couplings of other libraries under the names ``library/name``, registered when one of them is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+
+from invbench.adapters.generic import Adapted, AdaptedTransform, adapt
+from invbench.errors import UsageError
+
+__all__ = ["LIBRARIES", "Adapted", "AdaptedTransform", "adapt", "installed", "load_library"]
+
+# prefix of the names -> distribution on the package index
+LIBRARIES = {
+    "nflows": "nflows",
+    "normflows": "normflows",
+    "zuko": "zuko",
+    "FrEIA": "FrEIA",
+    "pyro": "pyro-ppl",
+    "glasflow": "glasflow",
+}
+
+
+def installed() -> dict[str, str]:
+    """Library -> version, of those that are there."""
+    found = {}
+    for name, distribution in LIBRARIES.items():
+        try:
+            found[name] = version(distribution)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def load_library(name: str) -> None:
+    """Register what the library has. Raises ``UsageError`` when it cannot be imported."""
+    try:
+        importlib.import_module(f"invbench.adapters.{name.lower()}")
+    except ImportError as error:
+        raise UsageError(f"{name} cannot be imported ({error}); pip install 'invbench[libraries]'") from None

@@ -1,0 +1,78 @@
+"""FrEIA: blocks take and return lists; conditions are ``c=[…]``, the direction is ``rev``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import FrEIA.modules as blocks
+import torch
+from torch import Tensor, nn
+
+from invbench.adapters.generic import Adapted, Functional, per_row
+from invbench.flows.registered import shaken
+from invbench.registry import coupling, layer
+
+DIM, COND = 6, 3
+
+
+class Block(Adapted):
+    """``module((x,), c=[cond], rev=…)`` returns ((z,), log_det)."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(module, "forward", "forward")
+
+    def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self._direction(x, cond, False)
+
+    def inverse(self, z: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self._direction(z, cond, True)
+
+    def _direction(self, v: Tensor, cond: Tensor | None, rev: bool) -> tuple[Tensor, Tensor]:
+        (value,), log_det = self.module((v,), c=() if cond is None else (cond,), rev=rev)
+        return value, per_row(log_det, v)
+
+
+def network(n_in: int, n_out: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(n_in, 16), nn.ReLU(), nn.Linear(16, n_out))
+
+
+def _block(name: str, cls: Any, doc: str, conditional: bool = True, **options: Any) -> None:
+    def make(seed: int) -> nn.Module:
+        conditions = {"dims_c": [(COND,)]} if conditional else {}
+        return Block(shaken(cls([(DIM,)], **conditions, **options), seed, 0.1))
+
+    make.__doc__ = doc
+    layer(name, event_shape=(DIM,), cond_shape=(COND,) if conditional else None)(make)
+
+
+SUBNET = {"subnet_constructor": network}
+_block("FrEIA/nice-coupling", blocks.NICECouplingBlock, "NICECouplingBlock", **SUBNET)
+_block("FrEIA/rnvp-coupling", blocks.RNVPCouplingBlock, "RNVPCouplingBlock", **SUBNET)
+_block("FrEIA/glow-coupling", blocks.GLOWCouplingBlock, "GLOWCouplingBlock", **SUBNET)
+_block("FrEIA/gin-coupling", blocks.GINCouplingBlock, "GINCouplingBlock", **SUBNET)
+_block("FrEIA/one-sided-coupling", blocks.AffineCouplingOneSided, "AffineCouplingOneSided", **SUBNET)
+_block("FrEIA/conditional-affine", blocks.ConditionalAffineTransform, "ConditionalAffineTransform", **SUBNET)
+_block("FrEIA/all-in-one", blocks.AllInOneBlock, "AllInOneBlock", **SUBNET)
+_block("FrEIA/permute", blocks.PermuteRandom, "PermuteRandom", conditional=False, seed=3)
+_block("FrEIA/householder", blocks.HouseholderPerm, "HouseholderPerm", conditional=False, n_reflections=3)
+
+
+@coupling("FrEIA/affine")
+class Affine(Functional):
+    """The affine map inside GLOWCouplingBlock: exp(clamp·0.636·atan a)·x + t."""
+
+    layout = (2,)
+    n_params = 2
+    metadata = {"citation": "FrEIA.modules.coupling_layers", "family": "affine", "formula": "GLOWCouplingBlock's map"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = blocks.GLOWCouplingBlock([(2,)], subnet_constructor=_identity)
+
+    def run(self, x: Tensor, parts: list[Tensor], inverse: bool) -> tuple[Tensor, Tensor]:
+        value, log_slope = self.block._coupling1(x[:, None], parts[0], rev=inverse)
+        return value[:, 0], torch.as_tensor(log_slope)
+
+
+def _identity(n_in: int, n_out: int) -> nn.Module:
+    return nn.Identity()
