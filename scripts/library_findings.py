@@ -45,10 +45,21 @@ PLAIN = {
 SHORT = {"defect": "D", "crash": "X", "ill-conditioned": "i"}
 
 
-def sentence(target: str, law: str, kind: str, message: str) -> str:
-    what = PLAIN.get(law, LAWS[law].statement.split(".")[0].lower())
-    how = "raises an exception" if kind == "crash" else what
-    return f"- **{target}**, `{law}`: {how}. {message} — `invbench check {target}`"
+def sentences(report: Report) -> list[str]:
+    """One line per finding; an exception that several laws meet is one finding."""
+    lines: dict[str, tuple[list[str], str]] = {}
+    for f in report.failures:
+        if f.breaks_soundness:
+            message = " ".join(f.message.split())[:240]
+            what = (
+                "raises an exception"
+                if f.kind == "crash"
+                else PLAIN.get(f.property, LAWS[f.property].statement.split(".")[0])
+            )
+            key = message if f.kind == "crash" else f"{f.property} {message}"
+            lines.setdefault(key, ([], f"{what}. {message}"))[0].append(f.property)
+    show = f"`invbench check {report.target}`"
+    return [f"- **{report.target}** ({', '.join(laws)}): {text} — {show}" for laws, text in lines.values()]
 
 
 def main(
@@ -101,12 +112,7 @@ def verdicts(reports: list[Report], table: pd.DataFrame, note: str) -> str:
 
 
 def findings(reports: list[Report], note: str) -> str:
-    lines = [
-        sentence(r.target, f.property, f.kind, " ".join(f.message.split())[:240])
-        for r in reports
-        for f in r.failures
-        if f.breaks_soundness
-    ]
+    lines = [line for r in reports for line in sentences(r)]
     return "\n".join(lines) + f"\n\n{note}\n"
 
 

@@ -28,7 +28,8 @@ class Block(Adapted):
         return self._direction(z, cond, True)
 
     def _direction(self, v: Tensor, cond: Tensor | None, rev: bool) -> tuple[Tensor, Tensor]:
-        (value,), log_det = self.module((v,), c=() if cond is None else (cond,), rev=rev)
+        conditions = {} if cond is None else {"c": (cond,)}
+        (value,), log_det = self.module((v,), rev=rev, **conditions)
         return value, per_row(log_det, v)
 
 
@@ -45,7 +46,7 @@ def _block(name: str, cls: Any, doc: str, conditional: bool = True, **options: A
     layer(name, event_shape=(DIM,), cond_shape=(COND,) if conditional else None)(make)
 
 
-SUBNET = {"subnet_constructor": network}
+SUBNET: dict[str, Any] = {"subnet_constructor": network}
 _block("FrEIA/nice-coupling", blocks.NICECouplingBlock, "NICECouplingBlock", **SUBNET)
 _block("FrEIA/rnvp-coupling", blocks.RNVPCouplingBlock, "RNVPCouplingBlock", **SUBNET)
 _block("FrEIA/glow-coupling", blocks.GLOWCouplingBlock, "GLOWCouplingBlock", **SUBNET)

@@ -71,6 +71,7 @@ class AdaptedTransform(nn.Module):
         if along:
             out = transform(v)
             return out, per_row(transform.log_abs_det_jacobian(v, out), v)
+        transform._inv = None  # a weak reference, which a deep copy would share with the original
         out = transform.inv(v)
         return out, -per_row(transform.log_abs_det_jacobian(out, v), v)
 
@@ -118,5 +119,5 @@ class Functional(Elementwise):
 
     def _flat(self, v: Tensor, params: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
         columns = params.reshape(params.shape[0], -1).T
-        value, log_slope = self.run(v.reshape(-1), list(torch.split(columns, self.layout, dim=1)), inverse)
+        value, log_slope = self.run(v.reshape(-1), list(torch.split(columns, list(self.layout), dim=1)), inverse)
         return value.reshape(v.shape), log_slope.reshape(v.shape)

@@ -26,7 +26,7 @@ def _layer(name: str, function: Any, doc: str, conditional: bool = False, amount
     layer(name, event_shape=(DIM,), cond_shape=(COND,) if conditional else None)(make)
 
 
-HIDDEN = {"hidden_dims": [16]}
+HIDDEN: dict[str, Any] = {"hidden_dims": [16]}
 _layer("pyro/affine-coupling", transforms.affine_coupling, "AffineCoupling", **HIDDEN)
 _layer(
     "pyro/conditional-affine-coupling",

@@ -4,7 +4,7 @@ A forward pass in a dtype with unit roundoff u perturbs the exact result by a fe
 
     S = |f(x)| + |f(0)| + (change of f under a change of x by u·(|x| + 1))/u + 1.
 
-A layer with weights or buffers w has in S also |f_w̃(x) − f(x)|/u, w̃ = w·(1 ± u) with fixed signs: a network that cancels inside
+A layer with weights or buffers w has in S also 4·|f_w̃(x) − f(x)|/u, w̃ = w·(1 ± u) with fixed signs: a network that cancels inside
 rounds by more than its output shows, and a backward-stable one is exact for weights a few u away.
 
 f(0) stands for the shift: a sound y = s·x + t that cancels to y ≈ 0 still carries errors of size u·|t|. The 1 is the scale
@@ -118,5 +118,5 @@ def rounding_scale(
     )
     for other in twin.wobbled(u):
         moved = (other.inverse if inverse else other.forward)(v, cond)[0]
-        scale = scale + magnitude(twin, moved - value).nan_to_num(nan=0.0) / u
+        scale = scale + STEPS[-1] * magnitude(twin, moved - value).nan_to_num(nan=0.0) / u
     return scale

@@ -122,6 +122,17 @@ class HoldsLambda(Rotation):
         return super().forward(self.activation(x))
 
 
+class SharesOriginal(Rotation):
+    """A copy is told apart from the original and computes something else."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.own = id(self)
+
+    def forward(self, x, cond=None):
+        return super().forward(x if self.own == id(self) else 1.001 * x)
+
+
 class NoisyTraining(Rotation):
     """Scales in training mode."""
 
@@ -214,7 +225,8 @@ LAYER_MUTANTS: dict[str, dict[str, Planted]] = {
     "shape": {"one-log-det": Planted(OneLogDet)},
     "row-independence": {"mixed-rows": Planted(MixedRows)},
     "state-dict": {"plain-permutation": Planted(PlainPermutation)},
-    "copies": {"holds-lambda": Planted(HoldsLambda)},
+    "copies": {"shares-original": Planted(SharesOriginal)},
+    "pickle": {"holds-lambda": Planted(HoldsLambda)},
     "train-eval": {"noisy-training": Planted(NoisyTraining)},
     "untouched": {"nudged": Planted(lambda seed: HalfCoupling(seed, nudge=1e-3), declared=HALF)},
     "triangular": {"mixes": Planted(lambda seed: HalfCoupling(seed, mixes=True), declared=HALF)},
