@@ -10,11 +10,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table as RichTable
 
-from invbench.console import err, out, print_json, progress_bar
+from invbench.cli_check import check, list_, replay
+from invbench.console import JsonFlag, err, out, print_json, progress_bar
 from invbench.errors import InvbenchError, UsageError
-from invbench.listing import KINDS, listed
 
 # newer versions of typer bring a click of their own
 ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -26,7 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="invbench: a crash-test laboratory for invertible networks.",
 )
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Results = Annotated[Path, typer.Option("--results", help="Results folder.")]
 INTERRUPTED = 130
 
@@ -60,61 +58,9 @@ def main() -> None:
         sys.exit(3)
 
 
-@app.command("list")
-def list_(
-    kind: Annotated[str, typer.Argument(help=" | ".join(KINDS))] = "",
-    as_json: JsonFlag = False,
-) -> None:
-    """What there is.
-
-    Examples: `invbench list`, `invbench list couplings`, `invbench list properties --json`
-    """
-    if kind and kind not in KINDS:
-        raise UsageError(f"{kind!r} is not one of {', '.join(KINDS)}")
-    found = {name: listed(name) for name in ([kind] if kind else KINDS)}
-    if as_json:
-        print_json(found[kind] if kind else found)
-        return
-    for name, rows in found.items():
-        table = RichTable("name", "what", "source", title=name, title_justify="left", box=None)
-        for row in rows:
-            table.add_row(escape(row["name"]), escape(row["summary"]), escape(row["source"]))
-        out.print(table)
-
-
-@app.command()
-def check(
-    targets: Annotated[list[str], typer.Argument(help="Coupling or layer: name, file.py, file.py:Name, module:Name.")],
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    budget: Annotated[str, typer.Option(help="smoke, default or deep.")] = "default",
-    as_json: JsonFlag = False,
-) -> None:
-    """Is this coupling or layer a correct inverse? Exit code 1 when one is not sound.
-
-    Examples: `invbench check affine`, `invbench check my.py --json`, `invbench check my_package.layers:Block --dtype float64`
-    """
-    from invbench.properties import check as check_target
-    from invbench.targets import resolve_all
-
-    found = [t for spec in targets for t in resolve_all(spec, ("coupling", "layer"))]
-    reports = []
-    with err.status("checking …") as status:
-        for target in found:
-            announce = lambda law, name=target.name: status.update(f"{escape(name)}: {law}")  # noqa: E731
-            reports.append(check_target(target, dtype, device, budget, progress=announce))
-    if as_json:
-        documents = [report.as_dict() for report in reports]
-        print_json(documents[0] if len(documents) == 1 else documents)
-    else:
-        for report in reports:
-            verdict = "[green]sound[/]" if report.sound else "[red]NOT SOUND[/]"
-            out.print(f"{escape(report.target)}: {verdict} ({dtype}, {report.measures['seconds']} s)")
-            for f in report.failures:
-                blame = f.kind if f.severity == "soundness" else "design finding"
-                out.print(f"  {f.property} [{blame}]".replace("[", "\\["), f.message, highlight=False, markup=True)
-    if not all(report.sound for report in reports):
-        raise typer.Exit(1)
+app.command("list")(list_)
+app.command()(check)
+app.command()(replay)
 
 
 @app.command()

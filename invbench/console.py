@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import sys
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["err", "out", "print_json", "progress_bar"]
+__all__ = ["JsonFlag", "err", "out", "print_json", "progress_bar"]
 
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 out, err = Console(), Console(stderr=True)
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
+import invbench
 from invbench.conditions.recipe import Recipe
 from invbench.known import Known
 from invbench.properties.law import SCOPES, SEVERITIES
 from invbench.pytest_plugin import added_targets, known_failures
 from invbench.targets import Target, resolve
 
+from .records import append, merge
+
+LAST = pytest.StashKey["tuple[Target, str, Recipe]"]()
 EXAMPLES = {"smoke": 5, "default": 25, "deep": 400}
 KNOWN = Path(__file__).with_name("known_failures.toml")
 
@@ -31,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     settings.load_profile("invbench")
+    for severity, meaning in SEVERITIES.items():
+        config.addinivalue_line("markers", f"{severity}: laws about it ({meaning})")
     import torch
 
     torch.set_num_threads(1)
@@ -101,30 +108,75 @@ def known_explosion(request: pytest.FixtureRequest) -> Callable[[str], Known]:
 
 
 @pytest.fixture(scope="session")
-def keep(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], None]:
-    """Append a violation to this worker's own file below --results, when that is given."""
+def keep(request: pytest.FixtureRequest) -> Callable[[Target, str, Recipe, str], None]:
+    """Append a violation to this worker's own file below --results, and remember it for the counterexample."""
     folder = request.config.getoption("results")
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
-    def write(record: dict[str, Any]) -> None:
+    def write(target: Target, law: str, recipe: Recipe, message: str) -> None:
+        request.config.stash[LAST] = (target, law, recipe)
         if folder is not None:
-            path = Path(folder) / "violations" / f"{worker}.jsonl"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            record = {"target": target.name, "property": law, "recipe": recipe.as_dict(), "message": message}
+            append(Path(folder), record)
 
     return write
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """A failed law leaves a counterexample below --results, made of the recipe that Hypothesis shrank to."""
+    report = yield
+    broken, folder = item.config.stash.get(LAST, None), item.config.getoption("results")
+    if report.when == "call" and broken is not None:
+        del item.config.stash[LAST]
+        if report.failed and folder is not None:
+            from invbench.properties.counterexample import save_counterexample
+
+            options = item.config.getoption("dtype"), item.config.getoption("device")
+            path = save_counterexample(Path(folder), *broken, *options)
+            report.sections.append(("invbench", f"invbench replay {path}"))
+    return report
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    _merge(session.config)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    _merge(session.config)
+
+
+def _merge(config: pytest.Config) -> None:
+    if config.getoption("results") and not hasattr(config, "workerinput"):
+        for problem in merge(Path(config.getoption("results"))):
+            sys.stderr.write(f"invbench: {problem}\n")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    import torch
+
+    what = f"{config.getoption('dtype')} on {config.getoption('device')}, budget {config.getoption('budget')}"
+    return f"invbench {invbench.__version__}, torch {torch.__version__}, Hypothesis {hypothesis.__version__}: {what}, one thread per worker"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """``-m soundness``, ``-m design``, ``-m capability``."""
+    for item in items:
+        laws = getattr(getattr(item, "function", None), "laws", None)
+        if laws is not None:
+            item.add_marker(laws[0])
+
+
 @pytest.fixture(scope="session")
-def obey(dtype: str, device: str, keep: Callable[[dict[str, Any]], None]) -> Callable[[Target, str, Recipe], None]:
+def obey(
+    dtype: str, device: str, keep: Callable[[Target, str, Recipe, str], None]
+) -> Callable[[Target, str, Recipe], None]:
     """Judge one law on one recipe; a violation that the code is to blame for is kept and fails the test."""
     from invbench.testing import violations
 
     def judge(target: Target, law: str, recipe: Recipe) -> None:
         found = violations(target, law, dtype, device, recipe)
         if found:
-            keep({"target": target.name, "property": law, "recipe": recipe.as_dict(), "message": found[0].message})
+            keep(target, law, recipe, found[0].message)
             blame = f"{target.name} breaks {law} ({found[0].kind}): {found[0].message}\nrecipe: {recipe}"
             pytest.fail(blame, pytrace=False)
 

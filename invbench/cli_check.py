@@ -1,0 +1,127 @@
+"""The verbs about single subjects: list, check, replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from invbench.console import JsonFlag, err, out, print_json
+from invbench.errors import UsageError
+from invbench.listing import KINDS, listed
+
+__all__ = ["check", "list_", "replay"]
+
+
+def list_(
+    kind: Annotated[str, typer.Argument(help=" | ".join(KINDS))] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """What there is.
+
+    Examples: `invbench list`, `invbench list couplings`, `invbench list properties --json`
+    """
+    if kind and kind not in KINDS:
+        raise UsageError(f"{kind!r} is not one of {', '.join(KINDS)}")
+    found = {name: listed(name) for name in ([kind] if kind else KINDS)}
+    if as_json:
+        print_json(found[kind] if kind else found)
+        return
+    for name, rows in found.items():
+        table = RichTable("name", "what", "source", title=name, title_justify="left", box=None)
+        for row in rows:
+            table.add_row(escape(row["name"]), escape(row["summary"]), escape(row["source"]))
+        out.print(table)
+
+
+def check(
+    targets: Annotated[
+        list[str],
+        typer.Argument(help="Coupling or layer: name, library/name, library/*, file.py, file.py:Name, module:Name."),
+    ],
+    dtype: Annotated[str, typer.Option(help="float32, float64, bfloat16 or float16.")] = "float32",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    budget: Annotated[str, typer.Option(help="smoke, default or deep.")] = "default",
+    results: Annotated[Path | None, typer.Option("--results", help="Save counterexamples below this folder.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Is this coupling or layer a correct inverse? Exit code 1 when one is not sound.
+
+    Examples: `invbench check affine`, `invbench check my.py --json`, `invbench check my_package.layers:Block --dtype float64`,
+    `invbench check 'nflows/*' --budget smoke`, `invbench check my.py --results results`
+    """
+    from invbench.properties import check as check_target
+    from invbench.targets import resolve_all
+
+    found = [t for spec in targets for t in resolve_all(spec, ("coupling", "layer"))]
+    reports, saved = [], []
+    with err.status("checking …") as status:
+        for target in found:
+            announce = lambda law, name=target.name: status.update(f"{escape(name)}: {law}")  # noqa: E731
+            reports.append(check_target(target, dtype, device, budget, progress=announce))
+            if results is not None:
+                announce("reducing")
+                saved += _save(results, target, reports[-1])
+    if as_json:
+        documents = [report.as_dict() for report in reports]
+        print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        for report in reports:
+            verdict = "[green]sound[/]" if report.sound else "[red]NOT SOUND[/]"
+            out.print(f"{escape(report.target)}: {verdict} ({dtype}, {report.measures.get('seconds', 0)} s)")
+            for f in report.failures:
+                blame = f.kind if f.severity == "soundness" else f"{f.severity} finding"
+                out.print(f"  {f.property} \\[{blame}]", escape(f.message), highlight=False)
+    for path in saved:
+        err.print(f"invbench replay {path}", soft_wrap=True, highlight=False)
+    if not all(report.sound for report in reports):
+        raise typer.Exit(1)
+
+
+def _save(results: Path, target: object, report: object) -> list[Path]:
+    from invbench.conditions.recipe import Recipe
+    from invbench.properties.counterexample import save_counterexample
+
+    paths = []
+    for f in report.failures:  # type: ignore[attr-defined]
+        if f.breaks_soundness and f.recipe:
+            try:
+                measures = report.measures  # type: ignore[attr-defined]
+                recipe = Recipe(**f.recipe)
+                paths.append(
+                    save_counterexample(results, target, f.property, recipe, measures["dtype"], measures["device"])  # type: ignore[arg-type]
+                )
+            except ValueError as error:
+                err.print(f"{f.property}: not saved, {escape(str(error))}")
+    return paths
+
+
+def replay(
+    case: Annotated[Path, typer.Argument(help="Folder of a counterexample.")],
+    target: Annotated[
+        str | None, typer.Option(help="Run it on this target; needed when the case is about a file.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a saved counterexample again. Exit code 1 while the law is still broken.
+
+    Examples: `invbench replay results/counterexamples/affine-finite-1a2b3c4d`, `invbench replay … --target my.py`
+    """
+    from invbench.properties.counterexample import replay as run_again
+
+    record, found, violations = run_again(case, target)
+    if as_json:
+        kinds = [{"kind": v.kind, "value": v.value, "bound": v.bound, "message": v.message} for v in violations]
+        print_json({"target": found.name, "property": record.property, "broken": bool(violations), "violations": kinds})
+    else:
+        if found.digest != record.digest:
+            err.print("the source has changed since the case was saved", highlight=False)
+        verdict = "[red]still broken[/]" if violations else "[green]holds now[/]"
+        out.print(f"{escape(found.name)}, {record.property}: {verdict}")
+        for v in violations:
+            out.print(f"  \\[{v.kind}]", escape(v.message), highlight=False)
+    if violations:
+        raise typer.Exit(1)

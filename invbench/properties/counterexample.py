@@ -1,0 +1,149 @@
+"""A failure as a product: a folder with the smallest and the worst case, the weights, the environment, and a snippet that shows it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from invbench.conditions.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
+from invbench.errors import UsageError
+from invbench.paths import write_atomically
+from invbench.properties.case import Case
+from invbench.properties.judge import judge_case
+from invbench.properties.law import LAWS, Law, Violation
+from invbench.properties.reduce import minimal
+from invbench.properties.snippet import snippet
+from invbench.properties.subject import WEIGHTS, subject_of
+from invbench.targets import Target, resolve
+
+__all__ = ["Counterexample", "read", "replay", "save_counterexample"]
+
+FORMAT, LARGEST = 1, 64 * 2**20  # bytes of a file that is read
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Counterexample(BaseModel):
+    """``case.json``. The folder is data: reading it runs no code but that of the target, which must be registered or named anew."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    format: int
+    target: str = Field(max_length=500)
+    target_kind: str = Field(pattern="^(coupling|layer)$")
+    digest: str = Field(max_length=64)
+    property: str = Field(max_length=100)
+    kind: str = Field(pattern="^(defect|crash|ill-conditioned)$")
+    value: str = Field(max_length=40)
+    bound: str = Field(max_length=40)
+    message: str = Field(max_length=2000)
+    dtype: str = Field(pattern="^(float32|float64|bfloat16|float16)$")
+    device: str = Field(max_length=20)
+    recipe: dict[str, str | int]
+    environment: dict[str, str]
+
+
+def save_counterexample(
+    folder: Path, target: Target, law: str, recipe: Recipe, dtype: str = "float32", device: str = "cpu"
+) -> Path:
+    """Reduce the case of ``recipe`` and write ``folder/counterexamples/<target>-<property>-<hash8>/``; returns that path.
+
+    ``case.json``; ``tensors.safetensors`` (x and cond, smallest; worst_x and worst_cond, the row that the first violation names);
+    ``weights.safetensors``; ``snippet.py``. Raises ``ValueError`` when the recipe does not break the law.
+    """
+    case = Case.of(recipe, subject_of(target, DTYPES[dtype], device))
+    worst = max(judge_case(LAWS[law], case), key=lambda v: (v.kind != "ill-conditioned", v.value), default=None)
+    if worst is None:
+        raise ValueError(f"{target.name} does not break {law} on this recipe")
+    small, violation = minimal(LAWS[law], case, worst.kind)
+    record = Counterexample(
+        format=FORMAT,
+        target=target.spec,
+        target_kind=target.kind,
+        digest=target.digest,
+        property=law,
+        kind=violation.kind,
+        value=repr(violation.value),
+        bound=repr(violation.bound),
+        message=violation.message[:2000],
+        dtype=dtype,
+        device=device,
+        recipe=asdict(recipe),
+        environment={"python": platform.python_version(), "torch": torch.__version__, "machine": platform.platform()},
+    )
+    rows = slice(worst.row, worst.row + 1) if worst.row is not None else slice(0, min(64, case.x.shape[0]))
+    tensors = {"x": small.x, "worst_x": case.x[rows]}
+    if small.cond is not None and case.cond is not None:
+        tensors |= {"cond": small.cond, "worst_cond": case.cond[rows]}
+    files = {
+        "tensors.safetensors": save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}),
+        "weights.safetensors": save(_state(case.subject.module)),
+        "snippet.py": snippet(target, law, violation, small).encode(),
+        # last: a folder with case.json is complete
+        "case.json": json.dumps(record.model_dump(), indent=1, ensure_ascii=False).encode(),
+    }
+    hashed = hashlib.sha256(files["tensors.safetensors"] + files["weights.safetensors"] + law.encode()).hexdigest()[:8]
+    path = folder / "counterexamples" / f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', target.name)}-{law}-{hashed}"
+    for name, data in files.items():
+        write_atomically(path / name, data)
+    return path
+
+
+def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items() if v.numel()}
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UsageError(f"{path}: larger than {LARGEST // 2**20} MiB; not a counterexample of invbench")
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name a folder that invbench has written") from None
+
+
+def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """(record, tensors, weights). Raises ``UsageError`` naming the file that is missing, too large or not what it should be."""
+    try:
+        record = Counterexample.model_validate_json(_bytes(folder / "case.json"))
+        recipe = record.recipe
+        known = recipe.get("pattern") in PATTERNS and recipe.get("cond_pattern") in CONDITION_PATTERNS
+        if record.format != FORMAT or record.property not in LAWS or not known or recipe.get("weights") not in WEIGHTS:
+            raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
+        return record, load(_bytes(folder / "tensors.safetensors")), load(_bytes(folder / "weights.safetensors"))
+    except (ValidationError, SafetensorError) as error:
+        raise UsageError(f"{folder}: not a counterexample of invbench ({str(error).splitlines()[0]})") from None
+
+
+def replay(folder: Path, target: str | None = None) -> tuple[Counterexample, Target, list[Violation]]:
+    """Run a saved case again: its record, the target, and what the law finds now, nothing when it has been repaired.
+
+    A target that is not a registered or library name is code from somewhere: it runs only when it is given as ``target``. Raises
+    ``UsageError`` without it, and when the weights do not fit.
+    """
+    record, tensors, weights = read(folder)
+    if target is None and (record.target.endswith(".py") or ":" in record.target):
+        raise UsageError(
+            f"the case is about {record.target!r}, which is a file; say so: invbench replay {folder} --target {record.target}"
+        )
+    found = resolve(target or record.target, (record.target_kind,))
+    subject = subject_of(found, DTYPES[record.dtype], record.device)
+    try:
+        subject.module.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise UsageError(f"{folder}: the weights do not fit {found.name}: {str(error).splitlines()[0]}") from None
+    if "x" not in tensors or tuple(tensors["x"].shape[1:]) != tuple(subject.event_shape):
+        raise UsageError(f"{folder}: its x does not have the event shape {subject.event_shape} of {found.name}")
+    cond = None if "cond" not in tensors else tensors["cond"].to(subject.device)
+    fields: dict[str, Any] = dict(record.recipe)
+    case = Case(subject, Recipe(**fields), tensors["x"].to(subject.device), cond)
+    law: Law = LAWS[record.property]
+    return record, found, judge_case(law, case) if law.applies(subject) else []

@@ -1,0 +1,88 @@
+"""A smaller case that breaks the same law: fewer rows, then simpler numbers, after Hypothesis has shrunk the recipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from invbench.properties.case import Case
+from invbench.properties.judge import judge_case
+from invbench.properties.law import Law, Violation
+
+__all__ = ["minimal"]
+
+CALLS, SECONDS = 400, 20.0
+
+
+def minimal(law: Law, case: Case, kind: str) -> tuple[Case, Violation]:
+    """The smallest case found that yields a violation of ``kind``, and that violation.
+
+    Rows are halved while one half still breaks the law; then each number is set to 0, else to a signed power of two, else kept.
+    At most 400 judgements and 20 s, so a slow subject may keep more than it needs. Raises ``ValueError`` when the case is sound.
+    """
+    found = _violation(law, case, kind)
+    if found is None:
+        raise ValueError(f"the case does not break {law.name}")
+    started, calls = time.monotonic(), 0
+
+    def breaks(candidate: Case) -> bool:
+        nonlocal found, calls
+        calls += 1
+        violation = _violation(law, candidate, kind)
+        found = violation or found
+        return violation is not None
+
+    def patient() -> bool:
+        return calls < CALLS and time.monotonic() - started < SECONDS
+
+    case = _fewer_rows(case, found, breaks, patient)
+    for cond in (False, True):
+        case = _simpler_numbers(case, cond, breaks, patient)
+    assert found is not None
+    return case, found
+
+
+def _violation(law: Law, case: Case, kind: str) -> Violation | None:
+    return next((v for v in judge_case(law, case) if v.kind == kind), None)
+
+
+def _fewer_rows(case: Case, found: Violation, breaks: Callable[[Case], bool], patient: Callable[[], bool]) -> Case:
+    rows = torch.arange(case.x.shape[0])
+    if found.row is not None and found.row < len(rows) and breaks(alone := case.part(rows[found.row : found.row + 1])):
+        return alone
+    while len(rows) > 1 and patient():
+        halves = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        kept = next((half for half in halves if breaks(case.part(half))), None)
+        if kept is None:
+            break
+        rows = kept
+    return case.part(rows)
+
+
+def _simpler_numbers(case: Case, cond: bool, breaks: Callable[[Case], bool], patient: Callable[[], bool]) -> Case:
+    values = case.cond if cond else case.x
+    if values is None:
+        return case
+    for index in range(values.numel()):
+        for simpler in (0.0, _power_of_two(values.flatten()[index])):
+            if not patient() or values.flatten()[index].item() == simpler:
+                break
+            changed = values.clone()
+            changed.view(-1)[index] = simpler
+            candidate = Case(case.subject, case.recipe, *((case.x, changed) if cond else (changed, case.cond)))
+            if breaks(candidate):
+                case, values = candidate, changed
+                break
+    return case
+
+
+def _power_of_two(value: Tensor) -> float:
+    size = value.abs().item()
+    return (
+        0.0
+        if size == 0 or size != size or size == float("inf")
+        else float(value.sign()) * 2.0 ** int(value.abs().log2().round())
+    )
