@@ -53,6 +53,34 @@ def test_no_law_accuses_a_sound_layer(name):
     assert report.sound, [f"{f.property}: {f.message}" for f in report.failures if f.breaks_soundness]
 
 
+KNOWN_DEFECTS = {
+    "negative discriminant, assertion while sampling (nflows 87, pyro 3139)": (
+        couplings.Raises,
+        "round-trip-z",
+        "crash",
+    ),
+    "crash when a whole batch lies in the tails (nflows 23)": (couplings.CrashesInTheTails, "finite", "crash"),
+    "scale silently capped (nflows 49)": (couplings.CapsScale, "round-trip-x", "defect"),
+    "wrong inverse of a standard layer (pyro 2084)": (couplings.WrongInverse, "round-trip-x", "defect"),
+    "Inf from exp (normflows 47)": (couplings.NaiveSoftplus, "extreme-conditions", "defect"),
+    "one-dimensional coupling gives NaN (normflows 58)": ("one-channel-nan", "finite", "defect"),
+    "log-det sign (normflows 27, flowjax 208)": (couplings.LogDetSign, "log-det", "defect"),
+    "reverse mask from the knots of x (FrEIA 140)": (couplings.ReverseMask, "round-trip-x", "defect"),
+    "forward and reverse disagree in a conditional flow (FrEIA 35)": ("forgets-condition", "round-trip-x", "defect"),
+    "NaN gradient through the unselected branch (flowjax 239)": (couplings.WhereGradient, "gradients-finite", "defect"),
+    "mixed precision crash (glasflow 65)": (couplings.MixedPrecisionCrash, "autocast", "crash"),
+    "inverse error grows in training (invertible-resnet 3)": ("trainable-rotation", "round-trip-x", "defect"),
+}
+
+
+@pytest.mark.parametrize(("subject", "law", "kind"), KNOWN_DEFECTS.values(), ids=list(KNOWN_DEFECTS))
+def test_known_defects_of_real_libraries_are_caught_and_blamed_on_the_code(subject, law, kind):
+    planted = {name: planted for mutants in LAYER_MUTANTS.values() for name, planted in mutants.items()}
+    target = target_of(planted[subject], subject) if isinstance(subject, str) else target_of(subject)
+    found = check(target, budget="smoke").failures
+    assert (law, kind) in {(f.property, f.kind) for f in found}
+
+
 def test_ill_conditioned_design_is_reported_and_stays_sound():
     report = check("modified-rq", budget="smoke", properties=["round-trip-x"])
     assert report.sound

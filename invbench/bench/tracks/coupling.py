@@ -44,7 +44,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         "target": target.spec,
     }
     return [
-        CellSpec(case="soundness", settings={"budget": options.size.check}, **shared),
+        CellSpec(case="soundness", settings={"budget": options.size.check, "corpus": CORPUS_VERSION}, **shared),
         CellSpec(case="slopes", settings={"rows": ROWS, "recipes": len(CORPUS)}, **shared),
         CellSpec(
             case="speed",
