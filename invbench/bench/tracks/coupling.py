@@ -19,6 +19,7 @@ from invbench.properties import Case, Subject, check, subject_of
 from invbench.properties.check import parse_dtype
 from invbench.properties.conditioning import unit_roundoff, value_spread
 from invbench.properties.design_laws import tail_slope_ratio
+from invbench.properties.sweep import CORPUS_VERSION
 from invbench.targets import Target
 
 __all__ = ["COUPLING"]
