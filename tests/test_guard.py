@@ -14,6 +14,7 @@ import torch
 from invbench.properties import check, judge_case
 from invbench.properties.guard import TookTooLong, guarded
 
+from .faults import conduct as d
 from .faults import couplings as c
 from .faults import target_of
 
@@ -59,9 +60,9 @@ class NotCopyable(c.Exp):
 @pytest.mark.parametrize(
     ("subject", "law", "kind"),
     [
-        (c.ReturnsNone, "shape", "defect"),
-        (c.ComplexValued, "shape", "defect"),
-        (c.WrongShape, "shape", "defect"),
+        (d.ReturnsNone, "shape", "defect"),
+        (d.ComplexValued, "shape", "defect"),
+        (d.WrongShape, "shape", "defect"),
         (Elsewhere, "dtype", "defect"),
         (Exits, "shape", "crash"),
         (NotCopyable, "copies", "crash"),

@@ -14,7 +14,7 @@ from invbench.properties.sweep import sweep
 from invbench.registry import COUPLINGS, LAYERS
 from invbench.targets import Target
 
-from .faults import LAYER_MUTANTS, MUTANTS, couplings, every_mutant, every_sound, target_of
+from .faults import LAYER_MUTANTS, MUTANTS, conduct, couplings, every_mutant, every_sound, target_of
 
 DEEP = {"compile"}
 needs_compiler = pytest.mark.skipif(can_fuse() is not None, reason=str(can_fuse()))
@@ -67,8 +67,8 @@ KNOWN_DEFECTS = {
     "log-det sign (normflows 27, flowjax 208)": (couplings.LogDetSign, "log-det", "defect"),
     "reverse mask from the knots of x (FrEIA 140)": (couplings.ReverseMask, "round-trip-x", "defect"),
     "forward and reverse disagree in a conditional flow (FrEIA 35)": ("forgets-condition", "round-trip-x", "defect"),
-    "NaN gradient through the unselected branch (flowjax 239)": (couplings.WhereGradient, "gradients-finite", "defect"),
-    "mixed precision crash (glasflow 65)": (couplings.MixedPrecisionCrash, "autocast", "crash"),
+    "NaN gradient through the unselected branch (flowjax 239)": (conduct.WhereGradient, "gradients-finite", "defect"),
+    "mixed precision crash (glasflow 65)": (conduct.MixedPrecisionCrash, "autocast", "crash"),
     "inverse error grows in training (invertible-resnet 3)": ("trainable-rotation", "round-trip-x", "defect"),
 }
 
@@ -95,7 +95,7 @@ def test_assertion_inside_a_layer_is_a_crash_and_names_its_place():
 
 
 def test_wrong_shape_stops_the_laws_that_would_only_echo_it():
-    assert {f.property for f in check(target_of(couplings.WrongShape), budget="smoke").failures} == {"shape"}
+    assert {f.property for f in check(target_of(conduct.WrongShape), budget="smoke").failures} == {"shape"}
 
 
 def test_report_is_the_same_twice():
