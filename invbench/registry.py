@@ -109,7 +109,7 @@ CONDITIONS: Registry[Callable[..., Any]] = Registry("condition")
 
 
 def coupling(name: str) -> Callable[[type], type]:
-    """Register an ``invbench.Elementwise`` subclass under ``name``.
+    """Register an ``invbench.Elementwise`` subclass under ``name``. With ``kinks = False`` in the class its slope must be continuous.
 
     Raises ``UsageError`` when the class lacks ``forward``, ``inverse`` or ``n_params``, or the name is taken.
     """
@@ -130,7 +130,12 @@ def coupling(name: str) -> Callable[[type], type]:
 def layer(
     name: str, *, event_shape: tuple[int, ...], cond_shape: tuple[int, ...] | None = None, **metadata: Any
 ) -> Callable[[T], T]:
-    """Register a factory ``make(seed)`` of an invertible layer, for events and conditions of these shapes (no batch)."""
+    """Register a factory ``make(seed)`` of an invertible layer, for events and conditions of these shapes (no batch).
+
+    What a layer declares in ``metadata`` is held against it by the laws: ``untouched``, channels that pass through bit by bit;
+    ``order``, the flattened elements in an order that makes the Jacobian lower triangular; ``train_differs=True`` for a layer that is
+    another map in training mode.
+    """
 
     def decorate(make: T) -> T:
         shapes = {"event_shape": tuple(event_shape), "cond_shape": tuple(cond_shape) if cond_shape else None}

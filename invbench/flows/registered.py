@@ -32,7 +32,7 @@ def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
     return module
 
 
-@layer("actnorm", event_shape=(3, 4, 4))
+@layer("actnorm", event_shape=(3, 4, 4), order=tuple(range(48)))
 def actnorm(seed: int) -> nn.Module:
     """ActNorm over three channels."""
     return shaken(ActNorm(3), seed)
@@ -62,19 +62,19 @@ class SqueezeBack(nn.Module):
         return x[:, 0], log_det
 
 
-@layer("affine-block", event_shape=(6,), cond_shape=(2,))
+@layer("affine-block", event_shape=(6,), cond_shape=(2,), untouched=(0, 1, 2), order=tuple(range(6)))
 def affine_block(seed: int) -> nn.Module:
     """Conditional affine coupling block on six dimensions, dense conditioner."""
     return shaken(ConditionalCoupling(Affine(), 6, 3, 2, partial(DenseConditioner, width=16, hidden=1)), seed, 0.2)
 
 
-@layer("spline-block", event_shape=(4, 2, 2), cond_shape=(2, 2, 2))
+@layer("spline-block", event_shape=(4, 2, 2), cond_shape=(2, 2, 2), untouched=(0, 1), order=tuple(range(16)))
 def spline_block(seed: int) -> nn.Module:
     """Conditional modified-RQ coupling block on images of four channels, convolutional conditioner."""
     return shaken(ConditionalCoupling(ModifiedRQ(), 4, 2, 2, partial(ConvConditioner, width=8)), seed, 0.1)
 
 
-@layer("injector", event_shape=(4, 2, 2), cond_shape=(2, 2, 2))
+@layer("injector", event_shape=(4, 2, 2), cond_shape=(2, 2, 2), order=tuple(range(16)))
 def injector(seed: int) -> nn.Module:
     """Affine injector: all channels transformed by the condition alone."""
     return shaken(ConditionalCoupling(Affine(), 4, 0, 2, partial(ConvConditioner, width=8)), seed, 0.1)
