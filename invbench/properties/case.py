@@ -37,6 +37,13 @@ class Case:
         """The case of these rows alone."""
         return Case(self.subject, self.recipe, self.x[rows], None if self.cond is None else self.cond[rows])
 
+    def representable(self, exact: Tensor) -> Tensor:
+        """Exact values that the dtype can hold with room for an intermediate factor of four; under adversarial weights up to the root
+        of its largest number, since a network's hidden values may then be larger than what comes out."""
+        largest = torch.finfo(self.subject.dtype).max
+        limit = largest / 4 if self.recipe.weights == "initial" else largest**0.5
+        return exact.isfinite() & (exact.abs() <= limit)
+
     def double(self) -> tuple[Tensor, Tensor | None]:
         """The same values in float64 on the CPU, for the twin."""
         return self._once("double", self._double)

@@ -14,7 +14,7 @@ from invbench.properties.conduct_laws import DIRECTIONS
 from invbench.properties.law import Violation, law
 from invbench.properties.log_det_laws import jacobian
 from invbench.properties.subject import Subject
-from invbench.properties.verdict import beyond_rounding, representable
+from invbench.properties.verdict import beyond_rounding
 
 LARGEST = 60  # log2 of x
 STEP, WIDE = 1e-6, 1e-3  # of the difference quotients
@@ -36,13 +36,13 @@ def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation]:
         exact = ours if subject.dtype == torch.float64 else _gradients(twin, name, *case.double())
         due = torch.ones(case.x.shape[0], dtype=torch.bool)
         for out in case.exact(name == "inverse"):
-            due = due & representable(out, subject.dtype).flatten(1).all(1) if out.ndim > 1 else due & out.isfinite()
+            due = due & case.representable(out).flatten(1).all(1) if out.ndim > 1 else due & out.isfinite()
         names = ("x", *(["the condition"] if case.cond is not None else []), *["a weight"] * len(ours))
         for what, gradient, reference in zip(names, ours, exact, strict=False):
             bad = reference.cpu().isnan()
             if subject.dtype != torch.float64:
                 rows = due.all() if what == "a weight" else due.reshape(-1, *[1] * (gradient.ndim - 1))
-                bad = bad | (rows & representable(reference, subject.dtype) & ~gradient.cpu().isfinite())
+                bad = bad | (rows & case.representable(reference) & ~gradient.cpu().isfinite())
             if bad.any():
                 count = int(bad.sum())
                 yield Violation(float(count), 0, f"the gradient of {name} for {what} is not finite on {count} elements")

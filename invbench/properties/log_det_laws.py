@@ -12,7 +12,7 @@ from invbench.properties.case import Case
 from invbench.properties.conditioning import SLACK, log_det_spread, magnitude, unit_roundoff
 from invbench.properties.law import Violation, law
 from invbench.properties.subject import Subject
-from invbench.properties.verdict import beyond_rounding, representable
+from invbench.properties.verdict import beyond_rounding
 
 COARSE = 1e-3  # in units of the data
 ROWS = 64  # of a layer, for Jacobians
@@ -77,7 +77,7 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation]:
             + log_det_spread(twin, wide, cond, u * scale, True)
             + log_det_spread(twin, x, cond, u * (magnitude(twin, x) + 1), False)
         )
-        valid = representable(wide, subject.dtype)
+        valid = case.representable(wide)
         if not subject.elementwise:
             valid = valid.flatten(1).all(1) & (u * scale < COARSE)
         error = (forward + backward).cpu().double().abs()

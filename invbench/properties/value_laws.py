@@ -11,7 +11,7 @@ from invbench.properties.case import Case
 from invbench.properties.conditioning import magnitude, rounding_scale, unit_roundoff, value_spread
 from invbench.properties.law import Violation, law
 from invbench.properties.subject import Subject
-from invbench.properties.verdict import beyond_rounding, per_row, representable
+from invbench.properties.verdict import beyond_rounding, per_row
 
 EXTREMES = (7, 14, 30, 100)  # powers of 2 that the condition is set to
 
@@ -29,7 +29,7 @@ def round_trip(case: Case, inverse_first: bool, what: str) -> Iterator[Violation
         natural = u * (magnitude(subject, x) + 1)
         # the way back rounds as well: its own scale at the middle point
         unit = natural + moved + u * rounding_scale(twin, wide, cond, u, not inverse_first)
-        valid = representable(case.exact(inverse_first)[0], subject.dtype) & representable(x, subject.dtype)
+        valid = case.representable(case.exact(inverse_first)[0]) & case.representable(x)
         error = magnitude(subject, returned.cpu().double() - x)
     yield from beyond_rounding(error, unit, per_row(valid, subject.elementwise), what, natural)
 
@@ -64,7 +64,7 @@ def accuracy(subject: Subject, case: Case) -> Iterator[Violation]:
     for inverse, what in ((False, "forward"), (True, "inverse")):
         exact, _ = case.exact(inverse)
         error = magnitude(subject, case.ours(inverse)[0].cpu().double() - exact)
-        valid = per_row(representable(exact, subject.dtype), subject.elementwise)
+        valid = per_row(case.representable(exact), subject.elementwise)
         yield from beyond_rounding(error, u * case.scale(inverse), valid, what)
 
 
@@ -96,8 +96,8 @@ def _missing(case: Case, inverse: bool) -> Tensor:
     if case.subject.dtype == torch.float64:
         return torch.zeros_like(case.exact(inverse)[0], dtype=torch.bool)
     (exact, exact_log), (value, log_det) = case.exact(inverse), (v.cpu() for v in case.ours(inverse))
-    due = representable(exact, case.subject.dtype)
-    due = due & _per_element(representable(exact_log, case.subject.dtype), value)
+    due = case.representable(exact)
+    due = due & _per_element(case.representable(exact_log), value)
     return due & ~(value.isfinite() & _per_element(log_det, value).isfinite())
 
 

@@ -10,14 +10,9 @@ from torch import Tensor
 from invbench.properties.conditioning import SLACK
 from invbench.properties.law import Violation
 
-__all__ = ["LOST", "beyond_rounding", "per_row", "representable"]
+__all__ = ["LOST", "beyond_rounding", "per_row"]
 
 LOST = 1e4  # a sound round trip that loses more than this many u is reported as ill-conditioned
-
-
-def representable(v: Tensor, dtype: torch.dtype) -> Tensor:
-    """Exact values that ``dtype`` can hold with room for an intermediate factor of four."""
-    return v.isfinite() & (v.abs() <= torch.finfo(dtype).max / 4)
 
 
 def per_row(valid: Tensor, elementwise: bool) -> Tensor:
