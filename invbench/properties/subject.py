@@ -126,7 +126,8 @@ class Subject:
     def reweighted(self, pattern: str, log2_scale: int, seed: int) -> Subject:
         """The subject with other weights: one that is sound only at initialisation is not sound, since training moves them.
 
-        ``scaled``: w·2^k. ``noise``: w + 2^k·N(0, 1)/√fan_in. ``saturated``: 2^k·(±1 + N(0, 0.01))/√fan_in, since a matrix of signs alone may be singular. Buffers stay. ``initial``: itself.
+        ``scaled``: w·2^k. ``noise``: w + 2^k·N(0, 1)/√fan_in. ``saturated``: 2^k·(±1 + N(0, 0.01))/√fan_in, since a matrix of signs
+        alone may be singular. Buffers stay. ``initial``: itself.
         """
         free = [p for p in self.module.parameters() if p.requires_grad and p.is_floating_point()]
         if pattern == "initial" or not free:
