@@ -54,12 +54,16 @@ class SumOfSquares(Design):
         return FLOOR + first * first + second * second
 
     def _log_slope(self, x: Tensor, a: tuple[Tensor, ...]) -> Tensor:
-        """log p, with p scaled by its size before it is squared: x⁴ leaves float32 from 2³¹ on, its logarithm does not."""
-        first = (a[2] * x + a[1]) * x + a[0]
-        second = (a[5] * x + a[4]) * x + a[3]
-        size = torch.maximum(torch.maximum(first.abs(), second.abs()), torch.ones_like(x)).detach()
-        first, second = first / size, second / size
-        return 2 * torch.log(size) + torch.log(FLOOR / size / size + first * first + second * second)
+        """log p = 4·log s + log(p/s⁴), s = max(|x|, 1), and p/s⁴ scaled by its size before it is squared: x² leaves float32 from 2⁶⁴
+        on, x⁴ from 2³² on, their logarithms do not. s and the size cancel, so they carry no gradient."""
+        s = x.abs().clamp(min=1).detach()
+        unit, inverse = x / s, 1 / s
+        first = (a[2] * unit + a[1] * inverse) * unit + a[0] * inverse * inverse
+        second = (a[5] * unit + a[4] * inverse) * unit + a[3] * inverse * inverse
+        least = (inverse * inverse).clamp(min=torch.finfo(x.dtype).tiny)
+        size = torch.maximum(torch.maximum(first.abs(), second.abs()), least).detach()
+        first, second, rest = first / size, second / size, inverse * inverse / size
+        return 4 * torch.log(s) + 2 * torch.log(size) + torch.log(FLOOR * rest * rest + first * first + second * second)
 
     def _integral(self, x: Tensor, a: tuple[Tensor, ...]) -> Tensor:
         total = torch.zeros_like(x)
