@@ -54,9 +54,11 @@ class SumOfSquares(Design):
         return FLOOR + first * first + second * second
 
     def _log_slope(self, x: Tensor, a: tuple[Tensor, ...]) -> Tensor:
-        """log p = 4·log s + log(p/s⁴), s = max(|x|, 1), and p/s⁴ scaled by its size before it is squared: x² leaves float32 from 2⁶⁴
-        on, x⁴ from 2³² on, their logarithms do not. s and the size cancel, so they carry no gradient."""
-        s = x.abs().clamp(min=1).detach()
+        """log p = 4·log s + log(p/s⁴), s = |x| where a quadratic overflows and 1 elsewhere, and p/s⁴ scaled by its size before it is
+        squared: x² leaves float32 from 2⁶⁴ on, x⁴ from 2³² on, their logarithms do not. s and the size carry no gradient: they cancel."""
+        with torch.no_grad():
+            overflows = ~(((a[2] * x + a[1]) * x).isfinite() & ((a[5] * x + a[4]) * x).isfinite())
+            s = torch.where(overflows & x.isfinite(), x.abs(), torch.ones_like(x))
         unit, inverse = x / s, 1 / s
         first = (a[2] * unit + a[1] * inverse) * unit + a[0] * inverse * inverse
         second = (a[5] * unit + a[4] * inverse) * unit + a[3] * inverse * inverse
