@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -12,6 +12,10 @@ from rich.table import Table as RichTable
 from invbench.console import JsonFlag, err, out, print_json
 from invbench.errors import UsageError
 from invbench.listing import KINDS, listed
+
+if TYPE_CHECKING:
+    from invbench.properties import Report
+    from invbench.targets import Target
 
 __all__ = ["check", "list_", "replay"]
 
@@ -81,19 +85,15 @@ def check(
         raise typer.Exit(1)
 
 
-def _save(results: Path, target: object, report: object) -> list[Path]:
+def _save(results: Path, target: Target, report: Report) -> list[Path]:
     from invbench.conditions.recipe import Recipe
     from invbench.properties.counterexample import save_counterexample
 
-    paths = []
-    for f in report.failures:  # type: ignore[attr-defined]
+    paths, options = [], (report.measures["dtype"], report.measures["device"])
+    for f in report.failures:
         if f.breaks_soundness and f.recipe:
             try:
-                measures = report.measures  # type: ignore[attr-defined]
-                recipe = Recipe(**f.recipe)
-                paths.append(
-                    save_counterexample(results, target, f.property, recipe, measures["dtype"], measures["device"])  # type: ignore[arg-type]
-                )
+                paths.append(save_counterexample(results, target, f.property, Recipe(**f.recipe), *options))
             except ValueError as error:
                 err.print(f"{f.property}: not saved, {escape(str(error))}")
     return paths

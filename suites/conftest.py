@@ -132,8 +132,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             from invbench.properties.counterexample import save_counterexample
 
             options = item.config.getoption("dtype"), item.config.getoption("device")
-            path = save_counterexample(Path(folder), *broken, *options)
-            report.sections.append(("invbench", f"invbench replay {path}"))
+            try:
+                text = f"invbench replay {save_counterexample(Path(folder), *broken, *options)}"
+            except ValueError as error:  # it does not show again
+                text = f"no counterexample saved: {error}"
+            report.sections.append(("invbench", text))
     return report
 
 
@@ -194,6 +197,19 @@ def obey_sweep(dtype: str, device: str, obey: Callable[[Target, str, Recipe], No
             obey(target, law, recipe)
 
     return judge
+
+
+@pytest.fixture(scope="session")
+def replay_known(dtype: str, device: str) -> Callable[[Target, Known], None]:
+    """A listed failure is replayed from its recipe: an expected failure, or stale and an error when it no longer fails."""
+    from invbench.testing import violations
+
+    def replay(target: Target, known: Known) -> None:
+        if not violations(target, known.property, dtype, device, Recipe(**known.recipe)):
+            pytest.fail(f"stale entry: {known.target} no longer breaks {known.property}; remove it", pytrace=False)
+        pytest.xfail(known.reason)
+
+    return replay
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 
-from invbench.conditions.recipe import Recipe
 from invbench.properties.sweep import recipes
-from invbench.testing import violations
 
 KIND = "layer"
 
@@ -36,8 +33,5 @@ def test_layer_can(target, law, report):
 test_layer_can.laws = ("capability", ("few",))
 
 
-def test_known_failure_is_still_there(target, known, dtype, device):
-    """A listed failure is replayed from its recipe; an entry that no longer fails is stale."""
-    if not violations(target, known.property, dtype, device, Recipe(**known.recipe)):
-        pytest.fail(f"stale entry: {known.target} no longer breaks {known.property}; remove it", pytrace=False)
-    pytest.xfail(known.reason)
+def test_known_failure_is_still_there(target, known, replay_known):
+    replay_known(target, known)

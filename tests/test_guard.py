@@ -139,3 +139,30 @@ def test_the_reason_of_a_crash_names_the_subjects_line():
     (violation,) = judge_case(LAWS["round-trip-x"], Case.of(Recipe(rows=2), subject))
     assert "SystemExit: leaving" in violation.message
     assert "test_guard.py" in violation.message
+
+
+def test_code_that_catches_every_exception_is_ended_all_the_same():
+    def stubborn():
+        with guarded(0.05):
+            while True:
+                try:
+                    while True:
+                        pass
+                except Exception:
+                    continue
+
+    with pytest.raises(TookTooLong):
+        stubborn()
+
+
+class InfinityBeside(c.Exp):
+    """A row of 1e30 turns the others into Inf, which is not NaN."""
+
+    def forward(self, x, params):
+        y, log_slope = super().forward(x, params)
+        return y + torch.where((x == 1e30).any(), torch.inf, 0.0).to(x), log_slope
+
+
+def test_infinity_that_spreads_over_rows_is_found():
+    found = check(target_of(InfinityBeside), budget="smoke", properties=["row-independence"]).failures
+    assert [f.kind for f in found] == ["defect"]

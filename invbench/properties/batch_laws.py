@@ -14,7 +14,7 @@ from invbench.properties.conduct_laws import DIRECTIONS, same_bits
 from invbench.properties.law import Violation, law
 from invbench.properties.log_det_laws import jacobian
 from invbench.properties.subject import Subject
-from invbench.properties.verdict import beyond_rounding
+from invbench.properties.verdict import beyond_rounding, per_row
 
 POISONS = (torch.nan, 1e30)
 SIZES = (1, 2, 7)
@@ -30,12 +30,11 @@ def _units(case: Case) -> Iterator[tuple[str, Tensor, Tensor, Tensor, Tensor]]:
 
 def _differs(case: Case, got: tuple[Tensor, Tensor], unit: tuple[Tensor, ...], what: str) -> Iterator[Violation]:
     value, log_det, of_value, of_log = unit
-    finite = value.isfinite() & got[0].isfinite()
-    valid = finite if case.subject.elementwise else finite.flatten(1).all(1)
+    valid = per_row(value.isfinite(), case.subject.elementwise).cpu()  # where the plain call is finite, this must be
     error = magnitude(case.subject, (got[0] - value).cpu().double())
-    yield from beyond_rounding(error, of_value, valid.cpu(), what)
-    both = (log_det.isfinite() & got[1].isfinite()).cpu()
-    yield from beyond_rounding((got[1] - log_det).cpu().double().abs(), of_log, both, f"log_det of {what}")
+    yield from beyond_rounding(error, of_value, valid, what)
+    error = (got[1] - log_det).cpu().double().abs()
+    yield from beyond_rounding(error, of_log, log_det.isfinite().cpu(), f"log_det of {what}")
     if not torch.equal(value.isnan(), got[0].isnan()):
         yield Violation(1, 0, f"{what} has NaN elsewhere")
 

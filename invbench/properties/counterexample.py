@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import re
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from invbench.conditions.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
 from invbench.errors import UsageError
 from invbench.paths import write_atomically
 from invbench.properties.case import Case
+from invbench.properties.check import parse_dtype
 from invbench.properties.judge import judge_case
 from invbench.properties.law import LAWS, Law, Violation
 from invbench.properties.reduce import minimal
@@ -29,7 +30,6 @@ from invbench.targets import Target, resolve
 __all__ = ["Counterexample", "read", "replay", "save_counterexample"]
 
 FORMAT, LARGEST = 1, 64 * 2**20  # bytes of a file that is read
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Counterexample(BaseModel):
@@ -59,7 +59,7 @@ def save_counterexample(
     ``case.json``; ``tensors.safetensors`` (x and cond, smallest; worst_x and worst_cond, the row that the first violation names);
     ``weights.safetensors``; ``snippet.py``. Raises ``ValueError`` when the recipe does not break the law.
     """
-    case = Case.of(recipe, subject_of(target, DTYPES[dtype], device))
+    case = Case.of(recipe, subject_of(target, parse_dtype(dtype), device))
     worst = max(judge_case(LAWS[law], case), key=lambda v: (v.kind != "ill-conditioned", v.value), default=None)
     if worst is None:
         raise ValueError(f"{target.name} does not break {law} on this recipe")
@@ -115,8 +115,9 @@ def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[st
     try:
         record = Counterexample.model_validate_json(_bytes(folder / "case.json"))
         recipe = record.recipe
-        known = recipe.get("pattern") in PATTERNS and recipe.get("cond_pattern") in CONDITION_PATTERNS
-        if record.format != FORMAT or record.property not in LAWS or not known or recipe.get("weights") not in WEIGHTS:
+        known = set(recipe) == {f.name for f in fields(Recipe)} and recipe["weights"] in WEIGHTS
+        known = known and recipe["pattern"] in PATTERNS and recipe["cond_pattern"] in CONDITION_PATTERNS
+        if record.format != FORMAT or record.property not in LAWS or not known:
             raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
         return record, load(_bytes(folder / "tensors.safetensors")), load(_bytes(folder / "weights.safetensors"))
     except (ValidationError, SafetensorError) as error:
@@ -135,15 +136,20 @@ def replay(folder: Path, target: str | None = None) -> tuple[Counterexample, Tar
             f"the case is about {record.target!r}, which is a file; say so: invbench replay {folder} --target {record.target}"
         )
     found = resolve(target or record.target, (record.target_kind,))
-    subject = subject_of(found, DTYPES[record.dtype], record.device)
-    try:
-        subject.module.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        raise UsageError(f"{folder}: the weights do not fit {found.name}: {str(error).splitlines()[0]}") from None
+    subject = subject_of(found, parse_dtype(record.dtype), record.device)
     if "x" not in tensors or tuple(tensors["x"].shape[1:]) != tuple(subject.event_shape):
         raise UsageError(f"{folder}: its x does not have the event shape {subject.event_shape} of {found.name}")
+    try:
+        missing, unexpected = subject.module.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise UsageError(f"{folder}: the weights do not fit {found.name}: {str(error).splitlines()[0]}") from None
+    lost = [name for name in missing if subject.module.state_dict()[name].numel()]  # empty ones are not saved
+    if lost or unexpected:
+        raise UsageError(
+            f"{folder}: the weights do not fit {found.name}: {', '.join([*lost, *unexpected][:3])} missing or unknown"
+        )
     cond = None if "cond" not in tensors else tensors["cond"].to(subject.device)
-    fields: dict[str, Any] = dict(record.recipe)
-    case = Case(subject, Recipe(**fields), tensors["x"].to(subject.device), cond)
+    recipe: dict[str, Any] = dict(record.recipe)
+    case = Case(subject, Recipe(**recipe), tensors["x"].to(subject.device), cond)
     law: Law = LAWS[record.property]
     return record, found, judge_case(law, case) if law.applies(subject) else []

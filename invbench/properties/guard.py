@@ -15,8 +15,8 @@ __all__ = ["LIMIT", "TookTooLong", "guarded", "origin_of"]
 LIMIT = 60.0  # seconds for one law on one case
 
 
-class TookTooLong(Exception):
-    """A call did not come back within the limit."""
+class TookTooLong(BaseException):
+    """A call did not come back within the limit. Not an ``Exception``, which the code that hangs may catch."""
 
 
 @contextlib.contextmanager
@@ -36,12 +36,13 @@ def guarded(limit: float = LIMIT) -> Iterator[None]:
             yield
             return
         before = signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, limit)
+        others = signal.setitimer(signal.ITIMER_REAL, limit)  # a timer of pytest-timeout, say
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *others)
 
 
 def origin_of(error: BaseException) -> str:

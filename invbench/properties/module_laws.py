@@ -69,23 +69,29 @@ def half_precision(subject: Subject, case: Case) -> Iterator[Violation]:
     rounded weights, finite where the exact result is representable, and of the dtype that went in. A layer that raises in a narrow
     type does not support it, which is the law ``half-supported``."""
     for half in HALVES:
-        narrow = Case.of(replace(case.recipe, rows=min(128, case.recipe.rows)), subject.as_type(half, "cpu"))
+        narrow = _narrow(subject, case, half)
+        try:
+            for inverse in (False, True):
+                narrow.ours(inverse)
+        except Exception:
+            continue
         for name in ("dtype", "accuracy", "finite"):
-            try:
-                found = list(LAWS[name].check(narrow.subject, narrow))
-            except Exception:
-                break
-            yield from (replace(v, message=f"in {half}: {v.message}") for v in found)
+            for violation in LAWS[name].check(narrow.subject, narrow):
+                yield replace(violation, message=f"in {half}: {violation.message}")
 
 
 @law("half-supported", severity="capability", needs=("wider", "on-cpu"), scope="few")
 def half_supported(subject: Subject, case: Case) -> Iterator[Violation]:
     """Both directions run in bfloat16 and float16."""
     for half in HALVES:
-        narrow = Case.of(replace(case.recipe, rows=2), subject.as_type(half, "cpu"))
+        narrow = _narrow(subject, case, half)
         for inverse in (False, True):
             narrow.ours(inverse)
     yield from ()
+
+
+def _narrow(subject: Subject, case: Case, half: torch.dtype) -> Case:
+    return Case.of(replace(case.recipe, rows=min(128, case.recipe.rows)), subject.as_type(half, "cpu"))
 
 
 @law("autocast", severity="capability", needs=("on-cpu",), scope="few")
