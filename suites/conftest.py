@@ -67,6 +67,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _laws(config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ...]) -> list[tuple[Target, str]]:
+    from invbench.adapters import of_library
     from invbench.properties import LAWS
     from invbench.registry import COUPLINGS, LAYERS
     from invbench.testing import applicable
@@ -79,7 +80,7 @@ def _laws(config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ..
     added = added_targets(config)[kind]
     if registry.broken:
         raise pytest.UsageError(f"plugin {registry.broken[0][0]} cannot be imported: {registry.broken[0][1]}")
-    targets = {t.name: t for t in [resolve(n, (kind,)) for n in registry] + added}
+    targets = {t.name: t for t in [resolve(n, (kind,)) for n in registry if not of_library(n)] + added}
     return [(t, n) for t in targets.values() for n in applicable(t, severity, scopes) if n in chosen]
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 from torch.distributions import transforms
 
 import invbench
-from invbench.adapters import LIBRARIES, installed
+from invbench.adapters import LIBRARIES, installed, of_library
+from invbench.bench.run import builtin_entries
 from invbench.errors import UsageError
 from invbench.properties import check
-from invbench.registry import LAYERS
+from invbench.registry import COUPLINGS, LAYERS
 from invbench.targets import resolve, resolve_all
+
+from .faults import couplings
+
+BESIDE = Path(__file__).resolve().parent.parent
 
 
 class Scale(nn.Module):
@@ -81,6 +90,29 @@ def test_a_library_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setitem(LIBRARIES, "nowhere", "nowhere")
     with pytest.raises(UsageError, match=r"invbench\[libraries\]"):
         resolve("nowhere/rq", ("layer",))
+
+
+def test_a_loaded_library_does_not_join_the_leaderboard_by_itself():
+    class Theirs(couplings.Exp):
+        pass
+
+    Theirs.__module__ = "invbench.adapters.zuko"
+    before = builtin_entries()
+    invbench.coupling("zuko/theirs")(Theirs)
+    try:
+        assert builtin_entries() == before
+        assert of_library("zuko/theirs") and not of_library("affine")
+    finally:
+        del COUPLINGS._items["zuko/theirs"]
+
+
+@pytest.mark.skipif("nflows" not in installed(), reason="nflows is not installed")
+def test_the_suites_test_the_named_layer_of_a_library_only(tmp_path):
+    suites = next(p for p in (BESIDE / "suites", Path(invbench.__file__).parent / "suites") if p.is_dir())
+    command = [sys.executable, "-m", "pytest", "-q", "--co", "-p", "no:cacheprovider", suites / "test_layers.py", "--layer", "nflows/actnorm"]  # fmt: skip
+    done = subprocess.run([str(c) for c in command], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert "nflows/actnorm-round-trip-x" in done.stdout, done.stdout + done.stderr
+    assert "nflows/lu-linear" not in done.stdout
 
 
 @pytest.mark.skipif("nflows" not in installed(), reason="nflows is not installed")

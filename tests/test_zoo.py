@@ -265,3 +265,25 @@ def test_options_change_the_design_and_keep_it_invertible(spec, uniform):
 def test_impossible_options_are_refused_and_named(spec):
     with pytest.raises(UsageError, match=spec.partition("(")[2].partition("=")[0]):
         resolve(spec)
+
+
+@pytest.mark.parametrize("x", [1.6e19, -1e13, 1e30])
+def test_log_slope_of_the_polynomial_outlives_its_value(x):
+    """x² leaves float32 from 2⁶⁴ on; with zero parameters the slope is 1 however large x is."""
+    design = COUPLINGS["sum-of-squares"].obj()
+    params = torch.full((7, 1), 0.5)
+    ours, exact = (design(torch.tensor([x], dtype=p.dtype), p)[1] for p in (params, params.double()))
+    assert torch.allclose(ours.double(), exact, rtol=1e-5)
+    assert design(torch.tensor([x]), torch.zeros(7, 1))[1].abs() < 1e-5
+
+
+def test_the_network_keeps_its_gradient_where_breakpoints_coincide():
+    """Saturated heads: equal breakpoints, N = 0 at one of them; against central differences."""
+    design, steps = COUPLINGS["monotone-network"].obj(), 1e-6 * torch.eye(14).double()
+    raw = [-4.0, -4, -4, -4, 4, 4, 4, -4, -4, -4, -4, 4, 4, 4]
+    params = torch.tensor(raw).double()[:, None].requires_grad_()
+    x = torch.tensor([1.6122322082519531]).double()
+    design(x, params)[0].sum().backward()
+    with torch.no_grad():
+        moved = [(design(x, params + s[:, None])[0] - design(x, params - s[:, None])[0]) / 2e-6 for s in steps]
+    assert torch.allclose(params.grad[:, 0], torch.cat(moved), atol=1e-4)

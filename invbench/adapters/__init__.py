@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from invbench.adapters.generic import Adapted, AdaptedTransform, adapt
 from invbench.errors import UsageError
 
-__all__ = ["LIBRARIES", "Adapted", "AdaptedTransform", "adapt", "installed", "load_library"]
+__all__ = ["LIBRARIES", "Adapted", "AdaptedTransform", "adapt", "installed", "load_library", "of_library"]
 
 # prefix of the names -> distribution on the package index
 LIBRARIES = {
@@ -19,6 +19,11 @@ LIBRARIES = {
     "pyro": "pyro-ppl",
     "glasflow": "glasflow",
 }
+
+
+def of_library(name: str) -> bool:
+    """Is this the name of another library's layer or coupling? Those are tested when asked for, never because they are there."""
+    return name.partition("/")[0] in LIBRARIES
 
 
 def installed() -> dict[str, str]:

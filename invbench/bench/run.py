@@ -63,7 +63,7 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
 
 def builtin_entries(trained: bool = False) -> list[str]:
     """Names of the couplings that ship with invbench; with ``trained``, of those whose super-resolution weights ship too."""
-    names = [name for name, entry in COUPLINGS.items() if entry.obj.__module__.startswith("invbench.")]
+    names = [name for name, entry in COUPLINGS.items() if entry.obj.__module__.startswith("invbench.couplings.")]
     return [name for name in names if not trained or find_weights("srflow", resolve_all(name)[0], "mini", 0)]
 
 
