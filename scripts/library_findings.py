@@ -7,6 +7,7 @@ Needs pip install '.[libraries]'. Writes findings.csv (one row per target, law a
 from __future__ import annotations
 
 import platform
+import re
 import time
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ import pandas as pd
 import torch
 import typer
 
-from invbench.adapters import installed, load_library
+from invbench.adapters import installed, load_library, of_library
 from invbench.bench.store import write_atomically
 from invbench.console import err, progress_bar
 from invbench.properties import LAWS, Report, check
@@ -42,15 +43,16 @@ PLAIN = {
     "stateless": "the result depends on earlier calls",
     "untouched": "a channel that should pass through is changed",
 }
+PLACE = re.compile(r"/\S*/site-packages/")  # of this machine
 SHORT = {"defect": "D", "crash": "X", "ill-conditioned": "i"}
 
 
-def sentences(report: Report) -> list[str]:
+def sentences(report: Report, budget: str) -> list[str]:
     """One line per finding; an exception that several laws meet is one finding."""
     lines: dict[str, tuple[list[str], str]] = {}
     for f in report.failures:
         if f.breaks_soundness:
-            message = " ".join(f.message.split())[:240]
+            message = PLACE.sub("", " ".join(f.message.split()))[:240]
             what = (
                 "raises an exception"
                 if f.kind == "crash"
@@ -58,7 +60,7 @@ def sentences(report: Report) -> list[str]:
             )
             key = message if f.kind == "crash" else f"{f.property} {message}"
             lines.setdefault(key, ([], f"{what}. {message}"))[0].append(f.property)
-    show = f"`invbench check {report.target}`"
+    show = f"`invbench check {report.target} --budget {budget}`"
     return [f"- **{report.target}** ({', '.join(laws)}): {text} — {show}" for laws, text in lines.values()]
 
 
@@ -71,7 +73,7 @@ def main(
     versions = installed()
     for library in only.split(",") if only else versions:
         load_library(library)
-    names = [n for registry in (LAYERS, COUPLINGS) for n in registry if n.partition("/")[0] in versions and "/" in n]
+    names = [n for registry in (LAYERS, COUPLINGS) for n in registry if of_library(n)]
     reports: list[Report] = []
     with progress_bar() as bar:
         task = bar.add_task("checking", total=len(names))
@@ -80,7 +82,7 @@ def main(
             reports.append(check(resolve(name, ("layer", "coupling")), budget=budget))
             bar.advance(task)
     rows = [
-        {"target": r.target, "property": f.property, "severity": f.severity, "kind": f.kind, "value": f.value, "bound": f.bound, "message": f.message}
+        {"target": r.target, "property": f.property, "severity": f.severity, "kind": f.kind, "value": f.value, "bound": f.bound, "message": PLACE.sub("", f.message)}
         for r in reports
         for f in r.failures
     ]  # fmt: skip
@@ -91,7 +93,7 @@ def main(
     )
     write_atomically(output / "findings.csv", table.to_csv(index=False).encode())
     write_atomically(output / "verdicts.md", verdicts(reports, table, note).encode())
-    write_atomically(output / "findings.md", findings(reports, note).encode())
+    write_atomically(output / "findings.md", findings(reports, budget, note).encode())
     err.print(f"{sum(r.sound for r in reports)} of {len(reports)} sound; {output}")
 
 
@@ -111,8 +113,8 @@ def verdicts(reports: list[Report], table: pd.DataFrame, note: str) -> str:
     return f"{cells.to_markdown()}\n\n{key} Never counted against soundness: {', '.join(capability)}.\n\n{note}\n"
 
 
-def findings(reports: list[Report], note: str) -> str:
-    lines = [line for r in reports for line in sentences(r)]
+def findings(reports: list[Report], budget: str, note: str) -> str:
+    lines = [line for r in reports for line in sentences(r, budget)]
     return "\n".join(lines) + f"\n\n{note}\n"
 
 
