@@ -81,11 +81,12 @@ def main(
             bar.update(task, description=name)
             reports.append(check(resolve(name, ("layer", "coupling")), budget=budget))
             bar.advance(task)
+    shown = ("property", "severity", "kind", "value", "bound")
     rows = [
-        {"target": r.target, "property": f.property, "severity": f.severity, "kind": f.kind, "value": f.value, "bound": f.bound, "message": PLACE.sub("", f.message)}
+        {"target": r.target, **{name: getattr(f, name) for name in shown}, "message": PLACE.sub("", f.message)}
         for r in reports
         for f in r.failures
-    ]  # fmt: skip
+    ]
     table = pd.DataFrame(rows)
     note = (
         f"{time.strftime('%Y-%m-%d')}, `python scripts/library_findings.py --budget {budget}`, float32, CPU; Python {platform.python_version()}, "
