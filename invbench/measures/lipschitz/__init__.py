@@ -1,0 +1,39 @@
+"""How far a layer or a flow can stretch: found from below (L0), estimated (E), certified from above (U1, U2, U3).
+
+====  ==========================================================================  =====================================
+tier  what                                                                        where
+====  ==========================================================================  =====================================
+L0    ‖Jv‖/‖v‖ at a point, with the witness; difference quotients; exp(−logdet/D)  ``golub_kahan``, ``witness``
+E     10·sqrt(2/π)·max ‖Jω‖ over r probes, failing with probability ≤ 10^−r       ``golub_kahan.gaussian_estimate``
+U1    constants of the architecture                                               ``certified``
+U2    per layer over a box of inputs and conditions, by intervals                 ``interval``, ``parameter_box``, ``certified``
+U3    product over depth, usually vacuous, and then said so                       ``certified.certify_flow``
+====  ==========================================================================  =====================================
+"""
+
+from invbench.measures.lipschitz.blocks import additive_stretch, block_norm
+from invbench.measures.lipschitz.certified import Certificate, DepthBound, certify_flow, certify_layer
+from invbench.measures.lipschitz.golub_kahan import gaussian_estimate, largest_stretch
+from invbench.measures.lipschitz.interval import Interval, Unsupported
+from invbench.measures.lipschitz.linear_map import LinearMap, decoder, encoder, full_jacobian
+from invbench.measures.lipschitz.witness import Witness, difference_quotient, volume_bound
+
+__all__ = [
+    "Certificate",
+    "DepthBound",
+    "Interval",
+    "LinearMap",
+    "Unsupported",
+    "Witness",
+    "additive_stretch",
+    "block_norm",
+    "certify_flow",
+    "certify_layer",
+    "decoder",
+    "difference_quotient",
+    "encoder",
+    "full_jacobian",
+    "gaussian_estimate",
+    "largest_stretch",
+    "volume_bound",
+]
