@@ -48,10 +48,14 @@ class ConditionalFlow(nn.Module):
         """g_θ(y), as the couplings see it and as the OOD score uses it."""
         return self.encoder(y)
 
+    def conditions(self, y: Tensor) -> Resized:
+        """g_θ(y) at the resolution of any layer: ``conditions(y).like(h)``."""
+        return Resized(self.features(y))
+
     def encode(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], Tensor]:
         """Data → noise: (latents, log_det of shape (B,))."""
         h = x if self._base is None else x - self._base(y)
-        cond = Resized(self.features(y))
+        cond = self.conditions(y)
         latents, log_det = [], x.new_zeros(x.shape[0])
         for layer in self.layers.values():
             if isinstance(layer, Split):
@@ -69,7 +73,7 @@ class ConditionalFlow(nn.Module):
 
     def trace(self, latents: list[Tensor], y: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Decode step by step: (layer name, its output) from noise to data; the last one is x."""
-        cond = Resized(self.features(y))
+        cond = self.conditions(y)
         *waiting, h = latents
         yield "latent", h
         layer: Any

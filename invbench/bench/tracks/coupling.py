@@ -46,7 +46,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     }
     return [
         CellSpec(case="soundness", settings={"budget": options.size.check, "corpus": CORPUS_VERSION}, **shared),
-        CellSpec(case="slopes", settings={"rows": ROWS, "recipes": len(CORPUS)}, **shared),
+        CellSpec(case="slopes", settings={"rows": ROWS, "recipes": len(CORPUS), "bounds": 1}, **shared),
         CellSpec(
             case="speed",
             settings={
@@ -76,6 +76,9 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
     """Slopes, displacement, tails, magnitude gain, conditioning and backward error over the corpus.
 
     κ = max over elements of |y|/(c′·|x|), the elementwise form of σmax(J⁻¹)·‖y‖/‖x‖ (numerics.md, section 4), for |x| ≥ 2⁻¹⁰.
+    ``inv_lipschitz_upper``: 1/inf c′ over all x and every parameter set of the corpus, by the design's ``slope_bounds`` (tier U2: exact for
+    these parameters); 1/s_l of its ``slope_range`` where it declares no bounds (U1), None where neither is known. ``…_architecture`` is the
+    latter for all parameters. Never below ``inv_lipschitz_lower``, or the cell fails: the design then declares wrong bounds.
     Backward error in u: |c(ĉ⁻¹(y)) − y| / (u·(|y| + |c(0)| + 1) + spread), c in float64 and ĉ⁻¹ in the dtype, spread the change of c
     when x̂ moves by u·(|x̂| + 1): a spike narrower than that shows in no slope at x̂. The ones are the scale of the data.
     """
@@ -84,6 +87,7 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
     twin = subject.twin()
     low, high, kappa, backward, gain, tails = math.inf, 0.0, 0.0, 0.0, 0.0, 1.0
     displaced: list[Tensor] = []
+    flattest = math.inf
     for recipe in CORPUS:
         case = Case.of(recipe, subject)
         x, cond = case.double()
@@ -103,10 +107,15 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
             unit = u * (x.abs() + shift + 1) + moved
             backward = max(backward, ((again - x).abs() / unit).nan_to_num(nan=math.inf).max().item())
             displaced.append(_displacement(twin, cond))
+            assert cond is not None
+            flattest = min(flattest, _certified_low(twin, cond))
         tails = max(tails, tail_slope_ratio(subject, case))
     declared = subject.declared.get("displacement")
     slope_range = subject.declared.get("slope_range")
     measured = torch.cat(displaced).max().item()
+    upper, tier = _upper(flattest, slope_range)
+    if upper is not None and 1 / low > upper * (1 + 1e-6):
+        raise ValueError(f"slope {low:.6g} was measured, and the declared bounds say at least {1 / upper:.6g} ({tier})")
     measures = {
         "slope_lo": low,
         "slope_hi": high,
@@ -119,9 +128,30 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
         "backward_error_u": backward,
         "magnitude_gain": gain,
         "inv_lipschitz_lower": 1 / low if low > 0 else math.inf,
-        "inv_lipschitz_upper": None if slope_range is None else 1 / slope_range[0] if slope_range[0] > 0 else math.inf,
+        "inv_lipschitz_upper": upper,
+        "inv_lipschitz_tier": tier,
+        "inv_lipschitz_upper_architecture": _reciprocal(slope_range[0]) if slope_range else None,
     }
     return Measured(measures)
+
+
+def _certified_low(twin: Subject, cond: Tensor) -> float:
+    """inf c′ over all x for these parameter sets, NaN where the design states no ``slope_bounds``."""
+    bounds = getattr(twin.module, "slope_bounds", None)
+    if not callable(bounds):
+        return math.nan
+    return float(bounds(cond.movedim(1, 0))[0].double().min())
+
+
+def _reciprocal(slope: float) -> float:
+    return 1 / slope if slope > 0 else math.inf
+
+
+def _upper(flattest: float, slope_range: tuple[float, float] | None) -> tuple[float | None, str]:
+    """(upper bound on 1/c′ over the corpus, its tier)."""
+    if not math.isnan(flattest):
+        return _reciprocal(flattest) * (1 + 1e-9), "U2"
+    return (None, "none") if slope_range is None else (_reciprocal(slope_range[0]), "U1")
 
 
 def _displacement(twin: Subject, cond: Tensor | None) -> Tensor:

@@ -1,0 +1,140 @@
+"""How many digits survive a round trip, and how many the conditioning lets survive (numerics.md, section 4)."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from invbench.couplings.base import Elementwise
+from invbench.flows import ConditionalFlow
+from invbench.measures.lipschitz import decoder, encoder, largest_stretch
+
+__all__ = ["PRECISIONS", "Loss", "Precision", "coupling_loss", "flow_loss"]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A way to compute: weights and inputs in ``dtype``; under ``autocast`` some operations in that lower one. ``u``: unit roundoff of
+    the coarsest operation. ``device``: where it exists."""
+
+    dtype: torch.dtype
+    u: float
+    autocast: torch.dtype | None = None
+    tf32: bool = False
+    device: str = "any"
+
+    def context(self, device: str) -> AbstractContextManager[object]:
+        return nullcontext() if self.autocast is None else torch.autocast(device, dtype=self.autocast)
+
+
+def _roundoff(dtype: torch.dtype) -> float:
+    return torch.finfo(dtype).eps / 2
+
+
+PRECISIONS: dict[str, Precision] = {
+    "float64": Precision(torch.float64, _roundoff(torch.float64)),
+    "float32": Precision(torch.float32, _roundoff(torch.float32)),
+    "tf32": Precision(torch.float32, 2.0**-11, tf32=True, device="cuda"),
+    "bfloat16": Precision(torch.bfloat16, _roundoff(torch.bfloat16)),
+    "float16": Precision(torch.float16, _roundoff(torch.float16)),
+    "autocast-bfloat16": Precision(torch.float32, _roundoff(torch.bfloat16), torch.bfloat16),
+    "autocast-float16": Precision(torch.float32, _roundoff(torch.float16), torch.float16),
+}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Of one round trip x → y → x̂, norms over all elements of a row.
+
+    ``kappa`` = σmax(J⁻¹)·‖y‖/‖x‖, tier L0, in float64.  ``predicted`` = u·κ, what rounding y once may cost.
+    ``measured`` = ‖x̂ − x‖/‖x‖ in the precision; infinite when not finite.
+    ``T`` = ‖x̂ − x‖/(u·(‖x‖ + σmax(J⁻¹)·‖y‖)) and ``eta`` = ‖f(x̂) − y‖/(u·(‖y‖ + ‖J‖·‖x̂‖)) with f in float64: both are a small
+    multiple of the number of layers in sound code; a large κ with a small T is the design's.
+    """
+
+    kappa: float
+    predicted: float
+    measured: float
+    T: float
+    eta: float
+
+    @property
+    def digits(self) -> float:
+        """Decimal digits left, −log10 of the measured loss, at least 0; 17 for an exact round trip."""
+        return 17.0 if self.measured == 0 else max(0.0, -math.log10(self.measured)) if self.measured < math.inf else 0.0
+
+
+def _norm(v: Tensor) -> Tensor:
+    return v.double().flatten(1).norm(dim=1)
+
+
+def _losses(
+    u: float, x: Tensor, y: Tensor, back: Tensor, again: Tensor, inverse_stretch: Tensor, stretch: Tensor
+) -> list[Loss]:
+    size_x, size_y = _norm(x), _norm(y)
+    error, residual = _norm(back.double() - x.double()), _norm(again - y.double())
+    reach = size_x + inverse_stretch * size_y
+    rows = torch.stack(
+        (
+            inverse_stretch * size_y / size_x,
+            u * inverse_stretch * size_y / size_x,
+            error / size_x,
+            error / (u * reach),
+            residual / (u * (size_y + stretch * _norm(back))),
+        ),
+        1,
+    )
+    return [Loss(*row) for row in rows.nan_to_num(math.inf, math.inf).tolist()]
+
+
+@torch.no_grad()
+def coupling_loss(design: Elementwise, x: Tensor, params: Tensor, precision: Precision) -> list[Loss]:
+    """One ``Loss`` per row of x, (B, N), with params (n_params, B, N). Inputs are rounded to the precision first, so that only the
+    computation is judged. J is diagonal, so its norms are the extremes of the slopes."""
+    narrow = copy.deepcopy(design).to(precision.dtype)
+    wide = copy.deepcopy(design).double()
+    x, params = x.to(precision.dtype), params.to(precision.dtype)
+    with precision.context(x.device.type):
+        y, _ = narrow(x, params)
+        back, _ = narrow.inverse(y, params)
+    again, _ = wide(back.double(), params.double())
+    _, log_slope = wide(x.double(), params.double())
+    slopes = log_slope.exp()
+    return _losses(precision.u, x, y, back, again, 1 / slopes.amin(1), slopes.amax(1))
+
+
+def flow_loss(
+    flow: ConditionalFlow, x: Tensor, y: Tensor, names: list[str], products: int = 30
+) -> dict[str, list[Loss]]:
+    """precision → one ``Loss`` per row of x for the round trip data → latents → data of a flow in evaluation mode.
+
+    The latents play the part of y in ``Loss``. Norms of J and J⁻¹ by Golub–Kahan–Lanczos on the float64 twin, once for all precisions.
+    """
+    wide = copy.deepcopy(flow).double()
+    with torch.no_grad():
+        exact, _ = wide.encode(x.double(), y.double())
+    inverse, point = decoder(wide, exact, y.double())
+    inverse_stretch = largest_stretch(inverse, point, products).value
+    stretch = largest_stretch(encoder(wide, y.double()), x.double(), products).value
+    found: dict[str, list[Loss]] = {}
+    for name in names:
+        precision = PRECISIONS[name]
+        narrow: Callable[[Tensor], Tensor] | nn.Module = copy.deepcopy(flow).to(precision.dtype)
+        assert isinstance(narrow, ConditionalFlow)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision.tf32
+        xs, ys = x.to(precision.dtype), y.to(precision.dtype)
+        with torch.no_grad(), precision.context(x.device.type):
+            latents, _ = narrow.encode(xs, ys)
+            back = narrow.decode(latents, ys)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        with torch.no_grad():
+            again = torch.cat([z.flatten(1) for z in wide.encode(back.double(), ys.double())[0]], 1)
+        z = torch.cat([part.flatten(1) for part in latents], 1)
+        found[name] = _losses(precision.u, xs, z, back, again, inverse_stretch, stretch)
+    return found
