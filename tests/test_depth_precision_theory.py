@@ -88,7 +88,8 @@ class TestPrecision:
         digits = {name: min(loss.digits for loss in losses) for name, losses in found.items()}
         assert digits["float64"] > digits["float32"] > digits["float16"] > 0
         assert digits["float32"] > digits["autocast-bfloat16"]
-        assert {loss.kappa for loss in found["float64"]} == {loss.kappa for loss in found["float16"]}
+        for wide, half in zip(found["float64"], found["float16"], strict=True):
+            assert wide.kappa == pytest.approx(half.kappa, rel=1e-2)  # of the inputs as rounded
 
 
 class TestTheory:

@@ -29,7 +29,7 @@ SCREEN: dict[str, list[str]] = {
         "variance_ratio tier"
     ).split(),
     "sr": (
-        "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 lr_psnr_min lr_psnr_std psnr ssim tier"
+        "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 inv_lipschitz_lower lr_psnr_min lr_psnr_std psnr ssim tier"
     ).split(),
 }
 

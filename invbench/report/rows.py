@@ -47,7 +47,7 @@ def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[R
 
 
 def _case(cell: Cell, pooled: bool) -> str:
-    case = cell.spec.case
+    case = cell.spec.case.partition("#")[0]  # behind it: which of the case's cells
     if cell.spec.track == "coupling":
         return "corpus"
     if not pooled or case == "in":
@@ -100,8 +100,11 @@ def _single(cell: Cell, name: str) -> list[float]:
 
 
 def _sr_row(entry: str, case: str, cells: list[Cell]) -> Row:
-    row = _common(entry, case, cells)
-    return row | {name: _mean(cells, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")}
+    samples = [cell for cell in cells if "#" not in cell.spec.case]
+    row = _common(entry, case, samples or cells)
+    for column, name in (("inv_lipschitz_lower", "inv_lipschitz"), ("kappa_lower", "kappa")):
+        row[column] = max((v for cell in cells for v in cell.numbers(name)), default=None)
+    return row | {name: _mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")}
 
 
 def _toy_row(entry: str, case: str, cells: list[Cell]) -> Row:

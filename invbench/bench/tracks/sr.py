@@ -6,6 +6,7 @@ import shlex
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from invbench.bench.cell import CellSpec
 from invbench.bench.track import Measured, Options, Track
@@ -13,7 +14,9 @@ from invbench.conditions.datasets import sr_pairs
 from invbench.conditions.families import apply_family
 from invbench.conditions.folders import find_images
 from invbench.errors import UsageError
+from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
+from invbench.measures.lipschitz import decoder, largest_stretch
 from invbench.measures.quality import lr_psnr, psnr, ssim
 from invbench.measures.round_trip import round_trip_error
 from invbench.properties.check import parse_dtype
@@ -25,6 +28,9 @@ __all__ = ["SR"]
 
 FLOW, SIZE, SCALE = "srflow", "mini", 4
 CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
+STRETCH = "#stretch"  # ends the name of a case's second cell
+STRETCHED = [("clean", 1)] + [(family, 3) for family in CONDITIONS]  # one severity per family
+STRETCH_CROP, STRETCH_INPUTS, PRODUCTS = 64, 4, 30
 
 
 def _plan(target: Target, options: Options) -> list[CellSpec]:
@@ -66,7 +72,27 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
                     target=target.spec,
                 )
             )
-    return specs
+    return specs + [_stretch_of(spec) for spec in specs if _condition(spec.case)[1:] in STRETCHED]
+
+
+def _stretch_of(spec: CellSpec) -> CellSpec:
+    """The cell of the same case that measures sensitivity: fewer inputs, since each costs 30 products with a Jacobian."""
+    settings = {
+        **spec.settings,
+        "crop": STRETCH_CROP,
+        "crops_per_image": 1,
+        "limit": STRETCH_INPUTS,
+        "products": PRODUCTS,
+    }
+    case = spec.case + STRETCH
+    return spec.model_copy(update={"case": case, "settings": settings, "dtype": "float64", "batch_size": 1})
+
+
+def _condition(case: str) -> tuple[str, str, int]:
+    """(data set, family, severity) of ``dataset/family-severity`` or ``dataset/clean``."""
+    dataset, _, condition = case.removesuffix(STRETCH).partition("/")
+    family, _, severity = condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
+    return dataset, family, int(severity)
 
 
 def _measure(spec: CellSpec, target: Target) -> Measured:
@@ -75,11 +101,12 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
         return Measured({}, "skipped", f"no weights for this design; {command}")
     dtype = parse_dtype(spec.dtype)
     flow = load_flow(FLOW, target, SIZE, seed=spec.seed).to(spec.device, dtype)
-    dataset, _, condition = spec.case.partition("/")
-    limit = spec.settings["limit"]
-    pairs = sr_pairs(dataset, CROP, int(spec.settings["crops_per_image"] or 1), None if limit is None else int(limit))
-    family, _, severity = condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
-    conditions = apply_family(family, int(severity), [pair.low for pair in pairs], spec.seed)
+    dataset, family, severity = _condition(spec.case)
+    limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
+    pairs = sr_pairs(dataset, crop, int(spec.settings["crops_per_image"] or 1), None if limit is None else int(limit))
+    conditions = apply_family(family, severity, [pair.low for pair in pairs], spec.seed)
+    if spec.case.endswith(STRETCH):
+        return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
     rows: dict[str, list[float]] = {name: [] for name in PER_INPUT}
     totals = dict.fromkeys(("plus_inf", "minus_inf", "nan", "range_errors", "failed_samples"), 0)
     for index, (pair, condition_image) in enumerate(zip(pairs, conditions, strict=True)):
@@ -113,6 +140,22 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
             totals[name] += value
     measures = {"inputs": len(pairs), "samples": SAMPLES, "names": [pair.name for pair in pairs], **totals, **rows}
     return Measured(measures, "diverged" if any(rows["inf"]) else "ok")
+
+
+def _stretches(spec: CellSpec, flow: ConditionalFlow, names: list[str], conditions: list[Tensor]) -> Measured:
+    """σmax of the decoder's Jacobian per input at one latent (tier L0, float64), and κ = σmax·‖z‖/‖x‖; infinite where the decode itself
+    is not finite in float64. The witness is the latent of (seed, input), drawn again by the same command."""
+    stretches, kappas = [], []
+    for index, condition in enumerate(conditions):
+        y = condition.to(spec.device, torch.float64)[None]
+        generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
+        decode, z = decoder(flow, flow.sample_latents(1, y, TEMPERATURE, generator), y)
+        value = largest_stretch(decode, z, int(spec.settings["products"] or PRODUCTS)).value.nan_to_num(torch.inf)
+        with torch.no_grad():
+            size = decode(z).norm()
+        stretches.append(value.item())
+        kappas.append((value * z.norm() / size).nan_to_num(torch.inf).item())
+    return Measured({"names": names, "inv_lipschitz": stretches, "kappa": kappas})
 
 
 PER_INPUT = ("inf", "error", "max_abs_log10", "lr_psnr_min", "lr_psnr_std", "psnr", "ssim", "round_trip")
