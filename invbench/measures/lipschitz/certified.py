@@ -21,7 +21,7 @@ from invbench.measures.lipschitz.gain import Gain
 from invbench.measures.lipschitz.interval import RULES as OPERATIONS
 from invbench.measures.lipschitz.interval import Interval, Unsupported
 from invbench.measures.lipschitz.operator_norm import ROUNDING
-from invbench.measures.lipschitz.parameter_box import decoded_box, over_box
+from invbench.measures.lipschitz.parameter_rules import decoded_box, over_box
 
 __all__ = ["Certificate", "DepthBound", "certify_flow", "certify_layer", "parameters_over"]
 
