@@ -1,0 +1,176 @@
+"""Does a score tell which inputs fail? Failure rate by rank, logistic regression, AUC (paper, Fig. 4; claim C3).
+
+Arrays have one entry per input: ``score``, ``failed`` (true or false), and, for intervals that know that inputs of one photograph are
+alike, ``cluster`` (the photograph).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
+
+from invbench.errors import UsageError
+from invbench.measures.statistics import clopper_pearson
+
+__all__ = ["AUC", "Logistic", "RankBin", "auc", "logistic", "rank_bins"]
+
+
+@dataclass(frozen=True)
+class RankBin:
+    """Inputs of ranks ``first`` to ``last`` (rank 1: highest score) with scores in [``score_lo``, ``score_hi``]; ``lo`` and ``hi``: the
+    Clopper–Pearson interval of the failure rate, which takes inputs for independent."""
+
+    first: int
+    last: int
+    score_lo: float
+    score_hi: float
+    failures: int
+    rate: float
+    lo: float
+    hi: float
+
+    @property
+    def n(self) -> int:
+        return self.last - self.first + 1
+
+
+def rank_bins(score: np.ndarray, failed: np.ndarray, bins: int = 10) -> list[RankBin]:
+    """Failure rate by rank of score, in ``bins`` groups whose sizes differ by at most one; fewer groups when there are fewer inputs."""
+    score, failed = _checked(score, failed)
+    order = np.argsort(-score, kind="stable")
+    found, first = [], 1
+    for group in np.array_split(order, min(bins, len(order))) if len(order) else []:
+        failures, n = int(failed[group].sum()), len(group)
+        low, high = clopper_pearson(failures, n)
+        ends = float(score[group].min()), float(score[group].max())
+        found.append(RankBin(first, first + n - 1, *ends, failures, failures / n, low, high))
+        first += n
+    return found
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """log-odds of failure = ``intercept`` + ``slope``·ln(score), maximum likelihood without penalty.
+
+    ``status`` is ``ok``; ``separated`` when a threshold of the score divides failures from the rest, so that the likelihood grows for ever
+    and there is no estimate; ``one outcome`` when all inputs fail or none does; ``constant`` when all scores are equal. Where it is not ``ok``
+    all numbers are NaN. ``lo, hi``: Wald interval of the slope from the Fisher information, which takes inputs for independent.
+    ``cluster_lo, cluster_hi``: Wald with the sandwich of Liang and Zeger (1986), clusters allowed to be alike within.
+    """
+
+    status: str
+    n: int
+    failures: int
+    slope: float = math.nan
+    intercept: float = math.nan
+    lo: float = math.nan
+    hi: float = math.nan
+    cluster_lo: float = math.nan
+    cluster_hi: float = math.nan
+
+    def rate(self, score: np.ndarray) -> np.ndarray:
+        """The failure rate that the regression gives to a score."""
+        return expit(self.intercept + self.slope * np.log(score))
+
+
+def logistic(
+    score: np.ndarray, failed: np.ndarray, cluster: np.ndarray | None = None, confidence: float = 0.95
+) -> Logistic:
+    """Regress failure on ln(score). Raises ``UsageError`` when a score is not positive and finite.
+
+    Fisher information I = Σ p(1−p)·xxᵀ with x = (1, ln score); sandwich I⁻¹ (Σ_c g_c g_cᵀ) I⁻¹, g_c = Σ over cluster c of (failed − p)·x.
+    """
+    score, failed = _checked(score, failed)
+    if not (np.isfinite(score) & (score > 0)).all():
+        raise UsageError("logistic regression on ln(score) needs positive, finite scores; leave out or name the others")
+    n, failures = len(score), int(failed.sum())
+    if failures in (0, n):
+        return Logistic("one outcome", n, failures)
+    log = np.log(score)
+    if np.ptp(log) == 0:
+        return Logistic("constant", n, failures)
+    # no estimate exists when the two ranges overlap in one point at most (Albert and Anderson 1984)
+    bad, good = log[failed], log[~failed]
+    if bad.min() >= good.max() or good.min() >= bad.max():
+        return Logistic("separated", n, failures)
+    centre, spread = log.mean(), log.std()
+    x = np.stack([np.ones(n), (log - centre) / spread], 1)
+    fit = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, solver="newton-cholesky").fit(x, failed)
+    beta = fit.coef_[0]
+    p = expit(x @ beta)
+    inverse = np.linalg.inv((x * (p * (1 - p))[:, None]).T @ x)
+    _, group = np.unique(np.arange(n) if cluster is None else cluster, return_inverse=True)
+    pull = np.zeros((group.max() + 1, 2))
+    np.add.at(pull, group, x * (failed - p)[:, None])
+    sandwich = inverse @ (pull.T @ pull) @ inverse
+    slope, z = float(beta[1] / spread), float(norm.ppf((1 + confidence) / 2))
+    fisher, robust = (z * math.sqrt(cov[1, 1]) / spread for cov in (inverse, sandwich))
+    intercept = float(beta[0] - slope * centre)
+    ends = slope - fisher, slope + fisher, slope - robust, slope + robust
+    return Logistic("ok", n, failures, slope, intercept, *map(float, ends))
+
+
+@dataclass(frozen=True)
+class AUC:
+    """Probability that a failing input has the higher score than one that does not fail, ties counting half; 1/2 when the score says nothing.
+
+    ``pairs`` compared; NaN when there are none. ``lo, hi``: percentile bootstrap over clusters; NaN when a resample in ten has no pair.
+    """
+
+    value: float
+    lo: float
+    hi: float
+    pairs: int
+
+
+def auc(
+    score: np.ndarray,
+    failed: np.ndarray,
+    cluster: np.ndarray,
+    strata: np.ndarray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> AUC:
+    """AUC over all pairs (failing, not failing), or with ``strata`` over pairs within one stratum: the part of the association that is not
+    a difference between strata. Without strata it equals scikit-learn's ``roc_auc_score``, which knows none. Infinite scores rank highest.
+
+    Clusters are drawn with replacement: an input of a cluster that is drawn k times weighs k.
+    """
+    score, failed = _checked(score, failed)
+    _, clusters = np.unique(cluster, return_inverse=True)
+    count = int(clusters.max()) + 1 if len(score) else 0
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), resamples) if count else np.zeros((resamples, 0))
+    weights = np.concatenate([np.ones((1, count)), drawn]).astype(float)  # row 0: the sample itself
+    won, total = np.zeros(len(weights)), np.zeros(len(weights))
+    _, layer = np.unique(np.zeros(len(score)) if strata is None else strata, return_inverse=True)
+    for k in range(int(layer.max()) + 1 if len(score) else 0):
+        bad, good = (np.flatnonzero((layer == k) & which) for which in (failed, ~failed))
+        if len(bad) and len(good):
+            higher = (score[bad, None] > score[good]) + 0.5 * (score[bad, None] == score[good])
+            w_bad, w_good = weights[:, clusters[bad]], weights[:, clusters[good]]
+            won += ((w_bad @ higher) * w_good).sum(1)
+            total += w_bad.sum(1) * w_good.sum(1)
+    if total[0] == 0:
+        return AUC(math.nan, math.nan, math.nan, 0)
+    some = total[1:] > 0
+    ends = np.array([math.nan, math.nan])
+    if some.mean() >= 0.9:
+        tail = (1 - confidence) / 2
+        ends = np.quantile(won[1:][some] / total[1:][some], [tail, 1 - tail])
+    return AUC(float(won[0] / total[0]), float(ends[0]), float(ends[1]), int(total[0]))
+
+
+def _checked(score: np.ndarray, failed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    score, failed = np.asarray(score, dtype=float), np.asarray(failed, dtype=bool)
+    if score.shape != failed.shape or score.ndim != 1:
+        raise UsageError(f"scores of shape {score.shape} and failures of {failed.shape}; give one of each per input")
+    if np.isnan(score).any():
+        raise UsageError("a score is NaN; an input that cannot be scored has the score infinity")
+    return score, failed
