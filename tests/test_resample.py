@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import torch
 
 from invbench.conditions.folders import find_images
 from invbench.conditions.images import read_image
-from invbench.conditions.resample import bicubic, quantise
+from invbench.conditions.resample import SHIPPED, bicubic, downscale_as_shipped, gaussian, quantise, resample
 
 WHOLE = (1 / 8, 1 / 4, 1 / 3, 1 / 2, 2, 3, 4)  # whole ratios: the sampled kernel is symmetric
 SCALES = (*WHOLE, 0.7)
@@ -110,42 +109,51 @@ def official():
     return pairs
 
 
-def rounded(values):
-    """To 0 … 255, ties up as in MATLAB; 1e-9 because a tie may come out a last bit below."""
-    return (values + 0.5 + 1e-9).floor().clamp(0, 255)
-
-
-def matlab(high, scale):
-    """``imresize`` of an 8-bit image rounds after the rows and again after the columns."""
-
-    def along_last(values):  # the same number ``scale`` times beside it, so that only one axis changes anything
-        return rounded(bicubic(values[..., None].expand(*values.shape, scale), 1 / scale)[..., 0])
-
-    return along_last(along_last(high.mT).mT)
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_official_set5_files_are_reproduced_when_rounding_as_matlab_does(official, scale):
-    for name, high, low in official("Set5", scale):
-        off = (matlab(high, scale) - low).abs()
-        assert off.max() <= 1, name
-        assert (off > 0).double().mean() < 1e-4, name  # ties
+@pytest.mark.parametrize(("name", "scale"), SHIPPED)
+def test_shipped_files_are_reproduced_over_the_whole_image_within_one_grey_level(official, name, scale):
+    made = SHIPPED[name, scale]
+    for stem, high, low in official(name, scale):
+        off = (downscale_as_shipped(high / 255, scale, made.rounding, made.border) * 255 - low).abs().round()
+        assert off.max() <= 1, stem
+        assert (off > 0).double().mean() < 1e-4, stem  # ties
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_one_rounding_at_the_end_differs_from_official_set5_by_more_than_1_level_in_single_pixels(official, scale):
     for name, high, low in official("Set5", scale):
-        off = (rounded(bicubic(high, 1 / scale)) - low).abs()
+        off = (quantise(bicubic(high / 255, 1 / scale)) * 255 - low).abs().round()
         assert off.max() <= 2, name
         assert (off > 1).sum() <= 3, name
 
 
-def test_official_set5_files_of_scale_8_are_reproduced_exactly(official):
-    for name, high, low in official("Set5", 8):
-        assert torch.equal(rounded(bicubic(high, 1 / 8)), low), name  # these files were rounded once
+def test_mirrored_borders_do_not_reproduce_urban100(official):
+    _, high, low = next(official("Urban100", 4))
+    assert ((downscale_as_shipped(high / 255, 4) * 255 - low).abs().round() > 1).any()
 
 
-def test_official_urban100_files_are_reproduced_exactly_away_from_the_border(official):
-    # their borders were replicated, not mirrored; the kernel reaches over two low-resolution pixels
-    for name, high, low in islice(official("Urban100", 4), 4):
-        assert torch.equal(matlab(high, 4)[:, 2:-2, 2:-2], low[:, 2:-2, 2:-2]), name
+def test_rounding_after_each_axis_by_hand():
+    # replicated ends: the last pixel counts (111 + 29 − 9 − 3)/256 = 1/2 in the last row, then 1/2 again in the last column
+    image = torch.zeros(4, 4, dtype=torch.float64)
+    image[3, 3] = 1 / 255
+    twice = downscale_as_shipped(image, 2, "per-axis", "replicate") * 255  # 1/2 rounds up to 1, and again
+    once = downscale_as_shipped(image, 2, "once", "replicate") * 255  # 1/4 rounds down to 0
+    assert twice.round().tolist() == [[0, 0], [0, 1]]
+    assert once.round().tolist() == [[0, 0], [0, 0]]
+
+
+def test_as_shipped_crops_odd_sides_and_keeps_the_dtype():
+    image = torch.rand(3, 13, 10, generator=torch.Generator().manual_seed(0))
+    low = downscale_as_shipped(image, 4)
+    assert low.shape == (3, 3, 2)
+    assert low.dtype == torch.float32
+    assert torch.equal(low, downscale_as_shipped(image[:, :12, :8], 4))
+
+
+def test_a_wide_gaussian_kernel_has_the_stated_deviation():
+    # halving with σ = 2 coarse pixels = 4 fine pixels: the response to an impulse has that variance in fine pixels
+    row = torch.zeros(1, 200, dtype=torch.float64)
+    row[0, 100] = 1
+    out = resample(row.expand(2, -1), 0.5, gaussian(2.0))[0]
+    t = (torch.arange(100, dtype=torch.float64) + 0.5) * 2 - 0.5 - 100
+    assert (out * t**2).sum() / out.sum() == pytest.approx(16, rel=0.01)
+    assert out.sum() == pytest.approx(0.5)
