@@ -58,6 +58,7 @@ def check(
     `invbench check 'nflows/*' --budget smoke`, `invbench check my.py --results results`
     """
     from invbench.properties import check as check_target
+    from invbench.properties.sensitivity import bounds_line
     from invbench.targets import resolve_all
 
     found = [t for spec in targets for t in resolve_all(spec, ("coupling", "layer"))]
@@ -79,6 +80,8 @@ def check(
             for f in report.failures:
                 blame = f.kind if f.severity == "soundness" else f"{f.severity} finding"
                 out.print(f"  {f.property} \\[{blame}]", escape(f.message), highlight=False)
+            if line := bounds_line(report.measures):
+                out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     for path in saved:
         err.print(f"invbench replay {path}", soft_wrap=True, highlight=False)
     if not all(report.sound for report in reports):

@@ -65,8 +65,10 @@ def check(
 ) -> Report:
     """Is this coupling or layer a correct inverse? Laws × fixed sweep, deterministic.
 
-    ``target``: a target string, or a registered class. ``properties`` limits the laws. ``first_seed`` moves the corpus to other
-    random numbers. Raises ``UsageError`` for an unknown target, dtype, budget or property; never for what the subject does.
+    ``target``: a target string, or a registered class. ``properties`` limits the laws; without it ``measures`` has the bounds of
+    ``sensitivity``. ``first_seed`` moves the corpus to other random numbers.
+
+    Raises ``UsageError`` for an unknown target, dtype, budget or property; never for what the subject does.
     """
     started = time.monotonic()
     found = _as_target(target)
@@ -110,8 +112,13 @@ def check(
         "corpus": CORPUS_VERSION,
         "cases": len(corpus),
         "laws": len(laws),
-        "seconds": round(time.monotonic() - started, 2),
     }
+    if properties is None:
+        from invbench.properties.sensitivity import sensitivity  # here: the laws alone stand on no flow
+
+        progress("sensitivity")
+        measures |= sensitivity(subject)
+    measures["seconds"] = round(time.monotonic() - started, 2)
     return Report(found.name, judged.failures(names), measures)
 
 

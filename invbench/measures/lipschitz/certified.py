@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, Split, Squeeze
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
+from invbench.flows.registered import SqueezeBack
 from invbench.flows.residual import ResidualBlock
 from invbench.flows.shapes import per_channel
 from invbench.measures.lipschitz.blocks import additive_stretch, block_norm
@@ -173,6 +174,12 @@ def _squeeze(
     return Certificate(name, 1.0, 1.0, "exact"), after
 
 
+def _permutation(
+    name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[Certificate, Interval | None]:
+    return Certificate(name, 1.0, 1.0, "exact"), None
+
+
 def _residual(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
 ) -> tuple[Certificate, Interval | None]:
@@ -185,7 +192,8 @@ def _orthogonal_additive(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
 ) -> tuple[Certificate, Interval | None]:
     """The additive block's: the orthogonal factor is an isometry. ‖∂t/∂x₁‖ over all inputs, since ReLU and linear layers bound it."""
-    everywhere = torch.full((1, layer.coupling.kept), math.inf, dtype=torch.float64)
+    rows = 1 if cond is None else cond.shape[0]
+    everywhere = torch.full((rows, layer.coupling.kept), math.inf, dtype=torch.float64)
     seeded = Interval(-everywhere, everywhere, Gain.identity(layer.coupling.kept))
     raw = layer.coupling.network(seeded if cond is None else torch.cat((seeded, cond), dim=1))  # type: ignore[arg-type]
     bound = additive_stretch(raw.norm_of_jacobian)
@@ -216,6 +224,7 @@ RULES: dict[type[nn.Module], Rule] = {
     OrthogonalAdditive: _orthogonal_additive,
     ResidualBlock: _residual,
     Squeeze: _squeeze,
+    SqueezeBack: _permutation,
 }
 
 

@@ -10,7 +10,26 @@ from collections.abc import Callable
 
 import torch
 
-from invbench import couplings as c
+from invbench.couplings import (
+    RQ,
+    Additive,
+    Affine,
+    AffineAsymmetric,
+    AffineAtan,
+    AffineExp,
+    AffineFloor,
+    AffineSoftclip,
+    AffineTanh,
+    AffineTwoSigmoid,
+    BSpline,
+    CubicRational,
+    CubicRationalBounded,
+    CubicSpline,
+    LinearRational,
+    ModifiedRQ,
+    QuadraticSpline,
+    RQBounded,
+)
 from invbench.couplings.base import Elementwise
 from invbench.couplings.fused import Fused
 from invbench.measures.lipschitz import affine_box, spline_box
@@ -21,20 +40,20 @@ __all__ = ["DECODED", "RULES", "decoded_box", "over_box"]
 
 # looked up by the very class, not by its parents: a rule knows one formula
 RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], ParameterBox]] = {
-    c.Additive: affine_box.additive,
-    c.Affine: affine_box.affine,
-    c.AffineAsymmetric: affine_box.affine_asymmetric,
-    c.AffineAtan: affine_box.log_affine,
-    c.AffineExp: affine_box.log_affine,
-    c.AffineFloor: affine_box.affine,
-    c.AffineSoftclip: affine_box.log_affine,
-    c.AffineTanh: affine_box.log_affine,
-    c.AffineTwoSigmoid: affine_box.affine_two_sigmoid,
-    c.CubicRational: affine_box.cubic_rational,
-    c.CubicRationalBounded: affine_box.cubic_rational,
-    c.ModifiedRQ: spline_box.modified_rq,
-    c.RQ: spline_box.rq_spline,
-    c.RQBounded: spline_box.rq_spline,
+    Additive: affine_box.additive,
+    Affine: affine_box.affine,
+    AffineAsymmetric: affine_box.affine_asymmetric,
+    AffineAtan: affine_box.log_affine,
+    AffineExp: affine_box.log_affine,
+    AffineFloor: affine_box.affine,
+    AffineSoftclip: affine_box.log_affine,
+    AffineTanh: affine_box.log_affine,
+    AffineTwoSigmoid: affine_box.affine_two_sigmoid,
+    CubicRational: affine_box.cubic_rational,
+    CubicRationalBounded: affine_box.cubic_rational,
+    ModifiedRQ: spline_box.modified_rq,
+    RQ: spline_box.rq_spline,
+    RQBounded: spline_box.rq_spline,
 }
 
 
@@ -79,7 +98,7 @@ def _shifted_last(design: Elementwise, y: Interval, params: Interval) -> Interva
 
 def _soft_tails(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """g((y − t)·e^b), g increasing."""
-    assert isinstance(design, c.AffineAsymmetric)
+    assert isinstance(design, AffineAsymmetric)
     v = _shifted_last(design, y, params)
     lo, hi = (
         end.clamp(-design.tail, design.tail) + torch.sign(end) * torch.log1p((end.abs() - design.tail).clamp(min=0))
@@ -90,7 +109,7 @@ def _soft_tails(design: Elementwise, y: Interval, params: Interval) -> Interval:
 
 def _cubic(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """v = y − t = x + a·x/(1 + u²): x lies within |a|·w/2 of v, and between v and v/(1 + a)."""
-    assert isinstance(design, c.CubicRational)
+    assert isinstance(design, CubicRational)
     v = y - _shift(params)
     a = Interval(design._amplitude(params.lo[0]), design._amplitude(params.hi[0]))
     reach = a.magnitude * design._log_width(params.hi[1]).exp() / 2 * (1 + 1e-12)
@@ -101,17 +120,15 @@ def _cubic(design: Elementwise, y: Interval, params: Interval) -> Interval:
 
 def _box_spline(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """Identity outside (−B, B), so an end inside moves no further than to ±B."""
-    v = y - _shift(params) if isinstance(design, c.ModifiedRQ) else y
+    v = y - _shift(params) if isinstance(design, ModifiedRQ) else y
     b = float(design.box)  # type: ignore[arg-type]
     return Interval(torch.where(v.lo.abs() < b, -b, v.lo), torch.where(v.hi.abs() < b, b, v.hi))
 
 
 DECODED: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], Interval]] = {
-    **dict.fromkeys((c.Affine, c.AffineFloor, c.AffineTwoSigmoid), _shifted_first),
-    **dict.fromkeys((c.Additive, c.AffineAtan, c.AffineExp, c.AffineSoftclip, c.AffineTanh), _shifted_last),
-    c.AffineAsymmetric: _soft_tails,
-    **dict.fromkeys((c.CubicRational, c.CubicRationalBounded), _cubic),
-    **dict.fromkeys(
-        (c.BSpline, c.CubicSpline, c.LinearRational, c.ModifiedRQ, c.QuadraticSpline, c.RQ, c.RQBounded), _box_spline
-    ),
+    **dict.fromkeys((Affine, AffineFloor, AffineTwoSigmoid), _shifted_first),
+    **dict.fromkeys((Additive, AffineAtan, AffineExp, AffineSoftclip, AffineTanh), _shifted_last),
+    AffineAsymmetric: _soft_tails,
+    **dict.fromkeys((CubicRational, CubicRationalBounded), _cubic),
+    **dict.fromkeys((BSpline, CubicSpline, LinearRational, ModifiedRQ, QuadraticSpline, RQ, RQBounded), _box_spline),
 }
