@@ -12,18 +12,23 @@ from torch import Tensor
 
 from invbench.errors import UsageError
 
-__all__ = ["EMBEDDED", "centre_crop", "crops", "embedded", "read_image"]
+__all__ = ["EMBEDDED", "OTHER_KINDS", "centre_crop", "crops", "embedded", "read_image"]
 
 EMBEDDED = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
+# what scikit-image carries besides photographs of scenes: textures, print, sky, microscopy
+OTHER_KINDS = ("brick", "grass", "gravel", "page", "moon", "hubble_deep_field", "immunohistochemistry", "retina")
 
 
 def read_image(path: Path) -> Tensor:
-    """An image file as (3, H, W) float32 in [0, 1]. Grey becomes RGB, alpha is dropped, 16 bits are scaled.
+    """An image file as (3, H, W) float32 in [0, 1]. Grey becomes RGB, alpha is dropped, 16 bits of grey are scaled; 16 bits of
+    colour arrive as their upper 8, which is what Pillow reads.
 
-    Raises ``UsageError`` when the file is missing, cut off, or no image.
+    Raises ``UsageError`` when the file is missing, cut off, no image, or of floating-point numbers, whose range nobody states.
     """
     try:
         with Image.open(path) as image:
+            if image.mode == "F":
+                raise UsageError(f"{path}: floating-point pixels have no stated range; save it with 8 or 16 bits")
             deep = image.mode.startswith("I")
             array = np.asarray(image if deep else image.convert("RGB"))
     except FileNotFoundError:
@@ -37,12 +42,14 @@ def read_image(path: Path) -> Tensor:
 
 
 def _to_tensor(array: np.ndarray) -> Tensor:
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=-1)
     return torch.from_numpy(np.array(array)).movedim(-1, 0).contiguous().float() / 255
 
 
 @cache
 def embedded(name: str) -> Tensor:
-    """One of the photographs ``EMBEDDED`` as (3, H, W) float32 in [0, 1]; no download, no network."""
+    """One of the photographs ``EMBEDDED`` or pictures ``OTHER_KINDS`` as (3, H, W) float32 in [0, 1]; no download, no network."""
     if name in ("china", "flower"):
         from sklearn.datasets import load_sample_image
 
