@@ -11,7 +11,7 @@ from torch import Tensor
 from invbench.bench.cell import CellSpec
 from invbench.bench.track import Measured, Options, Track
 from invbench.conditions.datasets import sr_pairs
-from invbench.conditions.families import apply_family
+from invbench.conditions.families import apply_family, family_names
 from invbench.conditions.folders import find_images
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
@@ -29,12 +29,12 @@ __all__ = ["SR"]
 FLOW, SIZE, SCALE = "srflow", "mini", 4
 CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
 STRETCH = "#stretch"  # ends the name of a case's second cell
-STRETCHED = [("clean", 1)] + [(family, 3) for family in CONDITIONS]  # one severity per family
+STRETCHED = [("clean", 1)] + [(family, 3) for family in family_names("sr")]  # one severity per family
 STRETCH_CROP, STRETCH_INPUTS, PRODUCTS = 64, 4, 30
 
 
 def _plan(target: Target, options: Options) -> list[CellSpec]:
-    families = options.families or options.size.families or tuple(CONDITIONS)
+    families = options.families or options.size.families or family_names("sr")
     cases = []
     for dataset in options.datasets:
         cases.append(f"{dataset}/clean")
@@ -104,7 +104,7 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     dataset, family, severity = _condition(spec.case)
     limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
     pairs = sr_pairs(dataset, crop, int(spec.settings["crops_per_image"] or 1), None if limit is None else int(limit))
-    conditions = apply_family(family, severity, [pair.low for pair in pairs], spec.seed)
+    conditions = apply_family(family, severity, pairs, spec.seed)
     if spec.case.endswith(STRETCH):
         return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
     rows: dict[str, list[float]] = {name: [] for name in PER_INPUT}
