@@ -25,7 +25,7 @@ from invbench.targets import Target
 
 __all__ = ["COUPLING"]
 
-ROWS = 16384
+ROWS = 4096
 # raw parameters uniform in ±8, saturated at ±8, and zero; x in the box, in the tails, and normal
 CORPUS = tuple(
     Recipe(pattern, x_scale, cond, cond_scale, ROWS, seed=1)

@@ -6,7 +6,7 @@ tier  what                                                                      
 L0    ‖Jv‖/‖v‖ at a point, with the witness; difference quotients; exp(−logdet/D)  ``golub_kahan``, ``witness``
 E     10·sqrt(2/π)·max ‖Jω‖ over r probes, failing with probability ≤ 10^−r       ``golub_kahan.gaussian_estimate``
 U1    constants of the architecture                                               ``certified``
-U2    per layer over a box of inputs and conditions, by intervals                 ``interval``, ``parameter_rules``, ``certified``
+U2    per layer over a box of inputs and conditions, by intervals or linear bounds  ``interval``, ``relaxation``, ``parameter_rules``, ``certified``
 U3    product over depth, usually vacuous, and then said so                       ``certified.certify_flow``
 ====  ==========================================================================  =====================================
 """

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, Split, Squeeze
+from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, ConvConditioner, Split, Squeeze
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
 from invbench.flows.registered import SqueezeBack
 from invbench.flows.residual import ResidualBlock
@@ -23,6 +23,7 @@ from invbench.measures.lipschitz.interval import RULES as OPERATIONS
 from invbench.measures.lipschitz.interval import Interval, Unsupported
 from invbench.measures.lipschitz.operator_norm import ROUNDING
 from invbench.measures.lipschitz.parameter_rules import decoded_box, over_box
+from invbench.measures.lipschitz.relaxation import Relaxed
 
 __all__ = ["Certificate", "DepthBound", "certify_flow", "certify_layer", "parameters_over"]
 
@@ -58,16 +59,25 @@ class DepthBound:
 
 
 def certify_layer(
-    layer: nn.Module, x: Interval | None = None, cond: Interval | None = None, inverse: bool = False, name: str = ""
+    layer: nn.Module,
+    x: Interval | None = None,
+    cond: Interval | None = None,
+    inverse: bool = False,
+    name: str = "",
+    relax: bool = False,
 ) -> Certificate:
     """Bounds over all inputs in the box ``x`` (of the data side; of the latent side when ``inverse``) and conditions in ``cond``.
 
     Layers whose bound is of the weights alone need no box. A layer or an operation without a rule gives NaN and its name as
     ``reason``, never a number that is not a bound. The bounds are of the exact map with these weights (float64, widened outward);
-    rounding of the layer itself is left out.
+    rounding of the layer itself is left out. ``relax``: linear bounds through a convolutional conditioner, two to five times tighter
+    parameters at some 30 times the cost of intervals.
     """
+    layer = copy.deepcopy(layer).double().eval()
+    if relax and isinstance(network := getattr(layer, "network", None), ConvConditioner):
+        layer.network = Relaxed(network)
     try:
-        return _ruled(name or type(layer).__name__, copy.deepcopy(layer).double().eval(), x, cond, inverse)[0]
+        return _ruled(name or type(layer).__name__, layer, x, cond, inverse)[0]
     except Unsupported as error:
         return Certificate(name or type(layer).__name__, math.nan, math.nan, "none", reason=str(error))
 
