@@ -9,13 +9,17 @@ from invbench.couplings import AffineTanh
 from invbench.flows.registered import shaken
 from invbench.measures.lipschitz import (
     Interval,
+    LinearMap,
+    Witness,
     certify_flow,
     decoder,
     difference_quotient,
     encoder,
     full_jacobian,
     gaussian_estimate,
+    golub_kahan,
     largest_stretch,
+    steepest_pair,
     volume_bound,
 )
 from invbench.measures.lipschitz.operator_norm import matrix_norm
@@ -97,7 +101,7 @@ class TestLower:
         assert volume_bound(log_det, 6) <= torch.linalg.matrix_norm(torch.linalg.inv(a), 2)
         assert volume_bound(torch.tensor([6 * math.log(0.25)]), 6).item() == pytest.approx(4)
 
-    def test_gaussian_estimate_lies_above_in_all_but_a_thousandth(self):
+    def test_gaussian_estimate_lies_above_in_all_but_a_tenth_with_one_probe(self):
         a = normal(6, 6)
         found = gaussian_estimate(lambda v: v @ a.T, normal(20_000, 6), probes=1)
         assert (found < torch.linalg.matrix_norm(a, 2)).double().mean() <= 0.1
@@ -119,3 +123,61 @@ class TestLower:
         assert volume_bound(log_det, 192) <= torch.linalg.matrix_norm(inverse, 2)
         above = certify_flow(flow, [Interval(v, v) for v in latents], Interval(y, y))
         assert above.value >= torch.linalg.matrix_norm(inverse, 2).item()
+
+    def test_witness_can_be_replayed_by_hand(self):
+        a, x = normal(7, 7), normal(4, 7, seed=1)
+        found = largest_stretch(lambda v: torch.tanh(v @ a), x).worst()
+        jacobian = full_jacobian(lambda v: torch.tanh(v @ a), found.point)[0]
+        attained = (jacobian @ found.direction[0]).norm() / found.direction[0].norm()
+        assert attained.item() == pytest.approx(found.value.item(), rel=1e-12)
+
+    def test_zero_direction_and_a_point_where_f_is_not_finite_confirm_nothing(self):
+        x, zero = normal(2, 3), torch.zeros(2, 3, dtype=torch.float64)
+        assert Witness(torch.ones(2), x, zero).confirmed(lambda v: v * 2).isnan().all()
+        assert largest_stretch(lambda v: v / 0, x).worst().value.isnan().all()
+        assert largest_stretch(lambda v: v * 2, x * math.nan).value.isnan().all()
+
+    def test_restarts_share_the_products_and_find_the_same(self):
+        a, x = normal(40, 40), normal(3, 40, seed=1)
+        calls = []
+
+        def f(v):
+            return torch.sin(v @ a)
+
+        class Counted(LinearMap):
+            def times(self, v):
+                calls.append(1)
+                return super().times(v)
+
+            def transposed(self, u):
+                calls.append(1)
+                return super().transposed(u)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(golub_kahan, "LinearMap", Counted)
+            found = largest_stretch(f, x, products=60, restarts=3).value
+        truth = exactly(f, x)
+        assert len(calls) <= 60 and (found >= 0.99 * truth).all() and (found <= truth * (1 + 1e-12)).all()
+        with pytest.raises(ValueError, match="3 runs"):
+            largest_stretch(f, x, products=8, restarts=3)
+
+    def test_pairs_reach_the_jacobian_in_few_dimensions_and_never_exceed_the_norm(self):
+        d = torch.tensor([3.0, 1.0], dtype=torch.float64)
+        x = normal(500, 2)
+        found, partner = steepest_pair(lambda v: v * d, x)
+        assert (found <= 3 + 1e-9).all() and found.max() > 2.99 and found.median() > 2.5
+        again = difference_quotient(lambda v: v * d, x, partner)
+        assert torch.equal(again, found)
+        assert steepest_pair(lambda v: v / 0, x)[0].isnan().all()
+
+    @pytest.mark.parametrize("probes", [1, 2])
+    def test_estimate_fails_no_more_often_than_it_states_where_that_is_hardest(self, probes):
+        """Rank one: ‖Jω‖ = σ|ω₁|, so the estimate lies below σ where all |ω₁| < sqrt(π/2)/10: 0.0997^probes."""
+        u, v = normal(5), normal(5, seed=1)
+        a = torch.outer(u, v)
+        rows = 20_000
+        found = gaussian_estimate(lambda x: x @ a.T, normal(rows, 5), probes)
+        failed = (found < torch.linalg.matrix_norm(a, 2)).double().mean().item()
+        expected = math.erf(math.sqrt(math.pi / 2) / 10 / math.sqrt(2)) ** probes
+        assert expected <= 10.0**-probes
+        assert abs(failed - expected) < 5 * math.sqrt(expected / rows)

@@ -1,14 +1,14 @@
 """How far a layer or a flow can stretch: found from below (L0), estimated (E), certified from above (U1, U2, U3).
 
-====  ==========================================================================  =====================================
-tier  what                                                                        where
-====  ==========================================================================  =====================================
+====  ===========================================================================  ================================================================
+tier  what                                                                         where
+====  ===========================================================================  ================================================================
 L0    ‖Jv‖/‖v‖ at a point, with the witness; difference quotients; exp(−logdet/D)  ``golub_kahan``, ``witness``
-E     10·sqrt(2/π)·max ‖Jω‖ over r probes, failing with probability ≤ 10^−r       ``golub_kahan.gaussian_estimate``
-U1    constants of the architecture                                               ``certified``
-U2    per layer over a box of inputs and conditions, by intervals or linear bounds  ``interval``, ``relaxation``, ``parameter_rules``, ``certified``
-U3    product over depth, usually vacuous, and then said so                       ``certified.certify_flow``
-====  ==========================================================================  =====================================
+E     10·sqrt(2/π)·max ‖Jω‖ over r probes, failing with probability ≤ 10^−r        ``golub_kahan.gaussian_estimate``
+U1    constants of the architecture                                                ``certified``
+U2    per layer over a box, by intervals or linear bounds                          ``interval``, ``relaxation``, ``parameter_rules``, ``certified``
+U3    product over depth, usually vacuous, and then said so                        ``certified.certify_flow``
+====  ===========================================================================  ================================================================
 """
 
 from invbench.measures.lipschitz.blocks import additive_stretch, block_norm
@@ -16,7 +16,7 @@ from invbench.measures.lipschitz.certified import Certificate, DepthBound, certi
 from invbench.measures.lipschitz.golub_kahan import gaussian_estimate, largest_stretch
 from invbench.measures.lipschitz.interval import Interval, Unsupported
 from invbench.measures.lipschitz.linear_map import LinearMap, decoder, encoder, full_jacobian
-from invbench.measures.lipschitz.witness import Witness, difference_quotient, volume_bound
+from invbench.measures.lipschitz.witness import Witness, difference_quotient, steepest_pair, volume_bound
 
 __all__ = [
     "Certificate",
@@ -35,5 +35,6 @@ __all__ = [
     "full_jacobian",
     "gaussian_estimate",
     "largest_stretch",
+    "steepest_pair",
     "volume_bound",
 ]

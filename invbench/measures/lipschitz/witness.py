@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from invbench.measures.lipschitz.linear_map import LinearMap, Map
 
-__all__ = ["Witness", "difference_quotient", "volume_bound"]
+__all__ = ["Witness", "difference_quotient", "steepest_pair", "volume_bound"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,24 @@ def difference_quotient(f: Map, a: Tensor, b: Tensor) -> Tensor:
     with torch.no_grad():
         moved = (f(a).double() - f(b).double()).flatten(1).norm(dim=1)
     return torch.where(apart > 0, moved / apart.clamp(min=1e-300), torch.where(moved.isnan(), moved, 0.0))
+
+
+def steepest_pair(f: Map, x: Tensor, radius: float = 1.0, scales: int = 8, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """(largest difference quotient per row of x, the partner that attains it): a lower bound on Lip(f) that anybody can compute again (L0).
+
+    Pairs: each row with the next one, and with x + radius·4^−k·v, v a random unit direction, k < ``scales``. NaN where f is finite at none.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    best, partner = torch.full(x.shape[:1], math.nan, dtype=torch.float64, device=x.device), x.clone()
+    for k in range(scales + 1):
+        v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+        v = v / v.flatten(1).norm(dim=1).view(-1, *[1] * (x.ndim - 1))
+        other = x.roll(1, 0) if k == scales else x + radius * 4.0**-k * v
+        found = difference_quotient(f, x, other)
+        better = found.isfinite() & ~(found <= best)
+        best = torch.where(better, found, best)
+        partner = torch.where(better.view(-1, *[1] * (x.ndim - 1)), other, partner)
+    return best, partner
 
 
 def volume_bound(log_det: Tensor, dimensions: int) -> Tensor:
