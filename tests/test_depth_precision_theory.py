@@ -13,9 +13,7 @@ from invbench.measures.precision import PRECISIONS, coupling_loss, flow_loss
 from invbench.measures.theory import minimise, nll, optimum, optimum_with_spread
 from invbench.reference_models.srflow.model import srflow
 
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from .draws import normal
 
 
 def a_flow(scale: float) -> ConditionalFlow:
