@@ -208,6 +208,15 @@ def test_bootstrap_draws_clusters_not_inputs():
     assert repeated.lo < repeated.hi
 
 
+def test_bootstrap_is_that_of_scikit_learn_with_the_drawn_weights():
+    rng = np.random.default_rng(1)
+    score, failed, cluster = rng.integers(0, 9, 60).astype(float), rng.random(60) < 0.4, np.arange(60) // 4
+    drawn = np.random.default_rng(7).multinomial(15, np.full(15, 1 / 15), 200)
+    areas = [roc_auc_score(failed, score, sample_weight=weight[cluster]) for weight in drawn]
+    found = auc(score, failed, cluster, resamples=200, seed=7)
+    assert (found.lo, found.hi) == pytest.approx(tuple(np.quantile(areas, [0.025, 0.975])), rel=1e-12)
+
+
 def _ends(found):
     return found.value, found.lo, found.hi
 
