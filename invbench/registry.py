@@ -11,7 +11,18 @@ from typing import Any, Generic, TypeVar
 
 from invbench.errors import UnknownName, UsageError
 
-__all__ = ["CONDITIONS", "COUPLINGS", "FLOWS", "LAYERS", "Registered", "Registry", "coupling", "flow", "layer"]
+__all__ = [
+    "ATTACKS",
+    "CONDITIONS",
+    "COUPLINGS",
+    "FLOWS",
+    "LAYERS",
+    "Registered",
+    "Registry",
+    "coupling",
+    "flow",
+    "layer",
+]
 
 T = TypeVar("T")
 
@@ -106,6 +117,7 @@ COUPLINGS: Registry[type] = Registry("coupling", "invbench.couplings")
 LAYERS: Registry[Callable[..., Any]] = Registry("layer", "invbench.layers")
 FLOWS: Registry[Callable[..., Any]] = Registry("flow", "invbench.flows")
 CONDITIONS: Registry[Callable[..., Any]] = Registry("condition")
+ATTACKS: Registry[Any] = Registry("attack")
 
 
 def coupling(name: str) -> Callable[[type], type]:

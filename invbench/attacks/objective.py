@@ -1,0 +1,124 @@
+"""What a search maximises: logarithms, so that 1e30 has a slope; larger is worse for the flow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from invbench.attacks.space import Inputs
+from invbench.flows import ConditionalFlow
+from invbench.measures.lipschitz import LinearMap, decoder, largest_stretch
+
+__all__ = ["OBJECTIVES", "Objective", "Reading", "log10_largest", "relative_round_trip"]
+
+PROBE = 0.75  # ε^0.75: relative size of the perturbation that stands for rounding, so small that f is linear, far above rounding itself
+PRODUCTS = 7  # with the Jacobian, for the direction that is stretched most
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Per row: ``ascent``, differentiable, what the steps go up; ``value`` = log10 of what is sought, infinite when not finite; ``x``, the
+    flow's output."""
+
+    ascent: Tensor
+    value: Tensor
+    x: Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """``passes``: through the flow in one reading; a gradient costs twice as many again. ``statement``: what is maximised."""
+
+    name: str
+    statement: str
+    read: Callable[[ConditionalFlow, Inputs], Reading]
+    passes: int
+
+
+def _log10(v: Tensor) -> Tensor:
+    return v.clamp(min=torch.finfo(v.dtype).tiny).log() / math.log(10)
+
+
+def _value(v: Tensor) -> Tensor:
+    return v.detach().double().nan_to_num(math.inf, math.inf)
+
+
+def log10_largest(x: Tensor) -> Tensor:
+    """log10 max |x| per row; infinite when an element is not finite."""
+    return _log10(x.detach().double().abs().flatten(1).amax(1).nan_to_num(math.inf, math.inf))
+
+
+def _activation(flow: ConditionalFlow, inputs: Inputs) -> Reading:
+    """log10 of the largest |h| of any layer's output along the decode."""
+    largest: Tensor | None = None
+    h = inputs.y
+    for _, h in flow.trace(inputs.latents, inputs.y):
+        here = h.abs().flatten(1).amax(1)
+        largest = here if largest is None else torch.maximum(largest, here)
+    assert largest is not None
+    log = _log10(largest)
+    return Reading(log, _value(log), h.detach())
+
+
+def _stretch(flow: ConditionalFlow, inputs: Inputs) -> Reading:
+    """log10 σmax(J⁻¹), J⁻¹ = ∂decode/∂z: ⟨u, J⁻¹(z)·v⟩ with u, v the singular pair at z, whose derivative by z is that of σmax."""
+    decode, point = decoder(flow, inputs.latents, inputs.y)
+    v = largest_stretch(decode, point.detach(), PRODUCTS).direction
+    stretched = LinearMap(decode, point.detach()).times(v)
+    size = stretched.double().flatten(1).norm(dim=1)
+    x = decode(point)
+    broken = ~x.detach().flatten(1).isfinite().all(1)
+    value = _value(_log10(size)).masked_fill(broken, math.inf)
+    if not point.requires_grad:
+        return Reading(_log10(size), value, x)
+    u = stretched / size.to(x.dtype).clamp(min=torch.finfo(x.dtype).tiny).view(-1, *[1] * (x.ndim - 1))
+    (pulled,) = torch.autograd.grad((u * x).sum(), point, create_graph=True)
+    return Reading(_log10((pulled * v).sum(1)), value, x.detach())
+
+
+def relative_round_trip(flow: ConditionalFlow, x: Tensor, y: Tensor) -> Tensor:
+    """‖decode(encode(x, y), y) − x‖/‖x‖ per row as computed, float64; infinite when not finite."""
+    with torch.no_grad():
+        error = (flow.decode(flow.encode(x, y)[0], y).double() - x.double()).flatten(1).norm(dim=1)
+    return (error / x.double().flatten(1).norm(dim=1).clamp(min=1e-300)).nan_to_num(math.inf, math.inf)
+
+
+def _round_trip(flow: ConditionalFlow, inputs: Inputs) -> Reading:
+    """log10 of the relative round-trip error x → z → x̂ (Behrmann et al., AISTATS 2021).
+
+    Rounding has no useful derivative, so the steps go up what a fixed perturbation of z, ε^0.75 of its size, does to x̂; the value is the
+    error as it is computed. From latents, x is their decode.
+    """
+    y = inputs.y
+    if inputs.x is None:
+        latents = inputs.latents
+        x = flow.decode(latents, y)
+    else:
+        x = inputs.x
+        latents = flow.encode(x, y)[0]
+    generator = torch.Generator().manual_seed(0)
+    moved = []
+    for z in latents:
+        sign = torch.randint(0, 2, (1, *z.shape[1:]), generator=generator) * 2.0 - 1
+        size = z.detach().square().flatten(1).mean(1).sqrt().view(-1, *[1] * (z.ndim - 1))
+        moved.append(z + torch.finfo(z.dtype).eps ** PROBE * size * sign.to(z))
+    apart = (flow.decode(moved, y) - x).flatten(1).norm(dim=1)
+    ascent = _log10(apart) - _log10(x.flatten(1).norm(dim=1))
+    at = x.detach()
+    value = _log10(relative_round_trip(flow, at, y))
+    broken = ~at.flatten(1).isfinite().all(1)
+    return Reading(ascent, value.masked_fill(broken, math.inf), at)
+
+
+OBJECTIVES = {
+    objective.name: objective
+    for objective in (
+        Objective("activation", "log10 of the largest |h| of any layer", _activation, 1),
+        Objective("stretch", "log10 σmax(J⁻¹)", _stretch, 2 + PRODUCTS),
+        Objective("round-trip", "log10 of the relative round-trip error", _round_trip, 4),
+    )
+}

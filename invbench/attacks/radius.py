@@ -1,0 +1,83 @@
+"""The critical radius: how little a typical latent must move for the flow to fail."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+
+from invbench.attacks.gradient import ascend
+from invbench.attacks.judge import LEVELS, judge
+from invbench.attacks.objective import OBJECTIVES
+from invbench.attacks.space import Space
+from invbench.flows import ConditionalFlow
+
+__all__ = ["LARGEST", "SMALLEST", "Radii", "critical_radii"]
+
+SMALLEST, LARGEST = 2.0**-6, 4.0  # in τ
+
+
+@dataclass(frozen=True)
+class Radii:
+    """Per level and input: the least ℓ∞ radius, in τ, at which the search reached the level; infinite (censored) where it did not within 4τ.
+
+    Known to a factor of 2^(8/2^bisections); ``log10_x[i]``: (radius, log10 |x|) of every search made on input i.
+    """
+
+    levels: dict[str, list[float]]
+    log10_x: list[list[tuple[float, float]]]
+    evaluations: list[float]
+
+
+def critical_radii(
+    flow: ConditionalFlow,
+    space: Space,
+    steps: int,
+    bisections: int = 5,
+    levels: tuple[str, ...] = ("F2", "F1", "F4"),
+    scale: int | None = 4,
+    twin: ConditionalFlow | None = None,
+) -> Radii:
+    """Bisection of log radius in [1/64, 4]·τ, each radius tried by a gradient search of ``steps`` on the largest activation, the start unmoved.
+
+    A search serves every level: what it reached counts at its radius and beyond. A row whose untouched origin fails already has radius 0.
+    ``space`` moves latents; its radius is replaced. ``scale`` None: there is no condition image to compare with (level F4 is not reached).
+    """
+    clean = None if scale is None else space.origin.y
+    rows = space.start.shape[0]
+    everyone = torch.arange(rows, device=space.start.device)
+    low = {level: torch.full((rows,), SMALLEST / 2, dtype=torch.float64) for level in levels}
+    high = {level: torch.full((rows,), math.inf, dtype=torch.float64) for level in levels}
+    seen: list[list[tuple[float, float]]] = [[] for _ in range(rows)]
+    spent = torch.zeros(rows, dtype=torch.float64)
+
+    def note(index: torch.Tensor, radius: torch.Tensor, at: torch.Tensor, passes: torch.Tensor) -> None:
+        verdicts = judge(flow, space.rows(index).unpack(at), None if clean is None else clean[index], scale or 1)
+        for k, (row, verdict) in enumerate(zip(index.tolist(), verdicts, strict=True)):
+            r = float(radius[k])
+            seen[row].append((r, verdict.log10_x))
+            spent[row] += float(passes[k])
+            for level in levels:
+                if verdict.levels[level]:
+                    high[level][row] = min(high[level][row].item(), r)
+                elif r < high[level][row]:
+                    low[level][row] = max(low[level][row].item(), r)
+
+    def attempt(index: torch.Tensor, radius: torch.Tensor) -> None:
+        here = replace(space.rows(index), radius=radius.to(space.start))
+        found = ascend(flow, here, OBJECTIVES["activation"], steps, twin=twin)
+        note(index, radius, found.worst, found.evaluations.cpu())
+
+    note(everyone, torch.zeros(rows), space.start, torch.ones(rows))
+    attempt(everyone, torch.full((rows,), LARGEST, dtype=torch.float64))
+    for level in levels:
+        for _ in range(bisections):
+            # tried already for another level, unreachable, or as fine as asked for
+            width = (high[level] / low[level]).log2()
+            open_ = (high[level].isfinite() & (high[level] > 0) & (width > 9 / 2**bisections)).nonzero().flatten()
+            if not len(open_):
+                break
+            attempt(open_.to(everyone), (low[level][open_] * high[level][open_]).sqrt())
+    assert set(levels) <= set(LEVELS)
+    return Radii({level: high[level].tolist() for level in levels}, seen, spent.tolist())
