@@ -41,7 +41,7 @@ class Outcome:
         """Nothing seen yet."""
         lowest = torch.full((start.shape[0],), -math.inf, dtype=torch.float64, device=start.device)
         none = torch.zeros_like(lowest, dtype=torch.bool)
-        never = {level: -lowest for level in LEVELS_SEEN}
+        never = dict.fromkeys(LEVELS_SEEN, -lowest)
         return cls(
             start.clone(),
             lowest.clone(),
