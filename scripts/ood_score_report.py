@@ -228,7 +228,8 @@ that the readings disagree, so all three are judged, and the tables and figures 
 "yes": the 95 % interval of the AUC lies above 1/2; "reversed": below it; "not shown": around it; "undecided": fewer than {FEWEST} inputs fail, or
 do not. Clean and changed photographs mixed cannot tell a score that sees failures from one that sees changes; "within one family and
 severity" compares a failing input with a sound one only where both were changed in the same way. "Without the encoder" puts y itself in the
-place of g_θ(y): where that does as well, inputs fail because they are unlike the training patches, and it takes no g_θ to see it. Inputs count as independent nowhere but in
+place of g_θ(y): where that does as well, inputs fail because they are unlike the training patches, and it takes no g_θ to see it.
+Inputs count as independent nowhere but in
 the Clopper–Pearson bars of the figures and in the Fisher intervals."""
 COLUMNS = f"""AUC: probability that a failing input has the higher score (flat); interval by bootstrap over photographs. Slope: change of the log-odds
 of failure per unit of ln(score), maximum likelihood, Wald intervals: "Fisher" from the Fisher information, which takes inputs for

@@ -150,7 +150,8 @@ def test_plan_pairs_designs_on_the_same_cases_and_seeds():
     specs = plan(["sr", "toy2d", "coupling"], ["affine", "modified-rq"], OPTIONS)
     of = {name: {(s.track, s.case, s.seed) for s in specs if s.entry == name} for name in ("affine", "modified-rq")}
     assert of["affine"] == of["modified-rq"]
-    assert {s.case for s in specs if s.track == "sr"} == {"embedded/clean", "embedded/noise-3", "embedded/binarise-3"}
+    cases = {"embedded/clean", "embedded/noise-3", "embedded/binarise-3"}
+    assert {s.case for s in specs if s.track == "sr"} == cases | {f"{case}#stretch" for case in cases}
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_gradients_are_those_of_the_implicit_function():
 
     with torch.no_grad():
         root = monotone_root(
-            lambda x: (a * x + x**3, a + 3 * x * x), y, torch.full_like(y, -10), torch.full_like(y, 10)
+            lambda x, a: (a * x + x**3, a + 3 * x * x), y, torch.full_like(y, -10), torch.full_like(y, 10), given=(a,)
         )
     x, log_slope = through_root(root, y, encode)
     slope = (a + 3 * root**2).detach()

@@ -21,20 +21,21 @@ __all__ = ["cubic_extremes", "cubic_segment", "cubic_segment_inverse"]
 
 def cubic_segment(xi: Tensor, s: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Tensor, Tensor]:
     """(v, log c′) at ξ in [0, 1]."""
+    v, slope = _value_and_slope(xi, q0, q, q1)
+    return v, torch.log(s * slope)
+
+
+def _value_and_slope(xi: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Tensor, Tensor]:
+    """(v, v′) at ξ."""
     eta = 1 - xi
     share = q0 * eta * eta + 2 * q * xi * eta + q1 * xi * xi
-    v = xi * (3 * eta * (q0 * eta + (q0 + q) * xi) + xi * xi)
-    return v, torch.log(3 * s * share)
+    return xi * (3 * eta * (q0 * eta + (q0 + q) * xi) + xi * xi), 3 * share
 
 
 def cubic_segment_inverse(v: Tensor, s: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Tensor, Tensor]:
     """(ξ, log c′ at ξ) of the root in [0, 1]: v(0) = 0 and v(1) = 1, so the bracket is proven."""
 
-    def value(xi: Tensor) -> tuple[Tensor, Tensor]:
-        value, log_slope = cubic_segment(xi, torch.ones_like(s), q0, q, q1)
-        return value, torch.exp(log_slope)
-
-    xi = monotone_root(value, v, torch.zeros_like(v), torch.ones_like(v))
+    xi = monotone_root(_value_and_slope, v, torch.zeros_like(v), torch.ones_like(v), given=(q0, q, q1))
     xi, minus = through_root(xi, v, lambda xi: cubic_segment(xi, torch.ones_like(s), q0, q, q1))
     return xi, torch.log(s) - minus
 

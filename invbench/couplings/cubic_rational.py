@@ -71,12 +71,12 @@ class CubicRational(Design):
         a, log_w, t = self._amplitude(params[0]), self._log_width(params[1]), shift(params[2])
         v = (y - t) * torch.exp(-log_w)
 
-        def value(u: Tensor) -> tuple[Tensor, Tensor]:
+        def value(u: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
             near = u.clamp(-FARTHEST, FARTHEST)
             return u + a * u / (1 + near * near), torch.exp(self._log_slope(near, a))
 
         with torch.no_grad():
-            u = monotone_root(value, v, v, v / (1 + a), torch.where(v.abs() > 2, v, v / (1 + a)))
+            u = monotone_root(value, v, v, v / (1 + a), torch.where(v.abs() > 2, v, v / (1 + a)), (a,))
             x = torch.where(u.abs() < FARTHEST, u * torch.exp(log_w), y - t)
         return through_root(x, y, lambda x: self.encode(x, params))
 

@@ -92,11 +92,11 @@ class LogisticMixture(Design):
             v = (y - t) * torch.exp(-a)
             ends = mean + v * torch.exp(-log_rate)
 
-            def value(x: Tensor) -> tuple[Tensor, Tensor]:
-                logit, log_slope = self._logit(x, log_pi, mean, log_rate)
+            def value(x: Tensor, *mixture: Tensor) -> tuple[Tensor, Tensor]:
+                logit, log_slope = self._logit(x, *mixture)
                 return logit, torch.exp(log_slope)
 
-            x = monotone_root(value, v, ends.amin(0), ends.amax(0))
+            x = monotone_root(value, v, ends.amin(0), ends.amax(0), given=(log_pi, mean, log_rate))
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:

@@ -128,10 +128,11 @@ class MonotoneNetwork(Design):
             low = torch.where(images <= v, points, -torch.inf).amax(0).maximum(bound.clamp(max=0))
             high = torch.where(images >= v, points, torch.inf).amin(0).minimum(bound.clamp(min=0))
 
-            def value(x: Tensor) -> tuple[Tensor, Tensor]:
-                return self._integral(x, network, points), self._slope(self._preactivation(x, network))
+            def value(x: Tensor, points: Tensor, *network: Tensor) -> tuple[Tensor, Tensor]:
+                weights = (network[0], network[1], network[2], network[3])
+                return self._integral(x, weights, points), self._slope(self._preactivation(x, weights))
 
-            x = monotone_root(value, v, low, high)
+            x = monotone_root(value, v, low, high, given=(points, *network))
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:

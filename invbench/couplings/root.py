@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -26,25 +26,34 @@ def _middle(low: Tensor, high: Tensor) -> Tensor:
 
 @torch.no_grad()
 def monotone_root(
-    function: Callable[[Tensor], tuple[Tensor, Tensor]],
+    function: Callable[..., tuple[Tensor, Tensor]],
     y: Tensor,
     low: Tensor,
     high: Tensor,
     start: Tensor | None = None,
+    given: Sequence[Tensor] = (),
+    noise: float = 0.0,
 ) -> Tensor:
     """x in [low, high] with c(x) = y, for an increasing c and low ≤ x ≤ high proven by the caller.
 
-    ``function(x)`` gives (c(x), c′(x)). Newton steps that leave the bracket, or that shrink the step by less than
-    half, are replaced by a bisection; the bracket always keeps the root, so the iteration cannot diverge. An element
-    is done when its residual is below 8u·(|y| + c′|x|), a backward error of 8 that the step still to come lowers to the
-    rounding of c, when its step is below 2u·|x|, or when its y is not finite.
+    ``function(x, *given)`` gives (c(x), c′(x)); x comes flat, of shape (n,), and what is ``given`` of shape (*, *y.shape) comes as (*, n),
+    because only the elements that have not converged are computed. Newton steps that leave the bracket, or that shrink the step by
+    less than half, are replaced by a bisection; the bracket always keeps the root, so the iteration cannot diverge.
+
+    An element is done when its residual is below 8u·(|y| + c′|x| + noise), a backward error of 8 that the step still to come lowers to the
+    rounding of c, when its step is below 2u·|x|, or when its y is not finite. What it returns does not depend on the other elements.
+    ``noise``: c rounds by about u·noise however small y and x are, so that no smaller residual can be asked for.
     """
     unit = torch.finfo(y.dtype).eps
     low, high = torch.minimum(low, high), torch.maximum(low, high)
     x = _middle(low, high) if start is None else torch.minimum(torch.maximum(start, low), high)
-    before = torch.full_like(x, torch.inf)
+    target, shape = y, y.shape
+    given = [g.reshape(*g.shape[: g.ndim - y.ndim], -1) for g in given]
+    x, y, low, high = (v.reshape(-1) for v in (x, y, low, high))
+    found, at = x, torch.arange(x.shape[0], device=x.device)
+    before, live = torch.full_like(x, torch.inf), y.isfinite()
     for _ in range(ITERATIONS):
-        value, slope = function(x)
+        value, slope = function(x, *given)
         residual = value - y
         low, high = torch.where(residual <= 0, x, low), torch.where(residual >= 0, x, high)
         newton = x - residual / slope
@@ -52,15 +61,24 @@ def monotone_root(
         cut = torch.minimum(torch.maximum(newton, low), high)
         good = ((newton - cut).abs() <= 0.01 * (high - low)) & ((newton - x).abs() <= before / 2)
         moved = torch.where(good, cut, _middle(low, high))
-        size = y.abs() + slope * x.abs()
+        size = y.abs() + slope * x.abs() + noise
         small = (residual.abs() <= 4 * unit * size) & size.isfinite()
-        done = small | ((moved - x).abs() <= unit * x.abs()) | (low == high) | ~y.isfinite()
+        done = small | ((moved - x).abs() <= unit * x.abs()) | (low == high) | moved.isnan()
         before = torch.where(good, (newton - x).abs(), torch.inf)
-        # a converged element may still take a Newton step, which brings it closer, but no bisection
-        x = torch.where((residual == 0) | (small & ~good), x, moved)
-        if bool(done.all()):
-            break
-    return torch.where(y.isfinite(), x, y)
+        # a converged element still takes a Newton step, which brings it closer, but no bisection
+        x = torch.where(~live | (residual == 0) | (small & ~good), x, moved)
+        live = live & ~done
+        left = int(live.sum())
+        if 2 * left <= x.shape[0]:
+            found = found.index_copy(0, at, x)
+            if left == 0:
+                break
+            kept = live.nonzero()[:, 0]
+            at, x, y, low, high, before, live = (v[kept] for v in (at, x, y, low, high, before, live))
+            given = [g[..., kept] for g in given]
+    else:
+        found = found.index_copy(0, at, x)
+    return torch.where(target.isfinite(), found.reshape(shape), target)
 
 
 def through_root(x: Tensor, y: Tensor, encode: Callable[[Tensor], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

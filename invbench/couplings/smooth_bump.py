@@ -90,8 +90,14 @@ class SmoothBump(Design):
         v = y - shift(params[-1])
         reach = (1 - self.least) * self.box
         with torch.no_grad():
-            mixture = self._mixture(params)
-            x = monotone_root(lambda x: self._moved(x, mixture), v, v - reach, v + reach, v)
+            size, *ramps = self._mixture(params)
+            given = size, *(torch.stack(column) for column in ramps)
+
+            def value(x: Tensor, size: Tensor, *ramps: Tensor) -> tuple[Tensor, Tensor]:
+                shares, left, widths = (list(column.unbind(0)) for column in ramps)
+                return self._moved(x, (size, shares, left, widths))
+
+            x = monotone_root(value, v, v - reach, v + reach, v, given)
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:

@@ -83,7 +83,9 @@ class SumOfSquares(Design):
             a = self._coefficients(params)
             largest = torch.finfo(v.dtype).max / 2
             bound = (v / FLOOR).clamp(-largest, largest)
-            x = monotone_root(lambda x: (self._integral(x, a), self._slope(x, a)), v, torch.zeros_like(v), bound)
+            x = monotone_root(
+                lambda x, *a: (self._integral(x, a), self._slope(x, a)), v, torch.zeros_like(v), bound, given=a
+            )
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:

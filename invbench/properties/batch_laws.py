@@ -20,31 +20,33 @@ POISONS = (torch.nan, 1e30)
 SIZES = (1, 2, 7)
 
 
-def _units(case: Case) -> Iterator[tuple[str, Tensor, Tensor, Tensor, Tensor]]:
-    """Per direction: its name, value and log_det, and the rounding units of both."""
+def _differs(
+    case: Case, inverse: bool, got: tuple[Tensor, Tensor], what: str, kept: Tensor | None = None
+) -> Iterator[Violation]:
+    """``got`` against the plain call, or against its rows ``kept``. The units are of the whole case, since a layer that is under
+    suspicion of mixing rows gives others for some rows."""
     u = unit_roundoff(case.subject.dtype)
-    for name in DIRECTIONS:
-        inverse = name == "inverse"
-        yield name, *case.ours(inverse), u * case.scale(inverse, together=False), case.log_unit(inverse, together=False)
-
-
-def _differs(case: Case, got: tuple[Tensor, Tensor], unit: tuple[Tensor, ...], what: str) -> Iterator[Violation]:
-    value, log_det, of_value, of_log = unit
+    rows = torch.arange(case.x.shape[0]) if kept is None else kept
+    value, log_det = (v[rows] for v in case.ours(inverse))
     valid = per_row(value.isfinite(), case.subject.elementwise).cpu()  # where the plain call is finite, this must be
     error = magnitude(case.subject, (got[0] - value).cpu().double())
-    yield from beyond_rounding(error, of_value, valid, what)
+    yield from beyond_rounding(error, lambda r: u * case.scale(inverse, together=False)[rows][r], valid, what, least=u)
     error = (got[1] - log_det).cpu().double().abs()
-    yield from beyond_rounding(error, of_log, log_det.isfinite().cpu(), f"log_det of {what}")
+    valid = log_det.isfinite().cpu()
+    what_log = f"log_det of {what}"
+    yield from beyond_rounding(
+        error, lambda r: case.log_unit(inverse, together=False)[rows][r], valid, what_log, least=u
+    )
     if not torch.equal(value.isnan(), got[0].isnan()):
         yield Violation(1, 0, f"{what} has NaN elsewhere")
 
 
 def _as_plain(case: Case, what: str, x: Tensor, cond: Tensor | None) -> Iterator[Violation]:
     """Another way to hand over the same numbers."""
-    for name, *unit in _units(case):
+    for inverse, name in enumerate(DIRECTIONS):
         with torch.no_grad():
             got = getattr(case.subject, name)(x, cond)
-        yield from _differs(case, got, tuple(unit), f"{name} of {what}")
+        yield from _differs(case, bool(inverse), got, f"{name} of {what}")
 
 
 @law("row-independence", scope="few")
@@ -54,18 +56,25 @@ def row_independence(subject: Subject, case: Case) -> Iterator[Violation]:
     if case.x.shape[0] < 2:
         return
     rest = torch.arange(1, case.x.shape[0])
-    for name, value, log_det, of_value, of_log in _units(case):
+    for inverse, name in enumerate(DIRECTIONS):
         for poison in POISONS:
             poisoned = case.x.clone()
             poisoned[0] = min(poison, torch.finfo(subject.dtype).max / 8) if poison == poison else poison
             with torch.no_grad():
                 got = getattr(subject, name)(poisoned, case.cond)
-            unit = tuple(v[rest] for v in (value, log_det, of_value, of_log))
             what = f"{name} beside a row of {poison:g}"
-            found = list(_differs(case, (got[0][rest], got[1][rest]), unit, what))
+            found = list(_differs(case, bool(inverse), (got[0][rest], got[1][rest]), what, rest))
             yield from found
             if found:
                 break
+
+
+def _others_unit(case: Case, inverse: bool, rows: Tensor) -> Tensor:
+    return case.unit(inverse)(rows)[:, 1:]
+
+
+def _others_log_unit(case: Case, inverse: bool, rows: Tensor) -> Tensor:
+    return case.log_unit(inverse)[rows, None].expand(-1, case.x.shape[1] - 1)
 
 
 @law("element-independence", needs=("elementwise",), scope="few")
@@ -73,18 +82,17 @@ def element_independence(subject: Subject, case: Case) -> Iterator[Violation]:
     """A coupling is elementwise: with element 0 of every row set to NaN, and its parameters too, all others keep their value and slope,
     within 30 rounding units."""
     assert case.cond is not None
-    u = unit_roundoff(subject.dtype)
     x, cond = case.x.clone(), case.cond.clone()
     x[:, 0], cond[..., 0] = torch.nan, torch.nan
     for inverse in (False, True):
         with torch.no_grad():
-            clean = subject.log_slopes(case.x, case.cond, inverse)
             got = subject.log_slopes(x, cond, inverse)
-        units = u * case.scale(inverse), case.log_unit(inverse)[:, None].expand_as(clean[1])
-        for a, b, unit, what in zip(clean, got, units, ("value", "log-slope"), strict=True):
+        units = (partial(_others_unit, case, inverse), partial(_others_log_unit, case, inverse))
+        for a, b, unit, what in zip(case.slopes(inverse), got, units, ("value", "log-slope"), strict=True):
             error = (b - a)[:, 1:].cpu().double().abs()
             valid = a[:, 1:].isfinite().cpu()
-            yield from beyond_rounding(error, unit[:, 1:], valid, f"{DIRECTIONS[inverse]} ({what}) beside NaN")
+            what = f"{DIRECTIONS[inverse]} ({what}) beside NaN"
+            yield from beyond_rounding(error, unit, valid, what, least=unit_roundoff(subject.dtype))
 
 
 @law("batch-permutation", scope="few")
@@ -92,9 +100,8 @@ def batch_permutation(subject: Subject, case: Case) -> Iterator[Violation]:
     """f(x[π]) = f(x)[π]: rows in another order give the same rows, within 30 rounding units."""
     order = torch.randperm(case.x.shape[0], generator=torch.Generator().manual_seed(0))
     turned = case.part(order)
-    for name, value, log_det, of_value, of_log in _units(case):
-        unit = tuple(v[order] for v in (value, log_det, of_value, of_log))
-        yield from _differs(case, turned.ours(name == "inverse"), unit, f"{name} of permuted rows")
+    for inverse in (False, True):
+        yield from _differs(case, inverse, turned.ours(inverse), f"{DIRECTIONS[inverse]} of permuted rows", order)
 
 
 @law("batch-size", scope="few")
@@ -103,9 +110,9 @@ def batch_size(subject: Subject, case: Case) -> Iterator[Violation]:
     for size in SIZES:
         rows = torch.arange(min(size, case.x.shape[0]))
         some = case.part(rows)
-        for name, *unit in _units(case):
-            kept = tuple(v[rows] for v in unit)
-            yield from _differs(case, some.ours(name == "inverse"), kept, f"{name} of a batch of {size}")
+        for inverse in (False, True):
+            what = f"{DIRECTIONS[inverse]} of a batch of {size}"
+            yield from _differs(case, inverse, some.ours(inverse), what, rows)
 
 
 @law("layout", scope="few")
@@ -130,12 +137,12 @@ def rank(subject: Subject, case: Case) -> Iterator[Violation]:
     """A coupling gives the same values and slopes for x of rank 1, 2, 3 and 4, within 30 rounding units."""
     assert case.cond is not None
     params = case.cond.movedim(1, 0)
-    for name, value, log_det, of_value, of_log in _units(case):
+    for inverse, name in enumerate(DIRECTIONS):
         for size in ((-1,), (case.x.shape[0], 2, 3), (case.x.shape[0], 1, 2, 3)):
             with torch.no_grad():
                 got, log = getattr(subject.module, name)(case.x.reshape(size), params.reshape(params.shape[0], *size))
-            pair = got.reshape_as(value), log.reshape_as(value).sum(1)
-            yield from _differs(case, pair, (value, log_det, of_value, of_log), f"{name} at rank {len(size)}")
+            pair = got.reshape_as(case.x), log.reshape_as(case.x).sum(1)
+            yield from _differs(case, bool(inverse), pair, f"{name} at rank {len(size)}")
 
 
 @law("condition-broadcast", needs=("condition",), scope="few")

@@ -1,4 +1,4 @@
-"""One case: a subject, its inputs, and what the float64 twin says of them, computed once for all laws."""
+"""One case: a subject, its inputs, what it makes of them and what the float64 twin says, computed once for all laws."""
 
 from __future__ import annotations
 
@@ -46,18 +46,36 @@ class Case:
 
     def double(self) -> tuple[Tensor, Tensor | None]:
         """The same values in float64 on the CPU, for the twin."""
-        return self._once("double", self._double)
+        return self.once("double", self._double)
 
     def _double(self) -> tuple[Tensor, Tensor | None]:
         return self.x.cpu().double(), None if self.cond is None else self.cond.cpu().double()
 
     def ours(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """(value, log_det) of the subject, without gradients."""
-        return self._once(("ours", inverse), lambda: self._call(self.subject, inverse, self.x, self.cond))
+        return self._summed(self.slopes(inverse))
+
+    def slopes(self, inverse: bool) -> tuple[Tensor, Tensor]:
+        """As ``ours``, but with the log-slope of each element of a coupling."""
+        return self.once(("ours", inverse), lambda: self._call(self.subject, inverse, self.x, self.cond))
+
+    def back(self, inverse: bool) -> tuple[Tensor, Tensor]:
+        """What the other direction makes of our value: there and back again, as ``slopes``."""
+        return self.once(
+            ("back", inverse), lambda: self._call(self.subject, not inverse, self.slopes(inverse)[0], self.cond)
+        )
 
     def exact(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """(value, log_det) of the float64 twin."""
-        return self._once(("exact", inverse), lambda: self._call(self.subject.twin(), inverse, *self.double()))
+        return self._summed(self.exact_slopes(inverse))
+
+    def exact_slopes(self, inverse: bool) -> tuple[Tensor, Tensor]:
+        """As ``exact``, but with the log-slope of each element of a coupling."""
+        return self.once(("exact", inverse), lambda: self._call(self.subject.twin(), inverse, *self.double()))
+
+    def unit(self, inverse: bool) -> Callable[[Tensor], Tensor]:
+        """One rounding error u·S of a direction, as a function of row numbers."""
+        return lambda rows: unit_roundoff(self.subject.dtype) * self.part(rows).scale(inverse)
 
     def scale(self, inverse: bool, together: bool = True) -> Tensor:
         """S of conditioning.py at the inputs: one rounding error of the direction is about u·S."""
@@ -67,7 +85,7 @@ class Case:
             with torch.no_grad():
                 return rounding_scale(self.subject.twin(), *self.double(), u, inverse, together)
 
-        return self._once(("scale", inverse, together), compute)
+        return self.once(("scale", inverse, together), compute)
 
     def log_unit(self, inverse: bool, together: bool = True) -> Tensor:
         """One rounding error of log_det, per row: u·(1 + |log_det|)·D and what a rounding of x does to it."""
@@ -82,14 +100,21 @@ class Case:
             size = 1 + self.ours(inverse)[1].cpu().double().abs()
             return u * size * max(1, x[:1].numel()) + per_row
 
-        return self._once(("log unit", inverse, together), compute)
+        return self.once(("log unit", inverse, together), compute)
+
+    def _summed(self, found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        value, log = found
+        return value, log.flatten(1).sum(1) if self.subject.elementwise else log
 
     @staticmethod
     def _call(subject: Subject, inverse: bool, x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
+            if subject.elementwise:
+                return subject.log_slopes(x, cond, inverse)
             return (subject.inverse if inverse else subject.forward)(x, cond)
 
-    def _once(self, key: object, compute: Callable[[], T]) -> T:
+    def once(self, key: object, compute: Callable[[], T]) -> T:
+        """What is stored under ``key``, computed at the first call: laws share their work in here."""
         if key not in self._known:
             self._known[key] = compute()
         return self._known[key]  # type: ignore[return-value]

@@ -94,11 +94,12 @@ def check(
             judged.add(law, Case.of(corpus[0], subject))
     if not judged.found:  # where these fail, the others would only echo them
         scopes = {"few"} | ({"deep"} if budget == "deep" else set())
+        cases = [Case.of(recipe, subject) for recipe in few(corpus)]
         for law in laws:
             if law.scope in scopes:
                 progress(law.name)
-                for recipe in few(corpus):
-                    judged.add(law, Case.of(recipe, subject))
+                for case in cases:
+                    judged.add(law, case)
         wide = [law for law in laws if law.scope == "corpus"]
         for index, recipe in enumerate(corpus if wide else []):
             progress(f"case {index + 1} of {len(corpus)}")

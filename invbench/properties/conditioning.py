@@ -68,7 +68,7 @@ def _around(
         return (twin.inverse if inverse else twin.forward)(points, conds)
 
     points = [v] + [v + step for step in steps]
-    if not together:
+    if not together or not v.shape[0]:
         found = [call(point, cond) for point in points]
         return torch.stack([value for value, _ in found]), torch.stack([log for _, log in found])
     n = len(points)
@@ -87,10 +87,14 @@ def value_spread(
     twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool, together: bool = True
 ) -> Tensor:
     """How far f (or f⁻¹) moves when v moves by δ; δ and the result are as ``magnitude`` gives them."""
-    value, log = _around(twin, v, cond, _steps(twin, v, delta), inverse, together)
+    return _spread(twin, delta, *_around(twin, v, cond, _steps(twin, v, delta), inverse, together))
+
+
+def _spread(twin: Subject, delta: Tensor, value: Tensor, log: Tensor) -> Tensor:
+    """The spread of (value, log) at a point and at its steps."""
     if not twin.elementwise:
         return magnitude(twin, (value[1:] - value[0]).abs().amax(0))
-    sizes = v.new_tensor(NEIGHBOURS).abs().reshape(-1, *[1] * v.ndim)
+    sizes = value.new_tensor(NEIGHBOURS).abs().reshape(-1, *[1] * (value.ndim - 1))
     moved = ((value[1:] - value[0]).abs() / sizes).amax(0)
     return torch.maximum(delta * log.amax(0).exp(), moved)
 
@@ -107,16 +111,11 @@ def rounding_scale(
     twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool = False, together: bool = True
 ) -> Tensor:
     """S of the module docstring for the forward map at v (or the inverse map): one rounding error is about u·S."""
-    function = twin.inverse if inverse else twin.forward
-    value, at_zero = (function(w, cond)[0] for w in (v, torch.zeros_like(v)))
     delta = u * (magnitude(twin, v) + 1)
-    scale = (
-        magnitude(twin, value)
-        + magnitude(twin, at_zero)
-        + value_spread(twin, v, cond, delta, inverse, together) / u
-        + 1
-    )
+    value, log = _around(twin, v, cond, [*_steps(twin, v, delta), -v], inverse, together)  # the last point is 0
+    spread = _spread(twin, delta, value[:-1], log[:-1])
+    scale = magnitude(twin, value[0]) + magnitude(twin, value[-1]) + spread / u + 1
     for other in twin.wobbled(u):
         moved = (other.inverse if inverse else other.forward)(v, cond)[0]
-        scale = scale + STEPS[-1] * magnitude(twin, moved - value).nan_to_num(nan=0.0) / u
+        scale = scale + STEPS[-1] * magnitude(twin, moved - value[0]).nan_to_num(nan=0.0) / u
     return scale

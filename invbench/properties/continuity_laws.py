@@ -43,11 +43,7 @@ def _steepest(case: Case, gap: Between) -> tuple[Subject, Tensor, tuple[Tensor, 
         def at(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             return x, *twin.log_slopes(x, cond)
 
-        grid = torch.linspace(-REACH, REACH, GRID, dtype=torch.float64)
-        points = grid[:, None, None].expand(GRID, *cond[:, 0].shape)
-        many = cond[None].expand(GRID, *cond.shape).flatten(0, 1)
-        found = twin.log_slopes(points.flatten(0, 1), many)
-        stacked = [points, *(v.unflatten(0, (GRID, -1)) for v in found)]
+        stacked = case.once("grid of continuity", lambda: _grid(twin, cond))
         gaps = gap(stacked[0][:-1], stacked[0][1:], stacked[1][:-1], stacked[1][1:], stacked[2][:-1], stacked[2][1:])
         where = gaps.nan_to_num(nan=0.0, posinf=0.0).argmax(0, keepdim=True)
         a = tuple(s.gather(0, where)[0] for s in stacked)
@@ -58,6 +54,15 @@ def _steepest(case: Case, gap: Between) -> tuple[Subject, Tensor, tuple[Tensor, 
             a = tuple(torch.where(left, old, new) for old, new in zip(a, m, strict=True))
             b = tuple(torch.where(left, new, old) for old, new in zip(b, m, strict=True))
     return twin, cond, a, b
+
+
+def _grid(twin: Subject, cond: Tensor) -> tuple[Tensor, ...]:
+    """(x, c(x), log c′(x)) on 257 points of [−8, 8], per element of each condition."""
+    grid = torch.linspace(-REACH, REACH, GRID, dtype=torch.float64)
+    points = grid[:, None, None].expand(GRID, *cond[:, 0].shape)
+    many = cond[None].expand(GRID, *cond.shape).flatten(0, 1)
+    found = twin.log_slopes(points.flatten(0, 1), many)
+    return points, *(v.unflatten(0, (GRID, -1)) for v in found)
 
 
 def _between(gap: Between, a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> Tensor:

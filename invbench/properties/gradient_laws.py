@@ -144,9 +144,8 @@ def vmap(subject: Subject, case: Case) -> Iterator[Violation]:
             value, _ = torch.vmap(_single(subject, DIRECTIONS[inverse]), dims)(case.x, case.cond)
         plain = case.ours(inverse)[0]
         error = magnitude(subject, (value - plain).cpu().double())
-        yield from beyond_rounding(
-            error, u * case.scale(inverse), error.isfinite(), f"{DIRECTIONS[inverse]} under vmap"
-        )
+        what = f"{DIRECTIONS[inverse]} under vmap"
+        yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
 
 
 @law("jvp", severity="capability", scope="few")
@@ -177,4 +176,4 @@ def compiled_is_eager(subject: Subject, case: Case) -> Iterator[Violation]:
             value, _ = torch.compile(getattr(subject, DIRECTIONS[inverse]), dynamic=True)(case.x, case.cond)
         error = magnitude(subject, (value - case.ours(inverse)[0]).cpu().double())
         what = f"{DIRECTIONS[inverse]} under torch.compile"
-        yield from beyond_rounding(error, u * case.scale(inverse), error.isfinite(), what)
+        yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)

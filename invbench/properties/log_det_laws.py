@@ -12,7 +12,7 @@ from invbench.properties.case import Case
 from invbench.properties.conditioning import SLACK, log_det_spread, magnitude, unit_roundoff
 from invbench.properties.law import Violation, law
 from invbench.properties.subject import Subject
-from invbench.properties.verdict import beyond_rounding
+from invbench.properties.verdict import beyond_rounding, per_row
 
 COARSE = 1e-3  # in units of the data
 ROWS = 64  # of a layer, for Jacobians
@@ -50,11 +50,18 @@ def log_det_matches_autograd(subject: Subject, case: Case) -> Iterator[Violation
         log_det = twin.forward(x, cond)[1]
         exact = torch.linalg.slogdet(jacobian(lambda v: twin.forward(v, cond)[0], x))[1]
     of_weights = 0.0 if subject.elementwise else unit_roundoff(subject.dtype) * x[0:1].numel()
-    with torch.no_grad():
-        delta = unit_roundoff(torch.float64) * (magnitude(twin, x) + 1)
-        unit = of_weights + 1e-8 / SLACK * (1 + exact.abs()) + log_det_spread(twin, x, cond, delta, False)
-        valid = exact.isfinite() & (exact.abs() < REPRESENTABLE_LOG)
-    yield from beyond_rounding((log_det - exact).abs().detach(), unit, valid, "log_det against autograd")
+    exact = exact.detach()
+    least = of_weights + 1e-8 / SLACK * (1 + exact.abs())
+    delta = unit_roundoff(torch.float64) * (magnitude(twin, x) + 1)
+
+    def unit(rows: Tensor) -> Tensor:
+        some = None if cond is None else cond[rows]
+        with torch.no_grad():
+            return least[rows] + log_det_spread(twin, x[rows], some, delta[rows], False)
+
+    valid = exact.isfinite() & (exact.abs() < REPRESENTABLE_LOG)
+    error = (log_det.detach() - exact).abs()
+    yield from beyond_rounding(error, unit, valid, "log_det against autograd", least=least)
 
 
 @law("inverse-log-det")
@@ -64,24 +71,23 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation]:
     u = unit_roundoff(subject.dtype)
     twin = subject.twin()
     x, cond = case.double()
-    with torch.no_grad():
-        if subject.elementwise:
-            z, forward = subject.log_slopes(case.x, case.cond)
-            _, backward = subject.log_slopes(z, case.cond, inverse=True)
-        else:
-            z, forward = case.ours(False)
-            _, backward = subject.inverse(z, case.cond)
-        wide, scale = z.cpu().double(), case.scale(False)
-        unit = (
-            u * (1 + forward.cpu().double().abs()) * max(1, case.x[0:1].numel() if not subject.elementwise else 1)
-            + log_det_spread(twin, wide, cond, u * scale, True)
-            + log_det_spread(twin, x, cond, u * (magnitude(twin, x) + 1), False)
-        )
-        valid = case.representable(wide)
-        if not subject.elementwise:
-            valid = valid.flatten(1).all(1) & (u * scale < COARSE)
-        error = (forward + backward).cpu().double().abs()
-    yield from beyond_rounding(error, unit, valid, "log_det of the inverse")
+    (z, forward), (_, backward) = case.slopes(False), case.back(False)
+    wide = z.cpu().double()
+    elements = 1 if subject.elementwise else max(1, case.x[0:1].numel())
+    least = u * (1 + forward.cpu().double().abs()) * elements
+
+    def unit(rows: Tensor) -> Tensor:
+        some = None if cond is None else cond[rows]
+        of_point = case.unit(False)(rows)
+        with torch.no_grad():
+            there = log_det_spread(twin, x[rows], some, u * (magnitude(twin, x[rows]) + 1), False)
+            back = log_det_spread(twin, wide[rows], some, of_point, True)
+        coarse = torch.zeros_like(of_point) if subject.elementwise else torch.where(of_point < COARSE, 0.0, torch.inf)
+        return least[rows] + there + back + coarse
+
+    valid = per_row(case.representable(wide), subject.elementwise)
+    error = (forward + backward).cpu().double().abs()
+    yield from beyond_rounding(error, unit, valid, "log_det of the inverse", least=least)
 
 
 @law("composed-log-det", scope="few")
@@ -95,14 +101,20 @@ def composed_log_det(subject: Subject, case: Case) -> Iterator[Violation]:
         middle, first = twin.forward(x, cond)
         _, second = twin.forward(middle, cond)
     exact = torch.linalg.slogdet(jacobian(lambda v: twin.forward(twin.forward(v, cond)[0], cond)[0], x))[1]
-    unit = 1e-6 / SLACK * (1 + exact.abs())
-    with torch.no_grad():
-        deltas = [unit_roundoff(torch.float64) * (magnitude(twin, v) + 1) for v in (x, middle)]
-        for v, delta in zip((x, middle), deltas, strict=True):
-            spread = log_det_spread(twin, v, cond, delta, False)
-            unit = unit + (spread.flatten(1).sum(1) if subject.elementwise else spread)
+    least = 1e-6 / SLACK * (1 + exact.abs())
+
+    def unit(rows: Tensor) -> Tensor:
+        found, some = least[rows], None if cond is None else cond[rows]
+        with torch.no_grad():
+            for v in (x[rows], middle[rows]):
+                delta = unit_roundoff(torch.float64) * (magnitude(twin, v) + 1)
+                spread = log_det_spread(twin, v, some, delta, False)
+                found = found + (spread.flatten(1).sum(1) if subject.elementwise else spread)
+        return found
+
     valid = exact.isfinite() & (exact.abs() < REPRESENTABLE_LOG)
-    yield from beyond_rounding((first + second - exact).abs(), unit, valid, "the sum of two log_dets")
+    error = (first + second - exact).abs()
+    yield from beyond_rounding(error, unit, valid, "the sum of two log_dets", least=least)
 
 
 @law("density", needs=("elementwise",), scope="few")

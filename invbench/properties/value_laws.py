@@ -11,7 +11,7 @@ from invbench.properties.case import Case
 from invbench.properties.conditioning import magnitude, rounding_scale, unit_roundoff, value_spread
 from invbench.properties.law import Violation, law
 from invbench.properties.subject import Subject
-from invbench.properties.verdict import beyond_rounding, per_row
+from invbench.properties.verdict import Unit, beyond_rounding, per_row
 
 EXTREMES = (7, 14, 30, 100)  # powers of 2 that the condition is set to
 
@@ -20,18 +20,20 @@ def round_trip(case: Case, inverse_first: bool, what: str) -> Iterator[Violation
     """There and back again; the unit is the rounding of both ways, with that of the first pushed through the second."""
     subject, twin = case.subject, case.subject.twin()
     u = unit_roundoff(subject.dtype)
-    middle, _ = case.ours(inverse_first)
-    with torch.no_grad():
-        returned, _ = (subject.forward if inverse_first else subject.inverse)(middle, case.cond)
-        x, cond = case.double()
-        wide = middle.cpu().double()
-        moved = value_spread(twin, wide, cond, u * case.scale(inverse_first), not inverse_first)
-        natural = u * (magnitude(subject, x) + 1)
-        # the way back rounds as well: its own scale at the middle point
-        unit = natural + moved + u * rounding_scale(twin, wide, cond, u, not inverse_first)
-        valid = case.representable(case.exact(inverse_first)[0]) & case.representable(x)
-        error = magnitude(subject, returned.cpu().double() - x)
-    yield from beyond_rounding(error, unit, per_row(valid, subject.elementwise), what, natural)
+    x, cond = case.double()
+    wide = case.ours(inverse_first)[0].cpu().double()
+    natural = u * (magnitude(subject, x) + 1)
+
+    def unit(rows: Tensor) -> Tensor:
+        middle, some = wide[rows], None if cond is None else cond[rows]
+        with torch.no_grad():
+            moved = value_spread(twin, middle, some, case.unit(inverse_first)(rows), not inverse_first)
+            # the way back rounds as well: its own scale at the middle point
+            return natural[rows] + moved + u * rounding_scale(twin, middle, some, u, not inverse_first)
+
+    valid = per_row(case.representable(case.exact(inverse_first)[0]) & case.representable(x), subject.elementwise)
+    error = magnitude(subject, case.back(inverse_first)[0].cpu().double() - x)
+    yield from beyond_rounding(error, unit, valid, what, natural, least=natural + u)
 
 
 @law("round-trip-x")
@@ -65,7 +67,8 @@ def accuracy(subject: Subject, case: Case) -> Iterator[Violation]:
         exact, _ = case.exact(inverse)
         error = magnitude(subject, case.ours(inverse)[0].cpu().double() - exact)
         valid = per_row(case.representable(exact), subject.elementwise)
-        yield from beyond_rounding(error, u * case.scale(inverse), valid, what)
+        least = u * (1 + magnitude(subject, exact))
+        yield from beyond_rounding(error, case.unit(inverse), valid, what, least=least)
 
 
 @law("finite")
@@ -123,12 +126,22 @@ def monotone(subject: Subject, case: Case) -> Iterator[Violation]:
     x = torch.cat((some, torch.nextafter(some, torch.full_like(some, torch.inf)))).sort(0).values
     cond = case.cond[:1].expand(x.shape[0], *case.cond.shape[1:])
     wide_x, wide_cond = x.cpu().double(), cond.cpu().double()
+
+    def units(inverse: bool) -> Unit:
+        """The larger unit of both neighbours."""
+
+        def unit(rows: Tensor) -> Tensor:
+            both = torch.cat((rows, rows + 1))
+            scale = rounding_scale(twin, wide_x[both], wide_cond[both], u, inverse)
+            return u * torch.maximum(*scale.chunk(2))
+
+        return unit
+
     for inverse, what in ((False, "forward"), (True, "inverse")):
         with torch.no_grad():
             y = subject.log_slopes(x, cond, inverse)[0].cpu().double()
             steps = y[1:] - y[:-1]
             steps = steps * torch.where(y[-1:] < y[:1], -1.0, 1.0)
-            scale = rounding_scale(twin, wide_x, wide_cond, u, inverse)
-            unit = u * torch.maximum(scale[1:], scale[:-1])
-            valid = steps.isfinite() & unit.isfinite()
-        yield from beyond_rounding((-steps).clamp(min=0), unit, valid, f"order of {what}")
+            yield from beyond_rounding(
+                (-steps).clamp(min=0), units(inverse), steps.isfinite(), f"order of {what}", least=u
+            )

@@ -85,7 +85,8 @@ TRACK_NOTES: dict[str, list[str]] = {
         "samples, then the mean over inputs, against the clean low-resolution image. Identical images count as 100 dB. "
         "SSIM: 11×11 Gaussian, σ = 1.5 (torchmetrics).",
         "inv_lipschitz_lower, kappa_lower: largest singular value of the decoder's Jacobian, and that times ‖z‖/‖x‖, at one latent each of the "
-        "first 4 photographs (64×64 crops, float64, severity 3), tier L0: true at those points, a lower bound beyond. inf: the decode overflows in float64.",
+        "first 4 photographs (64×64 crops, float64, severity 3), tier L0: true at those points, a lower bound beyond. "
+        "inf: the decode overflows in float64.",
     ],
     "toy2d": [
         "error_pct: inputs with a sample beyond |x| = 2 (the box [−1, 1]² widened by half its width on each side) or non-finite. "
