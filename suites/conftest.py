@@ -227,6 +227,12 @@ def report(dtype: str, device: str) -> Callable[[Target, str], None]:
 
 
 @pytest.fixture(scope="session")
+def results_folder(request: pytest.FixtureRequest) -> Path | None:
+    folder = request.config.getoption("results")
+    return None if folder is None else Path(folder)
+
+
+@pytest.fixture(scope="session")
 def dtype(request: pytest.FixtureRequest) -> str:
     return str(request.config.getoption("dtype"))
 

@@ -87,13 +87,6 @@ def test_photons_are_the_inverse_of_the_distribution_function_by_hand():
     assert levels(torch.tensor([-1.0, 0.0, 0.5, 1.0, 2.0])).tolist() == [0, 0, 128, 255, 255]
 
 
-def test_impulse_noise_salts_and_peppers_equally_and_leaves_the_rest():
-    found = changed("impulse", 4, flat(0.3))
-    assert (found == 0).double().mean().item() == pytest.approx(0.1, rel=0.05)
-    assert (found == 1).double().mean().item() == pytest.approx(0.1, rel=0.05)
-    assert set(found.unique().tolist()) == {0.0, 1.0, pytest.approx(0.3)}
-
-
 def test_hot_pixels_are_counted_and_at_least_one():
     found = changed("hot-pixel", 3, flat(0.3, 50))
     assert (found == 1).sum() == math.ceil(0.01 * 50 * 50)
@@ -111,16 +104,6 @@ def test_gaussian_blur_has_the_stated_variance(severity):
     assert yy.item() == pytest.approx(strength("gaussian-blur", severity) ** 2, rel=0.04)  # cut at 3σ
     assert xx.item() == pytest.approx(yy.item())
     assert xy.item() == pytest.approx(0, abs=1e-9)
-
-
-def test_defocus_is_a_disc():
-    kernel = impulse_response("defocus", 4)
-    total, yy, xx, _ = moments(kernel)
-    assert total.item() == pytest.approx(1)
-    assert (yy + xx).item() == pytest.approx(strength("defocus", 4) ** 2 / 2, rel=0.1)  # mean squared radius r²/2
-    inside = kernel[31 - 2 : 31 + 3, 31 - 2 : 31 + 3]
-    assert inside.max().item() == pytest.approx(inside.min().item())
-    assert kernel[31, 31 + 4] == 0 < kernel[31, 31 + 3]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -262,17 +245,6 @@ def pillow(image, quality):
     array = (image.movedim(0, -1) * 255).round().byte().numpy()
     Image.fromarray(array).save(file, "JPEG", quality=quality, subsampling="4:2:0")
     return torch.from_numpy(np.array(Image.open(file))).movedim(-1, 0).float()
-
-
-@pytest.mark.parametrize("quality", [90, 80, 50, 25, 10, 5])
-@pytest.mark.parametrize("side", [(128, 128), (101, 77), (1, 1), (8, 3)])
-def test_jpeg_is_what_pillow_makes(quality, side):
-    # the same file but for the last bit of integer arithmetic: now and then a coefficient falls to the other side of a tie
-    for pair in PAIRS:
-        image = pair.high[:, : side[0], : side[1]]
-        off = (compress(image, quality) * 255 - pillow(image, quality)).abs()
-        assert off.mean() < 0.5
-        assert (off > 2).double().mean() < 0.02
 
 
 def test_the_jpeg_family_has_these_qualities_mildest_first():
