@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from invbench.cli_attack import attack
 from invbench.cli_check import check, list_, replay
 from invbench.console import JsonFlag, err, out, print_json, progress_bar
 from invbench.errors import InvbenchError, UsageError
@@ -61,6 +62,7 @@ def main() -> None:
 app.command("list")(list_)
 app.command()(check)
 app.command()(replay)
+app.command()(attack)
 
 
 @app.command()
@@ -74,6 +76,16 @@ def run(
     severity: Annotated[
         list[int], typer.Option(help="Severity 1 to 5 of those; repeatable. Default: the budget's.")
     ] = [],  # noqa: B006
+    attacks: Annotated[
+        list[str],
+        typer.Option(
+            "--attack", help="Attack of the sr track (invbench list attacks); repeatable. Default: the budget's."
+        ),
+    ] = [],  # noqa: B006
+    inputs: Annotated[int | None, typer.Option(help="Inputs of each attack. Default: the budget's.")] = None,
+    eps: Annotated[
+        list[int], typer.Option(help="Radius of attacks on pixels, in 1/255; repeatable. Default: the budget's.")
+    ] = [],  # noqa: B006
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     engine: Annotated[str, typer.Option(help="local.")] = "local",
@@ -86,7 +98,7 @@ def run(
     """Fill the leaderboard's missing cells, then show it. Interrupted, the same command goes on.
 
     Examples: `invbench run`, `invbench run --track coupling --track toy2d --entry my.py`,
-    `invbench run --track sr --data BSD100 --data Urban100`
+    `invbench run --track sr --data BSD100 --data Urban100`, `invbench run --track sr --attack latent --inputs 24`
     """
     from invbench.bench.run import options_of, plan
     from invbench.bench.run import run as run_bench
@@ -99,7 +111,7 @@ def run(
         raise UsageError(f"--workers must be 1 or more, got {workers}")
     tracks = track or list(TRACKS)
     if dry_run:
-        options = options_of(budget, seeds, dtype, device, data, condition, severity)
+        options = options_of(budget, seeds, dtype, device, data, condition, severity, attacks, inputs, eps)
         store = Store(results)
         missing = [s for s in plan(tracks, entry, options) if (c := store.get(s)) is None or c.status in retry]
         if as_json:
@@ -134,6 +146,9 @@ def run(
             data,
             condition,
             severity,
+            attacks,
+            inputs,
+            eps,
             retry,
             started,
             done,

@@ -107,14 +107,20 @@ def replay(
     target: Annotated[
         str | None, typer.Option(help="Run it on this target; needed when the case is about a file.")
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights file of an attacked flow. Default: your own or the shipped ones.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run a saved counterexample again. Exit code 1 while the law is still broken.
+    """Run a saved counterexample again. Exit code 1 while the law is still broken, or the attacked flow still fails.
 
     Examples: `invbench replay results/counterexamples/affine-finite-1a2b3c4d`, `invbench replay … --target my.py`
     """
+    from invbench.attacks.case import is_attack_case
     from invbench.properties.counterexample import replay as run_again
 
+    if is_attack_case(case):
+        return _replay_attack(case, target, weights, as_json)
     record, found, violations = run_again(case, target)
     if as_json:
         kinds = [{"kind": v.kind, "value": v.value, "bound": v.bound, "message": v.message} for v in violations]
@@ -127,4 +133,25 @@ def replay(
         for v in violations:
             out.print(f"  \\[{v.kind}]", escape(v.message), highlight=False)
     if violations:
+        raise typer.Exit(1)
+
+
+def _replay_attack(case: Path, coupling: str | None, weights: Path | None, as_json: bool) -> None:
+    from invbench.attacks.case import replay_case
+    from invbench.attacks.judge import power
+
+    record, verdict, notes = replay_case(case, coupling, weights)
+    levels = [level for level, hit in verdict.levels.items() if hit]
+    then = [level for level, hit in record.levels.items() if hit]
+    if as_json:
+        found = {"levels": levels, "max_abs_log10": verdict.log10_x, "levels_then": then, "then": record.log10_x}
+        print_json({"flow": record.flow, "coupling": record.coupling, "attack": record.attack} | found)
+    else:
+        state = "[red]still fails[/]" if levels else "[green]does not fail now[/]"
+        out.print(f"{escape(f'{record.flow}, {record.coupling}, {record.attack}')}: {state}")
+        size = f"max |x| = {power(verdict.log10_x)}, then {power(record.log10_x)}"
+        out.print(f"  {' '.join(levels) or 'nothing'} now, {' '.join(then) or 'nothing'} then; {size}", highlight=False)
+        for note in notes:
+            err.print(escape(note), highlight=False)
+    if levels:
         raise typer.Exit(1)

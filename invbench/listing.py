@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = ["KINDS", "listed"]
 
-KINDS = ("couplings", "layers", "flows", "conditions", "properties", "tracks")
+KINDS = ("couplings", "layers", "flows", "conditions", "attacks", "properties", "tracks")
 
 
 def listed(kind: str) -> list[dict[str, str]]:
@@ -15,7 +15,7 @@ def listed(kind: str) -> list[dict[str, str]]:
     from invbench.bench.tracks import TRACKS
     from invbench.errors import UsageError
     from invbench.properties import LAWS
-    from invbench.registry import CONDITIONS, COUPLINGS, FLOWS, LAYERS
+    from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS, FLOWS, LAYERS
 
     errors: list[tuple[str, str]] = []
     if kind == "properties":
@@ -28,7 +28,8 @@ def listed(kind: str) -> list[dict[str, str]]:
                 load_library(library)
             except UsageError as error:
                 errors.append((library, str(error)))
-    registry: Any = {"couplings": COUPLINGS, "layers": LAYERS, "flows": FLOWS, "conditions": CONDITIONS}[kind]
+    registries: dict[str, Any] = {"couplings": COUPLINGS, "layers": LAYERS, "flows": FLOWS}
+    registry = (registries | {"conditions": CONDITIONS, "attacks": ATTACKS})[kind]
     rows = [
         {
             "name": name,

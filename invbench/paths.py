@@ -6,9 +6,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from invbench.errors import HarnessError
+from invbench.errors import HarnessError, UsageError
 
-__all__ = ["cache_dir", "write_atomically"]
+__all__ = ["cache_dir", "read_limited", "write_atomically"]
+
+LARGEST = 64 * 2**20  # bytes of a file that came from elsewhere
 
 
 def cache_dir() -> Path:
@@ -16,6 +18,16 @@ def cache_dir() -> Path:
     if own := os.environ.get("INVBENCH_CACHE"):
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "invbench"
+
+
+def read_limited(path: Path) -> bytes:
+    """A file of at most 64 MiB. Raises ``UsageError`` when it is larger, missing or unreadable."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UsageError(f"{path}: larger than {LARGEST // 2**20} MiB; not a file that invbench has written")
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name a folder that invbench has written") from None
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from invbench.cli import main
 from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, DenseConditioner
 from invbench.registry import COUPLINGS, FLOWS, LAYERS
 
@@ -33,6 +35,24 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     for registry in (COUPLINGS, LAYERS, FLOWS):
         len(registry)  # loads the plugins, so that they are kept
         monkeypatch.setattr(registry, "_items", dict(registry._items))
+
+
+@pytest.fixture
+def invbench(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_registries: None, cache: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line; returns (exit code, standard output, standard error)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["invbench", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return (code, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from invbench.attacks import AttackBudget, Inputs, Space, critical_radii, frozen
 from invbench.attacks.gradient import ascend, checkpoints
 from invbench.attacks.gradient_free import draw, squares
 from invbench.attacks.objective import OBJECTIVES
+from invbench.attacks.radius import DEFAULT
 from invbench.errors import UsageError
 from invbench.flows import ActNorm, ConditionalFlow
 
@@ -186,9 +187,13 @@ def test_critical_radius_of_a_linear_threshold_is_found_by_bisection():
     norm = ActNorm(3)  # an identity, so that the trace has two layers
     flow.layers["norm"] = norm
     own, twin = frozen(flow)
-    found = critical_radii(own, Space(one, ("latents",), TAU), 12, bisections=6, scale=None, levels=("F2",), twin=twin)
+    found = critical_radii(
+        own, Space(one, ("latents",), TAU), 12, bisections=6, scale=None, levels={"F2": DEFAULT["F2"]}, twin=twin
+    )
     (radius,) = found.levels["F2"]
     largest = z0[:1].abs().max().item()
     ideal = (1 - math.log10(largest)) / 8
     assert 0.6 * ideal <= radius <= 1.6 * ideal
-    assert critical_radii(own, Space(one, ("latents",), TAU), 4, 2, ("F1",), None, twin).levels["F1"] == [math.inf]
+    assert critical_radii(own, Space(one, ("latents",), TAU), 4, 2, {"F1": DEFAULT["F1"]}, None, twin).levels["F1"] == [
+        math.inf
+    ]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import invbench
+from invbench.bench.budget import BUDGETS
 from invbench.bench.cell import Cell, CellSpec, slug
 from invbench.bench.engine import run_cells
 from invbench.bench.run import options_of, plan
 from invbench.bench.run import run as run_bench
 from invbench.bench.store import Store, Unreadable
+from invbench.bench.track import Options
 from invbench.bench.worker import measure_cell
 from invbench.errors import HarnessError, UsageError
 from invbench.paths import write_atomically
@@ -151,7 +154,28 @@ def test_plan_pairs_designs_on_the_same_cases_and_seeds():
     of = {name: {(s.track, s.case, s.seed) for s in specs if s.entry == name} for name in ("affine", "modified-rq")}
     assert of["affine"] == of["modified-rq"]
     cases = {"embedded/clean", "embedded/noise-3", "embedded/binarise-3"}
-    assert {s.case for s in specs if s.track == "sr"} == cases | {f"{case}#stretch" for case in cases}
+    searches = {"embedded/attack-latent", "embedded/clean#radius"}
+    assert {s.case for s in specs if s.track == "sr"} == cases | searches | {f"{case}#stretch" for case in cases}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({"families": ("noise",)}, {"clean", "noise-3"}),
+        ({"attacks": ("latent", "condition")}, {"clean", "attack-latent", "attack-condition-8"}),
+        ({"families": ("noise",), "attacks": ("image",)}, {"clean", "noise-3", "attack-image-8"}),
+    ],
+)
+def test_what_is_named_leaves_out_the_other_kind(chosen, expected):
+    specs = plan(["sr"], ["affine"], replace(OPTIONS, **chosen))
+    assert {s.case.partition("/")[2] for s in specs if "#" not in s.case} == expected
+
+
+def test_attacks_with_a_radius_have_a_ladder_at_default():
+    specs = plan(["sr"], ["affine"], Options(BUDGETS["default"], attacks=("both", "image"), attacked=3))
+    found = {s.case.partition("-")[2]: s.settings for s in specs if "attack" in s.case}
+    assert list(found) == [f"both-{eps}" for eps in (1, 2, 4, 8, 16)] + ["image-8"]
+    assert {(s["limit"], s["attack_steps"]) for s in found.values()} == {(3, 40)}
 
 
 @pytest.mark.parametrize(
@@ -165,6 +189,9 @@ def test_plan_pairs_designs_on_the_same_cases_and_seeds():
         ({"tracks": ["sr"], "families": ["nois"]}, "did you mean 'noise'"),
         ({"dtype": "int8"}, "dtype 'int8'"),
         ({"severities": [6]}, "severities are 1 to 5"),
+        ({"attacks": ["latnt"]}, "did you mean 'latent'"),
+        ({"attacked": 0}, "inputs must be 1 or more"),
+        ({"eps": [-1]}, "from 0 to 255"),
     ],
 )
 def test_wrong_usage_is_refused_before_anything_runs(tmp_path, arguments, text):

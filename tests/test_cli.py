@@ -8,25 +8,7 @@ import sys
 
 import pytest
 
-from invbench.cli import main
-
 from .examples import TANH_AFFINE
-
-
-@pytest.fixture
-def invbench(monkeypatch, capsys, own_registries, cache):
-    """Run the command line; returns (exit code, standard output, standard error)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["invbench", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return (code, *capsys.readouterr())
-
-    return call
 
 
 @pytest.fixture
@@ -104,6 +86,18 @@ def test_a_bad_file_is_one_line_and_exit_2(invbench, file, text, message):
         ("table", "--format", "docx"),
         ("table", "--format", "csv"),
         ("list", "nope"),
+        ("run", "--track", "sr", "--attack", "latnt"),
+        ("run", "--track", "sr", "--inputs", "0"),
+        ("attack", "srflw"),
+        ("attack", "srflow", "--coupling", "rq"),
+        ("attack", "srflow", "--attack", "latnt"),
+        ("attack", "srflow", "--budget", "vast"),
+        ("attack", "srflow", "--eps", "8"),
+        ("attack", "srflow", "--eps", "-1/255"),
+        ("attack", "srflow", "--eps", "eight"),
+        ("attack", "srflow", "--crop", "20"),
+        ("attack", "srflow", "--image", "nope.png"),
+        ("replay", "nope"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(invbench, arguments, tmp_path, monkeypatch):

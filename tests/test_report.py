@@ -98,6 +98,31 @@ def test_pooling_puts_every_condition_but_clean_together():
     assert rows["a", "embedded/ood"]["error_pct"] == 75.0
 
 
+def test_attacks_are_pooled_by_the_worst_of_each_input():
+    def attack(name, errors, log10, **settings):
+        found = sr("a", errors, f"embedded/attack-{name}", log10=log10, names=["x", "y"])
+        return found.model_copy(update={"spec": found.spec.model_copy(update={"settings": settings})})
+
+    cells = attack("latent", [1, 0], 2.0), attack("both-8", [0, 0], 5.0, eps_255=8)
+    rows = rows_of(*cells, attack("both-16", [1, 1], math.inf, eps_255=16), pooled=True)
+    row = rows["a", "embedded/attacked"]
+    assert (row["n"], row["error_pct"], row["max_abs_log10"]) == (2, 50, 5.0)
+    lost = sr("a", [], "embedded/attack-image", status="error")
+    row = rows_of(*cells, lost, pooled=True)["a", "embedded/attacked"]
+    assert (row["complete"], row["n"], row["error_pct"]) == (False, 4, 75)
+
+
+def test_critical_radius_is_the_median_with_censored_inputs_beyond_all():
+    def of(radii):
+        return rows_of(sr("a", [0]), sr("a", [], "embedded/clean#radius", inf=None, radius_F2=radii))[
+            "a", "embedded/clean"
+        ]
+
+    assert of([0.1, 0.5, math.inf])["critical_radius"] == 0.5
+    assert of([0.1, math.inf, math.inf])["critical_radius"] == math.inf
+    assert of([0.1, 0.5, math.inf])["n"] == 1
+
+
 def test_cells_of_an_older_source_are_stale_and_never_mixed():
     old = sr("a", [1, 1], seed=1, digest="old", at="2026-01-01")
     new = sr("a", [0, 0], seed=0, digest="new", at="2026-02-01")

@@ -33,8 +33,12 @@ def run_ensemble(
     scale: int | None = 4,
     names: Sequence[str] = (),
     progress: Callable[[str], None] = lambda name: None,
+    done: Callable[[Found], None] = lambda found: None,
 ) -> list[Found]:
-    """Every attack, or those in ``names``; those with a radius once per value of ``eps``. Attacks on the image are left out without one."""
+    """Every attack, or those in ``names``; those with a radius once per value of ``eps``. Attacks on the image are left out without one.
+
+    ``progress`` is told what comes next, ``done`` what each has found, as soon as it has.
+    """
     own, twin = frozen(flow)
     found = []
     for name in names or ATTACKS:
@@ -42,8 +46,9 @@ def run_ensemble(
         if "x" in attack.moved and inputs.x is None:
             continue
         for radius in eps if attack.uses_eps else (0.0,):
-            progress(f"{name} {round(radius * 255)}/255" if attack.uses_eps else name)
+            progress(f"{name} {255 * radius:.3g}/255" if attack.uses_eps else name)
             found.append(run_attack(name, own, inputs, temperature, budget, radius, seed, twin, scale))
+            done(found[-1])
     return found
 
 

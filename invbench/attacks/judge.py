@@ -15,7 +15,7 @@ from invbench.measures.explosion import explosion
 from invbench.measures.quality import lr_psnr
 from invbench.measures.round_trip import round_trip_error
 
-__all__ = ["LEVELS", "Verdict", "judge", "plain_output"]
+__all__ = ["LEVELS", "Verdict", "judge", "plain_output", "power"]
 
 LEVELS = {
     "F1": "an element of x is not finite",
@@ -24,6 +24,11 @@ LEVELS = {
     "F4": "LR-PSNR against the clean condition is below 20 dB",
 }
 LARGE, GREY_LEVEL, POOR = 1.0, 1 / 255, 20.0  # log10 |x|; of a pixel; dB
+
+
+def power(log10: float) -> str:
+    """A size as people read it: ``10^2.4``, or ``not finite``."""
+    return f"10^{log10:.1f}" if log10 < math.inf else "not finite"
 
 
 @dataclass(frozen=True)

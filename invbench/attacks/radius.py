@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 
 from invbench.attacks.gradient import ascend
-from invbench.attacks.judge import LEVELS, judge
+from invbench.attacks.judge import Verdict, judge
 from invbench.attacks.objective import OBJECTIVES
 from invbench.attacks.space import Space
 from invbench.flows import ConditionalFlow
@@ -16,6 +17,9 @@ from invbench.flows import ConditionalFlow
 __all__ = ["LARGEST", "SMALLEST", "Radii", "critical_radii"]
 
 SMALLEST, LARGEST = 2.0**-6, 4.0  # in τ
+
+Level = Callable[[Verdict], bool]
+DEFAULT: Mapping[str, Level] = {name: lambda v, name=name: v.levels[name] for name in ("F2", "F1", "F4")}  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,14 @@ def critical_radii(
     space: Space,
     steps: int,
     bisections: int = 5,
-    levels: tuple[str, ...] = ("F2", "F1", "F4"),
+    levels: Mapping[str, Level] = DEFAULT,
     scale: int | None = 4,
     twin: ConditionalFlow | None = None,
 ) -> Radii:
     """Bisection of log radius in [1/64, 4]·τ, each radius tried by a gradient search of ``steps`` on the largest activation, the start unmoved.
 
-    A search serves every level: what it reached counts at its radius and beyond. A row whose untouched origin fails already has radius 0.
+    ``levels``: name → whether a verdict reaches it. A search serves every level: what it reached counts at its radius and beyond. A row
+    whose untouched origin fails already has radius 0.
     ``space`` moves latents; its radius is replaced. ``scale`` None: there is no condition image to compare with (level F4 is not reached).
     """
     clean = None if scale is None else space.origin.y
@@ -58,8 +63,8 @@ def critical_radii(
             r = float(radius[k])
             seen[row].append((r, verdict.log10_x))
             spent[row] += float(passes[k])
-            for level in levels:
-                if verdict.levels[level]:
+            for level, reached in levels.items():
+                if reached(verdict):
                     high[level][row] = min(high[level][row].item(), r)
                 elif r < high[level][row]:
                     low[level][row] = max(low[level][row].item(), r)
@@ -79,5 +84,4 @@ def critical_radii(
             if not len(open_):
                 break
             attempt(open_.to(everyone), (low[level][open_] * high[level][open_]).sqrt())
-    assert set(levels) <= set(LEVELS)
     return Radii({level: high[level].tolist() for level in levels}, seen, spent.tolist())

@@ -10,8 +10,8 @@ __all__ = ["BUDGETS", "Budget"]
 @dataclass(frozen=True)
 class Budget:
     """``check``: sweep of the coupling track; ``compiled``: whether its speeds are of compiled kernels.
-    ``toy_seeds``: seeds of the toy. The rest is the SR track: crops per photograph,
-    most inputs of a case, severities, and families (none means all)."""
+    ``toy_seeds``: seeds of the toy. The rest is the SR track: crops per photograph, most inputs of a case, severities, and families (none
+    means all); ``attack``: the attacks' own budget, ``attacks``: their names (none means all), ``attacked``: inputs of each."""
 
     check: str
     toy_seeds: int
@@ -19,11 +19,14 @@ class Budget:
     limit: int | None
     severities: tuple[int, ...]
     families: tuple[str, ...]
+    attack: str
+    attacks: tuple[str, ...]
+    attacked: int
     compiled: bool = True
 
 
 BUDGETS = {
-    "smoke": Budget("smoke", 2, 1, 6, (3,), ("noise", "binarise"), compiled=False),
-    "default": Budget("default", 10, 2, None, (1, 2, 3, 4, 5), ()),
-    "full": Budget("deep", 20, 4, None, (1, 2, 3, 4, 5), ()),
+    "smoke": Budget("smoke", 2, 1, 6, (3,), ("noise", "binarise"), "smoke", ("latent",), 2, compiled=False),
+    "default": Budget("default", 10, 2, None, (1, 2, 3, 4, 5), (), "default", (), 6),
+    "full": Budget("deep", 20, 4, None, (1, 2, 3, 4, 5), (), "full", (), 24),
 }

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-import torch
-
 from invbench.bench.budget import BUDGETS
 from invbench.bench.cell import Cell, CellSpec
 from invbench.bench.engine import default_workers, run_cells
@@ -17,10 +15,11 @@ from invbench.bench.store import Store
 from invbench.bench.track import Options
 from invbench.bench.tracks import TRACKS
 from invbench.bench.tracks.sr import dataset_check
+from invbench.devices import require_device
 from invbench.errors import UsageError
 from invbench.properties.check import parse_dtype
 from invbench.reference_models.weights import find_weights
-from invbench.registry import CONDITIONS, COUPLINGS
+from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS
 from invbench.targets import Target, resolve_all
 
 __all__ = ["Outcome", "plan", "run"]
@@ -47,9 +46,10 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
             raise UsageError(f"track {name!r} is not known; known: {', '.join(TRACKS)} (invbench list tracks)")
     for name in options.families:
         CONDITIONS[name]
+    for name in options.attacks:
+        ATTACKS[name]
     parse_dtype(options.dtype)
-    if options.device != "cpu" and not torch.cuda.is_available():
-        raise UsageError(f"device {options.device!r} is not available here; invbench doctor shows what is")
+    require_device(options.device)
     if "sr" in tracks:
         dataset_check(options.datasets)
     planned = []
@@ -79,6 +79,9 @@ def run(
     datasets: Sequence[str] = ("embedded",),
     families: Sequence[str] = (),
     severities: Sequence[int] = (),
+    attacks: Sequence[str] = (),
+    attacked: int | None = None,
+    eps: Sequence[int] = (),
     retry: Sequence[str] = (),
     started: Callable[[int, int], None] = lambda planned, missing: None,
     done: Callable[[Cell], None] = lambda cell: None,
@@ -88,7 +91,7 @@ def run(
     ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those with shipped weights. Raises
     ``UsageError`` for what does not exist and ``HarnessError`` when a result cannot be written.
     """
-    options = options_of(budget, seeds, dtype, device, datasets, families, severities)
+    options = options_of(budget, seeds, dtype, device, datasets, families, severities, attacks, attacked, eps)
     specs = plan(tracks, entries, options)
     store = Store(Path(results))
     missing = [s for s in specs if (cell := store.get(s)) is None or cell.status in retry]
@@ -114,6 +117,9 @@ def options_of(
     datasets: Sequence[str],
     families: Sequence[str],
     severities: Sequence[int],
+    attacks: Sequence[str] = (),
+    attacked: int | None = None,
+    eps: Sequence[int] = (),
 ) -> Options:
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
@@ -121,4 +127,9 @@ def options_of(
         raise UsageError(f"seeds must be 1 or more, got {seeds}")
     if any(not 1 <= severity <= 5 for severity in severities):
         raise UsageError(f"severities are 1 to 5, got {', '.join(map(str, severities))}")
-    return Options(BUDGETS[budget], seeds, dtype, device, tuple(datasets), tuple(families), tuple(severities))
+    if attacked is not None and attacked < 1:
+        raise UsageError(f"inputs must be 1 or more, got {attacked}")
+    if any(not 0 <= radius <= 255 for radius in eps):
+        raise UsageError(f"eps of a run are whole numbers of 1/255 from 0 to 255, got {', '.join(map(str, eps))}")
+    chosen = tuple(datasets), tuple(families), tuple(severities), tuple(attacks)
+    return Options(BUDGETS[budget], seeds, dtype, device, *chosen, attacked, tuple(eps))

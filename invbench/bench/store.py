@@ -14,6 +14,7 @@ from invbench.paths import write_atomically
 __all__ = ["Store", "Unreadable"]
 
 MAX_BYTES = 8_000_000
+OTHER = ("counterexamples",)  # folders below the results that hold no cells
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Store:
             raise HarnessError(f"{self.root} is not a folder; give --results a folder")
         cells, damaged = [], []
         for path in sorted(self.root.glob("*/*/*.json")):
+            if path.relative_to(self.root).parts[0] in OTHER:
+                continue
             found = self._read(path)
             if isinstance(found, Cell):
                 cells.append(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from invbench.bench.budget import Budget
@@ -15,7 +15,10 @@ __all__ = ["Measured", "Options", "Track"]
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller of ``run`` chose; None means the budget's own."""
+    """What the caller of ``run`` chose; None or an empty tuple means the budget's own.
+
+    Naming conditions or severities leaves the attacks out, and naming attacks leaves the conditions out but ``clean``.
+    """
 
     size: Budget
     seeds: int | None = None
@@ -24,15 +27,22 @@ class Options:
     datasets: tuple[str, ...] = ("embedded",)
     families: tuple[str, ...] = ()
     severities: tuple[int, ...] = ()
+    attacks: tuple[str, ...] = ()
+    attacked: int | None = None
+    eps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measurement returns; an exception becomes a cell of status ``error``."""
+    """What a measurement returns; an exception becomes a cell of status ``error``.
+
+    ``found``: cases to keep below ``counterexamples/``, as folder → file → bytes.
+    """
 
     measures: dict[str, Any]
     status: Status = "ok"
     reason: str = ""
+    found: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

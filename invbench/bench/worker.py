@@ -59,9 +59,12 @@ def measure_cell(spec: CellSpec, results: Path) -> Cell:
 
 def record(spec: CellSpec, measured: Measured, results: Path, seconds: float = 0.0, origin: str = ":") -> Cell:
     """Make a cell of what was measured and write it."""
+    from invbench.attacks.case import save_case
     from invbench.bench.provenance import provenance
     from invbench.bench.store import Store
 
+    for name, files in measured.found.items():  # before the cell: a cell that is there has its cases
+        save_case(results, name, files)
     cell = Cell(
         key=spec.key,
         spec=spec,

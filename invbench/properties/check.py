@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 
 from invbench.conditions.recipe import Recipe
+from invbench.devices import require_device
 from invbench.errors import UsageError
 from invbench.properties.case import Case
 from invbench.properties.guard import TookTooLong
@@ -75,8 +76,7 @@ def check(
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
     names = asked(properties)
-    if device != "cpu" and not torch.cuda.is_available():
-        raise UsageError(f"device {device!r} is not available here; invbench doctor shows what is")
+    require_device(device)
     subject = subject_of(found, parse_dtype(dtype), device)
     try:
         subject.twin(), subject.reweighted("noise", 0, 0)

@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 
 from invbench.conditions.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
 from invbench.errors import UsageError
-from invbench.paths import write_atomically
+from invbench.paths import read_limited, write_atomically
 from invbench.properties.case import Case
 from invbench.properties.check import parse_dtype
 from invbench.properties.judge import judge_case
@@ -29,7 +29,7 @@ from invbench.targets import Target, resolve
 
 __all__ = ["Counterexample", "read", "replay", "save_counterexample"]
 
-FORMAT, LARGEST = 1, 64 * 2**20  # bytes of a file that is read
+FORMAT = 1
 
 
 class Counterexample(BaseModel):
@@ -101,25 +101,20 @@ def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items() if v.numel()}
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > LARGEST:
-            raise UsageError(f"{path}: larger than {LARGEST // 2**20} MiB; not a counterexample of invbench")
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; name a folder that invbench has written") from None
-
-
 def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """(record, tensors, weights). Raises ``UsageError`` naming the file that is missing, too large or not what it should be."""
     try:
-        record = Counterexample.model_validate_json(_bytes(folder / "case.json"))
+        record = Counterexample.model_validate_json(read_limited(folder / "case.json"))
         recipe = record.recipe
         known = set(recipe) == {f.name for f in fields(Recipe)} and recipe["weights"] in WEIGHTS
         known = known and recipe["pattern"] in PATTERNS and recipe["cond_pattern"] in CONDITION_PATTERNS
         if record.format != FORMAT or record.property not in LAWS or not known:
             raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
-        return record, load(_bytes(folder / "tensors.safetensors")), load(_bytes(folder / "weights.safetensors"))
+        return (
+            record,
+            load(read_limited(folder / "tensors.safetensors")),
+            load(read_limited(folder / "weights.safetensors")),
+        )
     except (ValidationError, SafetensorError) as error:
         raise UsageError(f"{folder}: not a counterexample of invbench ({str(error).splitlines()[0]})") from None
 

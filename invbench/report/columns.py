@@ -25,11 +25,13 @@ SCREEN: dict[str, list[str]] = {
         "inv_lipschitz_upper backward_error_u forward_ns inverse_ns train_ns"
     ).split(),
     "toy2d": (
-        "entry case n seeds status inf_pct error_pct error_lo error_hi max_abs_log10 nll outside_pct "
+        "entry case n seeds status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius nll "
+        "outside_pct "
         "variance_ratio tier"
     ).split(),
     "sr": (
-        "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 inv_lipschitz_lower lr_psnr_min lr_psnr_std psnr ssim tier"
+        "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius "
+        "inv_lipschitz_lower lr_psnr_min lr_psnr_std psnr ssim tier"
     ).split(),
 }
 
@@ -42,6 +44,6 @@ DIGITS: dict[str, int] = {
         ).split(),
         1,
     ),
-    **dict.fromkeys("max_abs_log10 lr_psnr_min psnr variance_ratio".split(), 2),
+    **dict.fromkeys("max_abs_log10 critical_radius lr_psnr_min psnr variance_ratio".split(), 2),
     **dict.fromkeys("lr_psnr_std ssim nll".split(), 3),
 }

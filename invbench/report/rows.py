@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ __all__ = ["current_cells", "make_rows"]
 
 Row = dict[str, Any]
 POOLED = "ood"
+ATTACK, STANDARD_EPS = "attack-", 8  # in the name of a case; of the attacks that the pooled row unites, in 1/255
 
 
 def current_cells(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
@@ -34,11 +36,19 @@ def current_cells(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
 
 
 def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[Row]:
-    """Rows of a track in order of case and rank. ``pooled`` puts every condition of a data set but ``clean`` into one row."""
+    """Rows of a track in order of case and rank.
+
+    ``pooled`` puts every condition of a data set but ``clean`` into one row, and into another what the attacks (those with a radius at 8/255)
+    reach together: an input fails when one of them makes it fail.
+    """
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if cell.spec.track == track:
+        if cell.spec.track == track and not (
+            pooled and cell.spec.settings.get("eps_255", STANDARD_EPS) != STANDARD_EPS
+        ):
             groups.setdefault((_case(cell, pooled), cell.spec.entry), []).append(cell)
+    if pooled:
+        groups = {key: _worst_of(found) if key[0].endswith("/attacked") else found for key, found in groups.items()}
     rows = [ROW[track](entry, case, members) for (case, entry), members in groups.items()]
     for case in {row["case"] for row in rows}:
         _rank([row for row in rows if row["case"] == case])
@@ -55,7 +65,28 @@ def _case(cell: Cell, pooled: bool) -> str:
     if cell.spec.track == "toy2d":
         return "shift-0.8" if case == "shift-0.8" else f"{POOLED} (other shifts)"
     dataset, _, condition = case.partition("/")
+    if condition.startswith(ATTACK):
+        return f"{dataset}/attacked"
     return case if condition == "clean" else f"{dataset}/{POOLED}"
+
+
+def _worst_of(cells: list[Cell]) -> list[Cell]:
+    """Cells of several attacks on the same inputs as one: per input the worst of each measure. A failed cell stays a cell of its own."""
+    alike: dict[tuple[int, str], list[Cell]] = {}
+    for cell in cells:
+        alike.setdefault((cell.spec.seed, str(cell.measures.get("names"))), []).append(cell)
+    united = []
+    for group in alike.values():
+        if "inf" not in group[0].measures:
+            united += group
+            continue
+        worst = {
+            name: [max(values) for values in zip(*(cell.numbers(name) for cell in group), strict=True)]
+            for name in ("inf", "error", "max_abs_log10")
+        }
+        status = "diverged" if any(worst["inf"]) else "ok"
+        united.append(group[0].model_copy(update={"measures": worst, "status": status}))
+    return united
 
 
 def _case_order(case: str) -> tuple[str, bool, str]:
@@ -94,6 +125,12 @@ def _mean(cells: list[Cell], name: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
+def _median(cells: list[Cell], name: str) -> float | None:
+    """Of all inputs; infinite when half of them or more are censored."""
+    values = [v for cell in cells for v in cell.numbers(name)]
+    return statistics.median_high(values) if values else None
+
+
 def _single(cell: Cell, name: str) -> list[float]:
     value = cell.measures.get(name)
     return [float(value)] if isinstance(value, (int, float, str)) else []
@@ -104,6 +141,7 @@ def _sr_row(entry: str, case: str, cells: list[Cell]) -> Row:
     row = _common(entry, case, samples or cells)
     for column, name in (("inv_lipschitz_lower", "inv_lipschitz"), ("kappa_lower", "kappa")):
         row[column] = max((v for cell in cells for v in cell.numbers(name)), default=None)
+    row["critical_radius"] = _median(cells, "radius_F2")
     return row | {name: _mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")}
 
 
@@ -111,6 +149,7 @@ def _toy_row(entry: str, case: str, cells: list[Cell]) -> Row:
     row = _common(entry, case, cells)
     ratios = [v for cell in cells for v in _single(cell, "variance_ratio")]
     row |= {name: _mean(cells, name) for name in ("nll", "outside_pct")}
+    row["critical_radius"] = _median(cells, "radius_error")
     return row | {"variance_ratio": max(ratios, default=None)}
 
 

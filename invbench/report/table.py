@@ -87,11 +87,17 @@ TRACK_NOTES: dict[str, list[str]] = {
         "inv_lipschitz_lower, kappa_lower: largest singular value of the decoder's Jacobian, and that times ‖z‖/‖x‖, at one latent each of the "
         "first 4 photographs (64×64 crops, float64, severity 3), tier L0: true at those points, a lower bound beyond. "
         "inf: the decode overflows in float64.",
+        "critical_radius: the least ℓ∞ change of a typical latent, in units of τ, at which a gradient search of fixed budget makes some |x| > 10; "
+        "median over inputs (64×64 crops), inf: not within 4τ in half of them. Known to a factor of 1.2 at budget default; an upper bound, as "
+        "every attack is.",
+        "Rows …/attack-NAME-EPS (EPS/255): what a search at fixed budget found, worst sample per input, confirmed by a plain decode "
+        "(invbench list attacks). …/attacked: inputs that any of them makes fail, those with a radius at 8/255. n counts inputs, not samples.",
     ],
     "toy2d": [
         "error_pct: inputs with a sample beyond |x| = 2 (the box [−1, 1]² widened by half its width on each side) or non-finite. "
         "outside_pct: samples outside [−1, 1]². variance_ratio: largest over layers and seeds of Var(shifted)/Var(in-distribution).",
         RATES,
+        "critical_radius: as in track sr, until some |x| > 2, of 20 typical latents per seed.",
         "Pooled rates treat inputs of one trained seed as independent; they are not, so the intervals are too narrow between seeds.",
     ],
     "coupling": [

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from invbench.bench.cell import CellSpec
 from invbench.bench.track import Measured, Options, Track
+from invbench.bench.tracks.sr_attacks import ATTACKED, RADIUS, attack_specs, measure_attack, measure_radius
 from invbench.conditions.datasets import sr_pairs
 from invbench.conditions.families import apply_family, family_names
 from invbench.conditions.folders import find_images
@@ -34,7 +35,10 @@ STRETCH_CROP, STRETCH_INPUTS, PRODUCTS = 64, 4, 30
 
 
 def _plan(target: Target, options: Options) -> list[CellSpec]:
+    narrowed = options.families or options.severities
     families = options.families or options.size.families or family_names("sr")
+    if options.attacks and not narrowed:
+        families = ()
     cases = []
     for dataset in options.datasets:
         cases.append(f"{dataset}/clean")
@@ -72,7 +76,12 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
                     target=target.spec,
                 )
             )
-    return specs + [_stretch_of(spec) for spec in specs if _condition(spec.case)[1:] in STRETCHED]
+    stretches = [_stretch_of(spec) for spec in specs if _condition(spec.case)[1:] in STRETCHED]
+    if narrowed and not options.attacks:
+        return specs + stretches
+    clean = [spec for spec in specs if spec.case.endswith("/clean")]
+    searches = [attack_specs(spec, spec.case.partition("/")[0], options) for spec in clean]
+    return specs + stretches + [spec for group in searches for spec in group]
 
 
 def _stretch_of(spec: CellSpec) -> CellSpec:
@@ -90,7 +99,7 @@ def _stretch_of(spec: CellSpec) -> CellSpec:
 
 def _condition(case: str) -> tuple[str, str, int]:
     """(data set, family, severity) of ``dataset/family-severity`` or ``dataset/clean``."""
-    dataset, _, condition = case.removesuffix(STRETCH).partition("/")
+    dataset, _, condition = case.partition("#")[0].partition("/")
     family, _, severity = condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
     return dataset, family, int(severity)
 
@@ -104,6 +113,10 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     dataset, family, severity = _condition(spec.case)
     limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
     pairs = sr_pairs(dataset, crop, int(spec.settings["crops_per_image"] or 1), None if limit is None else int(limit))
+    if ATTACKED in spec.case:
+        return measure_attack(spec, target, flow, pairs)
+    if spec.case.endswith(RADIUS):
+        return measure_radius(spec, flow, pairs)
     conditions = apply_family(family, severity, pairs, spec.seed)
     if spec.case.endswith(STRETCH):
         return _stretches(spec, flow, [pair.name for pair in pairs], conditions)

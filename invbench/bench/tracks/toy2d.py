@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invbench.attacks import ATTACK_BUDGETS, Inputs, Space, critical_radii, frozen
 from invbench.bench.cell import CellSpec
 from invbench.bench.track import Measured, Options, Track
 from invbench.errors import InvbenchError
@@ -31,6 +32,7 @@ INPUTS, SAMPLES, TEST_STREAM = 200, 10, 10**6
 # y + shift·(1, −1); the paper's is 0.8
 CASES = {"in": 0.0, "shift-0.2": 0.2, "shift-0.4": 0.4, "shift-0.8": 0.8, "shift-1.6": 1.6, "shift-3.2": 3.2}
 BOX = 1.0
+RADIUS, RADIUS_CASES, RADIUS_INPUTS = "#radius", ("in", "shift-0.8", "shift-1.6"), 20
 MARGIN = 1.0  # half of the box's width, as 0.5 is of the image range [0, 1]
 
 
@@ -39,7 +41,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     settings: dict[str, Any] = {"inputs": INPUTS, "samples": SAMPLES, "temperature": 1.0}
     recipe = asdict(RECIPES["mini"])
     settings |= {key: recipe[key] for key in ("data", "iterations", "batch", "lr", "clip")}
-    return [
+    cells = [
         CellSpec(
             track="toy2d",
             entry=target.name,
@@ -55,11 +57,21 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         for case in CASES
         for seed in range(seeds)
     ]
+    budget = ATTACK_BUDGETS[options.size.attack]
+    own = {**settings, "inputs": RADIUS_INPUTS, "steps": budget.radius_steps, "bisections": budget.bisections}
+    own.pop("samples")
+    changed = {"settings": own, "batch_size": RADIUS_INPUTS}
+    radii = [
+        cell.model_copy(update={**changed, "case": cell.case + RADIUS}) for cell in cells if cell.case in RADIUS_CASES
+    ]
+    return cells + radii
 
 
 def _measure(spec: CellSpec, target: Target) -> Measured:
     flow, log = _trained(target, spec.seed)
     x, y = draw(INPUTS, spec.seed, TEST_STREAM)
+    if spec.case.endswith(RADIUS):
+        return _radii(spec, flow, y[:RADIUS_INPUTS])
     shift = CASES[spec.case] * torch.tensor([1.0, -1.0])
     generator = torch.Generator().manual_seed(spec.seed)
     latents = flow.sample_latents(INPUTS * SAMPLES, y, 1.0, generator)
@@ -89,6 +101,19 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
         "train_non_finite_steps": log["non_finite_steps"],
     }
     return Measured(measures, "diverged" if any(e.inf for e in found) else "ok")
+
+
+def _radii(spec: CellSpec, flow: ConditionalFlow, y: Tensor) -> Measured:
+    """Critical radius of one typical latent per condition, in units of τ = 1: some |x| beyond the widened box, or not finite."""
+    own, twin = frozen(flow)
+    y = y + CASES[spec.case.removesuffix(RADIUS)] * torch.tensor([1.0, -1.0])
+    latents = own.sample_latents(len(y), y, 1.0, torch.Generator().manual_seed(spec.seed))
+    space = Space(Inputs(y, latents), ("latents",))
+    steps, bisections = (int(spec.settings[name] or 1) for name in ("steps", "bisections"))
+    levels = {"error": lambda v: v.log10_x > math.log10(BOX + MARGIN), "F1": lambda v: v.levels["F1"]}
+    found = critical_radii(own, space, steps, bisections, levels, scale=None, twin=twin)
+    radii = {f"radius_{level}": values for level, values in found.levels.items()}
+    return Measured({"inputs": len(y), **radii, "evaluations": found.evaluations})
 
 
 def _outside(samples: Tensor) -> float:

@@ -1,0 +1,191 @@
+"""What an attack found as a folder: the inputs, a picture, and enough to see it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from invbench.attacks.found import Found
+from invbench.attacks.judge import LEVELS, Verdict, judge
+from invbench.attacks.sheet import sheet
+from invbench.attacks.space import Inputs
+from invbench.errors import UsageError
+from invbench.flows import ConditionalFlow
+from invbench.paths import read_limited, write_atomically
+from invbench.reference_models.weights import digest_file, find_weights, load_flow
+from invbench.targets import Target, resolve
+
+__all__ = ["AttackCase", "Model", "case_files", "is_attack_case", "read_case", "replay_case", "save_case"]
+
+FORMAT, KIND = 1, "attack"
+LATENT = "latent{:02d}"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained flow by name: what ``load_flow`` is called with."""
+
+    flow: str
+    coupling: Target
+    size: str = "mini"
+    seed: int = 0
+    weights: Path | None = None
+
+    def load(self) -> ConditionalFlow:
+        return load_flow(self.flow, self.coupling, self.size, self.weights, self.seed)
+
+    @property
+    def digest(self) -> str:
+        path = self.weights or find_weights(self.flow, self.coupling, self.size, self.seed)
+        return digest_file(path) if path else ""
+
+
+class AttackCase(BaseModel):
+    """``case.json``. The folder is data: reading it runs no code but that of the coupling, which must be registered or named anew."""
+
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+    kind: str = Field(pattern=f"^{KIND}$")
+    format: int
+    flow: str = Field(max_length=200)
+    coupling: str = Field(max_length=500)
+    coupling_digest: str = Field(max_length=64)
+    size: str = Field(max_length=50)
+    seed: int
+    weights_digest: str = Field(max_length=64)
+    attack: str = Field(max_length=100)
+    eps: float
+    temperature: float
+    scale: int | None
+    source: str = Field(max_length=300)
+    dtype: str = Field(pattern="^(float32|float64)$")
+    device: str = Field(max_length=20)
+    levels: dict[str, bool]
+    log10_x: float
+    round_trip: float
+    lr_psnr: float
+    environment: dict[str, str]
+
+
+def case_files(
+    model: Model,
+    found: Found,
+    row: int,
+    clean: Inputs,
+    flow: ConditionalFlow,
+    temperature: float,
+    source: str,
+    scale: int | None = 4,
+) -> tuple[str, dict[str, bytes]]:
+    """(name of a folder, its files) for row ``row`` of what was found on ``clean``: ``tensors.safetensors`` (y, clean_y, the latents or x),
+    ``sheet.png``, ``case.json``. ``flow`` is the flow that was attacked, in its own dtype."""
+    at = torch.tensor([row], device=found.inputs.y.device)
+    one, before, verdict = found.inputs.rows(at), clean.rows(at), found.verdicts[row]
+    record = AttackCase(
+        kind=KIND,
+        format=FORMAT,
+        flow=model.flow,
+        coupling=model.coupling.spec,
+        coupling_digest=model.coupling.digest,
+        size=model.size,
+        seed=model.seed,
+        weights_digest=model.digest,
+        attack=found.attack,
+        eps=found.eps,
+        temperature=temperature,
+        scale=scale,
+        source=source[:300],
+        dtype=str(one.y.dtype).removeprefix("torch."),
+        device=one.y.device.type,
+        levels=verdict.levels,
+        log10_x=verdict.log10_x,
+        round_trip=verdict.round_trip,
+        lr_psnr=verdict.lr_psnr,
+        environment={"python": platform.python_version(), "torch": torch.__version__, "machine": platform.platform()},
+    )
+    tensors = {"y": one.y, "clean_y": before.y}
+    tensors |= {"x": one.x} if one.x is not None else {LATENT.format(i): z for i, z in enumerate(one.latents)}
+    title = f"{model.flow}, {model.coupling.name}: attack {found.attack}"
+    title += f", ε = {round(255 * found.eps, 1):g}/255" if found.eps else ""
+    files = {
+        "tensors.safetensors": save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}),
+        "sheet.png": sheet(flow, one, before, verdict, title),
+        # last: a folder with case.json is complete
+        "case.json": (record.model_dump_json(indent=1) + "\n").encode(),
+    }
+    hashed = hashlib.sha256(files["tensors.safetensors"] + model.digest.encode()).hexdigest()[:8]
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{model.flow}-{model.coupling.name}-{found.attack}")
+    return f"{name}-{hashed}", files
+
+
+def save_case(results: Path, name: str, files: dict[str, bytes]) -> Path:
+    """Write ``results/counterexamples/<name>/``; returns that path."""
+    folder = results / "counterexamples" / name
+    for file, data in files.items():
+        write_atomically(folder / file, data)
+    return folder
+
+
+def is_attack_case(folder: Path) -> bool:
+    """Whether the folder says that an attack wrote it; reads ``case.json`` and nothing else."""
+    try:
+        document: Any = json.loads(read_limited(folder / "case.json"))
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("kind") == KIND
+
+
+def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
+    """(record, tensors). Raises ``UsageError`` naming the folder when a file is missing, too large or not what it should be."""
+    try:
+        record = AttackCase.model_validate_json(read_limited(folder / "case.json"))
+        tensors = load(read_limited(folder / "tensors.safetensors"))
+    except (ValidationError, SafetensorError) as error:
+        raise UsageError(f"{folder}: not a case that invbench has written ({str(error).splitlines()[0]})") from None
+    if record.format != FORMAT or set(record.levels) != set(LEVELS):
+        raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
+    latents = sorted(name for name in tensors if name.startswith("latent"))
+    if not {"y", "clean_y"} <= set(tensors) or not (latents or "x" in tensors):
+        raise UsageError(f"{folder}: tensors.safetensors lacks y, clean_y, or what is decoded")
+    return record, tensors
+
+
+def replay_case(
+    folder: Path, coupling: str | None = None, weights: Path | None = None
+) -> tuple[AttackCase, Verdict, Sequence[str]]:
+    """Decode a saved case again: its record, the verdict now, and what differs from then, in words.
+
+    A coupling that is a file runs only when it is given as ``coupling``. Raises ``UsageError`` without it, without weights, and when the
+    shapes do not fit the flow.
+    """
+    record, tensors = read_case(folder)
+    if coupling is None and (record.coupling.endswith(".py") or ":" in record.coupling):
+        raise UsageError(
+            f"the case is about {record.coupling!r}, which is a file; say so: invbench replay {folder} --target {record.coupling}"
+        )
+    model = Model(record.flow, resolve(coupling or record.coupling), record.size, record.seed, weights)
+    flow = model.load().to(getattr(torch, record.dtype))
+    latents = [tensors[name] for name in sorted(tensors) if name.startswith("latent")]
+    notes = []
+    if model.digest != record.weights_digest:
+        notes.append("the weights have changed since the case was saved")
+    if model.coupling.digest != record.coupling_digest:
+        notes.append("the coupling's source has changed since the case was saved")
+    try:
+        inputs = Inputs(tensors["y"], latents, tensors.get("x"))
+        (verdict,) = judge(flow, inputs, tensors["clean_y"] if record.scale else None, record.scale or 1)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise UsageError(
+            f"{folder}: its tensors do not fit {record.flow} ({record.size}): {str(error).splitlines()[0]}"
+        ) from None
+    return record, verdict, notes

@@ -1,0 +1,168 @@
+"""The cells of track ``sr`` that search: one per attack and radius, and the critical radius of the clean conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from invbench.attacks import (
+    ATTACK_BUDGETS,
+    AttackBudget,
+    Found,
+    Inputs,
+    Space,
+    critical_radii,
+    frozen,
+    run_attack,
+)
+from invbench.attacks.attack import Attack
+from invbench.attacks.case import Model, case_files
+from invbench.bench.cell import CellSpec
+from invbench.bench.track import Measured, Options
+from invbench.conditions.datasets import Pair
+from invbench.flows import ConditionalFlow
+from invbench.measures.lipschitz import decoder, largest_stretch
+from invbench.registry import ATTACKS
+from invbench.targets import Target
+
+__all__ = ["ATTACKED", "RADIUS", "attack_specs", "measure_attack", "measure_radius"]
+
+ATTACKED, RADIUS = "/attack-", "#radius"  # in the name of a case
+CROP, CROPS = 64, 4
+EPS = (1, 2, 4, 8, 16)  # in 1/255; the clean rate of the same cells is that of 0
+STANDARD = 8  # the one eps of attacks that have no ladder, and of the table's pooled row
+LADDER = ("condition", "both")
+SAVED = "embedded"  # pictures of other data sets are not ours to pass on
+PRODUCTS = 30
+
+
+def attack_specs(clean: CellSpec, dataset: str, options: Options) -> list[CellSpec]:
+    """The searches on one data set's clean conditions; ``clean`` is the cell of ``dataset/clean``, whose flow they attack."""
+    named = options.attacks or options.size.attacks or tuple(ATTACKS)
+    budget = ATTACK_BUDGETS[options.size.attack]
+    settings = {
+        **clean.settings,
+        "crop": CROP,
+        "crops_per_image": CROPS,
+        "limit": options.attacked or options.size.attacked,
+    }
+    settings.pop("samples")
+    settings |= {f"attack_{name}": value for name, value in asdict(budget).items()}
+    every = options.size.attack != "smoke"
+    specs = []
+    for name in named:
+        attack: Attack = ATTACKS[name].obj
+        ladder = options.eps or (EPS if name in LADDER and every else (STANDARD,))
+        for eps in ladder if attack.uses_eps else (None,):
+            case = f"{dataset}{ATTACKED}{name}" + ("" if eps is None else f"-{eps}")
+            own = settings if eps is None else {**settings, "eps_255": eps}
+            specs.append(clean.model_copy(update={"case": case, "settings": own, "batch_size": 1}))
+    if not options.attacks:
+        specs.append(clean.model_copy(update={"case": clean.case + RADIUS, "settings": settings, "batch_size": 1}))
+    return specs
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """The flow of a cell without gradients to its parameters, its float64 twin, and the inputs one by one."""
+
+    spec: CellSpec
+    flow: ConditionalFlow
+    twin: ConditionalFlow
+
+    @property
+    def budget(self) -> AttackBudget:
+        prefix = "attack_"
+        named = {k.removeprefix(prefix): v for k, v in self.spec.settings.items() if k.startswith(prefix)}
+        return AttackBudget(**named)  # type: ignore[arg-type]
+
+    @property
+    def temperature(self) -> float:
+        return float(self.spec.settings["temperature"] or 1.0)
+
+    def inputs(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Inputs]]:
+        """(seed, one input with a typical latent): neither depends on the other inputs."""
+        parameter = next(self.flow.parameters())
+        for index, pair in enumerate(pairs):
+            y, x = (t[None].to(parameter) for t in (pair.low, pair.high))
+            seed = self.spec.seed * 1_000_003 + index
+            latents = self.flow.sample_latents(1, y, self.temperature, torch.Generator().manual_seed(seed))
+            yield seed, Inputs(y, latents, x)
+
+
+def measure_attack(spec: CellSpec, target: Target, flow: ConditionalFlow, pairs: Sequence[Pair]) -> Measured:
+    """One attack on every input, at the cell's budget. ``inf``, ``error`` and ``max_abs_log10`` are of the point found, by a plain decode."""
+    subject = _Subject(spec, *frozen(flow))
+    eps = spec.settings.get("eps_255")
+    name = spec.case.partition(ATTACKED)[2].removesuffix("" if eps is None else f"-{eps}")
+    attacked, starts = [], []
+    for seed, inputs in subject.inputs(pairs):
+        radius = float(eps or 0) / 255
+        attacked.append(
+            run_attack(name, subject.flow, inputs, subject.temperature, subject.budget, radius, seed, subject.twin)
+        )
+        starts.append(inputs)
+    measures = {"names": [pair.name for pair in pairs], **_measures(attacked)}
+    if name == "latent-stretch":
+        measures["inv_lipschitz"] = [_confirmed_stretch(subject.twin, found) for found in attacked]
+    kept = {}
+    worst = max(range(len(attacked)), key=lambda k: attacked[k].verdicts[0].log10_x)
+    found = attacked[worst]
+    if spec.case.startswith(f"{SAVED}/") and eps in (None, STANDARD) and any(found.verdicts[0].levels.values()):
+        model = Model(str(spec.settings["flow"]), target, str(spec.settings["size"]), spec.seed)
+        source = f"{spec.case.partition('/')[0]}/{pairs[worst].name}"
+        folder, files = case_files(model, found, 0, starts[worst], subject.flow, subject.temperature, source)
+        kept[folder] = files
+    return Measured(measures, "diverged" if any(measures["inf"]) else "ok", found=kept)
+
+
+def _measures(attacked: Sequence[Found]) -> dict[str, list]:  # type: ignore[type-arg]
+    """Lists with one entry per input; levels as 0 and 1, counts to the first failure infinite where there was none."""
+    verdicts = [found.verdicts[0] for found in attacked]
+    measures: dict[str, list] = {  # type: ignore[type-arg]
+        "inf": [int(v.levels["F1"]) for v in verdicts],
+        "error": [int(v.error) for v in verdicts],
+        "max_abs_log10": [v.log10_x for v in verdicts],
+        "lr_psnr_min": [v.lr_psnr for v in verdicts],
+        "round_trip": [v.round_trip for v in verdicts],
+        "start_log10": [found.before[0].log10_x for found in attacked],
+        "value": [found.value[0] for found in attacked],
+        "evaluations": [found.evaluations[0] for found in attacked],
+        "unconfirmed": [found.unconfirmed for found in attacked],
+        "flat": [int(found.flat[0]) for found in attacked],
+        "blind": [int(found.blind[0]) for found in attacked],
+    }
+    for level in verdicts[0].levels:
+        measures[level] = [int(v.levels[level]) for v in verdicts]
+        measures[f"start_{level}"] = [int(found.before[0].levels[level]) for found in attacked]
+    for level in attacked[0].first:
+        measures[f"first_{level}"] = [found.first[level][0] for found in attacked]
+        measures[f"step_{level}"] = [found.steps[level][0] for found in attacked]
+    if attacked[0].rate:
+        measures["rate"] = [found.rate[0] for found in attacked]
+        measures["clean_rate"] = [found.clean_rate[0] for found in attacked]
+    return measures
+
+
+def _confirmed_stretch(twin: ConditionalFlow, found: Found) -> float:
+    """σmax of the decoder's Jacobian at the point found, in float64 by 30 products; infinite where the decode is not finite."""
+    decode, z = decoder(twin, [z.double() for z in found.inputs.latents], found.inputs.y.double())
+    return largest_stretch(decode, z, PRODUCTS).value.nan_to_num(torch.inf).item()
+
+
+def measure_radius(spec: CellSpec, flow: ConditionalFlow, pairs: Sequence[Pair]) -> Measured:
+    """The critical radius of a typical latent per input and level, in units of τ (infinite: none within 4τ), and log10 |x| against radius."""
+    subject = _Subject(spec, *frozen(flow))
+    radii: dict[str, list[float]] = {}
+    evaluations, curves = [], {}
+    for (_, inputs), pair in zip(subject.inputs(pairs), pairs, strict=True):
+        space = Space(replace(inputs, x=None), ("latents",), subject.temperature)
+        budget = subject.budget
+        found = critical_radii(subject.flow, space, budget.radius_steps, budget.bisections, twin=subject.twin)
+        for level, (radius,) in found.levels.items():
+            radii.setdefault(f"radius_{level}", []).append(radius)
+        evaluations.append(found.evaluations[0])
+        curves[f"log10_x {pair.name}"] = {f"{r:.5g}": size for r, size in sorted(found.log10_x[0])}
+    return Measured({"names": [pair.name for pair in pairs], **radii, "evaluations": evaluations, **curves})
