@@ -60,9 +60,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         params = [pytest.param(table[k.target, k.property], k, id=f"{k.target}-{k.property}") for k in found]
         metafunc.parametrize(("target", "known"), params)
     if "flow_name" in names:
-        metafunc.parametrize(("flow_name", "coupling"), _flows(config, "known_explosion" in names))
+        found = _flows(config, metafunc.module.PROPERTY, "known_failure" in names)
+        metafunc.parametrize(("flow_name", "coupling"), found)
     if "any_flow" in names:
-        pairs = [p.values for explosions in (False, True) for p in _flows(config, explosions)]
+        pairs = [p.values for listed in (False, True) for p in _flows(config, metafunc.module.PROPERTY, listed)]
         metafunc.parametrize("any_flow", pairs, ids=[f"{flow}:{t.name}" for flow, t in pairs])
 
 
@@ -84,8 +85,8 @@ def _laws(config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ..
     return [(t, n) for t in targets.values() for n in applicable(t, severity, scopes) if n in chosen]
 
 
-def _flows(config: pytest.Config, explosions: bool) -> list[Any]:
-    """(flow, coupling) pairs that have weights: with ``explosions``, those listed as known to explode; else the others."""
+def _flows(config: pytest.Config, property: str, listed: bool) -> list[Any]:
+    """(flow, coupling) pairs that have weights: with ``listed``, those known to break the property; else the others."""
     from invbench.reference_models.weights import find_weights
     from invbench.registry import COUPLINGS
 
@@ -93,19 +94,17 @@ def _flows(config: pytest.Config, explosions: bool) -> list[Any]:
     targets = {t.name: t for t in [resolve(n) for n in COUPLINGS] + added["coupling"]}
     flows = dict.fromkeys(["srflow"] + [t.name for t in added["flow"]])
     pairs = [(flow, t) for flow in flows for t in targets.values() if find_weights(flow, t, "mini", 0)]
-    listed = {k.target for k in known_failures(config, KNOWN) if k.property == "no-explosion"}
+    known = {k.target for k in known_failures(config, KNOWN) if k.property == property}
     return [
-        pytest.param(flow, t, id=f"{flow}:{t.name}")
-        for flow, t in pairs
-        if (f"{flow}:{t.name}" in listed) == explosions
+        pytest.param(flow, t, id=f"{flow}:{t.name}") for flow, t in pairs if (f"{flow}:{t.name}" in known) == listed
     ]
 
 
 @pytest.fixture(scope="session")
-def known_explosion(request: pytest.FixtureRequest) -> Callable[[str], Known]:
-    """Name of a flow -> its entry in the file of known failures."""
-    table = {k.target: k for k in known_failures(request.config, KNOWN) if k.property == "no-explosion"}
-    return table.__getitem__
+def known_failure(request: pytest.FixtureRequest) -> Callable[[str, str], Known]:
+    """(name of a flow, property) → its entry in the file of known failures."""
+    table = {(k.target, k.property): k for k in known_failures(request.config, KNOWN)}
+    return lambda target, property: table[target, property]
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from invbench.conditions.datasets import Pair, sr_pairs
 from invbench.conditions.families import apply_family, family_names
+from invbench.conditions.latents import LATENT_PATTERNS, patterned
+from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
 from invbench.reference_models.weights import load_flow
@@ -18,6 +21,7 @@ from invbench.registry import CONDITIONS
 
 from .records import append
 
+PROPERTY = "no-explosion"
 SAMPLES, TEMPERATURE = 4, 0.9
 LIMIT = 2.0  # log10: |x| > 100 is an explosion of an image in [0, 1]; an overshoot is not
 
@@ -38,17 +42,24 @@ def cases(draw: st.DrawFn) -> dict[str, int | str]:
         "severity": draw(st.integers(1, severities)),
         "image": draw(st.integers(0, 23)),
         "seed": draw(st.integers(0, 2**20)),
+        "latents": draw(st.sampled_from(list(LATENT_PATTERNS))),
     }
 
 
 def log10_largest(flow_name, coupling, dtype, device, case) -> float:
     """log10 of the largest |x| over four samples of one condition; infinite when a pixel is not finite."""
+    flow, y, latents = drawn(flow_name, coupling, dtype, device, case, SAMPLES)
+    with torch.no_grad():
+        return explosion(flow.decode(latents, y)).max_abs_log10
+
+
+def drawn(flow_name, coupling, dtype, device, case, samples) -> tuple[ConditionalFlow, Tensor, list[Tensor]]:
+    """(flow, ``samples`` times the condition of ``case``, its latents)."""
     flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
     (changed,) = apply_family(case["family"], case["severity"], [pairs()[case["image"]]], case["seed"])
-    y = changed.to(device, getattr(torch, dtype))[None].expand(SAMPLES, -1, -1, -1)
-    generator = torch.Generator().manual_seed(case["seed"])
-    with torch.no_grad():
-        return explosion(flow.decode(flow.sample_latents(SAMPLES, y, TEMPERATURE, generator), y)).max_abs_log10
+    y = changed.to(device, getattr(torch, dtype))[None].expand(samples, -1, -1, -1)
+    normal = flow.sample_latents(samples, y, 1.0, torch.Generator().manual_seed(case["seed"]))
+    return flow, y, [TEMPERATURE * z for z in patterned(normal, case.get("latents", "normal"))]
 
 
 @given(case=cases())
@@ -57,16 +68,14 @@ def test_flow_does_not_explode(flow_name, coupling, dtype, device, results_folde
     if found > LIMIT:
         if results_folder is not None:
             name = f"{flow_name}:{coupling.name}"
-            append(
-                results_folder,
-                {"target": name, "property": "no-explosion", "recipe": case, "message": f"10^{found:.3g}"},
-            )
+            record = {"target": name, "property": PROPERTY, "recipe": case, "message": f"10^{found:.3g}"}
+            append(results_folder, record)
         pytest.fail(f"{flow_name} with {coupling.name}: |x| reaches 10^{found:.3g} for {case}", pytrace=False)
 
 
-def test_known_explosion_is_still_there(flow_name, coupling, dtype, device, known_explosion):
+def test_known_explosion_is_still_there(flow_name, coupling, dtype, device, known_failure):
     """A listed explosion is replayed from its recipe; an entry that no longer explodes is stale."""
-    known = known_explosion(f"{flow_name}:{coupling.name}")
+    known = known_failure(f"{flow_name}:{coupling.name}", PROPERTY)
     found = log10_largest(flow_name, coupling, dtype, device, known.recipe)
     if found <= LIMIT:
         pytest.fail(f"stale entry: {known.target} stays at 10^{found:.3g}; remove it", pytrace=False)
