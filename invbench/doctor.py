@@ -13,8 +13,10 @@ import torch
 
 from invbench.bench.engine import default_workers
 from invbench.bench.store import Store
-from invbench.conditions.folders import LAYOUTS, find_images
+from invbench.conditions.folders import data_root, locate, take_inventory
 from invbench.conditions.images import EMBEDDED, embedded
+from invbench.conditions.layouts import LAYOUTS, LOW_LIGHT, Layout
+from invbench.conditions.pair_files import pairs_of
 from invbench.errors import InvbenchError
 from invbench.paths import cache_dir
 from invbench.reference_models.weights import find_weights, load_flow
@@ -68,11 +70,27 @@ def _photographs() -> Iterator[Finding]:
 
 
 def _data_sets() -> Iterator[Finding]:
-    for name in LAYOUTS:
+    try:
+        data_root()
+    except InvbenchError as error:
+        yield Finding("data sets", False, str(error))
+        return
+    for layout in (*LAYOUTS.values(), *LOW_LIGHT.values()):
         try:
-            yield Finding(f"data set {name}", True, f"{len(find_images(name))} images")
+            yield Finding(f"data set {layout.name}", True, "; ".join((str(take_inventory(layout)), *_pairs(layout))))
         except InvbenchError as error:
-            yield Finding(f"data set {name}", False, str(error))
+            yield Finding(f"data set {layout.name}", False, str(error).removeprefix(f"data set {layout.name}: "))
+
+
+def _pairs(layout: Layout) -> Iterator[str]:
+    """Which pairs are there, by the heads of their files. Raises ``UsageError`` for pairs that are incomplete or do not fit."""
+    absent = [scale for scale in layout.low if scale > 1 and not locate(layout, layout.low[scale]).is_dir()]
+    present = [scale for scale in layout.low if scale not in absent]
+    for scale in present:
+        pairs_of(layout, scale).check()
+    for text, scales in (("low-resolution files at", present), ("no low-resolution files at", absent)):
+        if layout.low and scales:
+            yield "low-light partners of all" if scales == [1] else f"{text} {', '.join(f'×{s}' for s in scales)}"
 
 
 def _weights() -> Iterator[Finding]:

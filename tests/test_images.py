@@ -146,7 +146,7 @@ def test_an_unknown_data_set_is_answered_with_the_known_ones():
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_data_set_without_images_is_named_with_its_folder(monkeypatch, tmp_path, name):
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
-    folder = tmp_path / LAYOUTS[name][0]
+    folder = tmp_path / LAYOUTS[name].folder
     with pytest.raises(UsageError, match=f"data set {name}: no images in {folder}"):
         find_images(name)
     folder.mkdir(parents=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -12,11 +14,29 @@ from torch import Tensor
 
 from invbench.errors import UsageError
 
-__all__ = ["EMBEDDED", "OTHER_KINDS", "centre_crop", "crops", "embedded", "read_image"]
+__all__ = ["EMBEDDED", "OTHER_KINDS", "centre_crop", "crops", "embedded", "image_size", "read_image"]
 
 EMBEDDED = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
 # what scikit-image carries besides photographs of scenes: textures, print, sky, microscopy
 OTHER_KINDS = ("brick", "grass", "gravel", "page", "moon", "hubble_deep_field", "immunohistochemistry", "retina")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file as Pillow opens it; what goes wrong with the file in the block leaves as ``UsageError``."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such image file") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UsageError(f"{path}: not a readable image ({error}); replace or remove it") from None
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(H, W) from the head of an image file, no pixel decoded. Raises ``UsageError`` when the file is missing or no image."""
+    with _opened(path) as image:
+        return image.height, image.width
 
 
 def read_image(path: Path) -> Tensor:
@@ -25,16 +45,11 @@ def read_image(path: Path) -> Tensor:
 
     Raises ``UsageError`` when the file is missing, cut off, no image, or of floating-point numbers, whose range nobody states.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode == "F":
-                raise UsageError(f"{path}: floating-point pixels have no stated range; save it with 8 or 16 bits")
-            deep = image.mode.startswith("I")
-            array = np.asarray(image if deep else image.convert("RGB"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such image file") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f"{path}: not a readable image ({error}); replace or remove it") from None
+    with _opened(path) as image:
+        if image.mode == "F":
+            raise UsageError(f"{path}: floating-point pixels have no stated range; save it with 8 or 16 bits")
+        deep = image.mode.startswith("I")
+        array = np.asarray(image if deep else image.convert("RGB"))
     if deep:
         array = np.repeat((array.astype(np.float64) / 65535)[..., None], 3, axis=-1)
         return torch.from_numpy(array.astype(np.float32)).movedim(-1, 0).contiguous()

@@ -1,0 +1,448 @@
+"""Data sets in their official layouts, on small synthetic folders: pairs by name, sizes, damaged files, counts, what the doctor says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from invbench.conditions import datasets, pair_files
+from invbench.conditions.datasets import sr_pairs
+from invbench.conditions.folders import find_images, take_inventory
+from invbench.conditions.layouts import LAYOUTS, LOW_LIGHT
+from invbench.conditions.pair_files import lowlight_pairs, pairs_of, shipped_pairs
+from invbench.conditions.resample import SHIPPED, bicubic, downscale_as_shipped, quantise
+from invbench.doctor import examine
+from invbench.errors import UsageError
+
+# (data set, scale) -> the ground truth and the condition of one pair as published
+PUBLISHED = {
+    ("DIV2K_train", 2): ("DIV2K_train_HR/0001.png", "DIV2K_train_LR_bicubic/X2/0001x2.png"),
+    ("DIV2K_train", 3): ("DIV2K_train_HR/0800.png", "DIV2K_train_LR_bicubic/X3/0800x3.png"),
+    ("DIV2K_train", 4): ("DIV2K_train_HR/0001.png", "DIV2K_train_LR_bicubic/X4/0001x4.png"),
+    ("DIV2K_train", 8): ("DIV2K_train_HR/0001.png", "DIV2K_train_LR_x8/0001x8.png"),
+    ("DIV2K_valid", 4): ("DIV2K_valid_HR/0801.png", "DIV2K_valid_LR_bicubic/X4/0801x4.png"),
+    ("DIV2K_valid", 8): ("DIV2K_valid_HR/0900.png", "DIV2K_valid_LR_x8/0900x8.png"),
+    ("Flickr2K", 4): ("Flickr2K_HR/000001.png", "Flickr2K_LR_bicubic/X4/000001x4.png"),
+    ("Urban100", 4): ("Urban100/HR/img_001_SRF_4_HR.png", "Urban100/LR_bicubic/X4/img_001_SRF_4_LR.png"),
+    ("Urban100", 2): ("Urban100/HR/img_001.png", "Urban100/LR_bicubic/X2/img_001x2.png"),
+    ("Set5", 8): ("Set5/HR/baby.png", "Set5/LR_bicubic/X8/babyx8.png"),
+    ("Set14", 3): ("Set14/HR/ppt3.png", "Set14/LR_bicubic/X3/ppt3x3.png"),
+    ("BSD100", 4): ("BSD100/HR/101085.png", "BSD100/LR_bicubic/X4/101085x4.png"),
+}
+LIT = {
+    ("LOL", "train"): ("LOL/our485/high/2.png", "LOL/our485/low/2.png"),
+    ("LOL", "test"): ("LOL/eval15/high/1.png", "LOL/eval15/low/1.png"),
+    ("LOL-v2-real", "train"): (
+        "LOL-v2/Real_captured/Train/Normal/normal00001.png",
+        "LOL-v2/Real_captured/Train/Low/low00001.png",
+    ),
+    ("LOL-v2-real", "test"): (
+        "LOL-v2/Real_captured/Test/Normal/normal00690.png",
+        "LOL-v2/Real_captured/Test/Low/low00690.png",
+    ),
+    ("LOL-v2-synthetic", "train"): (
+        "LOL-v2/Synthetic/Train/Normal/r000da54ft.png",
+        "LOL-v2/Synthetic/Train/Low/r000da54ft.png",
+    ),
+    ("LOL-v2-synthetic", "test"): (
+        "LOL-v2/Synthetic/Test/Normal/r00816405t.png",
+        "LOL-v2/Synthetic/Test/Low/r00816405t.png",
+    ),
+    ("VE-LOL-real", "train"): (
+        "VE-LOL-L/VE-LOL-L-Cap-Full/VE-LOL-L-Cap-Normal_train/normal00001.png",
+        "VE-LOL-L/VE-LOL-L-Cap-Full/VE-LOL-L-Cap-Low_train/low00001.png",
+    ),
+    ("VE-LOL-real", "test"): (
+        "VE-LOL-L/VE-LOL-L-Cap-Full/VE-LOL-L-Cap-Normal_test/normal00690.png",
+        "VE-LOL-L/VE-LOL-L-Cap-Full/VE-LOL-L-Cap-Low_test/low00690.png",
+    ),
+    ("VE-LOL-synthetic", "train"): (
+        "VE-LOL-L/VE-LOL-L-Syn/VE-LOL-L-Syn-Normal_train/r000da54ft.png",
+        "VE-LOL-L/VE-LOL-L-Syn/VE-LOL-L-Syn-Low_train/r000da54ft.png",
+    ),
+    ("VE-LOL-synthetic", "test"): (
+        "VE-LOL-L/VE-LOL-L-Syn/VE-LOL-L-Syn-Normal_test/r00816405t.png",
+        "VE-LOL-L/VE-LOL-L-Syn/VE-LOL-L-Syn-Low_test/r00816405t.png",
+    ),
+}
+
+
+class Folder:
+    """``INVBENCH_DATA`` of one test; pictures are numbered levels, so that a mistaken file shows."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.level = root, 0
+
+    def put(self, path: str, height: int, width: int) -> int:
+        """A plain RGB picture of its own grey level."""
+        self.level += 1
+        self.save(path, Image.new("RGB", (width, height), (self.level,) * 3))
+        return self.level
+
+    def save(self, path: str, image: Image.Image) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        image.save(self.root / path)
+
+    def div2k(self, *stems: str) -> None:
+        for stem in stems:
+            self.put(f"DIV2K_valid_HR/{stem}.png", 8, 12)
+            self.put(f"DIV2K_valid_LR_bicubic/X4/{stem}x4.png", 2, 3)
+
+
+@pytest.fixture
+def data(monkeypatch, tmp_path) -> Folder:
+    monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
+    return Folder(tmp_path)
+
+
+def levels(pair):
+    """Grey levels of the two pictures of a pair, which are plain."""
+    return tuple((image.unique() * 255).round().tolist() for image in (pair.high, pair.low))
+
+
+def test_every_layout_has_a_published_example():
+    assert {name for name, _ in PUBLISHED} == {name for name, layout in LAYOUTS.items() if layout.low}
+    assert LIT.keys() == LOW_LIGHT.keys()
+
+
+@pytest.mark.parametrize(("case", "files"), PUBLISHED.items())
+def test_low_resolution_files_are_found_where_their_authors_put_them(data, case, files):
+    name, scale = case
+    high, low = data.put(files[0], 5 * scale, 7 * scale), data.put(files[1], 5, 7)
+    pairs = shipped_pairs(name, scale)
+    assert len(pairs) == 1
+    assert levels(pairs[0]) == ([high], [low])
+    assert pairs[0].high.shape == (3, 5 * scale, 7 * scale) and pairs[0].low.shape == (3, 5, 7)
+    assert pairs[0].name == Path(files[0]).stem
+    pairs.check()
+
+
+@pytest.mark.parametrize(("case", "files"), LIT.items())
+def test_low_light_photographs_are_found_where_their_authors_put_them(data, case, files):
+    high, low = data.put(files[0], 4, 6), data.put(files[1], 4, 6)
+    (pair,) = lowlight_pairs(*case)
+    assert levels(pair) == ([high], [low])
+    assert pair.high.shape == pair.low.shape == (3, 4, 6)
+
+
+def test_official_numbers():
+    counts = {name: layout.count for name, layout in LAYOUTS.items()}
+    assert counts == {
+        "T91": 91,
+        "Set5": 5,
+        "Set14": 14,
+        "BSD100": 100,
+        "Urban100": 100,
+        "DIV2K_crops256": 50,
+        "DIV2K_train": 800,
+        "DIV2K_valid": 100,
+        "Flickr2K": 2650,
+    }
+    assert [layout.count for layout in LOW_LIGHT.values()] == [485, 15, 689, 100, 900, 100, 400, 100, 900, 100]
+    for layout in (*LAYOUTS.values(), *LOW_LIGHT.values()):
+        assert len(set(layout.stems)) in (0, layout.count), layout.name
+
+
+@pytest.mark.parametrize("root", ["DIV2K", "."])
+def test_an_archive_unpacked_into_a_folder_of_its_own_is_found_too(data, root):
+    data.put(f"{root}/DIV2K_valid_HR/0801.png", 8, 8)
+    data.put(f"{root}/DIV2K_valid_LR_bicubic/X8/0801x8.png", 1, 1)
+    assert len(shipped_pairs("DIV2K_valid", 8)) == 1
+    assert [path.name for path in find_images("DIV2K_valid")] == ["0801.png"]
+
+
+def test_pairs_are_matched_by_name_and_not_by_order(data):
+    for stem in ("00690", "00691", "00700"):
+        data.put(f"LOL-v2/Real_captured/Test/Normal/normal{stem}.png", 2, 2)
+    for stem in ("00700", "00690", "00691"):
+        data.put(f"LOL-v2/Real_captured/Test/Low/low{stem}.png", 2, 2)
+    pairs = lowlight_pairs("LOL-v2-real", "test")
+    assert [pair.name for pair in pairs] == ["normal00690", "normal00691", "normal00700"]
+    assert [levels(pair) for pair in pairs] == [([1], [5]), ([2], [6]), ([3], [4])]
+
+
+def test_nothing_is_decoded_before_a_pair_is_asked_for(data, monkeypatch):
+    data.div2k("0801", "0802", "0803")
+    read = []
+    original = pair_files.read_image
+    monkeypatch.setattr(pair_files, "read_image", lambda path: read.append(path.name) or original(path))
+    monkeypatch.setattr(pair_files, "image_size", lambda path: pytest.fail(f"{path} was opened"))
+    pairs = shipped_pairs("DIV2K_valid", 4)
+    assert len(pairs) == 3 and len(pairs[1:]) == 2 and pairs[1:].scale == 4
+    assert read == []
+    assert pairs[1:][-1].name == "0803"
+    assert read == ["0803.png", "0803x4.png"]
+    with pytest.raises(IndexError):
+        pairs[3]
+
+
+def test_a_missing_condition_is_named(data):
+    data.div2k("0801", "0802", "0803")
+    (data.root / "DIV2K_valid_LR_bicubic/X4/0802x4.png").unlink()
+    with pytest.raises(UsageError) as caught:
+        shipped_pairs("DIV2K_valid", 4)
+    assert str(caught.value) == (
+        f"data set DIV2K_valid ×4: 1 files are missing below {data.root}: DIV2K_valid_LR_bicubic/X4/0802x4.png; "
+        "add them or remove their partners (data.vision.ee.ethz.ch/cvl/DIV2K)"
+    )
+
+
+@pytest.mark.parametrize(("case", "files"), [*PUBLISHED.items(), *LIT.items()])
+def test_missing_ground_truth_is_named(data, case, files):
+    layout, scale = (LOW_LIGHT[case], 1) if case in LIT else (LAYOUTS[case[0]], case[1])
+    for path, stem in zip(files, ("z", "z" if scale == 1 else f"zx{scale}"), strict=True):
+        data.put(path, scale, scale)
+        data.put(str(Path(path).with_name(f"{stem}.png")), scale, scale)
+    assert len(pairs_of(layout, scale)) == 2
+    (data.root / files[0]).unlink()
+    with pytest.raises(UsageError, match=f"1 files are missing below .*: {files[0]}; add them"):
+        pairs_of(layout, scale)
+
+
+def test_many_missing_files_are_shortened_to_one_line(data):
+    data.div2k(*(f"08{n:02d}" for n in range(1, 10)))
+    for path in sorted((data.root / "DIV2K_valid_LR_bicubic/X4").iterdir())[1:]:
+        path.unlink()
+    with pytest.raises(UsageError, match=r"8 files are missing .*0806x4\.png and 3 more; add them") as caught:
+        shipped_pairs("DIV2K_valid", 4)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_condition_whose_name_fits_nothing_is_pointed_at(data):
+    data.div2k("0801")
+    data.put("DIV2K_valid_LR_bicubic/X4/0801x3.png", 2, 3)
+    with pytest.raises(UsageError, match=r"1 files are missing .*: DIV2K_valid_HR/partner of 0801x3\.png; add them"):
+        shipped_pairs("DIV2K_valid", 4)
+
+
+def test_two_files_of_one_name_are_refused(data):
+    data.div2k("0801")
+    data.put("DIV2K_valid_HR/0801.jpg", 8, 12)
+    with pytest.raises(UsageError, match=r"0801\.png and 0801\.jpg have one name; keep one of them"):
+        shipped_pairs("DIV2K_valid", 4)
+
+
+def test_missing_and_empty_folders_are_named_with_their_source(data):
+    with pytest.raises(
+        UsageError, match=rf"no images in {data.root}/DIV2K_valid_HR; put the 100 official files there \(data\.vision"
+    ):
+        shipped_pairs("DIV2K_valid", 4)
+    data.put("DIV2K_valid_HR/0801.png", 8, 12)
+    with pytest.raises(UsageError, match=rf"no images in {data.root}/DIV2K_valid_LR_x8; put"):
+        shipped_pairs("DIV2K_valid", 8)
+    (data.root / "LOL/eval15/high").mkdir(parents=True)
+    with pytest.raises(
+        UsageError, match=rf"data set LOL test: no images in {data.root}/LOL/eval15/high; put the 15 official"
+    ):
+        lowlight_pairs("LOL", "test")
+
+
+def test_hidden_files_folders_and_other_files_are_no_images(data):
+    data.div2k("0801")
+    (data.root / "DIV2K_valid_HR/._0801.png").write_bytes(b"a fork of macOS")
+    (data.root / "DIV2K_valid_HR/readme.txt").write_text("no image")
+    (data.root / "DIV2K_valid_HR/more.png").mkdir()
+    assert [path.name for path in find_images("DIV2K_valid")] == ["0801.png"]
+    assert len(shipped_pairs("DIV2K_valid", 4)) == 1
+
+
+@pytest.mark.parametrize("size", [(3, 3), (2, 2), (4, 6), (3, 2)])
+def test_a_condition_that_does_not_fit_the_scale_is_refused_by_name(data, size):
+    data.div2k("0801", "0802")
+    data.put("DIV2K_valid_LR_bicubic/X4/0802x4.png", *size)
+    pairs = shipped_pairs("DIV2K_valid", 4)
+    assert pairs[0].name == "0801"
+    message = rf"0802x4\.png: {size[0]}×{size[1]} pixels, but .*0802\.png \(8×12\) needs 2×3 at scale 4; replace"
+    with pytest.raises(UsageError, match=message):
+        pairs[1]
+    with pytest.raises(UsageError, match=rf"data set DIV2K_valid ×4: 1 of 2 pairs are wrong: .*{message}"):
+        pairs.check()
+
+
+def test_low_light_pairs_of_two_sizes_are_refused(data):
+    data.put("LOL/eval15/high/1.png", 4, 6)
+    data.put("LOL/eval15/low/1.png", 6, 4)
+    with pytest.raises(UsageError, match=r"low/1\.png: 6×4 pixels, but .*needs 4×6"):
+        lowlight_pairs("LOL", "test")[0]
+
+
+def test_ground_truth_is_cropped_to_a_multiple_of_the_scale(data):
+    ramp = np.arange(11 * 14, dtype=np.uint8).reshape(11, 14)
+    data.save("DIV2K_valid_HR/0801.png", Image.fromarray(ramp))
+    data.put("DIV2K_valid_LR_bicubic/X4/0801x4.png", 2, 3)
+    (pair,) = shipped_pairs("DIV2K_valid", 4)
+    assert torch.equal(pair.high[2], torch.tensor(ramp[:8, :12]) / 255)
+
+
+def test_a_single_pixel_is_a_pair_where_the_scale_allows(data):
+    data.put("LOL/eval15/high/1.png", 1, 1)
+    data.put("LOL/eval15/low/1.png", 1, 1)
+    assert lowlight_pairs("LOL", "test")[0].high.shape == (3, 1, 1)
+    data.put("Set5/HR/baby.png", 1, 1)
+    data.put("Set5/LR_bicubic/X2/babyx2.png", 1, 1)
+    with pytest.raises(UsageError, match=r"babyx2\.png: 1×1 pixels, but .*\(1×1\) needs 0×0 at scale 2"):
+        shipped_pairs("Set5", 2)[0]
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "I;16"])
+def test_grey_alpha_and_sixteen_bits_become_rgb_in_unit_range(data, mode):
+    deep = np.full((4, 4), 0x8080, dtype=np.uint16)
+    image = Image.fromarray(deep) if mode == "I;16" else Image.new("RGB", (4, 4), (128,) * 3).convert(mode)
+    data.save("LOL/our485/high/2.png", image)
+    data.save("LOL/our485/low/2.png", image)
+    (pair,) = lowlight_pairs("LOL", "train")
+    for side in (pair.high, pair.low):
+        assert side.shape == (3, 4, 4) and side.dtype == torch.float32
+        torch.testing.assert_close(side, torch.full((3, 4, 4), 128 / 255), rtol=1e-6, atol=0)
+
+
+def test_a_truncated_file_is_found_when_its_pair_is_read(data):
+    data.div2k("0801", "0802")
+    noise = np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    data.save("DIV2K_valid_HR/0802.png", Image.fromarray(noise))
+    path = data.root / "DIV2K_valid_HR/0802.png"
+    path.write_bytes(path.read_bytes()[:-100])
+    pairs = shipped_pairs("DIV2K_valid", 4)
+    assert pairs[0].name == "0801"
+    with pytest.raises(UsageError, match=r"0802\.png: not a readable image .*; replace or remove it"):
+        pairs[1]
+
+
+def test_files_without_the_head_of_an_image_are_found_by_check_all_of_them(data):
+    data.div2k("0801", "0802", "0803")
+    for path in ("DIV2K_valid_HR/0801.png", "DIV2K_valid_LR_bicubic/X4/0803x4.png"):
+        (data.root / path).write_bytes(b"not a picture")
+    with pytest.raises(
+        UsageError, match=r"2 of 3 pairs are wrong: .*0801\.png: not a readable image .*0803x4\.png: not a"
+    ):
+        shipped_pairs("DIV2K_valid", 4).check()
+
+
+def test_names_scales_and_splits_that_are_not_known_are_answered_with_the_known_ones(data):
+    with pytest.raises(UsageError, match=r"data set 'DIV3K' is not known; known: .*DIV2K_valid"):
+        shipped_pairs("DIV3K", 4)
+    with pytest.raises(
+        UsageError, match="DIV2K_valid ships no low-resolution files at scale 5; its scales: 2, 3, 4, 8"
+    ):
+        shipped_pairs("DIV2K_valid", 5)
+    with pytest.raises(UsageError, match="T91 ships no low-resolution files at scale 4; sr_pairs makes them"):
+        shipped_pairs("T91", 4)
+    with pytest.raises(UsageError, match=r"'LOL' 'eval15' is not known; known: LOL, LOL-v2-real, .*each train or test"):
+        lowlight_pairs("LOL", "eval15")
+
+
+def test_without_the_variable_every_way_in_says_so(monkeypatch):
+    monkeypatch.delenv("INVBENCH_DATA", raising=False)
+    for ask in (lambda: shipped_pairs("Set5", 4), lambda: lowlight_pairs("LOL", "test"), lambda: find_images("Set5")):
+        with pytest.raises(UsageError, match="INVBENCH_DATA is not set; point it at"):
+            ask()
+
+
+def test_the_clean_condition_of_sr_pairs_is_made_here_not_taken_from_the_files(data):
+    noise = np.random.default_rng(0).integers(0, 256, (16, 20, 3), dtype=np.uint8)
+    data.save("Set5/HR/baby.png", Image.fromarray(noise))
+    data.put("Set5/LR_bicubic/X4/babyx4.png", 4, 5)
+    (pair,) = sr_pairs("Set5", 16, 1)
+    assert torch.equal(pair.low, quantise(bicubic(pair.high, 1 / 4)))
+    assert pair.low.unique().numel() > 10
+
+
+def test_sr_pairs_read_no_more_photographs_than_the_limit_needs(data, monkeypatch):
+    for n, side in enumerate((4, 8, 8, 8), start=801):
+        data.put(f"DIV2K_valid_HR/{n:04d}.png", side, side)
+    (data.root / "DIV2K_valid_HR/0805.png").write_bytes(b"never opened")
+    read = []
+    original = datasets.read_image
+    monkeypatch.setattr(datasets, "read_image", lambda path: read.append(path.stem) or original(path))
+    assert [pair.name for pair in sr_pairs("DIV2K_valid", 8, 2, 3)] == ["0802/0", "0803/0", "0804/0"]
+    assert read == ["0801", "0802", "0803", "0804"]
+    with pytest.raises(UsageError, match=r"0805\.png: not a readable image"):
+        sr_pairs("DIV2K_valid", 8, 2)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_downscaling_equals_an_independent_bicubic_within_one_level_inside_the_border(data, scale):
+    """Pillow's bicubic (a = −1/2, antialiased, 8 bits between the axes) is MATLAB's but for what lies beyond the border."""
+    noise = np.random.default_rng(scale).integers(0, 256, (9 * scale + 1, 10 * scale, 3), dtype=np.uint8)
+    high = Image.fromarray(noise)
+    data.save("Set5/HR/baby.png", high)
+    cropped = high.crop((0, 0, 10 * scale, 9 * scale))
+    data.save(f"Set5/LR_bicubic/X{scale}/babyx{scale}.png", cropped.resize((10, 9), Image.Resampling.BICUBIC))
+    (pair,) = shipped_pairs("Set5", scale)
+    off = (downscale_as_shipped(pair.high, scale) - pair.low).abs()[:, 2:-2, 2:-2] * 255
+    assert off.round().max() <= 1
+    assert (pair.low * 255)[:, 2:-2, 2:-2].std() > 5  # the picture is not flat
+
+
+@pytest.mark.parametrize(("name", "scale"), SHIPPED)
+def test_downscaling_equals_the_official_files_within_one_grey_level(name, scale):
+    root = os.environ.get("INVBENCH_DATA")
+    if not root or not Path(root).is_dir():
+        pytest.skip("INVBENCH_DATA is not set to the folder of the data sets: no official files to compare with")
+    made = SHIPPED[name, scale]
+    pair = shipped_pairs(name, scale)[0]
+    off = (downscale_as_shipped(pair.high, scale, made.rounding, made.border) - pair.low).abs() * 255
+    assert off.round().max() <= 1
+
+
+def test_the_inventory_counts_and_names_what_is_missing(data):
+    data.put("Set5/HR/baby.png", 2, 2)
+    data.put("Set5/HR/head.png", 2, 2)
+    assert str(take_inventory(LAYOUTS["Set5"])) == "2 of 5 images; missing bird, butterfly, woman"
+    for n in (1, 3):
+        data.put(f"Urban100/HR/img_{n:03d}_SRF_4_HR.png", 2, 2)
+    found = take_inventory(LAYOUTS["Urban100"])
+    assert (found.found, found.official, len(found.missing)) == (2, 100, 98)
+    assert str(found) == "2 of 100 images; missing img_002, img_004, img_005 and 95 more"
+    data.put("Set5/HR/extra.png", 2, 2)  # not an official name: then nobody can say which are missing
+    assert str(take_inventory(LAYOUTS["Set5"])) == "3 of 5 images"
+    for n in range(3):
+        data.put(f"Set5/HR/{n}.png", 2, 2)
+    assert str(take_inventory(LAYOUTS["Set5"])) == "6 of 5 images; more than were published, is this another release?"
+
+
+def test_a_complete_data_set_misses_nothing(data):
+    for stem in LAYOUTS["Set5"].stems:
+        data.put(f"Set5/HR/{stem}.png", 2, 2)
+    assert str(take_inventory(LAYOUTS["Set5"])) == "5 of 5 images"
+
+
+def doctor(data):
+    """What the doctor says of data sets: name -> (ok, detail)."""
+    return {
+        f.what.removeprefix("data set "): (f.ok, f.detail) for f in examine(data.root) if f.what.startswith("data set")
+    }
+
+
+def test_the_doctor_lists_every_data_set_with_found_and_official_numbers(data):
+    data.div2k("0801", "0802")
+    data.put("LOL/eval15/high/1.png", 2, 2)
+    data.put("LOL/eval15/low/1.png", 2, 2)
+    data.put("LOL/our485/high/2.png", 2, 2)
+    data.put("Set5/HR/baby.png", 4, 4)
+    data.put("Set5/LR_bicubic/X2/babyx2.png", 3, 2)
+    said = doctor(data)
+    assert said.keys() == {layout.name for layout in (*LAYOUTS.values(), *LOW_LIGHT.values())}
+    assert said["DIV2K_valid"] == (
+        True,
+        "2 of 100 images; missing 0803, 0804, 0805 and 95 more; low-resolution files at ×4; no low-resolution files at ×2, ×3, ×8",
+    )
+    assert said["LOL test"] == (True, "1 of 15 images; low-light partners of all")
+    ok, detail = said["LOL train"]
+    assert not ok and detail.startswith(f"no images in {data.root}/LOL/our485/low; put the 485 official files there")
+    ok, detail = said["Set5"]
+    assert not ok and "babyx2.png: 3×2 pixels, but" in detail
+    ok, detail = said["Flickr2K"]
+    assert not ok and detail.startswith(f"no images in {data.root}/Flickr2K_HR; put the 2650 official files there")
+
+
+def test_the_doctor_says_once_that_the_variable_is_unset(monkeypatch, tmp_path):
+    monkeypatch.delenv("INVBENCH_DATA", raising=False)
+    said = [f for f in examine(tmp_path) if f.what.startswith("data set")]
+    assert [(f.what, f.ok) for f in said] == [("data sets", False)]
+    assert said[0].detail.startswith("INVBENCH_DATA is not set; point it at")
