@@ -22,14 +22,20 @@ __all__ = ["check", "list_", "replay"]
 
 def list_(
     kind: Annotated[str, typer.Argument(help=" | ".join(KINDS))] = "",
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw every family of conditions at every severity into this PNG file.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """What there is.
 
-    Examples: `invbench list`, `invbench list couplings`, `invbench list properties --json`
+    Examples: `invbench list`, `invbench list couplings`, `invbench list properties --json`, `invbench list conditions --sheet out.png`
     """
     if kind and kind not in KINDS:
         raise UsageError(f"{kind!r} is not one of {', '.join(KINDS)}")
+    if sheet is not None:
+        _draw(kind, sheet, as_json)
+        return
     found = {name: listed(name) for name in ([kind] if kind else KINDS)}
     if as_json:
         print_json(found[kind] if kind else found)
@@ -39,6 +45,42 @@ def list_(
         for row in rows:
             table.add_row(escape(row["name"]), escape(row["summary"]), escape(row["source"]))
         out.print(table)
+
+
+def _draw(kind: str, path: Path, as_json: bool) -> None:
+    if kind != "conditions":
+        raise UsageError(
+            f"--sheet draws conditions, not {kind or 'everything'}; run: invbench list conditions --sheet {path}"
+        )
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--sheet {path}: the sheet is a PNG; give a name that ends in .png")
+    from invbench.conditions.datasets import sr_pairs
+    from invbench.conditions.sheet import PHOTOGRAPH, sheet
+    from invbench.paths import write_atomically
+
+    (pair,) = (p for p in sr_pairs("embedded", 128, 1) if p.name == PHOTOGRAPH)
+    write_atomically(path, sheet(pair))
+    if as_json:
+        print_json({"sheet": str(path)})
+    else:
+        out.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+def _draw(kind: str, path: Path, as_json: bool) -> None:
+    if kind != "conditions":
+        raise UsageError(f"--sheet draws conditions, not {kind or 'everything'}; run: invbench list conditions --sheet {path}")
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--sheet {path}: the sheet is a PNG; give a name that ends in .png")
+    from invbench.conditions.datasets import sr_pairs
+    from invbench.conditions.sheet import PHOTOGRAPH, sheet
+    from invbench.paths import write_atomically
+
+    (pair,) = (p for p in sr_pairs("embedded", 128, 1) if p.name == PHOTOGRAPH)
+    write_atomically(path, sheet(pair))
+    if as_json:
+        print_json({"sheet": str(path)})
+    else:
+        out.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
 def check(

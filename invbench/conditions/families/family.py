@@ -86,11 +86,14 @@ class Family:
     needs_high: bool = False
 
     @property
+    def formula(self) -> str:
+        """The docstring of ``change``, in one line."""
+        return " ".join((inspect.getdoc(self.change) or "").split())
+
+    @property
     def description(self) -> str:
-        """The formula, from the docstring, and the strengths."""
-        return (
-            f"{' '.join((inspect.getdoc(self.change) or '').split())} [{', '.join(f'{s:g}' for s in self.strengths)}]"
-        )
+        """The formula and the strengths."""
+        return f"{self.formula} [{', '.join(f'{s:g}' for s in self.strengths)}]"
 
     @property
     def digest(self) -> str:
