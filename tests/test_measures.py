@@ -11,7 +11,7 @@ from invbench.measures.depth import variance_profile
 from invbench.measures.explosion import explosion
 from invbench.measures.quality import PSNR_CEILING, displayable, lr_psnr, psnr, ssim
 from invbench.measures.round_trip import round_trip_error
-from invbench.measures.statistics import clopper_pearson
+from invbench.measures.statistics import clopper_pearson, median_interval
 
 
 @pytest.mark.parametrize(("n", "upper"), [(50, 0.071), (100, 0.036), (1000, 0.0037)])
@@ -30,6 +30,22 @@ def test_interval_of_half_is_symmetric():
     low, high = clopper_pearson(5, 10)
     assert low == pytest.approx(1 - high)
     assert low == pytest.approx(0.1871, abs=1e-4)  # Clopper and Pearson's tables
+
+
+def test_interval_of_a_median_is_of_order_statistics_and_takes_infinity():
+    assert median_interval([3, 1, 2]) == (2, -math.inf, math.inf)
+    # of ten values the second and the ninth: P(Binomial(10, 1/2) < 2) = 11/1024
+    assert median_interval([float(v) for v in range(10)]) == (5, 1, 8)
+    assert median_interval([0.0] * 4 + [math.inf] * 6) == (math.inf, 0.0, math.inf)
+    with pytest.raises(ValueError, match="no values"):
+        median_interval([])
+
+
+@pytest.mark.parametrize("n", [6, 11, 40])
+def test_the_interval_of_a_median_covers_it(n):
+    draws = torch.rand(2000, n, generator=torch.Generator().manual_seed(n)).tolist()
+    covered = sum(low <= 0.5 <= high for _, low, high in map(median_interval, draws))
+    assert covered >= 0.94 * 2000
 
 
 def test_explosion_counts_samples_of_each_kind_apart():

@@ -155,8 +155,30 @@ def test_weights_and_card_are_written_beside_each_other_and_read_back(saved, tin
     loaded = load_weights(tiny_flow(seed=4).train(), path)
     assert same_state(loaded, flow)
     assert not loaded.training
-    assert json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) == {"coupling": "affine", "µ": [1, None]}
+    assert json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) == {
+        "coupling": "affine",
+        "µ": [1, None],
+        "stored": "float32",
+    }
     assert sorted(file.name for file in path.parent.iterdir()) == ["w.json", "w.safetensors"]
+
+
+def test_large_weights_are_stored_in_half_precision_unless_that_overflows(tmp_path, tiny_flow, monkeypatch):
+    monkeypatch.setattr("invbench.reference_models.weights.LARGE", 1000)
+    flow, path = tiny_flow(seed=3), tmp_path / "w.safetensors"
+
+    def stored() -> str:
+        save_weights(flow, {}, path)
+        return json.loads(path.with_suffix(".json").read_text())["stored"]
+
+    assert stored() == "float16"
+    loaded = load_weights(tiny_flow(seed=4), path)
+    for name, value in flow.state_dict().items():
+        assert loaded.state_dict()[name].dtype == value.dtype
+        torch.testing.assert_close(loaded.state_dict()[name], value, rtol=2**-11, atol=2**-25)
+    with torch.no_grad():
+        next(flow.parameters()).view(-1)[0] = 1e6
+    assert stored() == "float32"
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])

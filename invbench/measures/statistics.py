@@ -1,10 +1,14 @@
-"""Intervals for rates."""
+"""Intervals for rates and medians."""
 
 from __future__ import annotations
 
-from scipy.stats import binomtest
+import math
+import statistics
+from collections.abc import Sequence
 
-__all__ = ["clopper_pearson"]
+from scipy.stats import binom, binomtest
+
+__all__ = ["clopper_pearson", "median_interval"]
 
 
 def clopper_pearson(failures: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -16,3 +20,17 @@ def clopper_pearson(failures: int, n: int, confidence: float = 0.95) -> tuple[fl
         return 0.0, 1.0
     interval = binomtest(failures, n).proportion_ci(confidence, method="exact")
     return float(interval.low), float(interval.high)
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """(median, low, high): the upper median and the order statistics x_(k), x_(n+1−k) with P(Binomial(n, ½) < k) ≤ (1 − confidence)/2.
+
+    Holds for every distribution, so values may be infinite (censored). Without a k, for n < 6 at 95 %, the interval is (−inf, inf).
+    Raises ``ValueError`` for no values.
+    """
+    if not values:
+        raise ValueError("no values, no median")
+    ordered, n = sorted(values), len(values)
+    k = int(binom.ppf((1 - confidence) / 2, n, 0.5))
+    low, high = (ordered[k - 1], ordered[n - k]) if k > 0 else (-math.inf, math.inf)
+    return statistics.median_high(ordered), low, high

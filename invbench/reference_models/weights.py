@@ -20,6 +20,7 @@ from invbench.targets import Target, resolve
 __all__ = ["digest_file", "find_weights", "load_flow", "load_weights", "save_weights", "weights_name"]
 
 SHIPPED = Path(__file__).parent
+LARGE = 2_000_000  # bytes of weights from which on they are stored in half precision
 
 
 def weights_name(coupling: str, size: str, seed: int) -> str:
@@ -55,9 +56,20 @@ def digest_file(path: Path) -> str:
 
 
 def save_weights(flow: ConditionalFlow, card: dict[str, Any], path: Path) -> None:
-    """Weights as safetensors, then the card as JSON beside them; each is written whole or not at all."""
-    write_atomically(path, save({k: v.contiguous() for k, v in flow.state_dict().items()}))
-    write_atomically(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+    """Weights as safetensors, then the card as JSON beside them; each is written whole or not at all.
+
+    More than 2 MB of float32 are rounded to float16, where every value is finite in it; the card's ``stored`` says so. What is measured
+    is the model as it is read again.
+    """
+    state = {k: v.contiguous() for k, v in flow.state_dict().items()}
+    if sum(v.nbytes for v in state.values()) > LARGE:
+        half = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
+        if all(v.isfinite().all() for v in half.values()):
+            state = half
+    kinds = {str(v.dtype).removeprefix("torch.") for v in state.values() if v.is_floating_point()}
+    write_atomically(path, save(state))
+    text = json.dumps({**card, "stored": ", ".join(sorted(kinds))}, indent=2)
+    write_atomically(path.with_suffix(".json"), (text + "\n").encode())
 
 
 def load_weights(flow: ConditionalFlow, path: Path) -> ConditionalFlow:
