@@ -66,23 +66,6 @@ def _draw(kind: str, path: Path, as_json: bool) -> None:
         out.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
-def _draw(kind: str, path: Path, as_json: bool) -> None:
-    if kind != "conditions":
-        raise UsageError(f"--sheet draws conditions, not {kind or 'everything'}; run: invbench list conditions --sheet {path}")
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"--sheet {path}: the sheet is a PNG; give a name that ends in .png")
-    from invbench.conditions.datasets import sr_pairs
-    from invbench.conditions.sheet import PHOTOGRAPH, sheet
-    from invbench.paths import write_atomically
-
-    (pair,) = (p for p in sr_pairs("embedded", 128, 1) if p.name == PHOTOGRAPH)
-    write_atomically(path, sheet(pair))
-    if as_json:
-        print_json({"sheet": str(path)})
-    else:
-        out.print(str(path), markup=False, highlight=False, soft_wrap=True)
-
-
 def check(
     targets: Annotated[
         list[str],
