@@ -148,6 +148,23 @@ def test_official_numbers():
         assert len(set(layout.stems)) in (0, layout.count), layout.name
 
 
+@pytest.mark.parametrize(
+    ("layout", "first", "last"),
+    [
+        (LAYOUTS["DIV2K_train"], "0001", "0800"),
+        (LAYOUTS["DIV2K_valid"], "0801", "0900"),
+        (LAYOUTS["DIV2K_crops256"], "0801", "0899"),
+        (LAYOUTS["Flickr2K"], "000001", "002650"),
+        (LAYOUTS["Urban100"], "img_001", "img_100"),
+        (LAYOUTS["T91"], "t1", "t91"),
+        (LOW_LIGHT["LOL-v2-real", "train"], "normal00001", "normal00689"),
+        (LOW_LIGHT["LOL-v2-real", "test"], "normal00690", "normal00789"),
+    ],
+)
+def test_official_names_run_from_the_first_to_the_last(layout, first, last):
+    assert (layout.stems[0], layout.stems[-1]) == (first, last)
+
+
 @pytest.mark.parametrize("root", ["DIV2K", "."])
 def test_an_archive_unpacked_into_a_folder_of_its_own_is_found_too(data, root):
     data.put(f"{root}/DIV2K_valid_HR/0801.png", 8, 8)
