@@ -15,6 +15,8 @@ from invbench.cli import main
 from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, DenseConditioner
 from invbench.registry import COUPLINGS, FLOWS, LAYERS
 
+from .data_folder import DataFolder
+
 
 @pytest.fixture(params=(torch.float32, torch.float64), ids=("float32", "float64"))
 def dtype(request: pytest.FixtureRequest) -> torch.dtype:
@@ -83,3 +85,10 @@ def tiny_flow() -> Callable[..., ConditionalFlow]:
             return ConditionalFlow(layers, nn.Identity(), lambda y: [(2,)])
 
     return build
+
+
+@pytest.fixture
+def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> DataFolder:
+    """``INVBENCH_DATA`` of one test, empty at first."""
+    monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
+    return DataFolder(tmp_path)
