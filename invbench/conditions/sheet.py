@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from PIL import Image
 from torch import Tensor
 
 from invbench.conditions.datasets import Pair
