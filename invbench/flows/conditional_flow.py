@@ -27,6 +27,8 @@ class ConditionalFlow(nn.Module):
         y → the part of x that is known from y and subtracted before the first layer; None for none.
     ``latent_shapes``
         y → shapes of the latents without the batch, in the order in which ``encode`` returns them.
+    ``prior``
+        g_θ(y) → the mean of the last latent, which is given and taken without it; None for 0.
 
     The latents are standard normal: log q(x|y) = Σ log N(latent; 0, 1) + log_det.
     """
@@ -37,12 +39,14 @@ class ConditionalFlow(nn.Module):
         encoder: nn.Module,
         latent_shapes: Callable[[Tensor], list[tuple[int, ...]]],
         base: Callable[[Tensor], Tensor] | None = None,
+        prior: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleDict(layers)
         self.encoder = encoder
         self._latent_shapes = latent_shapes
         self._base = base
+        self.prior = prior
 
     def features(self, y: Tensor) -> Tensor:
         """g_θ(y), as the couplings see it and as the OOD score uses it."""
@@ -64,7 +68,7 @@ class ConditionalFlow(nn.Module):
             else:
                 h, ld = layer(h, cond.like(h))
             log_det = log_det + ld
-        return [*latents, h], log_det
+        return [*latents, h if self.prior is None else h - self.prior(cond.features)], log_det
 
     def decode(self, latents: list[Tensor], y: Tensor) -> Tensor:
         """Noise → data, unclamped."""
@@ -76,6 +80,9 @@ class ConditionalFlow(nn.Module):
         cond = self.conditions(y)
         *waiting, h = latents
         yield "latent", h
+        if self.prior is not None:
+            h = h + self.prior(cond.features)
+            yield "prior", h
         layer: Any
         for name, layer in reversed(list(self.layers.items())):
             if isinstance(layer, Split):
@@ -106,10 +113,10 @@ class Resized:
 
     def __init__(self, features: Tensor) -> None:
         self._by_size = {features.shape[2:]: features}
-        self._features = features
+        self.features = features
 
     def like(self, h: Tensor) -> Tensor:
         size = h.shape[2:]
         if size not in self._by_size:
-            self._by_size[size] = F.interpolate(self._features, size=tuple(size), mode="nearest")
+            self._by_size[size] = F.interpolate(self.features, size=tuple(size), mode="nearest")
         return self._by_size[size]
