@@ -8,11 +8,11 @@ import torch
 import invbench
 from invbench.conditions.recipe import Recipe
 from invbench.couplings.fused import can_fuse
-from invbench.properties import LAWS, check, judge, subject_of
+from invbench.properties import LAWS, Case, check, judge, judge_case, subject_of
 from invbench.properties.law import Law
 from invbench.properties.sweep import sweep
 from invbench.registry import COUPLINGS, LAYERS
-from invbench.targets import Target
+from invbench.targets import Target, resolve
 
 from .faults import LAYER_MUTANTS, MUTANTS, conduct, couplings, every_mutant, every_sound, target_of
 
@@ -51,6 +51,14 @@ def test_no_law_accuses_what_is_sound(sound, dtype):
 def test_no_law_accuses_a_sound_layer(name):
     report = check(name, budget="smoke")
     assert report.sound, [f"{f.property}: {f.message}" for f in report.failures if f.breaks_soundness]
+
+
+def test_a_row_whose_hidden_values_overflow_is_not_accused():
+    """Found by Hypothesis: x of 2⁵⁸ through weights ×8 overflows float32 inside the conditioner; parts of the row would be representable."""
+    recipe = Recipe("knots", 58, "zeros", rows=32, seed=191600, weights="noise", log2_weights=3)
+    case = Case.of(recipe, subject_of(resolve("spline-block", ("layer",)), torch.float32))
+    assert not case.ours(False)[1].isfinite().all()
+    assert judge_case(LAWS["finite"], case) == []
 
 
 KNOWN_DEFECTS = {

@@ -95,11 +95,14 @@ def extreme_conditions(subject: Subject, case: Case) -> Iterator[Violation]:
 
 
 def _missing(case: Case, inverse: bool) -> Tensor:
-    """Where the exact result is representable and ours is not finite."""
+    """Where the exact result is representable and ours is not finite. Of a layer, the whole row must be: where one element overflows, so
+    do the hidden values that the others and the log_det are made of."""
     if case.subject.dtype == torch.float64:
         return torch.zeros_like(case.exact(inverse)[0], dtype=torch.bool)
     (exact, exact_log), (value, log_det) = case.exact(inverse), (v.cpu() for v in case.ours(inverse))
     due = case.representable(exact)
+    if not case.subject.elementwise:
+        due = _per_element(due.flatten(1).all(1), value)
     due = due & _per_element(case.representable(exact_log), value)
     return due & ~(value.isfinite() & _per_element(log_det, value).isfinite())
 
