@@ -85,10 +85,24 @@ def test_an_infinite_value_is_kept_as_the_largest():
     assert row["max_abs_log10"] == math.inf
 
 
-def test_only_disjoint_intervals_separate_entries():
-    rows = rows_of(sr("good", [0] * 50), sr("alike", [1] + [0] * 49), sr("bad", [1] * 50))
+def test_entries_that_a_paired_test_cannot_tell_apart_share_a_tier():
+    names = [f"{image}/0" for image in range(50)]
+    errors = {"good": [0] * 50, "alike": [1] + [0] * 49, "bad": [1] * 50}
+    rows = rows_of(*(sr(entry, found, names=names) for entry, found in errors.items()))
     rank = {name: (r["rank_lo"], r["rank_hi"], r["tier"]) for (name, _), r in rows.items()}
     assert rank == {"good": (1, 2, 1), "alike": (1, 2, 1), "bad": (3, 3, 2)}
+
+
+def test_crops_of_one_photograph_are_one_piece_of_evidence():
+    names = [f"{image}/{k}" for image in "ab" for k in range(25)]
+    rows = rows_of(sr("good", [0] * 50, names=names), sr("bad", [1] * 50, names=names))
+    assert {r["tier"] for r in rows.values()} == {1}
+
+
+def test_an_entry_without_an_input_that_another_has_is_listed_and_not_ranked():
+    rows = rows_of(sr("a", [0] * 8), sr("b", [0] * 8), sr("short", [0] * 6))
+    assert rows["short", "embedded/clean"]["status"] == "ok:1 missing:2"
+    assert "tier" not in rows["short", "embedded/clean"] and "tier" in rows["a", "embedded/clean"]
 
 
 def test_pooling_puts_every_condition_but_clean_together():

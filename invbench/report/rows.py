@@ -10,6 +10,7 @@ from typing import Any
 
 from invbench.bench.cell import FAILED, PROTOCOL, Cell
 from invbench.measures.statistics import clopper_pearson
+from invbench.report.ranks import rank
 
 __all__ = ["current_cells", "make_rows"]
 
@@ -50,10 +51,17 @@ def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[R
     if pooled:
         groups = {key: _worst_of(found) if key[0].endswith("/attacked") else found for key, found in groups.items()}
     rows = [ROW[track](entry, case, members) for (case, entry), members in groups.items()]
-    for case in {row["case"] for row in rows}:
-        _rank([row for row in rows if row["case"] == case])
+    by_case: dict[str, list[int]] = {}
+    for k, row in enumerate(rows):
+        by_case.setdefault(row["case"], []).append(k)
+    members = list(groups.values())
+    for places in by_case.values():
+        rank([rows[k] for k in places], [members[k] for k in places])
     cases = sorted({row["case"] for row in rows}, key=_case_order)
-    return sorted(rows, key=lambda r: (cases.index(r["case"]), r.get("rank_lo") or math.inf, r["entry"]))
+    return sorted(
+        rows,
+        key=lambda r: (cases.index(r["case"]), r.get("tier") or math.inf, r.get("error_pct", math.inf), r["entry"]),
+    )
 
 
 def _case(cell: Cell, pooled: bool) -> str:
@@ -84,8 +92,9 @@ def _worst_of(cells: list[Cell]) -> list[Cell]:
             name: [max(values) for values in zip(*(cell.numbers(name) for cell in group), strict=True)]
             for name in ("inf", "error", "max_abs_log10")
         }
+        measures = {**worst, "names": group[0].measures["names"]}
         status = "diverged" if any(worst["inf"]) else "ok"
-        united.append(group[0].model_copy(update={"measures": worst, "status": status}))
+        united.append(group[0].model_copy(update={"measures": measures, "status": status}))
     return united
 
 
@@ -164,17 +173,3 @@ def _coupling_row(entry: str, case: str, cells: list[Cell]) -> Row:
 
 
 ROW = {"sr": _sr_row, "toy2d": _toy_row, "coupling": _coupling_row}
-
-
-def _rank(rows: list[Row]) -> None:
-    """Rank intervals by error_pct: an entry is beaten only by one whose whole 95 % interval lies below its own.
-
-    Entries with missing or failed cells, or without a rate, are not ranked. Entries share a tier when they share rank_lo.
-    """
-    ranked = [row for row in rows if row["complete"] and "error_pct" in row]
-    for row in ranked:
-        row["rank_lo"] = 1 + sum(other["error_hi"] < row["error_lo"] for other in ranked)
-        row["rank_hi"] = len(ranked) - sum(other["error_lo"] > row["error_hi"] for other in ranked)
-    tiers = sorted({row["rank_lo"] for row in ranked})
-    for row in ranked:
-        row["tier"] = tiers.index(row["rank_lo"]) + 1

@@ -1,0 +1,59 @@
+"""Who is ahead: rank intervals and tiers of the entries of one case, from the same inputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from invbench.bench.cell import Cell
+from invbench.measures.paired import rank_intervals, tiers
+
+__all__ = ["Unit", "rank", "units"]
+
+Unit = tuple[Hashable, ...]
+
+
+def units(cells: Sequence[Cell], measure: str = "error") -> dict[Unit, float]:
+    """(cluster, case, settings, seed, input) → ``measure`` on that input.
+
+    Cluster: the photograph of a crop, for all conditions and seeds; where inputs have no names, the seed of the trained model.
+    """
+    found: dict[Unit, float] = {}
+    for cell in cells:
+        values = cell.numbers(measure)
+        names = cell.measures.get("names")
+        settings = json.dumps(cell.spec.settings, sort_keys=True)
+        for index, value in enumerate(values):
+            name = str(names[index]) if isinstance(names, list) else str(index)
+            cluster = name.rpartition("/")[0] or name if isinstance(names, list) else cell.spec.seed
+            found[cluster, cell.spec.case, settings, cell.spec.seed, name] = value
+    return found
+
+
+def rank(rows: Sequence[dict[str, Any]], members: Sequence[Sequence[Cell]]) -> None:
+    """Add ``rank_lo``, ``rank_hi`` and ``tier`` by error rate to the rows of one case; ``members`` are the cells behind each.
+
+    An entry with failed cells, or without an input that another entry has, is not ranked; what is missing joins its ``status``.
+    """
+    errors = [units(cells) for cells in members]
+    expected = {unit for row, own in zip(rows, errors, strict=True) if row["complete"] for unit in own}
+    ranked: list[int] = []
+    for k, (row, own) in enumerate(zip(rows, errors, strict=True)):
+        if "error_pct" not in row:
+            continue
+        if missing := len(expected - own.keys()):
+            row["status"] = f"{row['status']} missing:{missing}".strip()
+            row["complete"] = False
+        if row["complete"]:
+            ranked.append(k)
+    if not ranked or not expected:
+        return
+    ordered = sorted(expected, key=repr)
+    values = np.array([[errors[k][unit] for k in ranked] for unit in ordered])
+    clusters = [unit[0] for unit in ordered]
+    low, high = rank_intervals(values, clusters)
+    for k, lo, hi, tier in zip(ranked, low, high, tiers(values, clusters), strict=True):
+        rows[k] |= {"rank_lo": lo, "rank_hi": hi, "tier": tier}
