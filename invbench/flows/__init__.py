@@ -4,7 +4,7 @@ returning (value, log_det of shape (B,) for the direction called)."""
 from invbench.flows import registered as _registered  # noqa: F401  registers the layers
 from invbench.flows.actnorm import ActNorm
 from invbench.flows.conditional_flow import ConditionalFlow
-from invbench.flows.conditioner import ConvConditioner, DenseConditioner
+from invbench.flows.conditioner import ConvConditioner, DenseConditioner, ZeroConv
 from invbench.flows.conv1x1 import Conv1x1
 from invbench.flows.coupling import ConditionalCoupling
 from invbench.flows.split import Split
@@ -19,4 +19,5 @@ __all__ = [
     "DenseConditioner",
     "Split",
     "Squeeze",
+    "ZeroConv",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from invbench.flows.actnorm import ActNorm
 from invbench.flows.shapes import per_channel
 
-__all__ = ["Conditioner", "ConvConditioner", "DenseConditioner"]
+__all__ = ["Conditioner", "ConvConditioner", "DenseConditioner", "ZeroConv"]
 
 Conditioner = Callable[[int, int], nn.Module]  # (inputs, outputs) -> network
 
@@ -34,6 +34,21 @@ class ConvConditioner(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         h = self.first_norm(self.first(h))[0].relu()
         h = self.second_norm(self.second(h))[0].relu()
+        out = self.head(h)
+        return out * per_channel((3 * self.logs).exp(), out)
+
+
+class ZeroConv(nn.Module):
+    """Glow's: one zero-initialised conv 3×3, times exp(3·logs); what SRFlow's Split2d has for a conditioner."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.logs = nn.Parameter(torch.zeros(outputs))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, h: Tensor) -> Tensor:
         out = self.head(h)
         return out * per_channel((3 * self.logs).exp(), out)
 

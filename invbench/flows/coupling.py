@@ -17,17 +17,25 @@ class ConditionalCoupling(nn.Module):
 
     x: (B, C) or (B, C, H, W), x₁ its first ``kept`` channels. With ``kept = 0`` all channels are transformed by
     the condition alone: SRFlow's injector. ``cond``: (B, cond_channels, …) with the positions of x, or None when
-    ``cond_channels = 0``. The conditioner maps (kept + cond_channels) channels to n_params·(C − kept).
+    ``cond_channels = 0``. The conditioner maps (kept + cond_channels) channels to n_params·(C − kept). ``sees``: which channels
+    of ``cond`` it reads, all by default; ``cond_channels`` is their number.
     """
 
     def __init__(
-        self, coupling: Elementwise, channels: int, kept: int, cond_channels: int, conditioner: Conditioner
+        self,
+        coupling: Elementwise,
+        channels: int,
+        kept: int,
+        cond_channels: int,
+        conditioner: Conditioner,
+        sees: slice = slice(None),
     ) -> None:
         super().__init__()
         if not 0 <= kept < channels:
             raise ValueError(f"kept must lie in [0, {channels - 1}] for {channels} channels, got {kept}")
         self.coupling = coupling
         self.kept = kept
+        self.sees = sees
         self.network = conditioner(kept + cond_channels, coupling.n_params * (channels - kept))
 
     def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -38,7 +46,7 @@ class ConditionalCoupling(nn.Module):
 
     def _apply_half(self, v: Tensor, cond: Tensor | None, direction) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
         kept, moved = v[:, : self.kept], v[:, self.kept :]
-        inputs = kept if cond is None else torch.cat((kept, cond), dim=1)
+        inputs = kept if cond is None else torch.cat((kept, cond[:, self.sees]), dim=1)
         raw = self.network(inputs)
         params = raw.view(raw.shape[0], self.coupling.n_params, *moved.shape[1:]).movedim(1, 0)
         moved, log_slope = direction(moved, params)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 from invbench.paths import cache_dir, write_atomically
+from invbench.reference_models.convert import convert, is_published, read_state
 from invbench.targets import Target, resolve
 
 __all__ = ["digest_file", "find_weights", "load_flow", "load_weights", "save_weights", "weights_name"]
@@ -73,14 +73,15 @@ def save_weights(flow: ConditionalFlow, card: dict[str, Any], path: Path) -> Non
 
 
 def load_weights(flow: ConditionalFlow, path: Path) -> ConditionalFlow:
-    """Load safetensors into ``flow`` and set evaluation mode. Raises ``UsageError`` when the file is cut off or of another model."""
+    """Load a safetensors or .pth file into ``flow`` and set evaluation mode; one in the authors' layout goes through ``convert``.
+
+    Raises ``UsageError``, in one line, when the file is cut off, holds code, or is of another model.
+    """
+    state = read_state(path)
     try:
-        state = load(path.read_bytes())
-        flow.load_state_dict(state)
-    except FileNotFoundError:
-        raise UsageError(f"weights {path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise UsageError(f"weights {path} are unreadable or cut off ({error}); fetch or train them again") from None
+        flow.load_state_dict(convert(state, flow) if is_published(state) else state)
+    except UsageError as error:
+        raise UsageError(f"weights {path}: {error}") from None
     except RuntimeError as error:
         lines = str(error).splitlines()
         raise UsageError(
@@ -98,8 +99,9 @@ def load_flow(
 ) -> ConditionalFlow:
     """A trained reference flow in evaluation mode.
 
-    ``coupling`` is a target; ``weights`` a safetensors file, or None for the user's own or the shipped ones of ``seed``.
-    Raises ``UsageError`` when there are no weights, with the command that trains them.
+    ``coupling`` is a target; ``weights`` a safetensors file, or None for the user's own or the shipped ones of ``seed``. A published size
+    (``paper``, ``paper-8x``) takes the authors' checkpoint: ``load_flow("srflow", "affine", "paper", "SRFlow_DF2K_4X.pth")``.
+    Raises ``UsageError`` when there are no weights, with the command that trains them, or when they do not fit.
     """
     target = coupling if isinstance(coupling, Target) else resolve(coupling)
     factory = resolve(name, ("flow",))
@@ -107,6 +109,10 @@ def load_flow(
     if size not in sizes:
         raise UsageError(f"flow {name!r} has no size {size!r}; sizes: {', '.join(sizes)}")
     path = Path(weights) if weights is not None else find_weights(name, target, size, seed)
+    if path is None and size in factory.entry.metadata.get("published", ()):
+        raise UsageError(
+            f"no weights of {name} ({size}) are shipped; give the authors' checkpoint: load_flow(…, weights=FILE.pth)"
+        )
     if path is None:
         raise UsageError(
             f"no weights of {name} ({size}, seed {seed}) with coupling {target.name!r}; "

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, ConvConditioner, Split, Squeeze
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
@@ -101,7 +100,7 @@ def parameters_over(
     ``layer`` in float64. ``size``: positions of the layer's input.
     """
     seeded = Interval(kept.lo, kept.hi, Gain.identity(kept.shape[1])) if kept.shape[1] else kept
-    raw = layer.network(seeded if cond is None else torch.cat((seeded, cond), dim=1))  # type: ignore[arg-type]
+    raw = layer.network(seeded if cond is None else torch.cat((seeded, cond[:, layer.sees]), dim=1))  # type: ignore[arg-type]
     shape = (raw.shape[0], layer.coupling.n_params, -1, *size)
     return Interval(raw.lo.reshape(shape).movedim(1, 0), raw.hi.reshape(shape).movedim(1, 0)), raw.norm_of_jacobian
 
@@ -250,7 +249,7 @@ def certify_flow(flow: ConditionalFlow, latents: list[Interval], y: Interval) ->
     found: list[Certificate] = []
     value = 1.0
     try:
-        features: Any = flow.encoder(y)
+        conditions: Any = flow.conditions(y)  # type: ignore[arg-type]
     except Unsupported as error:
         found = [Certificate("encoder", math.nan, math.nan, "none", reason=str(error))]
         return DepthBound(math.nan, tuple(found))
@@ -265,10 +264,7 @@ def certify_flow(flow: ConditionalFlow, latents: list[Interval], y: Interval) ->
             if isinstance(layer, Split):
                 certificate, box = _split(name, layer, box, waiting.pop())
             else:
-                resized = box.ndim > 2 and features.shape[2:] != box.shape[2:]
-                size: Any = tuple(box.shape[2:])
-                cond: Any = F.interpolate(features, size=size, mode="nearest") if resized else features
-                certificate, box = _ruled(name, layer, box, cond, True)
+                certificate, box = _ruled(name, layer, box, conditions.like(box), True)
         except Unsupported as error:
             certificate, box = Certificate(name, math.nan, math.nan, "none", reason=str(error)), None
         found.append(certificate)
