@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from invbench.cli_attack import attack
 from invbench.cli_check import check, list_, replay
+from invbench.cli_compare import compare
 from invbench.console import JsonFlag, err, out, print_json, progress_bar
 from invbench.errors import InvbenchError, UsageError
 
@@ -63,6 +64,7 @@ app.command("list")(list_)
 app.command()(check)
 app.command()(replay)
 app.command()(attack)
+app.command()(compare)
 
 
 @app.command()
@@ -71,8 +73,8 @@ def run(
     entry: Annotated[list[str], typer.Option(help="Coupling target; repeatable. Default: the built-in ones.")] = [],  # noqa: B006
     budget: Annotated[str, typer.Option(help="smoke, default or full.")] = "default",
     seeds: Annotated[int | None, typer.Option(help="Seeds per entry. Default: the budget's.")] = None,
-    data: Annotated[list[str], typer.Option(help="Data set of the sr track; repeatable.")] = ["embedded"],  # noqa: B006
-    condition: Annotated[list[str], typer.Option(help="OOD family of the sr track; repeatable. Default: all.")] = [],  # noqa: B006
+    data: Annotated[list[str], typer.Option(help="Data set of the tracks sr and lowlight; repeatable.")] = ["embedded"],  # noqa: B006
+    condition: Annotated[list[str], typer.Option(help="OOD family of those tracks; repeatable. Default: all.")] = [],  # noqa: B006
     severity: Annotated[
         list[int], typer.Option(help="Severity 1 to 5 of those; repeatable. Default: the budget's.")
     ] = [],  # noqa: B006
@@ -174,15 +176,19 @@ def run(
 
 
 def _show_tables(tracks: list[str], results: Path) -> None:
+    from invbench.bench.run import unplanned
     from invbench.report.table import read_table, render
 
     for name in tracks:
+        if not (results / name).is_dir():
+            err.print(unplanned(name), soft_wrap=True, highlight=False)
+            continue
         sys.stdout.write(f"\n## {name}\n\n" + render(read_table(name, results, pooled=True), "md", screen=True))
 
 
 @app.command()
 def train(
-    flow: Annotated[str, typer.Argument(help="Reference flow: srflow.")],
+    flow: Annotated[str, typer.Argument(help="Reference flow: srflow or llflow.")],
     coupling: Annotated[str, typer.Option(help="Coupling target.")],
     size: Annotated[str, typer.Option(help="mini.")] = "mini",
     seed: Annotated[int, typer.Option(help="Seed of weights and data order.")] = 0,

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cluster_sums", "holm", "improvement", "rank_intervals", "sign_flip", "tiers"]
+__all__ = ["cluster_sums", "holm", "improvement", "mean_interval", "rank_intervals", "sign_flip", "tiers"]
 
 Array = NDArray[np.float64]
 ENUMERATED, DRAWN, BOOTSTRAPS, LEVEL = 13, 9999, 2000, 0.05
@@ -97,3 +97,12 @@ def tiers(values: Array, clusters: Sequence[Hashable]) -> list[int]:
                 found[entry] = tier
         left = [entry for entry in others if not found[entry]]
     return found
+
+
+def mean_interval(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, float]:
+    """(mean, low, high) of ``values`` (N,): 95 % percentile bootstrap over clusters, 2 000 draws of a fixed seed."""
+    sums, counts = cluster_sums(np.nan_to_num(values, posinf=HUGE, neginf=-HUGE), clusters)
+    weights = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), BOOTSTRAPS)
+    means = (weights @ sums) / (weights @ counts)
+    low, high = np.quantile(means, (LEVEL / 2, 1 - LEVEL / 2))
+    return float(sums.sum() / counts.sum()), float(low), float(high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,10 +13,11 @@ from invbench.bench.cell import FAILED, PROTOCOL, Cell
 from invbench.measures.statistics import clopper_pearson
 from invbench.report.ranks import rank
 
-__all__ = ["current_cells", "make_rows"]
+__all__ = ["current_cells", "grouped", "make_rows"]
 
 Row = dict[str, Any]
 POOLED = "ood"
+HALF = "fp16"  # behind the # of a case whose cells have a row of their own: in another precision it is another model
 ATTACK, STANDARD_EPS = "attack-", 8  # in the name of a case; of the attacks that the pooled row unites, in 1/255
 
 
@@ -36,11 +38,11 @@ def current_cells(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
     return [c for c in ordered if c.key in shown], [c for c in ordered if c.key not in shown]
 
 
-def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[Row]:
-    """Rows of a track in order of case and rank.
+def grouped(cells: Sequence[Cell], track: str, pooled: bool = False) -> dict[tuple[str, str], list[Cell]]:
+    """(case, entry) → its cells.
 
     ``pooled`` puts every condition of a data set but ``clean`` into one row, and into another what the attacks (those with a radius at 8/255)
-    reach together: an input fails when one of them makes it fail.
+    reach together: an input fails when one of them makes it fail. In low light it joins the severities of each family.
     """
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
@@ -50,6 +52,12 @@ def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[R
             groups.setdefault((_case(cell, pooled), cell.spec.entry), []).append(cell)
     if pooled:
         groups = {key: _worst_of(found) if key[0].endswith("/attacked") else found for key, found in groups.items()}
+    return groups
+
+
+def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[Row]:
+    """Rows of a track in order of case and rank; ``pooled`` as in ``grouped``."""
+    groups = grouped(cells, track, pooled)
     rows = [ROW[track](entry, case, members) for (case, entry), members in groups.items()]
     by_case: dict[str, list[int]] = {}
     for k, row in enumerate(rows):
@@ -65,14 +73,17 @@ def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[R
 
 
 def _case(cell: Cell, pooled: bool) -> str:
-    case = cell.spec.case.partition("#")[0]  # behind it: which of the case's cells
+    case, _, part = cell.spec.case.partition("#")  # behind it: which of the case's cells
+    own = f" ({part})" if part == HALF else ""
     if cell.spec.track == "coupling":
         return "corpus"
     if not pooled or case == "in":
-        return case
+        return case + own
     if cell.spec.track == "toy2d":
         return "shift-0.8" if case == "shift-0.8" else f"{POOLED} (other shifts)"
     dataset, _, condition = case.partition("/")
+    if cell.spec.track == "lowlight":
+        return f"{dataset}/{re.sub(r'-[1-9]$', '', condition)}{own}"
     if condition.startswith(ATTACK):
         return f"{dataset}/attacked"
     return case if condition == "clean" else f"{dataset}/{POOLED}"
@@ -154,6 +165,13 @@ def _sr_row(entry: str, case: str, cells: list[Cell]) -> Row:
     return row | {name: _mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")}
 
 
+def _lowlight_row(entry: str, case: str, cells: list[Cell]) -> Row:
+    samples = [cell for cell in cells if not cell.spec.case.endswith("#radius")]
+    row = _common(entry, case, samples or cells)
+    row["critical_radius"] = _median(cells, "radius_F2")
+    return row | {name: _mean(samples, name) for name in ("psnr", "ssim", "psnr_rescaled")}
+
+
 def _toy_row(entry: str, case: str, cells: list[Cell]) -> Row:
     row = _common(entry, case, cells)
     ratios = [v for cell in cells for v in _single(cell, "variance_ratio")]
@@ -172,4 +190,4 @@ def _coupling_row(entry: str, case: str, cells: list[Cell]) -> Row:
     return row
 
 
-ROW = {"sr": _sr_row, "toy2d": _toy_row, "coupling": _coupling_row}
+ROW = {"sr": _sr_row, "lowlight": _lowlight_row, "toy2d": _toy_row, "coupling": _coupling_row}

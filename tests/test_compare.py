@@ -1,0 +1,81 @@
+"""Two entries side by side: only common inputs, whole photographs, infinite values last."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from invbench.bench.store import Store
+from invbench.errors import UsageError
+from invbench.report.compare import compare, in_words
+
+from .test_report import sr
+
+NAMES = [f"{photograph}/{k}" for photograph in range(10) for k in range(2)]
+
+
+@pytest.fixture
+def results(tmp_path):
+    def write(*cells):
+        for cell in cells:
+            Store(tmp_path).write(cell)
+        return tmp_path
+
+    return write
+
+
+def of(found, measure):
+    (one,) = [d for d in found if d.measure == measure]
+    return one
+
+
+def test_differences_by_hand(results):
+    good = sr("good", [0] * 20, names=NAMES, log10=0.1, psnr=[21.0] * 20)
+    bad = sr("bad", [1, 0] * 10, names=NAMES, log10=math.inf)
+    found = compare("good", "bad", results=results(good, bad))
+    errors = of(found, "error")
+    assert (errors.n, errors.clusters, errors.a, errors.b, errors.difference) == (20, 10, 0, 50, -50)
+    assert (errors.low, errors.high) == (-50, -50)
+    assert errors.p == 2 / 2**10 and errors.better == 0.75
+    size = of(found, "max_abs_log10")
+    assert (size.difference, size.better, size.b) == (-100, 1.0, math.inf)
+    assert of(found, "psnr").difference == 1.0 and of(found, "psnr").better == 1.0
+    assert in_words(errors, "good", "bad").endswith("good is better, good − bad = -50 points [-50, -50] (p = 0.002)")
+    assert "good is better" in in_words(of(found, "psnr"), "good", "bad")
+    assert in_words(of(found, "inf"), "good", "bad").endswith("no difference")
+
+
+def test_only_inputs_that_both_saw_count_and_a_missing_number_does_not(results):
+    a = sr("a", [1] * 20, names=NAMES, psnr=[20.0] * 19 + [math.nan])
+    b = sr("b", [0] * 12, names=NAMES[:12])
+    found = compare("a", "b", results=results(a, b))
+    assert of(found, "error").n == 12 and of(found, "error").clusters == 6
+    assert of(found, "psnr").n == 12
+
+
+def test_few_photographs_show_nothing_however_many_crops(results):
+    names = [f"{photograph}/{k}" for photograph in range(3) for k in range(50)]
+    found = compare("a", "b", results=results(sr("a", [1] * 150, names=names), sr("b", [0] * 150, names=names)))
+    assert of(found, "error").p == 0.25
+    assert "not shown" in in_words(of(found, "error"), "a", "b")
+
+
+def test_what_cannot_be_compared_is_said(results):
+    folder = results(sr("a", [1], names=["x/0"]), sr("b", [0], names=["y/0"]))
+    with pytest.raises(UsageError, match="there are: a, b"):
+        compare("a", "c", results=folder)
+    with pytest.raises(UsageError, match="share no input"):
+        compare("a", "b", results=folder)
+    with pytest.raises(UsageError, match="track 'nope'"):
+        compare("a", "b", "nope", folder)
+
+
+def test_the_command_speaks_words_and_json(results, invbench):
+    folder = results(sr("a", [1] * 20, names=NAMES), sr("b", [0] * 20, names=NAMES))
+    code, out, _ = invbench("compare", "a", "b", "--results", folder)
+    assert code == 0 and "embedded/clean" in out and "b is better" in out
+    code, out, _ = invbench("compare", "a", "b", "--results", folder, "--json")
+    assert json.loads(out)["differences"][0]["difference"] == 100
+    assert invbench("compare", "a", "b", "--results", folder / "nope")[0] == 2
