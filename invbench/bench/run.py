@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -12,9 +12,8 @@ from invbench.bench.budget import BUDGETS
 from invbench.bench.cell import Cell, CellSpec
 from invbench.bench.engine import default_workers, run_cells
 from invbench.bench.store import Store
-from invbench.bench.track import Options
+from invbench.bench.track import Options, Track
 from invbench.bench.tracks import TRACKS
-from invbench.bench.tracks.sr import dataset_check
 from invbench.devices import require_device
 from invbench.errors import UsageError
 from invbench.properties.check import parse_dtype
@@ -22,7 +21,7 @@ from invbench.reference_models.weights import find_weights
 from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS
 from invbench.targets import Target, resolve_all
 
-__all__ = ["Outcome", "plan", "run"]
+__all__ = ["Outcome", "plan", "run", "unplanned"]
 
 
 @dataclass(frozen=True)
@@ -50,21 +49,42 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
         ATTACKS[name]
     parse_dtype(options.dtype)
     require_device(options.device)
-    if "sr" in tracks:
-        dataset_check(options.datasets)
+    _check_data([TRACKS[name] for name in tracks], options.datasets)
     planned = []
     for name in tracks:
-        specs = entries or builtin_entries(TRACKS[name].trained)
+        track = TRACKS[name]
+        specs = entries or builtin_entries(track.weights)
         targets: list[Target] = [target for spec in specs for target in resolve_all(spec)]
-        per_entry = [TRACKS[name].plan(target, options) for target in targets]
+        chosen = (
+            replace(options, datasets=tuple(filter(track.data.accepts, options.datasets))) if track.data else options
+        )
+        per_entry = [track.plan(target, chosen) for target in targets]
         planned += [spec for group in zip_longest(*per_entry) for spec in group if spec is not None]
     return planned
 
 
-def builtin_entries(trained: bool = False) -> list[str]:
-    """Names of the couplings that ship with invbench; with ``trained``, of those whose super-resolution weights ship too."""
+def _check_data(tracks: Sequence[Track], datasets: Sequence[str]) -> None:
+    """Raise ``UsageError`` for a data set that none of the tracks knows, or that is not there."""
+    reading = [track.data for track in tracks if track.data]
+    for name in datasets:
+        for data in [data for data in reading if data.accepts(name)] or reading[:1]:
+            try:
+                data.check(name)
+            except UsageError as error:
+                raise UsageError(f"--data {name}: {error}") from None
+
+
+def builtin_entries(weights: str = "") -> list[str]:
+    """Names of the couplings that ship with invbench; of those that have weights of the flow ``weights``, if it is given."""
     names = [name for name, entry in COUPLINGS.items() if entry.obj.__module__.startswith("invbench.couplings.")]
-    return [name for name in names if not trained or find_weights("srflow", resolve_all(name)[0], "mini", 0)]
+    return [name for name in names if not weights or find_weights(weights, resolve_all(name)[0], "mini", 0)]
+
+
+def unplanned(track: str) -> str:
+    """Why a track has nothing to measure, and what to do."""
+    flow = TRACKS[track].weights
+    command = f"invbench train {flow} --coupling affine, or name a design with --entry"
+    return f"track {track}: nothing to measure" + (f", no design has weights of {flow}; {command}" if flow else "")
 
 
 def run(
@@ -88,7 +108,7 @@ def run(
 ) -> Outcome:
     """Measure what is missing. Cells that are there are never computed again, unless their status is in ``retry``.
 
-    ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those with shipped weights. Raises
+    ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those with weights. Raises
     ``UsageError`` for what does not exist and ``HarnessError`` when a result cannot be written.
     """
     options = options_of(budget, seeds, dtype, device, datasets, families, severities, attacks, attacked, eps)

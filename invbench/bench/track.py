@@ -10,7 +10,7 @@ from invbench.bench.budget import Budget
 from invbench.bench.cell import CellSpec, Status
 from invbench.targets import Target
 
-__all__ = ["Measured", "Options", "Track"]
+__all__ = ["Data", "Measured", "Options", "Track"]
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,21 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Data:
+    """Which data sets a track measures on: ``accepts`` knows its names, ``check`` raises ``UsageError`` for one that is not there. A damaged
+    image is its cells' own error."""
+
+    accepts: Callable[[str], bool]
+    check: Callable[[str], None]
+
+
+@dataclass(frozen=True)
 class Track:
+    """``weights``: a reference flow; by default only designs that have its weights, size mini, seed 0, are measured."""
+
     name: str
     plan: Callable[[Target, Options], list[CellSpec]]
     measure: Callable[[CellSpec, Target], Measured]
     summary: str
-    trained: bool = False  # compares trained flows: by default only designs whose weights ship
+    weights: str = ""
+    data: Data | None = None

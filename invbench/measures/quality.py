@@ -12,7 +12,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from invbench.conditions.resample import bicubic, quantise
 
-__all__ = ["PSNR_CEILING", "displayable", "lr_psnr", "psnr", "ssim"]
+__all__ = ["PSNR_CEILING", "displayable", "lr_psnr", "psnr", "rescaled", "ssim"]
 
 PSNR_CEILING = 100.0
 
@@ -26,6 +26,19 @@ def psnr(images: Tensor, truth: Tensor) -> Tensor:
     """−10·log10 of the mean squared error over the pixels and channels of each image, data range 1; shape (B,)."""
     error = (displayable(images).double() - truth.double()).square().flatten(1).mean(1)
     return (-10 * torch.log10(error.clamp(min=1e-300))).clamp(max=PSNR_CEILING)
+
+
+def rescaled(images: Tensor, truth: Tensor) -> Tensor:
+    """x·mean(truth)/mean(x), clamped to [0, 1]: x, clamped first, at the brightness of the ground truth; means over pixels and channels.
+
+    What LLFlow's released test does before it takes the PSNR (Wang et al., AAAI 2022; the ratio of means there is of grey values): it judges
+    everything but the exposure, with help from the ground truth. An image without any light stays black. float64.
+    """
+    shown = displayable(images).double()
+    mean = shown.flatten(1).mean(1)
+    wanted = truth.double().flatten(1).mean(1)
+    factor = torch.where(mean > 0, wanted / mean, torch.ones_like(mean))
+    return (shown * factor.view(-1, *[1] * (images.ndim - 1))).clamp(0, 1)
 
 
 def ssim(images: Tensor, truth: Tensor) -> Tensor:

@@ -95,6 +95,18 @@ TRACK_NOTES: dict[str, list[str]] = {
         "Rows …/attack-NAME-EPS (EPS/255): what a search at fixed budget found, worst sample per input, confirmed by a plain decode "
         "(invbench list attacks). …/attacked: inputs that any of them makes fail, those with a radius at 8/255. n counts inputs, not samples.",
     ],
+    "lowlight": [
+        "embedded/…: photographs (256×256 crops) darkened by a camera model: under-exposure, sensor-noise (invbench list conditions); other families "
+        "change the photograph under-exposed to 1/16. DATA/clean: the test photographs of a data set, whole, as they are.",
+        "inf_pct: inputs with a non-finite pixel in any sample; error_pct: with a pixel > 1.5, < −0.5 or non-finite, before any clamp. τ = 1: "
+        "latents are drawn, the released code decodes their mean.",
+        "(fp16): the same latents under float16 autocast, as the released test runs; there 65504 is the largest number.",
+        RATES,
+        "PSNR, SSIM on samples clamped to [0, 1], +Inf as 1, −Inf and NaN as 0, means over samples and inputs. psnr_rescaled: after "
+        "x·mean(truth)/mean(x), which takes the exposure from the ground truth; a black sample stays black. "
+        "SSIM: 11×11 Gaussian, σ = 1.5 (torchmetrics).",
+        "critical_radius: as in track sr, of clean photographs and of under-exposure 3, 64×64 crops.",
+    ],
     "toy2d": [
         "error_pct: inputs with a sample beyond |x| = 2 (the box [−1, 1]² widened by half its width on each side) or non-finite. "
         "outside_pct: samples outside [−1, 1]². variance_ratio: largest over layers and seeds of Var(shifted)/Var(in-distribution).",

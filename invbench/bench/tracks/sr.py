@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from invbench.bench.cell import CellSpec
-from invbench.bench.track import Measured, Options, Track
-from invbench.bench.tracks.sr_attacks import ATTACKED, RADIUS, attack_specs, measure_attack, measure_radius
-from invbench.conditions.datasets import sr_pairs
+from invbench.bench.track import Data, Measured, Options, Track
+from invbench.bench.tracks.samples import condition_of, measure_samples, without_weights
+from invbench.bench.tracks.searches import RADIUS, measure_radius
+from invbench.bench.tracks.sr_attacks import ATTACKED, attack_specs, measure_attack
+from invbench.conditions.datasets import Pair, sr_pairs
 from invbench.conditions.families import apply_family, family_names
-from invbench.conditions.folders import find_images
-from invbench.errors import UsageError
+from invbench.conditions.folders import LAYOUTS, find_images
 from invbench.flows import ConditionalFlow
-from invbench.measures.explosion import explosion
 from invbench.measures.lipschitz import decoder, largest_stretch
 from invbench.measures.quality import lr_psnr, psnr, ssim
-from invbench.measures.round_trip import round_trip_error
 from invbench.properties.check import parse_dtype
 from invbench.reference_models.weights import digest_file, find_weights, load_flow
 from invbench.registry import CONDITIONS
@@ -76,7 +74,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
                     target=target.spec,
                 )
             )
-    stretches = [_stretch_of(spec) for spec in specs if _condition(spec.case)[1:] in STRETCHED]
+    stretches = [_stretch_of(spec) for spec in specs if condition_of(spec.case)[1:] in STRETCHED]
     if narrowed and not options.attacks:
         return specs + stretches
     clean = [spec for spec in specs if spec.case.endswith("/clean")]
@@ -97,20 +95,12 @@ def _stretch_of(spec: CellSpec) -> CellSpec:
     return spec.model_copy(update={"case": case, "settings": settings, "dtype": "float64", "batch_size": 1})
 
 
-def _condition(case: str) -> tuple[str, str, int]:
-    """(data set, family, severity) of ``dataset/family-severity`` or ``dataset/clean``."""
-    dataset, _, condition = case.partition("#")[0].partition("/")
-    family, _, severity = condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
-    return dataset, family, int(severity)
-
-
 def _measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
-        command = f"invbench train {FLOW} --coupling {shlex.quote(target.spec)} --size {SIZE} --seed {spec.seed}"
-        return Measured({}, "skipped", f"no weights for this design; {command}")
+        return without_weights(spec, target)
     dtype = parse_dtype(spec.dtype)
     flow = load_flow(FLOW, target, SIZE, seed=spec.seed).to(spec.device, dtype)
-    dataset, family, severity = _condition(spec.case)
+    dataset, family, severity = condition_of(spec.case)
     limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
     pairs = sr_pairs(dataset, crop, int(spec.settings["crops_per_image"] or 1), None if limit is None else int(limit))
     if ATTACKED in spec.case:
@@ -120,39 +110,18 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     conditions = apply_family(family, severity, pairs, spec.seed)
     if spec.case.endswith(STRETCH):
         return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
-    rows: dict[str, list[float]] = {name: [] for name in PER_INPUT}
-    totals = dict.fromkeys(("plus_inf", "minus_inf", "nan", "range_errors", "failed_samples"), 0)
-    for index, (pair, condition_image) in enumerate(zip(pairs, conditions, strict=True)):
-        y = condition_image.to(spec.device, dtype)[None].expand(SAMPLES, -1, -1, -1)
-        # one stream per (seed, input): a result does not depend on the other inputs
-        generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
-        with torch.no_grad():
-            samples = flow.decode(flow.sample_latents(SAMPLES, y, TEMPERATURE, generator), y).cpu().float()
-        high, low = pair.high[None], pair.low[None]
-        found = explosion(samples)
-        in_low = lr_psnr(samples, low, SCALE)
-        values = {
-            "inf": int(found.inf),
-            "error": int(found.error),
-            "max_abs_log10": found.max_abs_log10,
-            "lr_psnr_min": in_low.min().item(),
-            "lr_psnr_std": in_low.std(correction=0).item(),
-            "psnr": psnr(samples, high).mean().item(),
-            "ssim": ssim(samples, high).mean().item(),
-            "round_trip": round_trip_error(flow, high.to(y), y[:1]).item(),
-        }
-        for name, value in values.items():
-            rows[name].append(value)
-        for name, value in (
-            ("plus_inf", found.plus_inf),
-            ("minus_inf", found.minus_inf),
-            ("nan", found.nan),
-            ("range_errors", found.out_of_range),
-            ("failed_samples", found.failed_samples),
-        ):
-            totals[name] += value
-    measures = {"inputs": len(pairs), "samples": SAMPLES, "names": [pair.name for pair in pairs], **totals, **rows}
-    return Measured(measures, "diverged" if any(rows["inf"]) else "ok")
+    return measure_samples(spec, flow, pairs, conditions, _quality)
+
+
+def _quality(samples: Tensor, pair: Pair) -> dict[str, float]:
+    """LR-PSNR, minimum and standard deviation over the samples; PSNR and SSIM, their means."""
+    high, in_low = pair.high[None], lr_psnr(samples, pair.low[None], SCALE)
+    return {
+        "lr_psnr_min": in_low.min().item(),
+        "lr_psnr_std": in_low.std(correction=0).item(),
+        "psnr": psnr(samples, high).mean().item(),
+        "ssim": ssim(samples, high).mean().item(),
+    }
 
 
 def _stretches(spec: CellSpec, flow: ConditionalFlow, names: list[str], conditions: list[Tensor]) -> Measured:
@@ -171,19 +140,16 @@ def _stretches(spec: CellSpec, flow: ConditionalFlow, names: list[str], conditio
     return Measured({"names": names, "inv_lipschitz": stretches, "kappa": kappas})
 
 
-PER_INPUT = ("inf", "error", "max_abs_log10", "lr_psnr_min", "lr_psnr_std", "psnr", "ssim", "round_trip")
-
-
-def dataset_check(names: tuple[str, ...]) -> None:
-    """Raise ``UsageError`` before anything runs when a data set is not there; a damaged image is its cells' own error."""
-    for name in names:
-        if name != "embedded":
-            try:
-                find_images(name)
-            except UsageError as error:
-                raise UsageError(f"--data {name}: {error}") from None
+def _check_data(name: str) -> None:
+    if name != "embedded":
+        find_images(name)
 
 
 SR = Track(
-    "sr", _plan, _measure, "super-resolution ×4 of photographs, clean and out of distribution (Table 1)", trained=True
+    "sr",
+    _plan,
+    _measure,
+    "super-resolution ×4 of photographs, clean and out of distribution (Table 1)",
+    weights=FLOW,
+    data=Data(lambda name: name == "embedded" or name in LAYOUTS, _check_data),
 )

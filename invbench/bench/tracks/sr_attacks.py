@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
 
 import torch
 
-from invbench.attacks import (
-    ATTACK_BUDGETS,
-    AttackBudget,
-    Found,
-    Inputs,
-    Space,
-    critical_radii,
-    frozen,
-    run_attack,
-)
+from invbench.attacks import Found, run_attack
 from invbench.attacks.attack import Attack
 from invbench.attacks.case import Model, case_files
 from invbench.bench.cell import CellSpec
 from invbench.bench.track import Measured, Options
+from invbench.bench.tracks.searches import RADIUS, Subject, search_settings
 from invbench.conditions.datasets import Pair
 from invbench.flows import ConditionalFlow
 from invbench.measures.lipschitz import decoder, largest_stretch
 from invbench.registry import ATTACKS
 from invbench.targets import Target
 
-__all__ = ["ATTACKED", "RADIUS", "attack_specs", "measure_attack", "measure_radius"]
+__all__ = ["ATTACKED", "attack_specs", "measure_attack"]
 
-ATTACKED, RADIUS = "/attack-", "#radius"  # in the name of a case
-CROP, CROPS = 64, 4
+ATTACKED = "/attack-"  # in the name of a case
 EPS = (1, 2, 4, 8, 16)  # in 1/255; the clean rate of the same cells is that of 0
 STANDARD = 8  # the one eps of attacks that have no ladder, and of the table's pooled row
 LADDER = ("condition", "both")
@@ -41,15 +31,7 @@ PRODUCTS = 30
 def attack_specs(clean: CellSpec, dataset: str, options: Options) -> list[CellSpec]:
     """The searches on one data set's clean conditions; ``clean`` is the cell of ``dataset/clean``, whose flow they attack."""
     named = options.attacks or options.size.attacks or tuple(ATTACKS)
-    budget = ATTACK_BUDGETS[options.size.attack]
-    settings = {
-        **clean.settings,
-        "crop": CROP,
-        "crops_per_image": CROPS,
-        "limit": options.attacked or options.size.attacked,
-    }
-    settings.pop("samples")
-    settings |= {f"attack_{name}": value for name, value in asdict(budget).items()}
+    settings = search_settings(clean.settings, options)
     every = options.size.attack != "smoke"
     specs = []
     for name in named:
@@ -64,37 +46,9 @@ def attack_specs(clean: CellSpec, dataset: str, options: Options) -> list[CellSp
     return specs
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """The flow of a cell without gradients to its parameters, its float64 twin, and the inputs one by one."""
-
-    spec: CellSpec
-    flow: ConditionalFlow
-    twin: ConditionalFlow
-
-    @property
-    def budget(self) -> AttackBudget:
-        prefix = "attack_"
-        named = {k.removeprefix(prefix): v for k, v in self.spec.settings.items() if k.startswith(prefix)}
-        return AttackBudget(**named)  # type: ignore[arg-type]
-
-    @property
-    def temperature(self) -> float:
-        return float(self.spec.settings["temperature"] or 1.0)
-
-    def inputs(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Inputs]]:
-        """(seed, one input with a typical latent): neither depends on the other inputs."""
-        parameter = next(self.flow.parameters())
-        for index, pair in enumerate(pairs):
-            y, x = (t[None].to(parameter) for t in (pair.low, pair.high))
-            seed = self.spec.seed * 1_000_003 + index
-            latents = self.flow.sample_latents(1, y, self.temperature, torch.Generator().manual_seed(seed))
-            yield seed, Inputs(y, latents, x)
-
-
 def measure_attack(spec: CellSpec, target: Target, flow: ConditionalFlow, pairs: Sequence[Pair]) -> Measured:
     """One attack on every input, at the cell's budget. ``inf``, ``error`` and ``max_abs_log10`` are of the point found, by a plain decode."""
-    subject = _Subject(spec, *frozen(flow))
+    subject = Subject.of(spec, flow)
     eps = spec.settings.get("eps_255")
     name = spec.case.partition(ATTACKED)[2].removesuffix("" if eps is None else f"-{eps}")
     attacked, starts = [], []
@@ -150,19 +104,3 @@ def _confirmed_stretch(twin: ConditionalFlow, found: Found) -> float:
     """σmax of the decoder's Jacobian at the point found, in float64 by 30 products; infinite where the decode is not finite."""
     decode, z = decoder(twin, [z.double() for z in found.inputs.latents], found.inputs.y.double())
     return largest_stretch(decode, z, PRODUCTS).value.nan_to_num(torch.inf).item()
-
-
-def measure_radius(spec: CellSpec, flow: ConditionalFlow, pairs: Sequence[Pair]) -> Measured:
-    """The critical radius of a typical latent per input and level, in units of τ (infinite: none within 4τ), and log10 |x| against radius."""
-    subject = _Subject(spec, *frozen(flow))
-    radii: dict[str, list[float]] = {}
-    evaluations, curves = [], {}
-    for (_, inputs), pair in zip(subject.inputs(pairs), pairs, strict=True):
-        space = Space(replace(inputs, x=None), ("latents",), subject.temperature)
-        budget = subject.budget
-        found = critical_radii(subject.flow, space, budget.radius_steps, budget.bisections, twin=subject.twin)
-        for level, (radius,) in found.levels.items():
-            radii.setdefault(f"radius_{level}", []).append(radius)
-        evaluations.append(found.evaluations[0])
-        curves[f"log10_x {pair.name}"] = {f"{r:.5g}": size for r, size in sorted(found.log10_x[0])}
-    return Measured({"names": [pair.name for pair in pairs], **radii, "evaluations": evaluations, **curves})

@@ -142,5 +142,5 @@ TOY2D = Track(
     _plan,
     _measure,
     "two dimensions, trained in the run: does an OOD condition leave the box (C1)",
-    trained=True,
+    weights="srflow",  # a trained flow takes minutes: by default the designs of track sr
 )

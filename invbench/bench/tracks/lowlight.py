@@ -1,0 +1,149 @@
+"""Track ``lowlight``: dark photographs made bright, by a camera model or as a data set has them (Table 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+from invbench.bench.cell import CellSpec
+from invbench.bench.track import Data, Measured, Options, Track
+from invbench.bench.tracks.samples import condition_of, measure_samples, without_weights
+from invbench.bench.tracks.searches import CROP, RADIUS, measure_radius, search_settings
+from invbench.conditions.datasets import Pair
+from invbench.conditions.families import apply_family, family_names
+from invbench.conditions.images import EMBEDDED, centre_crop, crops, embedded
+from invbench.conditions.layouts import LOW_LIGHT
+from invbench.conditions.pair_files import lowlight_pairs
+from invbench.measures.quality import psnr, rescaled, ssim
+from invbench.properties.check import parse_dtype
+from invbench.reference_models.llflow import with_equalised
+from invbench.reference_models.weights import digest_file, find_weights, load_flow
+from invbench.registry import CONDITIONS
+from invbench.targets import Target
+
+__all__ = ["DARKENING", "HALF", "LOWLIGHT"]
+
+FLOW, SIZE = "llflow", "mini"
+EMBEDDED_CROP, SAMPLES, TEMPERATURE = 256, 10, 1.0
+MULTIPLE = 8  # of the sides of an image: squeezed three times
+DARKENING = tuple(name for name in family_names("lowlight") if CONDITIONS[name].metadata["track"] == "lowlight")
+DUSK = ("under-exposure", 2)  # what the other families change, where the data set is not dark itself
+HALF = "#fp16"  # ends the name of a case's cell under autocast
+SEARCHED = ("clean", f"{DARKENING[0]}-3")  # conditions whose critical radius is measured
+
+
+def _plan(target: Target, options: Options) -> list[CellSpec]:
+    """Of every data set and condition the samples in ``options.dtype`` and, where that is float32, under float16 autocast; of the ``SEARCHED``
+    ones the critical radius. A data set of dark photographs has its ``clean`` ones, the embedded photographs are darkened by the families
+    ``DARKENING``; families that are named take their place, or stand beside ``clean``."""
+    settings: dict[str, Any] = {
+        "flow": FLOW,
+        "size": SIZE,
+        "embedded_crop": EMBEDDED_CROP,
+        "crops_per_image": options.size.crops,
+        "limit": options.size.limit,
+        "samples": SAMPLES,
+        "temperature": TEMPERATURE,
+    }
+    specs = []
+    for dataset, condition in _conditions(options):
+        for seed in range(options.seeds or 1):
+            weights = find_weights(FLOW, target, SIZE, seed)
+            spec = CellSpec(
+                track="lowlight",
+                entry=target.name,
+                case=f"{dataset}/{condition}",
+                seed=seed,
+                entry_digest=target.digest,
+                weights_digest=digest_file(weights) if weights else "",
+                dtype=options.dtype,
+                device=options.device,
+                batch_size=SAMPLES if dataset == "embedded" else 1,
+                settings=settings,
+                target=target.spec,
+            )
+            specs.append(spec)
+            if options.dtype == "float32":
+                half = {"case": spec.case + HALF, "settings": {**settings, "autocast": "float16"}}
+                specs.append(spec.model_copy(update=half))
+            if condition in SEARCHED:
+                search = {"case": spec.case + RADIUS, "settings": search_settings(settings, options), "batch_size": 1}
+                specs.append(spec.model_copy(update=search))
+    return specs
+
+
+def _conditions(options: Options) -> Iterator[tuple[str, str]]:
+    severities = options.severities or options.size.severities
+    for dataset in options.datasets:
+        families = options.families
+        if dataset != "embedded":
+            yield dataset, "clean"
+        else:
+            families = families or DARKENING
+        for family in families:
+            known = len(CONDITIONS[family].metadata["strengths"])
+            if family != "clean":
+                yield from ((dataset, f"{family}-{s}") for s in severities if s <= known)
+
+
+def _measure(spec: CellSpec, target: Target) -> Measured:
+    if not spec.weights_digest:
+        return without_weights(spec, target)
+    flow = load_flow(FLOW, target, SIZE, seed=spec.seed).to(spec.device, parse_dtype(spec.dtype))
+    dataset, family, severity = condition_of(spec.case)
+    pairs = _pairs(dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"])
+    if dataset == "embedded" and family not in DARKENING:
+        dusk = apply_family(*DUSK, pairs, spec.seed)
+        pairs = [Pair(pair.name, pair.high, low) for pair, low in zip(pairs, dusk, strict=True)]
+    conditions = apply_family(family, severity, pairs, spec.seed)
+    if spec.case.endswith(RADIUS):
+        return measure_radius(spec, flow, [_part(*both) for both in zip(pairs, conditions, strict=True)], scale=None)
+    return measure_samples(spec, flow, pairs, conditions, _quality)
+
+
+def _pairs(dataset: str, per_image: int, limit: Any) -> list[Pair]:
+    """At most ``limit`` pairs: of a data set its test photographs whole, sides cut to multiples of 8; of the embedded photographs crops, the
+    first of each before the second ones, with themselves for a condition."""
+    if dataset != "embedded":
+        files = lowlight_pairs(dataset, "test")[:limit]
+        return [Pair(p.name, centre_crop(p.high, MULTIPLE), centre_crop(p.low, MULTIPLE)) for p in files]
+    found = {name: crops(embedded(name), EMBEDDED_CROP, per_image) for name in EMBEDDED}
+    pairs = [Pair(f"{name}/{k}", found[name][k], found[name][k]) for k in range(per_image) for name in EMBEDDED]
+    return pairs[:limit]
+
+
+def _part(pair: Pair, condition: Tensor) -> Pair:
+    """The central 64×64 of a pair; its condition beside the equalisation of the whole, as in training."""
+    high, low = (crops(image, CROP, 1)[0] for image in (pair.high, with_equalised(condition)))
+    return Pair(pair.name, high, low)
+
+
+def _quality(samples: Tensor, pair: Pair) -> dict[str, float]:
+    """PSNR, PSNR at the ground truth's mean brightness, and SSIM; means over the samples."""
+    high = pair.high[None]
+    return {
+        "psnr": psnr(samples, high).mean().item(),
+        "psnr_rescaled": psnr(rescaled(samples, high), high).mean().item(),
+        "ssim": ssim(samples, high).mean().item(),
+    }
+
+
+def _accepts(name: str) -> bool:
+    return name == "embedded" or (name, "test") in LOW_LIGHT
+
+
+def _check_data(name: str) -> None:
+    if name != "embedded":
+        lowlight_pairs(name, "test")
+
+
+LOWLIGHT = Track(
+    "lowlight",
+    _plan,
+    _measure,
+    "photographs in low light, by a camera model or as a data set has them, in float32 and under fp16 autocast (Table 2)",
+    weights=FLOW,
+    data=Data(_accepts, _check_data),
+)

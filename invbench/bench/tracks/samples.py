@@ -1,0 +1,85 @@
+"""What cells of samples share: K samples of every input, counted before any clamp."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from invbench.bench.cell import CellSpec
+from invbench.bench.track import Measured
+from invbench.conditions.datasets import Pair
+from invbench.flows import ConditionalFlow
+from invbench.measures.explosion import explosion
+from invbench.measures.round_trip import round_trip_error
+from invbench.targets import Target
+
+__all__ = ["condition_of", "measure_samples", "without_weights"]
+
+TOTALS = {  # count of a cell -> that of one input
+    "plus_inf": "plus_inf",
+    "minus_inf": "minus_inf",
+    "nan": "nan",
+    "range_errors": "out_of_range",
+    "failed_samples": "failed_samples",
+}
+
+
+def condition_of(case: str) -> tuple[str, str, int]:
+    """(data set, family, severity) of ``dataset/family-severity`` or ``dataset/clean``."""
+    dataset, _, condition = case.partition("#")[0].partition("/")
+    family, _, severity = condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
+    return dataset, family, int(severity)
+
+
+def without_weights(spec: CellSpec, target: Target) -> Measured:
+    """The outcome of a cell whose flow nobody has trained, with the command that does."""
+    flow, size = spec.settings["flow"], spec.settings["size"]
+    command = f"invbench train {flow} --coupling {shlex.quote(target.spec)} --size {size} --seed {spec.seed}"
+    return Measured({}, "skipped", f"no weights for this design; {command}")
+
+
+def measure_samples(
+    spec: CellSpec,
+    flow: ConditionalFlow,
+    pairs: Sequence[Pair],
+    conditions: Sequence[Tensor],
+    quality: Callable[[Tensor, Pair], dict[str, float]],
+) -> Measured:
+    """K = ``settings["samples"]`` samples at τ = ``settings["temperature"]`` of each condition, ``spec.batch_size`` at a time.
+
+    Per input ``inf``, ``error`` and ``max_abs_log10`` (``explosion``), what ``quality`` says of its samples (K, 3, H, W) in float32, and the
+    round trip of the ground truth; over all inputs the numbers of samples that failed, by kind. With ``settings["autocast"]`` the flow
+    runs under torch.autocast to that dtype.
+    """
+    count, temperature = int(spec.settings["samples"] or 1), float(spec.settings["temperature"] or 0.0)
+    rows: dict[str, list[float]] = {}
+    totals = dict.fromkeys(TOTALS, 0)
+    for index, (pair, condition) in enumerate(zip(pairs, conditions, strict=True)):
+        y = condition.to(next(flow.parameters()))[None]
+        # one stream per (seed, input): a result does not depend on the other inputs
+        generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
+        with torch.no_grad(), _precision(spec):
+            drawn = flow.sample_latents(count, y, temperature, generator)
+            parts = [
+                flow.decode(list(part), y.expand(len(part[0]), -1, -1, -1))
+                for part in zip(*(z.split(spec.batch_size) for z in drawn), strict=True)
+            ]
+            samples = torch.cat(parts).cpu().float()
+            back = round_trip_error(flow, pair.high[None].to(y), y).item()
+        found = explosion(samples)
+        values = {"inf": int(found.inf), "error": int(found.error), "max_abs_log10": found.max_abs_log10}
+        for name, value in (values | quality(samples, pair) | {"round_trip": back}).items():
+            rows.setdefault(name, []).append(value)
+        for name, counted in TOTALS.items():
+            totals[name] += getattr(found, counted)
+    measures = {"inputs": len(pairs), "samples": count, "names": [pair.name for pair in pairs], **totals, **rows}
+    return Measured(measures, "diverged" if any(rows["inf"]) else "ok")
+
+
+def _precision(spec: CellSpec) -> AbstractContextManager[object]:
+    lower = spec.settings.get("autocast")
+    return torch.autocast(spec.device.partition(":")[0], getattr(torch, str(lower))) if lower else nullcontext()
