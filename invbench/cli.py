@@ -14,6 +14,7 @@ from rich.markup import escape
 from invbench.cli_attack import attack
 from invbench.cli_check import check, list_, replay
 from invbench.cli_compare import compare
+from invbench.cli_reproduce import reproduce
 from invbench.console import JsonFlag, err, out, print_json, progress_bar
 from invbench.errors import InvbenchError, UsageError
 
@@ -65,6 +66,7 @@ app.command()(check)
 app.command()(replay)
 app.command()(attack)
 app.command()(compare)
+app.command()(reproduce)
 
 
 @app.command()

@@ -1,0 +1,131 @@
+"""The rules of the claims on Tables 1 and 2: C4 and C5."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from invbench.paper.evidence import Outcome, Part, above, below, difference, part, share, untested
+from invbench.paper.study import Missing, Study, changed, clean
+
+__all__ = ["c4", "c5"]
+
+SAME_DB, SAME_SSIM = 0.1, 0.005  # quality that is "the same"; of LPIPS as of SSIM
+ABOUT_TWICE = (1.5, 2.5)
+PAIRS = ("affine", "affine-floor", "modified-rq")  # the three rows of either table
+
+
+def clean_photographs(study: Study) -> Callable[[str], bool]:
+    """The clean cases of folder data sets, which the embedded photographs stand for where there are none."""
+    folders = any(clean(c.spec.case) and not c.spec.case.startswith("embedded") for c in study.cells("sr"))
+    return lambda case: clean(case) and not (folders and case.startswith("embedded"))
+
+
+def c4(study: Study) -> list[Part]:
+    try:
+        study.need("sr", PAIRS, clean)
+    except Missing as missing:
+        return untested("† in super-resolution", missing) + low_light_inf(study)
+    photographs = clean_photographs(study)
+    plain = {d: study.cells("sr", d, photographs) for d in PAIRS}
+    parts = []
+    for words, keep in (("on clean photographs", clean), ("on changed conditions", changed)):
+        bare, floored = (study.cells("sr", d, keep) for d in ("affine", "affine-floor"))
+        before, after = share(bare, "inf"), share(floored, "inf")
+        statement = f"† removes the Inf of affine {words}"
+        if not sum(sum(cell.numbers("inf")) for cell in bare):
+            why = f"affine itself has no Inf in {before.n} inputs there: nothing to remove"
+            parts.append(Part(statement, "not testable", why, "", before.n, before.seeds))
+            continue
+        outcome: Outcome = "yes" if after.value == 0 else "no"
+        rule = "no input with a non-finite pixel under †"
+        parts.append(part(statement, outcome, after, rule, f" of inputs have Inf, of affine {before}"))
+    remain = share(plain["affine-floor"], "error")
+    parts.append(
+        part(
+            "errors remain under †",
+            above(remain, 0),
+            remain,
+            "share of clean inputs with an error pixel: above 0",
+            " of clean inputs",
+        )
+    )
+    worse = difference(plain["affine-floor"], plain["modified-rq"], "error", " points", 1, 100)
+    parts.append(part("where the spline has fewer", above(worse, 0), worse, "† − modified-rq, same inputs: above 0"))
+    return parts + low_light_inf(study)
+
+
+def low_light_inf(study: Study) -> list[Part]:
+    statement = "† leaves Inf in low light (Table 2)"
+    try:
+        study.need("lowlight", ("affine-floor",))
+    except Missing as missing:
+        return untested(statement, missing)
+    found = share(study.cells("lowlight", "affine-floor"), "inf")
+    return [part(statement, above(found, 0), found, "share of inputs with a non-finite pixel: above 0")]
+
+
+def c5(study: Study) -> list[Part]:
+    try:
+        study.need("sr", PAIRS, clean)
+    except Missing as missing:
+        return untested("the spline in super-resolution", missing) + quality(study) + [training_time(study)]
+    none = share(study.cells("sr", "modified-rq"), "inf")
+    parts = [
+        part(
+            "no Inf",
+            "yes" if none.value == 0 else "no",
+            none,
+            "no non-finite pixel in any input, clean or changed",
+            " of inputs",
+        )
+    ]
+    photographs = clean_photographs(study)
+    cells = {d: study.cells("sr", d, photographs) for d in PAIRS}
+    for other in ("affine", "affine-floor"):
+        minimum = difference(cells["modified-rq"], cells[other], "lr_psnr_min", " dB")
+        rule = f"modified-rq − {other}, same clean inputs"
+        parts.append(part(f"better minimum of LR-PSNR than {other}", above(minimum, 0), minimum, f"{rule}: above 0"))
+        spread = difference(cells["modified-rq"], cells[other], "lr_psnr_std", " dB", 3)
+        parts.append(part(f"smaller deviation of LR-PSNR than {other}", below(spread, 0), spread, f"{rule}: below 0"))
+    for name, margin, unit, digits in (("psnr", SAME_DB, " dB", 2), ("ssim", SAME_SSIM, "", 3)):
+        change = difference(cells["modified-rq"], cells["affine"], name, unit, digits)
+        rule = f"modified-rq − affine, same clean inputs of super-resolution: above −{margin:g}{unit}"
+        parts.append(part(f"same or better {name.upper()}", above(change, -margin), change, rule))
+    return parts + quality(study) + [training_time(study)]
+
+
+def quality(study: Study) -> list[Part]:
+    """Table 2: PSNR, SSIM and LPIPS in low light."""
+    try:
+        study.need("lowlight", ("affine", "modified-rq"))
+    except Missing as missing:
+        return untested("no Inf, same or better PSNR, SSIM, LPIPS in low light (Table 2)", missing)
+    spline, affine = (study.cells("lowlight", d) for d in ("modified-rq", "affine"))
+    none, parts = share(spline, "inf"), []
+    parts.append(part("no Inf in low light", "yes" if none.value == 0 else "no", none, "no non-finite pixel"))
+    for name, margin, sign in (("psnr", SAME_DB, 1), ("ssim", SAME_SSIM, 1), ("lpips", SAME_SSIM, -1)):
+        change = difference(spline, affine, name, digits=3, scale=sign)
+        statement = f"same or better {name.upper()} in low light"
+        if change.n:
+            rule = f"modified-rq − affine, same inputs, better is positive: above −{margin:g}"
+            parts.append(part(statement, above(change, -margin), change, rule))
+        else:
+            parts += untested(statement, f"{name} was not measured")
+    return parts
+
+
+def training_time(study: Study) -> Part:
+    statement, (lo, hi) = "about twice the training time", ABOUT_TWICE
+    try:
+        found = study.csv("benchmarks/flow.csv", "python benchmarks/flow_steps.py")
+    except Missing as missing:
+        return untested(statement, missing)[0]
+    mine = found[found.coupling == "modified-rq"]
+    ratio = {str(mode): float(rel) for mode, rel in zip(mine["mode"], mine.train_rel, strict=True)}
+    if "eager" not in ratio:
+        return untested(statement, "benchmarks/flow.csv has no row of modified-rq")[0]
+    outcome: Outcome = "yes" if lo <= ratio["eager"] <= hi else "no"
+    compiled = f", compiled {ratio['compiled']:.2f}×" if "compiled" in ratio else ""
+    return Part(
+        statement, outcome, f"{ratio['eager']:.2f}× affine in eager code{compiled}", f"eager ratio within [{lo}, {hi}]"
+    )

@@ -1,0 +1,110 @@
+"""``VERDICT.md``: of each claim whether it holds, computed from stored numbers by the rules of ``rules`` and ``evidence.conclude``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from invbench.paper.claims import CLAIMS, Claim
+from invbench.paper.evidence import Part, Verdict, conclude
+from invbench.paper.rules import RULES
+from invbench.paper.study import Made, Study
+
+__all__ = ["Judged", "judge", "make"]
+
+TEXT = """{table}
+
+The verdict follows from the parts below: *holds*, every part says yes; *holds in part*, some do; *not seen*, none does; *not testable here*,
+nothing was measured that could tell. A part says yes or no when the whole 95 % interval of its effect lies on one side of the threshold in
+its rule, and "open" when the interval spans it. Intervals are drawn over photographs, or over trained toys; where there is one seed,
+they say nothing of other trainings. Nothing here is typed in: thresholds are in `invbench/paper/rules.py` and `rules_tables.py`, numbers in
+the tables linked.
+
+{claims}"""
+CLAIM = """## {key}: {verdict}
+
+> {statement}
+
+{where}. The paper's numbers: {numbers}.
+
+{parts}
+
+What differs: {differs}.
+
+{links}
+"""
+
+
+@dataclass(frozen=True)
+class Judged:
+    claim: Claim
+    parts: list[Part]
+    verdict: Verdict
+
+
+def judge(study: Study) -> list[Judged]:
+    """Every claim by its rule."""
+    found = [(CLAIMS[key], rule(study)) for key, rule in RULES.items()]
+    return [Judged(claim, parts, conclude(parts)) for claim, parts in found]
+
+
+def make(study: Study) -> Made:
+    """Needs no measurement of its own: a claim without numbers is *not testable here*, and says what to run."""
+    judged = judge(study)
+    rows = [
+        {"claim": j.claim.key, "verdict": j.verdict, **vars(part), "statement": part.statement}
+        for j in judged
+        for part in j.parts
+    ]
+    summary = pd.DataFrame([_summary(j) for j in judged]).to_markdown(index=False, disable_numparse=True)
+    return Made(
+        TEXT.format(table=summary, claims="\n".join(_section(j) for j in judged)), {"verdict": pd.DataFrame(rows)}, {}
+    )
+
+
+def _summary(j: Judged) -> dict[str, str]:
+    said = [p for p in j.parts if p.outcome == "yes"], [p for p in j.parts if p.outcome in ("no", "open")]
+    yes, not_yes = ("; ".join(p.statement for p in parts) for parts in said)
+    return {
+        "claim": f"[{j.claim.key}](#{_anchor(j)})",
+        "verdict": f"**{j.verdict}**",
+        "seen": yes,
+        "not seen, or open": not_yes,
+    }
+
+
+def _anchor(j: Judged) -> str:
+    return f"{j.claim.key}-{j.verdict}".lower().replace(" ", "-")
+
+
+def _section(j: Judged) -> str:
+    table = pd.DataFrame(
+        [
+            {
+                "part": p.statement,
+                "says": p.outcome,
+                "found": p.found,
+                "n": p.n or "",
+                "seeds": p.seeds or "",
+                "yes when": p.rule,
+            }
+            for p in j.parts
+        ]
+    )
+    shown = j.claim.figures
+    links = ", ".join(f"[{name}]({name}.md)" for name in shown)
+    commands = " ".join(name for name in shown if name != "toy_sweep") or "verdict"
+    sweep = ", `python scripts/toy_sweep.py`" if "toy_sweep" in shown else ""
+    return CLAIM.format(
+        key=j.claim.key,
+        verdict=j.verdict,
+        statement=j.claim.statement,
+        where=j.claim.where,
+        numbers=j.claim.numbers,
+        parts=table.to_markdown(index=False, disable_numparse=True),
+        differs=j.claim.differs,
+        links=f"{'Shown in ' + links + '; r' if links else 'R'}egenerate: `invbench reproduce {commands} verdict`{sweep}.".replace(
+            "verdict verdict", "verdict"
+        ),
+    )
