@@ -14,6 +14,7 @@ from invbench.conditions.images import embedded
 from invbench.couplings import Affine, ModifiedRQ
 from invbench.errors import UsageError
 from invbench.flows.registered import shaken
+from invbench.measures.lipschitz import Interval, certify_flow
 from invbench.reference_models import training
 from invbench.reference_models.llflow import LLFlowSize, encoder_inputs, llflow, model, recipe, with_equalised
 from invbench.reference_models.llflow.inputs import colour_map, equalise, noise_map
@@ -215,3 +216,12 @@ def test_prior_adds_nothing_to_flows_without_one(tiny_flow):
     assert not any("prior" in name for name in flow.state_dict())
     assert math.isfinite(flow.log_prob(torch.zeros(1, 2), torch.zeros(1, 2)).item())
     assert [name for name, _ in flow.trace([torch.zeros(1, 2)], torch.zeros(1, 2))][:2] == ["latent", "step2_coupling"]
+
+
+def test_a_certificate_over_depth_says_that_the_prior_is_not_bounded(tiny_flow):
+    flow, at = tiny_flow().double(), torch.zeros(1, 2, dtype=torch.float64)
+    box = [Interval(at, at)], Interval(at, at)
+    assert not certify_flow(flow, *box).vacuous
+    flow.prior = torch.nn.Linear(2, 2)
+    assert certify_flow(flow, *box).vacuous
+    assert "prior" in certify_flow(flow, *box).layers[0].reason

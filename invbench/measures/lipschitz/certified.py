@@ -255,6 +255,9 @@ def certify_flow(flow: ConditionalFlow, latents: list[Interval], y: Interval) ->
         return DepthBound(math.nan, tuple(found))
     *waiting, h = latents
     box: Interval | None = h
+    if flow.prior is not None:  # it moves the box by what depends on y alone, and nobody bounds that
+        found.append(Certificate("prior", math.nan, math.nan, "none", reason="no rule for a prior's mean"))
+        box = None
     for name, layer in reversed(list(flow.layers.items())):
         if box is None:
             found.append(Certificate(name, math.nan, math.nan, "none", reason="no box reaches this layer"))
