@@ -46,8 +46,14 @@ class ConditionalCoupling(nn.Module):
 
     def _apply_half(self, v: Tensor, cond: Tensor | None, direction) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
         kept, moved = v[:, : self.kept], v[:, self.kept :]
-        inputs = kept if cond is None else torch.cat((kept, cond[:, self.sees]), dim=1)
-        raw = self.network(inputs)
+        raw = self.network(self._inputs(kept, cond))
         params = raw.view(raw.shape[0], self.coupling.n_params, *moved.shape[1:]).movedim(1, 0)
         moved, log_slope = direction(moved, params)
         return torch.cat((kept, moved), dim=1), sum_events(log_slope)
+
+    def _inputs(self, kept: Tensor, cond: Tensor | None) -> Tensor:
+        if cond is None:
+            return kept
+        seen = cond[:, self.sees]
+        # an injector's is the condition itself: no copy of it per layer in training
+        return torch.cat((kept, seen), dim=1) if self.kept else seen
