@@ -94,6 +94,10 @@ def run(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     engine: Annotated[str, typer.Option(help="local.")] = "local",
     workers: Annotated[int | None, typer.Option(help="Worker processes. Default: one per core.")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds that a cell may take. Default: 3600.")] = None,
+    memory_limit: Annotated[
+        float | None, typer.Option(help="GiB that a cell may use. Default: its share of the machine.")
+    ] = None,
     results: Results = Path("results"),
     retry: Annotated[list[str], typer.Option(help="Measure cells of this status again, e.g. error.")] = [],  # noqa: B006
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the missing cells, run nothing.")] = False,
@@ -104,6 +108,8 @@ def run(
     Examples: `invbench run`, `invbench run --track coupling --track toy2d --entry my.py`,
     `invbench run --track sr --data BSD100 --data Urban100`, `invbench run --track sr --attack latent --inputs 24`
     """
+    from invbench.bench.engine import default_workers
+    from invbench.bench.lane import Limits
     from invbench.bench.run import options_of, plan
     from invbench.bench.run import run as run_bench
     from invbench.bench.store import Store
@@ -113,6 +119,9 @@ def run(
         raise UsageError(f"engine {engine!r} is not available; this version has: local")
     if workers is not None and workers < 1:
         raise UsageError(f"--workers must be 1 or more, got {workers}")
+    for name, limit in (("--time-limit", time_limit), ("--memory-limit", memory_limit)):
+        if limit is not None and not limit > 0:
+            raise UsageError(f"{name} must be positive, got {limit:g}")
     tracks = track or list(TRACKS)
     if dry_run:
         options = options_of(budget, seeds, dtype, device, data, condition, severity, attacks, inputs, eps)
@@ -153,6 +162,7 @@ def run(
             attacks,
             inputs,
             eps,
+            Limits.for_workers(workers or default_workers(), time_limit, memory_limit),
             retry,
             started,
             done,

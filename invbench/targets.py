@@ -22,7 +22,7 @@ from invbench.couplings.base import Elementwise
 from invbench.errors import InvbenchError, UsageError
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
 
-__all__ = ["Target", "resolve", "resolve_all"]
+__all__ = ["Target", "absolute", "resolve", "resolve_all"]
 
 _REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS, "flow": FLOWS}
 _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
@@ -90,6 +90,16 @@ def _source_file(obj: Any) -> Path | None:
     except TypeError:
         return None
     return Path(file) if file else None
+
+
+def absolute(spec: str) -> str:
+    """The same target for a process that stands in another folder: a file's path is made absolute, any other target is as it was."""
+    name, bracket, options = spec.partition("(")
+    where, colon, attribute = name.rpartition(":")
+    path = Path(where if colon else name).expanduser()
+    if path.suffix != ".py" or not path.is_file():
+        return spec
+    return str(path.absolute()) + colon + (attribute if colon else "") + bracket + options
 
 
 def resolve(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> Target:

@@ -1,17 +1,15 @@
-"""The local engine: spawned worker processes behind ``submit(cell) -> Future``."""
+"""The local engine: guarded worker processes behind ``submit(cell) -> Future``."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
+from queue import SimpleQueue
 
 from invbench.bench.cell import Cell, CellSpec
-from invbench.bench.track import Measured
-from invbench.bench.worker import measure_cell, prepare_worker, record
+from invbench.bench.lane import Lane, Limits
 
 __all__ = ["LocalEngine", "default_workers", "run_cells"]
 
@@ -24,65 +22,44 @@ def default_workers() -> int:
 
 
 class LocalEngine:
-    """N spawned processes with one thread each. Use as a context manager; leaving it on an error stops the workers."""
+    """N lanes of one process with one thread each. Use as a context manager; leaving it on an error ends what still runs."""
 
-    def __init__(self, workers: int, results: Path) -> None:
-        os.environ["OMP_NUM_THREADS"] = "1"  # read by the workers when they import torch
-        self.results = results
-        self._pool = ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn"), initializer=prepare_worker, initargs=(os.getpid(),)
-        )
+    def __init__(self, workers: int, results: Path, limits: Limits | None = None) -> None:
+        self._every = [Lane(results, limits or Limits.for_workers(workers)) for _ in range(workers)]
+        self._free: SimpleQueue[Lane] = SimpleQueue()
+        for lane in self._every:
+            self._free.put(lane)
+        self._threads = ThreadPoolExecutor(workers)
 
     def submit(self, spec: CellSpec) -> Future[Cell]:
-        return self._pool.submit(measure_cell, spec, self.results)
+        return self._threads.submit(self._measure, spec)
+
+    def _measure(self, spec: CellSpec) -> Cell:
+        lane = self._free.get()
+        try:
+            return lane.measure(spec)
+        finally:
+            self._free.put(lane)
 
     def __enter__(self) -> LocalEngine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._pool.shutdown(wait=kind is None, cancel_futures=True)
         if kind is not None:
-            for child in multiprocessing.active_children():
-                child.terminate()
+            for lane in self._every:
+                lane.close()
+        self._threads.shutdown(wait=True, cancel_futures=kind is not None)
+        for lane in self._every:
+            lane.close()
 
 
-def run_cells(specs: Sequence[CellSpec], workers: int, results: Path, done: Done) -> None:
-    """Run every cell and call ``done`` as each is written; exclusive cells come last, one at a time.
-
-    A worker that dies takes its pool with it: the cells that were not finished run again one by one, each in a process
-    of its own, and the one that kills its process again is recorded as ``error``.
-    """
+def run_cells(specs: Sequence[CellSpec], workers: int, results: Path, done: Done, limits: Limits | None = None) -> None:
+    """Run every cell and call ``done`` as each is written; exclusive cells come last, one at a time."""
     shared = [spec for spec in specs if not spec.exclusive]
     alone = [spec for spec in specs if spec.exclusive]
     for group, lanes in ((shared, workers), (alone, 1)):
-        suspects = _run_pool(group, lanes, results, done)
-        while suspects:
-            for spec in _run_pool(suspects[:1], 1, results, done):
-                reason = "the worker process died (a crash in native code, os._exit, or killed for memory)"
-                done(record(spec, Measured({}, "error", reason), results))
-            # the rest may be bystanders: run them together again until the next death
-            suspects = _run_pool(suspects[1:], lanes, results, done)
-
-
-def _run_pool(specs: Sequence[CellSpec], workers: int, results: Path, done: Done) -> list[CellSpec]:
-    """Run cells in one pool; returns those that a broken pool left unfinished, the ones that were running first."""
-    if not specs:
-        return []
-    unfinished: list[CellSpec] = []
-    with LocalEngine(min(workers, len(specs)), results) as engine:
-        waiting = list(specs)
-        running: dict[Future[Cell], CellSpec] = {}
-        while waiting or running:
-            while waiting and len(running) < workers and not unfinished:
-                running[engine.submit(waiting[0])] = waiting[0]
-                waiting.pop(0)
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                spec = running.pop(future)
-                try:
-                    done(future.result())
-                except BrokenProcessPool:
-                    unfinished.append(spec)
-            if unfinished and not running:
-                return unfinished + waiting
-    return unfinished
+        if not group:
+            continue
+        with LocalEngine(min(lanes, len(group)), results, limits) as engine:
+            for future in as_completed([engine.submit(spec) for spec in group]):
+                done(future.result())

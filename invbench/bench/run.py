@@ -11,6 +11,7 @@ from pathlib import Path
 from invbench.bench.budget import BUDGETS
 from invbench.bench.cell import Cell, CellSpec
 from invbench.bench.engine import default_workers, run_cells
+from invbench.bench.lane import Limits
 from invbench.bench.store import Store
 from invbench.bench.track import Options, Track
 from invbench.bench.tracks import TRACKS
@@ -102,6 +103,7 @@ def run(
     attacks: Sequence[str] = (),
     attacked: int | None = None,
     eps: Sequence[int] = (),
+    limits: Limits | None = None,
     retry: Sequence[str] = (),
     started: Callable[[int, int], None] = lambda planned, missing: None,
     done: Callable[[Cell], None] = lambda cell: None,
@@ -125,7 +127,7 @@ def run(
             failures.append(f"{cell.spec.track} {cell.spec.entry} {cell.spec.case}: {cell.status}: {cell.reason}")
         done(cell)
 
-    run_cells(missing, workers or default_workers(), Path(results), finish)
+    run_cells(missing, workers or default_workers(), Path(results), finish, limits)
     return Outcome(len(specs), len(specs) - len(missing), dict(ran), failures)
 
 

@@ -33,6 +33,30 @@ def prepare_worker(driver: int) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
+def serve() -> None:
+    """Main of a worker process: cells come and go as JSON over the socket whose number is its first argument."""
+    import json
+    import sys
+    from multiprocessing.connection import Connection
+
+    channel, driver, results = Connection(int(sys.argv[1])), int(sys.argv[2]), Path(sys.argv[3])
+    prepare_worker(driver)
+    channel.send_bytes(b"ready")
+    while True:
+        try:
+            request = json.loads(channel.recv_bytes())
+        except EOFError:
+            return
+        spec = CellSpec.model_validate_json(json.dumps(request["spec"])).model_copy(
+            update={"target": request["target"]}
+        )
+        try:
+            answer: dict[str, object] = {"cell": measure_cell(spec, results).model_dump(mode="json")}
+        except HarnessError as error:
+            answer = {"harness": str(error)}
+        channel.send_bytes(json.dumps(answer).encode())
+
+
 def measure_cell(spec: CellSpec, results: Path) -> Cell:
     """Measure and write one cell. Whatever the entry raises is the cell's outcome; only a disk that refuses is raised."""
     import torch
@@ -50,7 +74,7 @@ def measure_cell(spec: CellSpec, results: Path) -> Cell:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
         measured = Measured({}, "oom", str(error)[:500])
-    except Exception as error:  # an entry may raise anything
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # an entry may raise anything
         last = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
         measured = Measured({}, "error", reason[:2000])

@@ -115,10 +115,10 @@ def _difference(case: str, name: str, measure: Measure, ours: list[Cell], theirs
     apart = measure.factor * measure.difference(x, y)
     mean, low, high = mean_interval(apart, clusters)
     better = improvement(y, x) if measure.larger_is_better else improvement(x, y)
-    means = (float(v.mean()) * (measure.factor if measure.difference is np.subtract else 1.0) for v in (x, y))
-    return Difference(
-        case, name, len(x), len(set(clusters)), *means, mean, low, high, sign_flip(apart, clusters), better
-    )
+    scale = measure.factor if measure.difference is np.subtract else 1.0
+    a, b = scale * float(x.mean()), scale * float(y.mean())
+    p = sign_flip(apart, clusters)
+    return Difference(case, name, len(x), len(set(clusters)), a, b, mean, low, high, p, better)
 
 
 def in_words(one: Difference, a: str, b: str) -> str:

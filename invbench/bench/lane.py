@@ -1,0 +1,220 @@
+"""One worker process and what guards it: a time limit, a memory limit, its output kept, its end when it misbehaves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import psutil
+
+from invbench.bench.cell import FAILED, Cell, CellSpec
+from invbench.bench.store import MAX_BYTES
+from invbench.bench.track import Measured
+from invbench.bench.worker import record
+from invbench.errors import HarnessError
+from invbench.paths import write_atomically
+from invbench.registry import COUPLINGS
+from invbench.targets import absolute
+
+__all__ = ["Lane", "Limits"]
+
+POLL, START_SECONDS = 0.2, 120.0
+LOG_BYTES = 64 * 1024  # of a cell's output, its end
+FOLDERS = ("INVBENCH_DATA", "INVBENCH_CACHE")  # may be relative to where the user stands
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one cell: wall ``seconds``, and ``gigabytes`` of resident memory of its process and that one's children."""
+
+    seconds: float = 3600.0
+    gigabytes: float = 8.0
+
+    @classmethod
+    def for_workers(cls, workers: int, seconds: float | None = None, gigabytes: float | None = None) -> Limits:
+        """An hour, and an equal share of 90 % of this machine's memory, where nothing else is asked for."""
+        share = 0.9 * psutil.virtual_memory().total / 2**30 / workers
+        return cls(seconds or cls.seconds, gigabytes or share)
+
+
+class Lane:
+    """Measures one cell after another in a spawned process. An entry from outside never shares its process with another entry."""
+
+    def __init__(self, results: Path, limits: Limits) -> None:
+        self.results, self.limits = results.absolute(), limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Connection | None = None
+        self._output: deque[bytes] = deque()
+        self._resident = ""  # digest of the entry whose code the process has run, empty when it was only ours
+        self._folder = ""
+        self._closed = False
+
+    def measure(self, spec: CellSpec) -> Cell:
+        """The cell, measured and written, whatever the entry does. Raises ``HarnessError`` when it cannot be written, or no worker starts."""
+        foreign = "" if _is_ours(spec.target) else spec.entry_digest
+        if self._process is None or (self._resident and self._resident != foreign):
+            self._restart()
+        if foreign:
+            self._resident = foreign
+        self._output.clear()
+        started = time.monotonic()
+        cell: Cell | None
+        try:
+            assert self._channel is not None
+            self._channel.send_bytes(_request(spec))
+            cell = self._wait(spec, started)
+        except (OSError, EOFError, ValueError):  # the process is gone, or what it said is no answer
+            cell = None if self._closed else self._lost(spec, started)
+        if cell is None:
+            raise HarnessError("the run was stopped")
+        if cell.status in FAILED:
+            self._keep_log(spec)
+            self.close(final=False)  # a process in which something failed is not used again
+        return cell
+
+    def _wait(self, spec: CellSpec, started: float) -> Cell:
+        assert self._channel is not None and self._process is not None
+        while not self._channel.poll(POLL):
+            spent = time.monotonic() - started
+            if spent > self.limits.seconds:
+                return self._end(spec, "timeout", f"still running after {spent:.0f} s; --time-limit allows more", spent)
+            used = _resident_gigabytes(self._process.pid)
+            if used > self.limits.gigabytes:
+                reason = f"used {used:.1f} GiB of memory; --memory-limit allows more than {self.limits.gigabytes:.1f}"
+                return self._end(spec, "oom", reason, spent)
+        answer = json.loads(self._channel.recv_bytes(2 * MAX_BYTES))
+        if "harness" in answer:
+            raise HarnessError(str(answer["harness"])[:2000])
+        cell = Cell.model_validate_json(json.dumps(answer["cell"]))
+        if cell.key != spec.key:
+            raise ValueError("the answer is about another cell")
+        return cell
+
+    def _lost(self, spec: CellSpec, started: float) -> Cell:
+        code = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(1)
+        how = (
+            f"signal {-code}"
+            if code is not None and code < 0
+            else f"exit code {code}"
+            if code is not None
+            else "no answer"
+        )
+        reason = f"the worker process died ({how}): a crash in native code, os._exit, or killed for memory"
+        return self._end(spec, "error", reason, time.monotonic() - started)
+
+    def _end(self, spec: CellSpec, status: str, reason: str, seconds: float) -> Cell:
+        self.close(final=False)
+        return record(spec, Measured({}, status, reason), self.results, seconds)  # type: ignore[arg-type]
+
+    def _restart(self) -> None:
+        self.close(final=False)
+        if self._closed:
+            raise HarnessError("the run was stopped")
+        ours, theirs = socket.socketpair()
+        self._folder = tempfile.mkdtemp(prefix="invbench-")
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),
+        }
+        environment |= {name: os.path.abspath(os.environ[name]) for name in FOLDERS if os.environ.get(name)}
+        command = [sys.executable, "-c", "from invbench.bench.worker import serve; serve()"]
+        command += [str(theirs.fileno()), str(os.getpid()), str(self.results)]
+        with theirs:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                env=environment,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # so that the whole group can be ended
+            )
+        self._channel, self._resident = Connection(ours.detach()), ""
+        self._output = deque()
+        threading.Thread(target=_drain, args=(self._process.stdout, self._output), daemon=True).start()
+        started = time.monotonic()
+        while not self._channel.poll(POLL):
+            if self._process.poll() is not None or time.monotonic() - started > START_SECONDS:
+                said = b"".join(self._output).decode(errors="replace")[-500:]
+                self.close(final=False)
+                raise HarnessError(f"a worker process did not start: {said or 'it said nothing'}")
+        self._channel.recv_bytes(100)  # its word that it is ready
+
+    def _keep_log(self, spec: CellSpec) -> None:
+        """What the entry printed, beside its cell."""
+        if text := b"".join(self._output)[-LOG_BYTES:]:
+            write_atomically((self.results / spec.path).with_suffix(".log"), text)
+
+    def close(self, final: bool = True) -> None:
+        """End the process and all that it has started; ``final``: none is started any more."""
+        self._closed = self._closed or final
+        process, self._process = self._process, None
+        if process is not None:
+            family = _family(process.pid)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            for member in family:
+                with contextlib.suppress(psutil.Error):
+                    member.kill()
+            process.wait()
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _request(spec: CellSpec) -> bytes:
+    return json.dumps({"spec": spec.model_dump(mode="json"), "target": absolute(spec.target)}).encode()
+
+
+def _is_ours(target: str) -> bool:
+    """Whether the entry's code ships with invbench."""
+    name = target.partition("(")[0]
+    return name in COUPLINGS and COUPLINGS[name].obj.__module__.startswith("invbench.couplings.")
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _resident_gigabytes(pid: int) -> float:
+    total = 0
+    for member in _family(pid):
+        try:
+            total += member.memory_info().rss
+        except psutil.Error:
+            continue
+    return total / 2**30
+
+
+def _drain(stream, kept: deque[bytes]) -> None:  # type: ignore[no-untyped-def]
+    """Read all that the process prints, so that it never blocks, and keep the end."""
+    size = 0
+    with stream:
+        while chunk := stream.read1(LOG_BYTES):
+            kept.append(chunk)
+            size = sum(map(len, kept))
+            while size > 2 * LOG_BYTES and len(kept) > 1:
+                size -= len(kept.popleft())
