@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from invbench.bench.cell import Cell
 from invbench.paper.evidence import Effect, Part, above, below, both, difference, mean, median, part, untested
@@ -127,19 +127,19 @@ def c6(study: Study) -> list[Part]:
         found = study.csv("paper/fig8.csv", f"invbench reproduce fig8 --results {study.root}")
     except Missing as missing:
         return untested("artefacts along depth", missing)
-    seeds = 1
 
     def over(column: str, unit: str = " %") -> Effect | None:
-        values: Sequence[float] = found[column].dropna().tolist()
-        return median(values, seeds, unit, 1) if values else None
+        """Median over photographs of the median over their exploding samples, which are alike."""
+        values = found.groupby("photograph")[column].median().dropna().tolist()
+        return median(values, 1, unit, 1) if values else None
 
     parts = []
     for statement, column, threshold in (
         ("finite error pixels are saturated: every channel at 0 or 1", "saturated_pct", 50.0),
-        ("non-finite pixels are black", "black_pct", 50.0),
+        ("non-finite pixels are black, NaN shown as 0 and ±Inf clamped", "black_pct", 50.0),
     ):
         effect = over(column)
-        rule = f"median over exploding samples of the share of such pixels: above {threshold:g} %"
+        rule = f"share of such pixels, median over photographs: above {threshold:g} %"
         parts += (
             [part(statement, above(effect, threshold), effect, rule)]
             if effect
@@ -148,11 +148,11 @@ def c6(study: Study) -> list[Part]:
     start = over("area_start_pct")
     if start is None:
         return parts + untested("they start in a tiny area and spread", "no exploding sample")
-    rule = f"positions with |h| > 10 behind the first layer that has one: less than {TINY:g} %, median"
+    rule = f"positions with a value beyond ±10 behind the first layer that has one: less than {TINY:g} %, median over photographs"
     parts.append(part("they start in a tiny area", below(start, TINY), start, rule))
     spread = over("spread", "×")
     assert spread is not None
-    rule = "that share at the end over that at the start, median: above 1"
+    rule = "that share in the output over that at the start, median over photographs: above 1"
     return [*parts, part("and spread towards the data", above(spread, 1), spread, rule)]
 
 

@@ -17,6 +17,7 @@ from invbench.flows import ConditionalFlow
 from invbench.measures.depth import depth_profile, origin
 from invbench.measures.quality import displayable
 from invbench.paper.feature_maps import feature_maps
+from invbench.paper.profiles import profile_picture, profiles
 from invbench.paper.samples import Input, drawn
 from invbench.paper.study import Made, Study
 from invbench.reference_models.weights import load_flow
@@ -47,6 +48,8 @@ Saturated: of finite error pixels (> 1.5 or < −0.5), those that are 0 or 1 in 
 Black: of non-finite pixels, those black on a screen (clamped, +Inf 1, −Inf and NaN 0); NaN: those with a NaN.
 
 ![log10 |h| along depth](fig8.png)
+
+![Variance along depth](fig8_profile.png)
 
 **The paper**: in the feature map nearest to z only a very small area is large, it spreads gradually and becomes a black region with Inf; both
 artefacts, random primary colours and black, stand in the output. **Ours**: the same on the clean photograph on which `affine` gets furthest.
@@ -93,7 +96,11 @@ def make(study: Study) -> Made:
         summary="\n".join(_origins(design, mine) for design, mine in table.groupby("design", sort=False)),
         looks=_looks(table),
     )
-    return Made(text, {"fig8": table}, {"fig8": feature_maps(*worst, THRESHOLD)} if worst else {})
+    variances = profiles()
+    pictures = {"fig8_profile": profile_picture(variances)}
+    if worst:
+        pictures["fig8"] = feature_maps(*worst, THRESHOLD)
+    return Made(text, {"fig8": table, "fig8_profile": variances}, pictures)
 
 
 def _row(flow: ConditionalFlow, y: Tensor, z: list[Tensor], x: Tensor) -> dict[str, Any]:

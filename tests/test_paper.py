@@ -1,0 +1,361 @@
+"""The paper judged: its numbers, the rules of the verdict on made-up measurements, artefacts of a small results folder, the command."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import pandas as pd
+import pytest
+import torch
+
+from invbench.bench.cell import Cell, CellSpec
+from invbench.bench.store import Store
+from invbench.errors import UsageError
+from invbench.flows import ActNorm, ConditionalFlow, Squeeze
+from invbench.measures.theory import optimum
+from invbench.paper import rules
+from invbench.paper.artefact import ARTEFACTS, chosen, reproduce
+from invbench.paper.artefacts import theory
+from invbench.paper.artefacts.fig8 import appearance, spread
+from invbench.paper.claims import CLAIMS, TABLE1, TABLE2
+from invbench.paper.evidence import Part, above, below, conclude, difference, mean, share
+from invbench.paper.rules import RULES
+from invbench.paper.study import Missing, Study
+from invbench.paper.verdict import judge
+
+# protocol.md, "The claims to reproduce", word for word
+PROTOCOL1 = """
+DIV2K 4×: FS-NCSR 2/50.86/0.202, † 0/50.83/0.077, RQ 0/51.10/0.012.
+DIV2K 8×: 2/48.47/0.461, 0/49.50/0.183, 0/50.20/0.041. EUrban100 4×: 30/36.12/3.544, 0/42.95/1.046, 0/44.70/0.136.
+"""
+PROTOCOL2 = """
+LOL: LLFlow 20/20.51/0.897/0.110, † 20/19.66/0.894/0.121, RQ 0/21.00/0.904/0.106.
+VE-LOL: 22/26.60/0.919/0.067, 13/23.70/0.904/0.080, 0/26.61/0.919/0.066. τ = 1 for Table 2.
+"""
+
+
+def numbers(text: str, count: int) -> list[tuple[float, ...]]:
+    number = r"\d+(?:\.\d+)?"
+    pattern = "/".join([number] * count)
+    return [tuple(float(v) for v in found.split("/")) for found in re.findall(pattern, text)]
+
+
+@pytest.mark.parametrize(("table", "text", "count"), [(TABLE1, PROTOCOL1, 3), (TABLE2, PROTOCOL2, 4)])
+def test_the_papers_numbers_are_those_of_the_protocol(table, text, count):
+    rows = [tuple(vars(row).values()) for models in table.values() for row in models.values()]
+    assert len(rows) == len(table) * 3
+    assert rows == numbers(text, count)
+
+
+def test_every_claim_has_a_rule_and_every_figure_an_artefact():
+    assert list(CLAIMS) == list(RULES) == [f"C{k}" for k in range(1, 8)]
+    assert {name for claim in CLAIMS.values() for name in claim.figures} <= {*ARTEFACTS, "toy_sweep"}
+
+
+# ---- evidence
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict"),
+    [
+        (["yes", "yes"], "holds"),
+        (["yes", "no"], "holds in part"),
+        (["yes", "open"], "holds in part"),
+        (["yes", "not testable"], "holds in part"),
+        (["no", "open", "not testable"], "not seen"),
+        (["open"], "not seen"),
+        (["not testable", "not testable"], "not testable here"),
+    ],
+)
+def test_a_verdict_follows_from_what_the_parts_say(outcomes, verdict):
+    assert conclude([Part("", outcome, "", "") for outcome in outcomes]) == verdict
+
+
+def cell(track, entry, case, inf=(0,), error=None, seed=0, names=None, **measures):
+    """A measured cell with one photograph per input."""
+    spec = CellSpec(track=track, entry=entry, case=case, seed=seed, entry_digest="d")
+    n = len(inf)
+    own = {"inputs": n, "samples": 10, "inf": list(inf), "error": list(inf if error is None else error)}
+    own |= {"names": names or [f"p{k}/0" for k in range(n)], "max_abs_log10": [0.1] * n}
+    own |= {"failed_samples": sum(own["error"]), "nan": sum(inf), "plus_inf": 0, "minus_inf": 0}
+    values = {k: [v] * n if isinstance(v, float) and track != "toy2d" else v for k, v in measures.items()}
+    return Cell(key=spec.key, spec=spec, status="diverged" if any(inf) else "ok", measures=own | values)
+
+
+def test_intervals_are_over_photographs_and_say_which_side_of_a_threshold_they_lie():
+    names = ["a/0", "a/1", "b/0", "b/1", "c/0", "c/1"]
+    one = cell("sr", "x", "s/clean", [0] * 6, names=names, psnr=[30, 31, 30, 31, 30, 31])
+    two = cell("sr", "y", "s/clean", [0] * 6, names=names, psnr=[28, 29, 28, 29, 28, 29])
+    none = share([one], "inf")
+    assert (none.value, none.lo, none.n) == (0, 0, 6)
+    assert none.hi == pytest.approx(100 * (1 - 0.025 ** (1 / 3)))  # 0 of three photographs, not of six crops
+    better = difference([one], [two], "psnr")
+    assert (better.value, better.lo, better.hi) == (2, 2, 2)
+    assert (above(better, 0), above(better, 2), below(better, 0), below(better, 3)) == ("yes", "no", "no", "yes")
+    mixed = mean([cell("sr", "x", "s/clean", [0] * 8, psnr=[-1, 1] * 4)], "psnr")
+    assert above(mixed, 0) == below(mixed, 0) == "open"
+    single = mean([cell("sr", "x", "s/clean", [0], psnr=[5])], "psnr")
+    assert math.isnan(single.lo) and above(single, 0) == "open"
+
+
+# ---- rules: each verdict on made-up measurements
+
+
+@pytest.fixture
+def study(tmp_path):
+    """``study(*cells, path=table…)``: a results folder of these cells, and of tables by path."""
+
+    def build(*cells, **tables):
+        for one in cells:
+            Store(tmp_path).write(one)
+        for name, table in tables.items():
+            path = tmp_path / f"{name.replace('__', '/')}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pd.DataFrame(table).to_csv(path, index=False)
+        return Study(tmp_path)
+
+    return build
+
+
+def verdict_on(study: Study, key: str) -> str:
+    return conclude(RULES[key](study))
+
+
+def toys(design, outside, jump):
+    layers = ["latent", "step2_coupling", "step2_actnorm", "step1_coupling", "data"]
+    for seed in range(10):
+        for case, share_outside, factor in (("in", 0.0, 1.0), ("shift-0.8", outside, jump)):
+            values = [1.0, 1.0, 1.0, factor, factor]
+            profile = {f"{k:02d} {name}": v for k, (name, v) in enumerate(zip(layers, values, strict=True))}
+            yield cell("toy2d", design, case, seed=seed, outside_pct=share_outside, variance_by_layer=profile)
+
+
+@pytest.mark.parametrize(
+    ("affine", "spline", "verdict"),
+    [
+        ((50.0, 1e6), (0.0, 1.1), "holds"),
+        ((50.0, 1e6), (50.0, 1.1), "holds in part"),
+        ((50.0, 1.2), (0.0, 1.1), "holds in part"),
+        ((80.0, 2.0), (80.0, 2.0), "not seen"),
+        ((80.0, 1e6), (80.0, 1e6), "not seen"),
+    ],
+)
+def test_c1_compares_the_toys_of_both_designs(study, affine, spline, verdict):
+    assert verdict_on(study(*toys("affine", *affine), *toys("modified-rq", *spline)), "C1") == verdict
+
+
+def test_c2_holds_and_would_not_if_the_optimum_were_elsewhere(study, monkeypatch):
+    assert verdict_on(study(), "C2") == "holds"
+    monkeypatch.setattr(theory, "minimise", lambda x1, cap, start=(0, 0): optimum(x1, 0.9 * cap))
+    assert verdict_on(study(), "C2") == "holds in part"
+
+
+def auc(low, high, failures=50):
+    rows = []
+    for score in ("flat", "mean", "pixels-flat"):
+        for inputs in ("clean", "y in [0, 1]", "changed, within family and severity"):
+            row = {"design": "affine", "inputs": inputs, "score": score, "outcome": "error", "n": 100}
+            row |= {"failures": failures, "auc": (low + high) / 2, "auc_lo": low, "auc_hi": high, "status": "ok"}
+            rows.append(row | {"slope": 1.0, "slope_cluster_lo": 0.5, "slope_cluster_hi": 1.5})
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"), [((0.8, 0.9), "holds"), ((0.2, 0.4), "not seen"), ((0.4, 0.6), "not seen")]
+)
+def test_c3_asks_whether_failing_inputs_have_the_higher_score(study, interval, verdict):
+    assert verdict_on(study(ood_score__predictors=auc(*interval)), "C3") == verdict
+
+
+def images(track, design, inf, error, case="BSD100/clean", **measures):
+    """Twelve photographs of which the first ``inf`` and ``error`` fail."""
+    return cell(
+        track,
+        design,
+        case,
+        [int(k < inf) for k in range(12)],
+        [int(k < max(inf, error)) for k in range(12)],
+        **measures,
+    )
+
+
+def test_c4_in_all_its_verdicts(study):
+    spline = [images("sr", "modified-rq", 0, 0, case) for case in ("BSD100/clean", "BSD100/noise-3")]
+    affine = [images("sr", "affine", 4, 9, case) for case in ("BSD100/clean", "BSD100/noise-3")]
+    floor = [images("sr", "affine-floor", 0, 8, case) for case in ("BSD100/clean", "BSD100/noise-3")]
+    assert verdict_on(study(), "C4") == "not testable here"
+    assert verdict_on(study(*spline, *affine, *floor), "C4") == "holds in part"  # no low light yet
+    assert verdict_on(study(images("lowlight", "affine-floor", 5, 5)), "C4") == "holds"
+
+
+def test_c4_is_not_seen_when_the_floor_leaves_inf_and_no_other_error(study):
+    cells = [images("sr", d, 0, 0) for d in ("modified-rq", "affine-floor")] + [images("sr", "affine", 6, 6)]
+    cells += [images("sr", "affine-floor", 4, 4, "BSD100/noise-3"), images("sr", "affine", 6, 6, "BSD100/noise-3")]
+    cells += [images("lowlight", "affine-floor", 0, 0)]
+    says = {part.statement: part.outcome for part in RULES["C4"](study(*cells))}
+    assert says["† removes the Inf of affine on changed conditions"] == "no"
+    assert says["errors remain under †"] == "no" or says["errors remain under †"] == "open"
+    assert says["† leaves Inf in low light (Table 2)"] in ("no", "open")
+
+
+def quality(track, design, better, inf=0):
+    measures = {"lr_psnr_min": 40.0 + better, "lr_psnr_std": 0.5 - 0.1 * better}
+    measures |= {"psnr": 22.0 + better, "ssim": 0.5 + 0.1 * better, "lpips": 0.2 - 0.1 * better}
+    return images(track, design, inf, inf, **measures)
+
+
+@pytest.mark.parametrize(
+    ("better", "inf", "ratio", "verdict"),
+    [(1.0, 0, 2.0, "holds"), (1.0, 0, 9.0, "holds in part"), (-1.0, 3, 9.0, "not seen")],
+)
+def test_c5_compares_the_spline_with_both_affine_designs(study, better, inf, ratio, verdict):
+    cells = [quality("sr", d, 0.0) for d in ("affine", "affine-floor")] + [quality("lowlight", "affine", 0.0)]
+    cells += [quality(track, "modified-rq", better, inf) for track in ("sr", "lowlight")]
+    time = [{"coupling": "modified-rq", "mode": "eager", "train_rel": ratio}]
+    assert verdict_on(study(*cells, benchmarks__flow=time), "C5") == verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [((90, 90, 0.1, 50), "holds"), ((90, 10, 0.1, 50), "holds in part"), ((10, 10, 60, 0.9), "not seen")],
+)
+def test_c6_reads_colours_and_areas_of_exploding_samples(study, values, verdict):
+    names = ("saturated_pct", "black_pct", "area_start_pct", "spread")
+    table = [{"photograph": f"p{k % 6}"} | dict(zip(names, values, strict=True)) for k in range(8)]
+    assert verdict_on(study(paper__fig8=table), "C6") == verdict
+
+
+@pytest.mark.parametrize(("spline", "verdict"), [(0, "holds"), (9, "not seen")])
+def test_c7_compares_reconstructions_out_of_distribution(study, spline, verdict):
+    cells = (
+        images("unconditional", "affine", 0, 9, "embedded/noise-3"),
+        images("unconditional", "modified-rq", 0, spline, "embedded/noise-3"),
+    )
+    assert verdict_on(study(*cells), "C7") == verdict
+
+
+def test_without_measurements_only_the_theory_is_judged(study):
+    judged = {j.claim.key: j.verdict for j in judge(study())}
+    assert judged == {key: "holds" if key == "C2" else "not testable here" for key in CLAIMS}
+
+
+def test_a_threshold_is_what_decides(study, monkeypatch):
+    built = study(*toys("affine", 50.0, 100.0), *toys("modified-rq", 0.0, 1.0))
+    assert verdict_on(built, "C1") == "holds in part"
+    monkeypatch.setattr(rules, "JUMP", 50.0)
+    assert verdict_on(built, "C1") == "holds"
+
+
+# ---- what the pictures are measured by
+
+
+def test_appearance_of_wrong_pixels_by_hand():
+    x = torch.full((3, 2, 3), 0.5)
+    x[:, 0, 0] = torch.tensor([9.0, -9.0, 9.0])  # saturated magenta
+    x[:, 0, 1] = torch.tensor([9.0, 0.5, 0.5])  # an error, not saturated
+    x[:, 0, 2] = torch.tensor([math.nan, -math.inf, math.nan])  # black on a screen
+    x[:, 1, 0] = torch.tensor([math.inf, math.nan, 0.5])  # not black
+    assert appearance(x) == {"saturated_pct": 50, "baseline_pct": 0, "black_pct": 50, "nan_pct": 100}
+    assert all(math.isnan(v) for k, v in appearance(torch.zeros(3, 2, 2)).items() if k != "baseline_pct")
+
+
+def test_spread_counts_positions_behind_the_first_layer_and_in_the_output():
+    norm = ActNorm(4)
+    with torch.no_grad():
+        norm.logs.copy_(torch.tensor([-math.log(100.0), 0, 0, 0]).reshape(norm.logs.shape))
+    flow = ConditionalFlow({"squeeze": Squeeze(), "norm": norm}, torch.nn.Identity(), lambda y: [(4, 2, 2)])
+    z = torch.zeros(1, 4, 2, 2)
+    z[0, 0, 0, 0] = 1.0  # × 100 behind the ActNorm: one of four positions, then one of sixteen
+    assert spread(flow, [z], torch.zeros(1, 1, 4, 4), "norm") == {
+        "area_start_pct": 25,
+        "area_end_pct": 6.25,
+        "spread": 0.25,
+    }
+
+
+# ---- artefacts of a small results folder, and the command
+
+
+@pytest.fixture
+def folder(study):
+    cells = [quality("sr", d, k / 10) for k, d in enumerate(("affine", "affine-floor", "modified-rq"))]
+    return study(
+        *cells, *toys("affine", 50.0, 3.0), *toys("modified-rq", 1.0, 1.0), ood_score__predictors=auc(0.8, 0.9)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fig3", "3.00× [3.00, 3.00]"),
+        ("fig4", "50 of 100"),
+        ("fig5", "0.999"),
+        ("table1", "0.5"),
+        ("theory", "1e+300"),
+    ],
+)
+def test_an_artefact_has_our_numbers_the_papers_and_what_differs(folder, name, said):
+    written = reproduce(name, folder)
+    text = written.text.read_text()
+    assert said in text
+    assert "paper" in text.lower() and "What differs" in text
+    assert f"Regenerate: `invbench reproduce {name}" in text
+    for picture in re.findall(r"\]\((\w+\.png)\)", text):
+        assert (written.text.parent / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_table1_stands_beside_the_papers(folder):
+    text = reproduce("table1", folder).text.read_text()
+    assert "| EUrban100 4× | FS-NCSR  | 30     | 36.12 | 3.544 |" in text
+    rows = pd.read_csv(folder.root / "paper/table1.csv")
+    assert rows[rows.data == "BSD100"].design.tolist() == ["affine", "affine-floor", "modified-rq"]
+    assert rows["min, dB"].iloc[0] == "40.00 [40.00, 40.00]"
+
+
+def test_low_light_cells_fill_table2(folder):
+    assert "invbench run --track lowlight" in reproduce("table2", folder).missing
+    Store(folder.root).write(images("lowlight", "affine", 3, 3, "LOL/clean", psnr=20.0, psnr_rescaled=21.0, ssim=0.8))
+    Store(folder.root).write(images("lowlight", "affine", 6, 6, "LOL/clean#fp16", psnr=20.0))
+    text = reproduce("table2", Study(folder.root)).text.read_text()
+    assert "25.0 %" in text and "50.0 %" in text and "21.00" in text and "26.61" in text
+
+
+def test_what_was_not_measured_is_written_with_the_command_that_does(study):
+    written = reproduce("fig3", study())
+    assert "invbench run --track toy2d" in written.missing
+    assert written.text.read_text().startswith(f"# {ARTEFACTS['fig3'].title}\n\nNot measured: ")
+
+
+def test_the_verdict_file_links_and_states_each_claim(folder):
+    text = reproduce("verdict", folder).text.read_text()
+    assert all(f"## {key}: " in text and claim.statement in text for key, claim in CLAIMS.items())
+    assert "## C2: holds\n" in text and "## C7: not testable here\n" in text
+    assert "[fig2](fig2.md)" in text and "invbench reproduce table1 table2 verdict" in text
+    assert folder.root.joinpath("paper/verdict.csv").is_file()
+
+
+def test_an_unknown_name_is_a_usage_error_that_lists_the_names(invbench, tmp_path):
+    with pytest.raises(UsageError, match=r"did you mean 'table1'\?.*fig2, fig3.*verdict, all"):
+        chosen(["table11"])
+    code, out, err = invbench("reproduce", "fig9", "--results", tmp_path)
+    assert (code, out) == (2, "") and "known: fig2" in err
+    assert chosen(["verdict", "fig2"]) == ["fig2", "verdict"]
+    assert chosen(["all"]) == list(ARTEFACTS)
+
+
+def test_the_command_prints_one_artefact_and_one_json_document(invbench, study):
+    root = study().root
+    code, out, _ = invbench("reproduce", "theory", "--results", root)
+    assert code == 0 and out.startswith("# Eq. 8 and 9")
+    code, out, _ = invbench("reproduce", "table2", "theory", "--results", root, "--json")
+    assert code == 0
+    assert [(d["artefact"], bool(d["missing"])) for d in json.loads(out)] == [("table2", True), ("theory", False)]
+
+
+def test_a_damaged_table_is_missing_and_says_what_makes_it(study):
+    root = study(ood_score__predictors=auc(0.8, 0.9)).root
+    (root / "ood_score/predictors.csv").write_bytes(b"")
+    with pytest.raises(Missing, match=r"cannot be read.*scripts/ood_score\.py"):
+        Study(root).csv("ood_score/predictors.csv", "python scripts/ood_score.py")
