@@ -15,6 +15,7 @@ from invbench.cli_attack import attack
 from invbench.cli_check import check, list_, replay
 from invbench.cli_compare import compare
 from invbench.cli_reproduce import reproduce
+from invbench.cli_explain import explain
 from invbench.console import JsonFlag, err, out, print_json, progress_bar
 from invbench.errors import InvbenchError, UsageError
 
@@ -66,6 +67,7 @@ app.command()(check)
 app.command()(replay)
 app.command()(attack)
 app.command()(compare)
+app.command()(explain)
 app.command()(reproduce)
 
 
