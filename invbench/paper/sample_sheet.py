@@ -22,7 +22,8 @@ SHOWN = ("affine", "affine-floor", "modified-rq")
 
 @dataclass(frozen=True)
 class Row:
-    """Of the inputs of ``case``, the one on which ``design`` is furthest and finite, or, not ``finite``, the first on which it is not."""
+    """Of the inputs of ``case`` from photographs not shown yet, the one on which ``design`` is furthest and finite, or, not ``finite``, the
+    first on which it is not."""
 
     case: str
     design: str
@@ -44,13 +45,15 @@ def sheet(study: Study, track: str, wanted: tuple[Row, ...]) -> Sheet:
     """
     rules: list[str] = []
     rows, pictures = [], []
+    shown: set[str] = set()
     for row in wanted:
         cells = [c for c in study.cells(track, row.design, row.case.__eq__) if c.spec.seed == 0 and "inf" in c.measures]
-        index = _chosen(cells[0], row.finite) if cells else None
+        index = _chosen(cells[0], row.finite, shown) if cells else None
         if index is None:
             continue
         study.say(f"decoding again: {row.rule}")
         given = input_of(cells[0], index)
+        shown.add(_photograph(given.pair.name))
         x = {design: drawn(flow_of(cells[0], design), given)[0] for design in SHOWN}
         k = int(x[row.design].abs().nan_to_num(math.inf, math.inf).flatten(1).amax(1).argmax())
         rules.append(f"- row {len(rules) + 1}: {row.rule}")
@@ -62,12 +65,17 @@ def sheet(study: Study, track: str, wanted: tuple[Row, ...]) -> Sheet:
     return Sheet(pd.DataFrame(rows), "\n".join(rules), _picture(pictures))
 
 
-def _chosen(cell: Cell, finite: bool) -> int | None:
-    sizes, inf = cell.numbers("max_abs_log10"), cell.numbers("inf")
+def _chosen(cell: Cell, finite: bool, shown: set[str]) -> int | None:
+    """The input that the rule picks, of photographs not shown yet."""
+    sizes, inf, names = cell.numbers("max_abs_log10"), cell.numbers("inf"), cell.measures.get("names")
+    new = [k for k, name in enumerate(names if isinstance(names, list) else []) if _photograph(str(name)) not in shown]
     if not finite:
-        return next((k for k, broken in enumerate(inf) if broken), None)
-    kept = [k for k, broken in enumerate(inf) if not broken]
-    return max(kept, key=sizes.__getitem__) if kept else None
+        return next((k for k in new if inf[k]), None)
+    return max((k for k in new if not inf[k]), key=sizes.__getitem__, default=None)
+
+
+def _photograph(name: str) -> str:
+    return name.rpartition("/")[0] or name
 
 
 def _said(x: Tensor) -> dict[str, str]:

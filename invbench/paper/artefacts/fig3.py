@@ -71,6 +71,7 @@ def _picture(study: Study, designs: list[str]) -> bytes:
         for k, name in enumerate(names):
             if name.endswith("coupling"):
                 panel.axvspan(k - 0.5, k + 0.5, color="0.93", lw=0, zorder=0)
+        panel.set_xticks([k for k, name in enumerate(names) if name.endswith("coupling")])
         panel.set_yscale("log")
         panel.set_title(title, fontsize=10)
         panel.set_xlabel("layer, from noise to data; couplings grey", fontsize=9)

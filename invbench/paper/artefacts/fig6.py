@@ -12,7 +12,7 @@ TEXT = """{table}
 ![Samples](fig6.png)
 
 **The paper**: samples of FS-NCSR with artefacts on DIV2K 4×, 8× and EUrban100 4×, of FS-NCSR† with errors on the same conditions, and of the
-spline without any. **Ours**: one row per rule, no picked picture:
+spline without any. **Ours**: one row per rule, each of a photograph not shown above it:
 
 {rules}
 

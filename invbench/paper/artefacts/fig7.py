@@ -12,7 +12,7 @@ TEXT = """{table}
 ![Samples](fig7.png)
 
 **The paper**: means of ten samples of LLFlow with black regions of Inf on LOL and VE-LOL, of LLFlow† with the same regions, and of the spline
-without any. **Ours**: single samples, one row per rule, no picked picture:
+without any. **Ours**: single samples, one row per rule, each of a photograph not shown above it:
 
 {rules}
 
