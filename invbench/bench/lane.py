@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
+from pydantic import BaseModel, ConfigDict, Field
 
 from invbench.bench.cell import FAILED, Cell, CellSpec
 from invbench.bench.store import MAX_BYTES
@@ -36,9 +37,17 @@ LOG_BYTES = 64 * 1024  # of a cell's output, its end
 FOLDERS = ("INVBENCH_DATA", "INVBENCH_CACHE")  # may be relative to where the user stands
 
 
+class Answer(BaseModel):
+    """What a worker says about its cell: the cell, or why it could not be written. Entries run in the worker: it is read with care."""
+
+    model_config = ConfigDict(extra="forbid")
+    cell: Cell | None = None
+    harness: str = Field(default="", max_length=2000)
+
+
 @dataclass(frozen=True)
 class Limits:
-    """Of one cell: wall ``seconds``, and ``gigabytes`` of resident memory of its process and that one's children."""
+    """Of one cell: wall ``seconds``, and ``gigabytes`` of resident memory of its process and its children (pages they share count for each)."""
 
     seconds: float = 3600.0
     gigabytes: float = 8.0
@@ -95,13 +104,14 @@ class Lane:
             if used > self.limits.gigabytes:
                 reason = f"used {used:.1f} GiB of memory; --memory-limit allows more than {self.limits.gigabytes:.1f}"
                 return self._end(spec, "oom", reason, spent)
-        answer = json.loads(self._channel.recv_bytes(2 * MAX_BYTES))
-        if "harness" in answer:
-            raise HarnessError(str(answer["harness"])[:2000])
-        cell = Cell.model_validate_json(json.dumps(answer["cell"]))
-        if cell.key != spec.key:
+        answer = Answer.model_validate_json(self._channel.recv_bytes(2 * MAX_BYTES))
+        if answer.cell is None:
+            # tried again from here: where the disk refuses, this raises; an entry's word alone does not stop a run
+            reason = f"the worker could not write its cell: {answer.harness}"
+            return self._end(spec, "error", reason, time.monotonic() - started)
+        if answer.cell.key != spec.key:
             raise ValueError("the answer is about another cell")
-        return cell
+        return answer.cell
 
     def _lost(self, spec: CellSpec, started: float) -> Cell:
         code = None

@@ -53,7 +53,7 @@ def serve() -> None:
         try:
             answer: dict[str, object] = {"cell": measure_cell(spec, results).model_dump(mode="json")}
         except HarnessError as error:
-            answer = {"harness": str(error)}
+            answer = {"harness": str(error)[:2000]}
         channel.send_bytes(json.dumps(answer).encode())
 
 
