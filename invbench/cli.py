@@ -14,8 +14,9 @@ from rich.markup import escape
 from invbench.cli_attack import attack
 from invbench.cli_check import check, list_, replay
 from invbench.cli_compare import compare
-from invbench.cli_reproduce import reproduce
 from invbench.cli_explain import explain
+from invbench.cli_reproduce import reproduce
+from invbench.cli_site import plot, site
 from invbench.console import JsonFlag, err, out, print_json, progress_bar
 from invbench.errors import InvbenchError, UsageError
 
@@ -68,6 +69,8 @@ app.command()(replay)
 app.command()(attack)
 app.command()(compare)
 app.command()(explain)
+app.command()(plot)
+app.command()(site)
 app.command()(reproduce)
 
 

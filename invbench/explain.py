@@ -49,7 +49,7 @@ def names() -> list[str]:
 
 def _registries() -> tuple[Any, Any, Any]:
     import invbench.attacks
-    import invbench.conditions.families  # registers them
+    import invbench.conditions.families  # noqa: F401  registers them
     from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS
 
     return CONDITIONS, ATTACKS, COUPLINGS

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from functools import lru_cache
 
 from scipy.stats import binom, binomtest
 
 __all__ = ["clopper_pearson", "median_interval"]
 
 
+@lru_cache(maxsize=2**16)  # a large leaderboard asks for few different pairs very often
 def clopper_pearson(failures: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact two-sided interval of a rate (Clopper and Pearson 1934); (0, 1) when nothing was observed.
 

@@ -10,7 +10,7 @@ __all__ = ["GROUPS", "MEANINGS", "Meaning", "tracks_of"]
 
 # what is shown side by side, and what never is: a lower bound that was found and an upper bound that was proved stay apart
 GROUPS = {
-    "row": "Row",
+    "row": "Entry",
     "failure": "Failures, measured",
     "magnitude": "Magnitude",
     "lower": "Sensitivity, empirical",
@@ -18,7 +18,7 @@ GROUPS = {
     "law": "Soundness and design",
     "quality": "Quality of what does not fail",
     "speed": "Speed",
-    "rank": "Rank by error rate",
+    "rank": "Rank",
 }
 
 

@@ -1,0 +1,44 @@
+"""``invbench plot``: a chart as a file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from invbench.bench.store import Store, Unreadable
+from invbench.charts import CHARTS, Evidence, png, svg
+from invbench.errors import UsageError
+from invbench.paths import write_atomically
+from invbench.report.rows import current_cells
+
+__all__ = ["write_chart"]
+
+FORMATS = {".svg": svg, ".png": png}
+
+
+def write_chart(kind: str, output: Path, track: str, results: Path) -> tuple[str, list[Unreadable]]:
+    """Draw ``kind`` of ``track``, or of the first track that has something to show; returns it and the files that could not be read.
+
+    Raises ``UsageError`` for an unknown kind, track or suffix, and when no cell has what the chart shows.
+    """
+    if kind not in CHARTS:
+        near = difflib.get_close_matches(kind, CHARTS, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"chart {kind!r} is not known{hint} (there are: {', '.join(CHARTS)})")
+    chart = CHARTS[kind]
+    if track and track not in chart.tracks:
+        raise UsageError(f"chart {kind!r} is not for track {track!r}; it is for: {', '.join(chart.tracks)}")
+    if output.suffix.lower() not in FORMATS:
+        raise UsageError(f"{output}: the name must end in {' or '.join(FORMATS)}")
+    cells, unreadable = Store(results).load()
+    for name in [track] if track else chart.tracks:
+        shown, _ = current_cells(cell for cell in cells if cell.spec.track == name)
+        drawing = chart.draw(Evidence(name, shown)) if shown else None
+        if drawing is not None:
+            write_atomically(output, FORMATS[output.suffix.lower()](drawing))
+            return name, unreadable
+    where = track or chart.tracks[0]
+    damaged = f" ({len(unreadable)} unreadable files there)" if unreadable else ""
+    raise UsageError(
+        f"no cells for chart {kind!r} in {results}{damaged}; invbench run --track {where} --results {results}"
+    )
