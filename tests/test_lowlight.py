@@ -16,11 +16,15 @@ from invbench.errors import UsageError
 from invbench.flows.registered import shaken
 from invbench.measures.lipschitz import Interval, certify_flow
 from invbench.reference_models import training
+from invbench.reference_models.convert import account, convert
+from invbench.reference_models.layout import layout
 from invbench.reference_models.llflow import LLFlowSize, encoder_inputs, llflow, model, recipe, with_equalised
 from invbench.reference_models.llflow.inputs import colour_map, equalise, noise_map
 from invbench.reference_models.train import train_reference
 from invbench.reference_models.training import Recipe
 from invbench.reference_models.weights import load_flow
+
+from .published import GOLDEN, golden, stored
 
 TINY = LLFlowSize(levels=2, steps=1, width=4, features=4)
 
@@ -191,16 +195,25 @@ def test_training_is_resumed_to_the_bit(our_pairs, cache, monkeypatch, tmp_path)
     class Interrupted(Exception):
         pass
 
-    def interrupt(log, total):
-        if log.step == 100:
-            raise Interrupted
+    def interrupted_at_55(size, seed):
+        batch = batches(size, seed)
 
+        def draw(step):
+            if step == 55:
+                raise Interrupted
+            return batch(step)
+
+        return draw
+
+    batches = recipe.batches
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setitem(model.SIZES, "tiny", replace(TINY, levels=1))
-    monkeypatch.setitem(recipe.RECIPES, "tiny", Recipe("LOL our485", 100, 1, 1e-3, extra={"patch": 16}))
+    monkeypatch.setitem(recipe.RECIPES, "tiny", Recipe("LOL our485", 60, 1, 1e-3, extra={"patch": 16}))
     whole = train_reference("llflow", "affine", "tiny", out=tmp_path / "whole")
+    monkeypatch.setattr(recipe, "batches", interrupted_at_55)
     with pytest.raises(Interrupted):
-        train_reference("llflow", "affine", "tiny", out=tmp_path / "parts", progress=interrupt)
+        train_reference("llflow", "affine", "tiny", out=tmp_path / "parts")
+    monkeypatch.setattr(recipe, "batches", batches)
     parts = train_reference("llflow", "affine", "tiny", out=tmp_path / "parts")
     assert whole.read_bytes() == parts.read_bytes()
     assert whole.name == parts.name
@@ -225,3 +238,51 @@ def test_a_certificate_over_depth_says_that_the_prior_is_not_bounded(tiny_flow):
     flow.prior = torch.nn.Linear(2, 2)
     assert certify_flow(flow, *box).vacuous
     assert "prior" in certify_flow(flow, *box).layers[0].reason
+
+
+@golden
+@pytest.mark.parametrize(("size", "file", "millions"), [("small", "small", 5.430), ("paper", "lol_pc", 38.86)])
+def test_published_sizes_have_the_published_layout_name_by_name(size, file, millions):
+    lines = (GOLDEN / f"llflow_{file}.tsv").read_text().splitlines()
+    shapes = {name: tuple(map(int, shape.split("x"))) for name, _, shape in (line.partition("\t") for line in lines)}
+    with torch.device("meta"):
+        flow = llflow(Affine, size)
+    assert str(account(shapes, flow)) == ""
+    assert sum(map(math.prod, shapes.values())) == sum(p.numel() for p in flow.parameters())
+    assert sum(p.numel() for p in flow.parameters()) == pytest.approx(millions * 1e6, rel=2e-4)
+
+
+def test_a_published_checkpoint_fills_every_weight_and_decodes_what_it_encoded(monkeypatch, uniform):
+    spec = LLFlowSize(steps=1, width=64, features=64, transitions=2, blocks=2, stacked=(0, 1), unused=192)
+    monkeypatch.setitem(model.SIZES, "paper", spec)
+    flow = llflow(Affine, "paper").eval()
+    flow.load_state_dict(convert(stored(flow), flow))
+    assert {slot.ours for slot in layout(flow).values()} == {n for n, _ in flow.named_parameters()}
+    y, x = uniform(0, 0.2, 1, 3, 32, 24, dtype=torch.float32), uniform(0, 1, 1, 3, 32, 24, dtype=torch.float32)
+    with torch.no_grad():
+        latents, log_det = flow.encode(x, y)
+        assert latents[0].shape == (1, 192, 4, 3)
+        assert (flow.decode(latents, y) - x).abs().max() < 1e-4
+    assert log_det.isfinite().all()
+
+
+def test_conditions_of_the_published_encoder_by_resolution(monkeypatch, dark):
+    monkeypatch.setitem(model.SIZES, "paper", replace(model.SIZES["small"], steps=1))
+    flow = llflow(Affine, "paper").eval()
+    with torch.no_grad():
+        conditions = flow.conditions(dark)
+        for level in (2, 4, 8):
+            found = conditions.like(torch.empty(2, 1, 16 // level, 24 // level))
+            assert found.shape == (2, 64, 16 // level, 24 // level)
+        assert torch.equal(flow.features(dark), conditions.features)
+        # the stacked block, the same at every level, by nearest
+        assert torch.equal(conditions.like(torch.empty(2, 1, 4, 6))[:, 32:], conditions.features[:, 32:, ::2, ::2])
+
+
+def test_small_decodes_what_it_encoded_at_initialisation(uniform):
+    flow = llflow(ModifiedRQ, "small").train()
+    x, y = uniform(0, 1, 1, 3, 24, 16, dtype=torch.float32), uniform(0, 0.2, 1, 3, 24, 16, dtype=torch.float32)
+    with torch.no_grad():
+        flow.encode(x, y)
+        flow.eval()
+        assert (flow.decode(flow.encode(x, y)[0], y) - x).abs().max() < 1e-4

@@ -1,4 +1,4 @@
-"""Checkpoints of the published SRFlow and FS-NCSR code: read without running code, accounted for name by name, converted."""
+"""Checkpoints of the published SRFlow, FS-NCSR and LLFlow code: read without running code, accounted for name by name, converted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from torch import Tensor
 
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
-from invbench.reference_models.layout import PUBLISHED, layout, published_coupling
-from invbench.reference_models.multiscale import MultiscaleFlow
+from invbench.reference_models.layout import PUBLISHED, PublishedFlow, layout, published_coupling
 
 __all__ = ["Account", "account", "convert", "is_published", "read_state"]
 
@@ -40,7 +39,7 @@ class Account:
         return "; ".join(f"{len(names)} {kind} (first: {names[0]})" for kind, names in kinds.items() if names)
 
 
-def account(shapes: Mapping[str, tuple[int, ...]], flow: MultiscaleFlow) -> Account:
+def account(shapes: Mapping[str, tuple[int, ...]], flow: PublishedFlow) -> Account:
     """Holds the names and shapes of a checkpoint against the layout of ``flow``; nothing is left out and nothing is guessed."""
     slots = layout(flow)
     wrong = [
@@ -70,8 +69,10 @@ def convert(state: Mapping[str, Tensor], flow: ConditionalFlow) -> dict[str, Ten
     Raises ``UsageError``, in one line, when the flow is not the checkpoint's architecture or coupling, when a name is missing, unexpected
     or of another shape, and when a stored transpose does not invert its matrix.
     """
-    if not isinstance(flow, MultiscaleFlow):
-        raise UsageError(f"the checkpoint is of a published super-resolution flow, not of a {type(flow).__name__}")
+    if not isinstance(flow, PublishedFlow):
+        raise UsageError(
+            f"the checkpoint is of a published low-light or super-resolution flow, not of a {type(flow).__name__}"
+        )
     slots, stored = layout(flow), published_coupling(flow)
     for other in PUBLISHED.values():
         if other.module != stored.module and any(f".{other.module}." in name for name in state):

@@ -12,9 +12,10 @@ from invbench.couplings import Affine, AffineFloor, ModifiedRQ
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
 from invbench.flows import ConditionalCoupling, Split
+from invbench.reference_models.llflow import LowLightFlow
 from invbench.reference_models.multiscale import MultiscaleFlow
 
-__all__ = ["PUBLISHED", "PublishedCoupling", "Slot", "layout", "published_coupling"]
+__all__ = ["PUBLISHED", "PublishedCoupling", "PublishedFlow", "Slot", "layout", "published_coupling"]
 
 NET = "flowUpsamplerNet"
 
@@ -47,6 +48,9 @@ CONDITIONER = {"0.weight": "first.weight", "2.weight": "second.weight"}
 NORMS = {"0.actnorm": "first_norm", "2.actnorm": "second_norm"}
 HEAD = {"weight": "head.weight", "bias": "head.bias", "logs": "logs"}
 
+PublishedFlow = MultiscaleFlow | LowLightFlow
+SIZES: dict[type, str] = {MultiscaleFlow: "'paper' or 'paper-8x'", LowLightFlow: "'small' or 'paper'"}
+
 Arrange = Callable[[Tensor], Tensor]
 
 
@@ -60,19 +64,19 @@ class Slot:
     inverse_of: str = ""
 
 
-def layout(flow: MultiscaleFlow) -> dict[str, Slot]:
+def layout(flow: PublishedFlow) -> dict[str, Slot]:
     """Published name → slot, for every tensor of the published checkpoint of this architecture; works on the meta device.
 
     Raises ``UsageError`` when the flow's coupling was never published, or its size has no RRDB encoder.
     """
     if not flow.spec.blocks:
-        raise UsageError("a published checkpoint needs a published architecture: size 'paper' or 'paper-8x'")
+        raise UsageError(f"a published checkpoint needs a published architecture: size {SIZES[type(flow)]}")
     stored = published_coupling(flow)
     shapes = {name: tuple(tensor.shape) for name, tensor in flow.state_dict().items()}
     return dict(_slots(flow, stored, shapes))
 
 
-def published_coupling(flow: MultiscaleFlow) -> PublishedCoupling:
+def published_coupling(flow: PublishedFlow) -> PublishedCoupling:
     """How the flow's coupling is stored. Raises ``UsageError`` when it was never published."""
     block = next(layer for layer in flow.layers.values() if isinstance(layer, ConditionalCoupling))
     design = getattr(block.coupling, "design", block.coupling)  # of a fused one
@@ -83,12 +87,14 @@ def published_coupling(flow: MultiscaleFlow) -> PublishedCoupling:
 
 
 def _slots(
-    flow: MultiscaleFlow, stored: PublishedCoupling, shapes: dict[str, tuple[int, ...]]
+    flow: PublishedFlow, stored: PublishedCoupling, shapes: dict[str, tuple[int, ...]]
 ) -> Iterator[tuple[str, Slot]]:
     for ours, shape in shapes.items():
         part, _, rest = ours.partition(".")
         if part == "encoder":
             yield f"RRDB.{_encoder_name(rest)}", Slot(shape, ours)
+        elif part == "prior":
+            yield f"RRDB.fine_tune_color_map.0.{rest.removeprefix('head.')}", Slot(shape, ours)
         elif part == "unused":
             yield f"{NET}.f.0.{rest}", Slot(shape, ours)
     index, here = -1, ""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["RRDBEncoder"]
+__all__ = ["RRDBEncoder", "ResidualInResidual"]
 
 RESIDUAL = 0.2  # every residual is added at a fifth of its size (ESRGAN, section 3.1)
 
