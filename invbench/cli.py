@@ -15,6 +15,7 @@ from invbench.cli_attack import attack
 from invbench.cli_check import check, list_, replay
 from invbench.cli_compare import compare
 from invbench.cli_explain import explain
+from invbench.cli_merge import merge
 from invbench.cli_reproduce import reproduce
 from invbench.cli_site import plot, site
 from invbench.console import JsonFlag, err, out, print_json, progress_bar
@@ -68,6 +69,7 @@ app.command()(check)
 app.command()(replay)
 app.command()(attack)
 app.command()(compare)
+app.command()(merge)
 app.command()(explain)
 app.command()(plot)
 app.command()(site)
