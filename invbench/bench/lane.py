@@ -32,7 +32,7 @@ from invbench.targets import absolute
 
 __all__ = ["Lane", "Limits"]
 
-POLL, START_SECONDS = 0.2, 120.0
+POLL, START_SECONDS, ATTEMPTS = 0.2, 120.0, 2
 LOG_BYTES = 64 * 1024  # of a cell's output, its end
 FOLDERS = ("INVBENCH_DATA", "INVBENCH_CACHE")  # may be relative to where the user stands
 
@@ -73,26 +73,43 @@ class Lane:
 
     def measure(self, spec: CellSpec) -> Cell:
         """The cell, measured and written, whatever the entry does. Raises ``HarnessError`` when it cannot be written, or no worker starts."""
-        foreign = "" if _is_ours(spec.target) else spec.entry_digest
-        if self._process is None or (self._resident and self._resident != foreign):
-            self._restart()
-        if foreign:
-            self._resident = foreign
-        self._output.clear()
-        started = time.monotonic()
-        cell: Cell | None
-        try:
-            assert self._channel is not None
-            self._channel.send_bytes(_request(spec))
-            cell = self._wait(spec, started)
-        except (OSError, EOFError, ValueError):  # the process is gone, or what it said is no answer
-            cell = None if self._closed else self._lost(spec, started)
+        cell: Cell | None = None
+        for attempt in range(ATTEMPTS):
+            cell, died = self._attempt(spec, last=attempt + 1 == ATTEMPTS)
+            if not died:
+                break
         if cell is None:
             raise HarnessError("the run was stopped")
         if cell.status in FAILED:
             self._keep_log(spec)
             self.close(final=False)  # a process in which something failed is not used again
         return cell
+
+    def _attempt(self, spec: CellSpec, last: bool) -> tuple[Cell | None, bool]:
+        """(the cell, or None; whether the process died). A death is recorded the second time: the first may have come from outside."""
+        foreign = "" if _is_ours(spec.target) else spec.entry_digest
+        if self._process is None or (self._resident and self._resident != foreign):
+            try:
+                self._restart()
+            except HarnessError:
+                if last or self._closed:
+                    raise
+                return None, True
+        if foreign:
+            self._resident = foreign
+        self._output.clear()
+        started = time.monotonic()
+        try:
+            assert self._channel is not None
+            self._channel.send_bytes(_request(spec))
+            return self._wait(spec, started), False
+        except (OSError, EOFError, ValueError):  # the process is gone, or what it said is no answer
+            if self._closed:
+                return None, False
+            if last:
+                return self._lost(spec, started), True
+            self.close(final=False)
+            return None, True
 
     def _wait(self, spec: CellSpec, started: float) -> Cell:
         assert self._channel is not None and self._process is not None
@@ -125,7 +142,7 @@ class Lane:
             if code is not None
             else "no answer"
         )
-        reason = f"the worker process died ({how}): a crash in native code, os._exit, or killed for memory"
+        reason = f"the worker process died twice ({how}): a crash in native code, os._exit, or killed for memory"
         return self._end(spec, "error", reason, time.monotonic() - started)
 
     def _end(self, spec: CellSpec, status: str, reason: str, seconds: float) -> Cell:

@@ -61,7 +61,7 @@ def measure_cell(spec: CellSpec, results: Path) -> Cell:
     """Measure and write one cell. Whatever the entry raises is the cell's outcome; only a disk that refuses is raised."""
     import torch
 
-    from invbench.bench.tracks import TRACKS
+    from invbench.bench.tracks import track_named
     from invbench.targets import resolve
 
     started = time.monotonic()
@@ -69,7 +69,7 @@ def measure_cell(spec: CellSpec, results: Path) -> Cell:
     try:
         target = resolve(spec.target)
         origin = target.entry.origin
-        measured = TRACKS[spec.track].measure(spec, target)
+        measured = track_named(spec.track).measure(spec, target)
     except HarnessError:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
