@@ -33,6 +33,7 @@ from invbench.paths import write_atomically
 from invbench.report.rows import current_cells
 
 COLOURS = {"affine": "#d55e00", "affine-floor": "#e69f00", "additive": "#0072b2", "modified-rq": "#009e73"}
+DASHES = {"affine": "-", "affine-floor": "--", "additive": ":", "modified-rq": "-."}
 LEVELS = ("F1", "F2", "F3", "F4")
 LATENT, CONTROL, SQUARES = "latent", "latent-random", "latent-squares"
 DECADE = 0.1  # by which random must beat the search before that is said
@@ -255,8 +256,9 @@ def survival_figure(cells: dict[Key, Cell]) -> plt.Figure:
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained", sharey=True)
     for design, colour in COLOURS.items():
         if cell := cells.get((design, "embedded", "radius")):
-            for level, dash, panel in (("F2", "-", axes[0]), ("F1", "-", axes[1])):
-                survival(panel, cell.numbers(f"radius_{level}"), 4.0, color=colour, ls=dash, label=design)
+            for level, panel in (("F2", axes[0]), ("F1", axes[1])):
+                style = {"color": colour, "ls": DASHES[design], "label": design}
+                survival(panel, cell.numbers(f"radius_{level}"), 4.0, **style)
         for attack, dash in ((LATENT, "-"), (SQUARES, "--"), (CONTROL, ":")):
             found = cells.get((design, "BSD100", attack)) or cells.get((design, "embedded", attack))
             if found:
@@ -284,10 +286,10 @@ def eps_figure(cells: dict[Key, Cell]) -> plt.Figure:
         rates = [statistics.fmean(ladder[0][1].numbers("clean_rate"))] + [
             statistics.fmean(c.numbers("rate")) for _, c in ladder
         ]
-        axes[0].plot(eps, rates, "o-", color=colour, label=design)
+        axes[0].plot(eps, rates, "o" + DASHES[design], color=colour, label=design)
         both = [(e, cells.get((design, "embedded", f"both-{e}"))) for e, _ in ladder]
         sizes = [(e, min(statistics.median_high(c.numbers("max_abs_log10")), 39.0)) for e, c in both if c]
-        axes[1].plot(*zip(*sizes, strict=True), "o-", color=colour)
+        axes[1].plot(*zip(*sizes, strict=True), "o" + DASHES[design], color=colour)
     axes[0].set(
         xlabel="radius of the condition, 1/255",
         ylabel="share of fresh latents with |x| > 10",
