@@ -31,7 +31,12 @@ TINY = LLFlowSize(levels=2, steps=1, width=4, features=4)
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
+    """The size ``tiny``, on one thread: two wait for each other on tensors this small."""
     monkeypatch.setitem(model.SIZES, "tiny", TINY)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
