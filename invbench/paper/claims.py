@@ -95,7 +95,7 @@ CLAIMS: dict[str, Claim] = {
             "Prop. 1, §5",
             "none: a belief the authors state",
             (),
-            "a small Glow instead of the models of Behrmann et al.",
+            "a small Glow instead of the models of Behrmann et al. (2021)",
         ),
     )
 }

@@ -32,8 +32,8 @@ TEXT = """## Half precision against float32
 
 The same latents in every precision, the first crops of the embedded photographs, ten samples each, τ = 0.9; seed 0. Inf: samples with a
 non-finite pixel; error: with a pixel > 1.5, < −0.5 or non-finite [exact 95 % interval, samples taken for independent]. Under autocast
-convolutions run in half precision and everything elementwise in float32 (torch's own lists), so what overflows is a conditioner, not the
-coupling. The released LLFlow test runs in float16 autocast: overflow at 65 504 raises its %Inf.
+convolutions, the flow's own 1×1 among them, run in half precision, so a value beyond 65 504 overflows float16 at the next one; bfloat16 has the
+range of float32 and is the control. The released LLFlow test runs in float16 autocast.
 
 ## Clamp before or after counting
 
@@ -46,8 +46,8 @@ would report the second column as its error rate.
 ## Left out
 
 - Floor sweep 1e-4 … 0.5: s = sigmoid(a + 2) + floor, so another floor on trained weights is another function, with other latents of the
-  same photograph; each floor needs its own training (`invbench train srflow --coupling my.py`). The
-  two floors of the paper, 1e-4 and 0.1, are trained: Table 1.
+  same photograph; each floor needs its own training (`invbench train srflow --coupling my.py`). The two
+  floors of the paper, 1e-4 and 0.1, are trained: Table 1.
 - Frozen against trained 1×1 convolutions: needs training.
 """
 

@@ -23,7 +23,7 @@ distribution); jump, the largest factor by which one coupling multiplies that ra
 seeds [exact 95 % interval]. Lines: median over seeds; bands: all seeds. 200 conditions, 10 samples each.
 
 What differs: shape of p(x), number of steps and training are ours. Where such a jump does and does not appear when depth, width, training
-length and shape change: [toy_sweep](toy_sweep.md), `python scripts/toy_sweep.py`.
+length and shape change: [toy_sweep](toy_sweep.md), `python scripts/toy_sweep.py`. The same along the super-resolution flows: [fig8](fig8.md).
 """
 
 

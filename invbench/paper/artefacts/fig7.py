@@ -22,15 +22,12 @@ to [0, 1], +Inf white, −Inf and NaN black; the numbers are those before the cl
 What differs: mini flows, seed 0; embedded photographs darkened by a camera model in place of LOL and VE-LOL; real sampling at τ = 1, which the
 released decoder does not do.
 """
-SEVERITIES = (3, 5)
 ROWS = tuple(
-    Row(
-        f"embedded/under-exposure-{severity}",
-        design,
-        True,
-        f"under-exposure {severity}: where `{design}` is furthest, and finite",
+    Row(f"embedded/under-exposure-{severity}", design, finite, f"under-exposure {severity}, {words.format(design)}")
+    for severity, finite, words in (
+        (3, True, "the photograph on which `{}` is furthest, and finite"),
+        (5, False, "the first photograph on which `{}` is not finite"),
     )
-    for severity in SEVERITIES
     for design in ("affine", "affine-floor")
 )
 
