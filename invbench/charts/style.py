@@ -136,7 +136,7 @@ def svg_part(drawing: Drawing, name: str, title: str, description: str) -> str:
     ).decode()
     body = whole[whole.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = body.replace(INK, "currentColor")
+    body = body.replace(INK, "currentColor").replace(LINE, "var(--line)")
     body = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", body)
     body = re.sub(r'\bid="mark-(\d+)"', lambda m: _marked(drawing.marks[int(m[1])], m[0]), body)
     body = re.sub(r'\bid="', f'id="{name}-', body)

@@ -12,6 +12,7 @@ __all__ = ["GROUPS", "MEANINGS", "Meaning", "tracks_of"]
 GROUPS = {
     "row": "Entry",
     "failure": "Failures, measured",
+    "evidence": "Behind it",
     "magnitude": "Magnitude",
     "lower": "Sensitivity, empirical",
     "upper": "Sensitivity, certified",
@@ -88,7 +89,7 @@ _TABLE = (
     Meaning(
         "n",
         "inputs",
-        "row",
+        "evidence",
         "Inputs behind the rates. One input is one photograph crop or one y, with K = 10 samples.",
         "inputs measured + inputs of failed cells",
         "invbench/report/rows.py",
@@ -97,7 +98,7 @@ _TABLE = (
     Meaning(
         "seeds",
         "seeds",
-        "row",
+        "evidence",
         "How many independently trained models (toy2d) or runs the row unites.",
         "",
         "invbench/report/rows.py",
@@ -106,7 +107,7 @@ _TABLE = (
     Meaning(
         "status",
         "cells",
-        "row",
+        "evidence",
         "Cells by status: ok, diverged (measured, something was not finite), error, oom, timeout, skipped; missing:N inputs that another entry has.",
         "",
         "invbench/bench/cell.py",

@@ -1,6 +1,6 @@
 // the table: which rows and columns, in which order
 const STEP = 300;
-const ORDER = ['row', 'rank', 'failure', 'magnitude', 'lower', 'upper', 'law', 'quality', 'speed'];
+const ORDER = ['row', 'rank', 'failure', 'evidence', 'magnitude', 'lower', 'upper', 'law', 'quality', 'speed'];
 const state = { track: data.tracks[0].name, view: 'pooled', q: '', case: '', sort: '', wide: false, row: '', theme: '' };
 let limit = STEP;
 
