@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from invbench.bench.cell import Cell
+from invbench.bench.store import Store
 from invbench.cli import main
 from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, DenseConditioner
 from invbench.registry import COUPLINGS, FLOWS, LAYERS
@@ -55,6 +57,18 @@ def invbench(
         return (code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Callable[..., Path]:
+    """``results(cell, …)`` writes cells and returns their folder."""
+
+    def write(*cells: Cell) -> Path:
+        for cell in cells:
+            Store(tmp_path).write(cell)
+        return tmp_path
+
+    return write
 
 
 @pytest.fixture

@@ -7,23 +7,12 @@ import math
 
 import pytest
 
-from invbench.bench.store import Store
 from invbench.errors import UsageError
 from invbench.report.compare import compare, in_words
 
 from .test_report import sr
 
 NAMES = [f"{photograph}/{k}" for photograph in range(10) for k in range(2)]
-
-
-@pytest.fixture
-def results(tmp_path):
-    def write(*cells):
-        for cell in cells:
-            Store(tmp_path).write(cell)
-        return tmp_path
-
-    return write
 
 
 def of(found, measure):

@@ -11,7 +11,6 @@ import pytest
 
 import invbench
 from invbench.bench.cell import Cell, CellSpec
-from invbench.bench.store import Store
 from invbench.errors import UsageError
 from invbench.report.columns import COLUMNS
 from invbench.report.rows import current_cells, make_rows
@@ -43,16 +42,6 @@ def sr(entry, errors, case="embedded/clean", seed=0, status="ok", at="2026-01-01
 
 def rows_of(*cells, pooled=False):
     return {(r["entry"], r["case"]): r for r in make_rows(cells, "sr", pooled)}
-
-
-@pytest.fixture
-def results(tmp_path):
-    def write(*cells):
-        for cell in cells:
-            Store(tmp_path).write(cell)
-        return tmp_path
-
-    return write
 
 
 @pytest.mark.parametrize("track", list(EXTRA))
