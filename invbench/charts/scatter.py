@@ -19,6 +19,7 @@ __all__ = ["pareto", "sensitivity"]
 
 LEAST = 0.1  # where a displacement of 0 is drawn
 GAP = 11.0  # points between two labels
+MOST_NAMED = 40  # points with a name; every point says its own when touched
 
 
 def sensitivity(evidence: Evidence) -> Drawing | None:
@@ -62,7 +63,7 @@ def _designs(evidence: Evidence) -> Drawing | None:
             values = [number(row["displacement"]), number(row["inv_lipschitz_lower"]), number(upper), tier]
             drawing.table.append([row["entry"], *values])
         axes.set(xscale="log", yscale="log", xlim=(LEAST / 2, edge * 12), ylim=(0.3, top * 4))
-        _label(axes, labels)
+        _label(axes, labels[:MOST_NAMED])
         ticks = [t for t in (1, 10, 100, 1000) if t < edge / 2]
         axes.set_xticks([LEAST, *ticks, edge], ["0", *map(str, ticks), "unbounded"])
         axes.set_yticks(
@@ -110,7 +111,7 @@ def _flows(evidence: Evidence) -> Drawing | None:
             axis.set_minor_locator(_no_ticks())
         axes.set_xlim(-0.3, right * 2.2)
         axes.set_ylim(min(-0.5, *(y for points in ends.values() for _, y in points)) - 0.2, top * 1.3)
-        _label(axes, labels[:60])
+        _label(axes, labels[:MOST_NAMED])
         axes.set_xlabel("magnitude: largest |x| of any sample")
         axes.set_ylabel("sensitivity: σmax of the decoder, found")
         axes.set_title(f"{dataset}: hollow clean, filled out of distribution or attacked", fontsize=9, loc="left")
@@ -182,7 +183,7 @@ def pareto(evidence: Evidence) -> Drawing | None:
         axes.plot([p[2] for p in ordered], [p[1] for p in ordered], color="#8a929b", lw=1, ls=":", zorder=0)
         axes.set_xlim(-3, 125)
         axes.set_xticks(range(0, 101, 20))
-        _label(axes, [(high, quality, look[entry].label) for entry, quality, _, _, high in points[:60]])
+        _label(axes, [(high, quality, look[entry].label) for entry, quality, _, _, high in points[:MOST_NAMED]])
         axes.set_xlabel("inputs that fail out of distribution, % (bar: 95 %); left is better")
         axes.set_ylabel(f"{MEANINGS[column].title}, {source}; {'up' if larger else 'down'} is better")
     return drawing
@@ -229,7 +230,7 @@ def _label(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
         for i, height in zip(column, heights, strict=True):
             near = all(i == j or abs(at[i, 1] - at[j, 1]) > GAP for j in column)
             x = at[i, 0] if near else edge
-            axes.annotate(
+            label = axes.annotate(
                 points[i][2],
                 points[i][:2],
                 (x - at[i, 0] + 8, height - at[i, 1]),
@@ -240,6 +241,7 @@ def _label(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
                 if near
                 else {"arrowstyle": "-", "color": "#8a929b", "lw": 0.5, "shrinkA": 0, "shrinkB": 3},
             )
+            label.set_in_layout(False)  # many names must not squeeze the axes
 
 
 def _apart(places: np.ndarray, gap: float) -> np.ndarray:

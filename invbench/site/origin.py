@@ -128,6 +128,7 @@ def _budget(cells: Sequence[Cell]) -> list[str]:
                 "budget": budget.check,
                 "compiled": budget.compiled,
                 "attack_steps": search.steps,
+                "steps": search.radius_steps if "bisections" in settings else None,
                 "crops_per_image": budget.crops if "samples" in settings and "products" not in settings else None,
             }
             said = {key: value for key, value in known.items() if key in settings and value is not None}
