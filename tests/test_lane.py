@@ -10,11 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from invbench.bench.cell import CellSpec
+from invbench.bench.engine import run_cells
 from invbench.bench.lane import Answer, Lane, Limits
 from invbench.bench.run import options_of, plan
 from invbench.bench.store import Store
+from invbench.bench.tracks.self_test import self_test_specs
 from invbench.errors import HarnessError
-from invbench.targets import absolute
+from invbench.targets import absolute, resolve
 
 ENTRIES = """
 import os, time
@@ -132,3 +134,21 @@ def test_targets_are_made_absolute_for_a_process_that_stands_elsewhere(tmp_path,
         "nflows/rq",
         "gone.py",
     ]
+
+
+def test_one_worker_or_two_give_the_same_numbers_and_a_killed_one_costs_nothing(folder):
+    """Two workers, one of them killed in the middle, against one; cells of the self-test track."""
+    specs = self_test_specs(resolve("affine"), 12, 30)
+    run_cells(specs, 1, folder / "one", lambda cell: None)
+    killed = []
+
+    def done(cell):
+        if not killed:
+            victims = [p for p in psutil.Process().children() if "invbench.bench.worker" in " ".join(p.cmdline())]
+            victims[-1].kill()
+            killed.append(victims[-1].pid)
+
+    run_cells(specs, 2, folder / "two", done)
+    one, two = ({c.key: (c.status, c.measures) for c in Store(folder / name).load()[0]} for name in ("one", "two"))
+    assert killed and one == two and len(one) == 12
+    assert {status for status, _ in one.values()} == {"ok"}
