@@ -52,6 +52,7 @@ def browser(downloads):
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_script_timeout(120)
     driver.execute_cdp_cmd("Network.enable", {})
     offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
     driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
@@ -185,7 +186,7 @@ def test_detail_of_a_row_has_origin_design_conditions_pictures_and_command(page)
         "severity 3",
         "invbench replay",
         "c0ffee",
-        "tier",
+        "failing inputs",
     ):
         assert said in page.script("return document.querySelector('#detail').textContent"), said
     assert page.script("return document.querySelector('#detail img').naturalWidth") > 100

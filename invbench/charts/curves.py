@@ -84,6 +84,8 @@ def eps(evidence: Evidence) -> Drawing | None:
         found.setdefault(match["attack"], {}).setdefault(entry, []).append(
             (int(match["eps"]), *_success(match["attack"], cells))
         )
+    # one radius alone is no curve
+    found = {a: one for a, one in found.items() if len({e for points in one.values() for e, *_ in points}) > 1}
     if not found:
         return None
     look = looks(evidence.entries)
@@ -108,6 +110,10 @@ def eps(evidence: Evidence) -> Drawing | None:
                 ]
             what = "share of fresh latents that fail" if attack == "condition" else "inputs that fail"
             axes.set_title(f"attack {attack}\n{what}", fontsize=9)
+            ticks = sorted({e for points in by_entry.values() for e, *_ in points})
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(ticks, [str(t) for t in ticks])
+            axes.minorticks_off()
             axes.set_ylim(-4, 104)
         figure.supxlabel(f"ε of the condition, 1/255 ({dataset})", fontsize=9)
         figure.supylabel("success, % (bar: 95 %)", fontsize=9)

@@ -148,8 +148,8 @@ def svg_part(drawing: Drawing, name: str, title: str, description: str) -> str:
 
 
 def _sized(found: re.Match[str]) -> str:
-    """As wide as its place, never wider than drawn."""
-    return f'{found[1]} data-width="{float(found[2]) * 4 / 3:.0f}"'
+    """As wide as its place, at most a fifth wider than drawn (4/3 of a pixel is a point)."""
+    return f'{found[1]} style="max-width: {float(found[2]) * 1.6:.0f}px"'
 
 
 def _marked(mark: tuple[str, str], found: str) -> str:
