@@ -110,9 +110,26 @@ def test_attacks_are_pooled_by_the_worst_of_each_input():
     rows = rows_of(*cells, attack("both-16", [1, 1], math.inf, eps_255=16), pooled=True)
     row = rows["a", "embedded/attacked"]
     assert (row["n"], row["error_pct"], row["max_abs_log10"]) == (2, 50, 5.0)
+    fewer = sr("a", [1], "embedded/attack-image-8", names=["y"])
+    row = rows_of(*cells, fewer, pooled=True)["a", "embedded/attacked"]
+    assert (row["n"], row["error_pct"]) == (2, 100)
     lost = sr("a", [], "embedded/attack-image", status="error")
     row = rows_of(*cells, lost, pooled=True)["a", "embedded/attacked"]
     assert (row["complete"], row["n"], row["error_pct"]) == (False, 4, 75)
+
+
+def test_the_order_in_which_attacks_were_measured_does_not_matter():
+    def attack(entry, name, at):
+        return sr(entry, [1, 0], f"embedded/attack-{name}", at=at, names=["x", "y"])
+
+    cells = [
+        attack("a", "latent", "1"),
+        attack("a", "image-8", "2"),
+        attack("b", "image-8", "3"),
+        attack("b", "latent", "4"),
+    ]
+    rows = rows_of(*cells, pooled=True)
+    assert {row["tier"] for row in rows.values()} == {1}
 
 
 def test_critical_radius_is_the_median_with_censored_inputs_beyond_all():

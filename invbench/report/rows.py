@@ -90,22 +90,28 @@ def _case(cell: Cell, pooled: bool) -> str:
 
 
 def _worst_of(cells: list[Cell]) -> list[Cell]:
-    """Cells of several attacks on the same inputs as one: per input the worst of each measure. A failed cell stays a cell of its own."""
-    alike: dict[tuple[int, str], list[Cell]] = {}
+    """Cells of several attacks as one per seed: of every input that any of them had, the worst of each measure. A failed cell stays one."""
+    united: list[Cell] = []
+    by_seed: dict[int, list[Cell]] = {}
     for cell in cells:
-        alike.setdefault((cell.spec.seed, str(cell.measures.get("names"))), []).append(cell)
-    united = []
-    for group in alike.values():
-        if "inf" not in group[0].measures:
-            united += group
-            continue
-        worst = {
-            name: [max(values) for values in zip(*(cell.numbers(name) for cell in group), strict=True)]
-            for name in ("inf", "error", "max_abs_log10")
-        }
-        measures = {**worst, "names": group[0].measures["names"]}
-        status = "diverged" if any(worst["inf"]) else "ok"
-        united.append(group[0].model_copy(update={"measures": measures, "status": status}))
+        if "inf" in cell.measures:
+            by_seed.setdefault(cell.spec.seed, []).append(cell)
+        else:
+            united.append(cell)
+    for group in by_seed.values():
+        measures: dict[str, Any] = {}
+        for measure in ("inf", "error", "max_abs_log10"):
+            worst: dict[str, float] = {}
+            for cell in group:
+                names = cell.measures["names"]
+                assert isinstance(names, list)
+                for name, value in zip(map(str, names), cell.numbers(measure), strict=True):
+                    worst[name] = max(value, worst.get(name, -math.inf))
+            measures |= {"names": list(worst), measure: list(worst.values())}
+        status = "diverged" if any(measures["inf"]) else "ok"
+        # one name for all entries, whichever attack came first: their inputs are compared by it
+        spec = group[0].spec.model_copy(update={"case": _case(group[0], pooled=True), "settings": {}})
+        united.append(group[0].model_copy(update={"spec": spec, "measures": measures, "status": status}))
     return united
 
 
