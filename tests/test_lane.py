@@ -57,11 +57,10 @@ class Eats(Base):
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("lane")
-    (path / "zoo.py").write_text(ENTRIES)
-    return path
+@pytest.fixture
+def folder(tmp_path, own_registries) -> Path:
+    (tmp_path / "zoo.py").write_text(ENTRIES)
+    return tmp_path
 
 
 def spec(folder: Path, name: str) -> CellSpec:

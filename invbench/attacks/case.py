@@ -184,7 +184,7 @@ def replay_case(
     try:
         inputs = Inputs(tensors["y"], latents, tensors.get("x"))
         (verdict,) = judge(flow, inputs, tensors["clean_y"] if record.scale else None, record.scale or 1)
-    except (RuntimeError, ValueError, IndexError) as error:
+    except (RuntimeError, ValueError, IndexError, UsageError) as error:
         raise UsageError(
             f"{folder}: its tensors do not fit {record.flow} ({record.size}): {str(error).splitlines()[0]}"
         ) from None
