@@ -174,6 +174,27 @@ def condition_radii(cells: dict[Key, Cell], design: str, dataset: str) -> list[f
     return radii
 
 
+def gap_rows(cells: dict[Key, Cell]) -> pd.DataFrame:
+    """Decades of max |x| by which the gradient search beats the random control on the same input with as many evaluations."""
+    rows = []
+    for (design, dataset, attack), control in cells.items():
+        search = cells.get((design, dataset, LATENT))
+        if attack != CONTROL or search is None or search.measures["names"] != control.measures["names"]:
+            continue
+        pairs = zip(search.numbers("max_abs_log10"), control.numbers("max_abs_log10"), strict=True)
+        gaps = [0.0 if s == c else s - c for s, c in pairs]
+        rows.append(
+            {
+                "design": design,
+                "data": dataset,
+                "n": len(gaps),
+                "gap, decades": median(gaps),
+                "least": number(min(gaps)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def doubts(cells: dict[Key, Cell]) -> list[str]:
     """What the sanity flags of ``invbench.attacks.sanity`` say, over the cells."""
     flags = []
@@ -321,6 +342,7 @@ def text(cells: dict[Key, Cell]) -> Iterable[str]:
         yield "## Targets\n\n" + goals.to_markdown(index=False) + "\n"
     yield "## Critical radius\n\n" + radius_rows(cells).to_markdown(index=False) + "\n"
     yield "The least change at which the search reached the level (F1: not finite; F2: some |x| > 10; F4: LR-PSNR < 20 dB); ∞: not within 4τ.\n"
+    yield "## Gradient search against random latents\n\n" + gap_rows(cells).to_markdown(index=False) + "\n"
     yield "## Failure rate of the condition\n\n" + rate_rows(cells).to_markdown(index=False) + "\n"
     yield "## Every attack\n\n" + attack_rows(cells).to_markdown(index=False) + "\n"
     yield "Levels are of the point that an attack keeps: of the largest |x|, or for the others of their own objective.\n"
