@@ -129,6 +129,13 @@ def test_damaged_file_is_reported_kept_and_measured_again(tmp_path, damage):
     assert path.with_suffix(".json.unreadable").exists()
 
 
+def test_a_cell_from_the_future_is_named_and_kept(tmp_path):
+    path = Store(tmp_path).write(cell(schema_version=99))
+    cells, damaged = Store(tmp_path).load()
+    assert cells == [] and "written by a newer invbench (schema 99" in damaged[0].reason
+    assert path.exists()
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
     path = tmp_path / "cell.json"
     write_atomically(path, b"old")

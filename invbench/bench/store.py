@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from invbench.bench.cell import Cell, CellSpec
+from invbench.bench.cell import SCHEMA, Cell, CellSpec
 from invbench.errors import HarnessError
 from invbench.paths import write_atomically
 
@@ -73,6 +73,11 @@ class Store:
             return Unreadable(path, f"{where}: {first['msg']}")
         except (OSError, RecursionError) as error:
             return Unreadable(path, str(error))
+        if cell.schema_version > SCHEMA:
+            return Unreadable(
+                path,
+                f"written by a newer invbench (schema {cell.schema_version}, ours is {SCHEMA}); upgrade to read it",
+            )
         if cell.key != cell.spec.key or path.stem != cell.key:
             return Unreadable(path, "its content does not match its key")
         return cell
