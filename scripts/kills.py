@@ -53,7 +53,7 @@ def finished(folder: Path) -> dict[str, str]:
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     code = DRIVER.format(scripts=str(Path(__file__).parent), folder=str(folder))
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
 
 
 def disturb(folder: Path, kills: int, rng: random.Random) -> tuple[int, int, int]:

@@ -178,12 +178,15 @@ class Lane:
         self._output = deque()
         threading.Thread(target=_drain, args=(self._process.stdout, self._output), daemon=True).start()
         started = time.monotonic()
-        while not self._channel.poll(POLL):
-            if self._process.poll() is not None or time.monotonic() - started > START_SECONDS:
-                said = b"".join(self._output).decode(errors="replace")[-500:]
-                self.close(final=False)
-                raise HarnessError(f"a worker process did not start: {said or 'it said nothing'}")
-        self._channel.recv_bytes(100)  # its word that it is ready
+        try:
+            while not self._channel.poll(POLL):
+                if self._process.poll() is not None or time.monotonic() - started > START_SECONDS:
+                    raise EOFError
+            self._channel.recv_bytes(100)  # its word that it is ready
+        except (OSError, EOFError):
+            said = b"".join(self._output).decode(errors="replace")[-500:]
+            self.close(final=False)
+            raise HarnessError(f"a worker process did not start: {said or 'it said nothing'}") from None
 
     def _keep_log(self, spec: CellSpec) -> None:
         """What the entry printed, beside its cell."""
