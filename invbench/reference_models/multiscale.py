@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from invbench.conditions.resample import bicubic
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
-from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, ConvConditioner, Split, Squeeze
+from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner, Split, Squeeze
 from invbench.flows.conditional_flow import Resized
 from invbench.flows.conditioner import ZeroConv
+from invbench.reference_models.mixing import mixing
 from invbench.reference_models.rrdb import RRDBEncoder
 
 __all__ = ["MultiscaleFlow", "SRFlowSize", "multiscale"]
@@ -168,12 +169,10 @@ def multiscale(spec: SRFlowSize, coupling: Callable[[], Elementwise], seed: int)
             layers[f"level{level}_squeeze"] = Squeeze()
             channels *= 4
             for step in range(1, spec.transitions + 1):
-                layers[f"level{level}_transition{step}_actnorm"] = ActNorm(channels)
-                layers[f"level{level}_transition{step}_conv1x1"] = Conv1x1(channels)
+                layers.update(mixing(f"level{level}_transition{step}", channels))
             for step in range(1, spec.steps + 1):
                 prefix = f"level{level}_step{step}"
-                layers[f"{prefix}_actnorm"] = ActNorm(channels)
-                layers[f"{prefix}_conv1x1"] = Conv1x1(channels)
+                layers.update(mixing(prefix, channels))
                 layers.update(_couplings(spec, coupling, prefix, channels, conditioner))
             if level < spec.levels - published:
                 layers[f"level{level}_split"] = Split(channels, ZeroConv if published else conditioner)

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invbench.couplings.base import Elementwise
-from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, ConvConditioner, Squeeze
+from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner, Squeeze
 from invbench.flows.conditional_flow import Resized
 from invbench.reference_models.llflow.encoder import Encoder, PublishedEncoder
+from invbench.reference_models.mixing import mixing
 from invbench.reference_models.multiscale import Levels
 from invbench.registry import flow
 
@@ -123,12 +124,10 @@ def _build(spec: LLFlowSize, coupling: Callable[[], Elementwise], seed: int) -> 
             layers[f"level{level}_squeeze"] = Squeeze()
             channels *= 4
             for step in range(1, spec.transitions + 1):
-                layers[f"level{level}_transition{step}_actnorm"] = ActNorm(channels)
-                layers[f"level{level}_transition{step}_conv1x1"] = Conv1x1(channels)
+                layers.update(mixing(f"level{level}_transition{step}", channels))
             for step in range(1, spec.steps + 1):
                 prefix = f"level{level}_step{step}"
-                layers[f"{prefix}_actnorm"] = ActNorm(channels)
-                layers[f"{prefix}_conv1x1"] = Conv1x1(channels)
+                layers.update(mixing(prefix, channels))
                 layers[f"{prefix}_injector"] = ConditionalCoupling(coupling(), channels, 0, spec.condition, conditioner)
                 layers[f"{prefix}_coupling"] = ConditionalCoupling(
                     coupling(), channels, channels // 2, spec.condition, conditioner
