@@ -133,7 +133,7 @@ def main(
 |:--|:--|:--|
 | {made[2]} | {damaged} | {differing} |
 
-{f"Those cells: {', '.join(kinds)}." if kinds else "A cell whose worker was killed twice was recorded as failed, and measured again when the run was resumed."}
+{f"Those cells: {', '.join(kinds)}." if kinds else "A cell whose worker was killed twice counted as failed and was measured again on resuming."}
 
 {chr(10).join(f"- {line}" for line in lines)}
 
