@@ -32,7 +32,8 @@ from invbench.targets import absolute
 
 __all__ = ["Lane", "Limits"]
 
-POLL, START_SECONDS, ATTEMPTS = 0.2, 120.0, 2
+POLL, START_SECONDS = 0.2, 120.0
+STARTS, ATTEMPTS = 4, 2  # of a process that does not come up, and of a cell whose process dies
 LOG_BYTES = 64 * 1024  # of a cell's output, its end
 FOLDERS = ("INVBENCH_DATA", "INVBENCH_CACHE")  # may be relative to where the user stands
 
@@ -89,12 +90,7 @@ class Lane:
         """(the cell, or None; whether the process died). A death is recorded the second time: the first may have come from outside."""
         foreign = "" if _is_ours(spec.target) else spec.entry_digest
         if self._process is None or (self._resident and self._resident != foreign):
-            try:
-                self._restart()
-            except HarnessError:
-                if last or self._closed:
-                    raise
-                return None, True
+            self._start()
         if foreign:
             self._resident = foreign
         self._output.clear()
@@ -148,6 +144,15 @@ class Lane:
     def _end(self, spec: CellSpec, status: str, reason: str, seconds: float) -> Cell:
         self.close(final=False)
         return record(spec, Measured({}, status, reason), self.results, seconds)  # type: ignore[arg-type]
+
+    def _start(self) -> None:
+        """A new process; one that ends before it is ready is started again, since no entry's code has run in it yet."""
+        for attempt in range(STARTS):
+            try:
+                return self._restart()
+            except HarnessError:
+                if self._closed or attempt + 1 == STARTS:
+                    raise
 
     def _restart(self) -> None:
         self.close(final=False)
