@@ -135,6 +135,7 @@ def replay(
     weights: Annotated[
         Path | None, typer.Option(help="Weights file of an attacked flow. Default: your own or the shipped ones.")
     ] = None,
+    flow: Annotated[str | None, typer.Option(help="Attacked flow; needed when the case is about a file.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Run a saved counterexample again. Exit code 1 while the law is still broken, or the attacked flow still fails.
@@ -145,7 +146,7 @@ def replay(
     from invbench.properties.counterexample import replay as run_again
 
     if is_attack_case(case):
-        return _replay_attack(case, target, weights, as_json)
+        return _replay_attack(case, target, weights, flow, as_json)
     record, found, violations = run_again(case, target)
     if as_json:
         kinds = [{"kind": v.kind, "value": v.value, "bound": v.bound, "message": v.message} for v in violations]
@@ -161,11 +162,11 @@ def replay(
         raise typer.Exit(1)
 
 
-def _replay_attack(case: Path, coupling: str | None, weights: Path | None, as_json: bool) -> None:
+def _replay_attack(case: Path, coupling: str | None, weights: Path | None, flow: str | None, as_json: bool) -> None:
     from invbench.attacks.case import replay_case
     from invbench.attacks.judge import power
 
-    record, verdict, notes = replay_case(case, coupling, weights)
+    record, verdict, notes = replay_case(case, coupling, weights, flow)
     levels = [level for level, hit in verdict.levels.items() if hit]
     then = [level for level, hit in record.levels.items() if hit]
     if as_json:

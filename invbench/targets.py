@@ -22,7 +22,7 @@ from invbench.couplings.base import Elementwise
 from invbench.errors import InvbenchError, UsageError
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
 
-__all__ = ["Target", "absolute", "resolve", "resolve_all"]
+__all__ = ["Target", "absolute", "resolve", "resolve_all", "runs_new_code"]
 
 _REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS, "flow": FLOWS}
 _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
@@ -90,6 +90,12 @@ def _source_file(obj: Any) -> Path | None:
     except TypeError:
         return None
     return Path(file) if file else None
+
+
+def runs_new_code(spec: str) -> bool:
+    """Whether resolving the target imports a file or module that it names, with or without options; registered and library names do not."""
+    name = spec.partition("(")[0]
+    return ":" in name or name.strip().endswith(".py")
 
 
 def absolute(spec: str) -> str:

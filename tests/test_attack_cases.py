@@ -77,6 +77,9 @@ def test_a_harmless_input_does_not_fail_on_replay(case, tmp_path):
     ("change", "text"),
     [
         ({"coupling": "my.py"}, "--target my.py"),
+        ({"coupling": "EVIL(bins=4)"}, "--target"),
+        ({"flow": "EVIL"}, "--flow"),
+        ({"flow": "EVIL:flow"}, "--flow"),
         ({"format": 99}, "another version"),
         ({"size": "vast"}, "no size 'vast'"),
         ({"levels": {"F9": True}}, "another version"),
@@ -86,10 +89,14 @@ def test_a_harmless_input_does_not_fail_on_replay(case, tmp_path):
 )
 def test_a_changed_record_is_refused_in_one_line(case, tmp_path, change, text):
     folder = copied(case, tmp_path)
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    change = {k: v.replace("EVIL", str(evil)) if isinstance(v, str) else v for k, v in change.items()}
     document = json.loads((folder / "case.json").read_text()) | change
     (folder / "case.json").write_text(json.dumps(document))
     with pytest.raises(UsageError, match=text):
         replay_case(folder)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_damaged_tensors_are_refused(case, tmp_path):

@@ -57,6 +57,15 @@ def test_code_from_a_file_runs_only_when_it_is_named(saved):
         replay(saved[1])
 
 
+def test_options_behind_a_file_do_not_make_it_a_registered_name(saved, tmp_path):
+    evil, record = tmp_path / "evil.py", saved[1] / "case.json"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"target": f"{evil}(bins=4)"}))
+    with pytest.raises(UsageError, match="--target"):
+        replay(saved[1])
+    assert not (tmp_path / "ran").exists()
+
+
 def test_the_snippet_runs_without_the_harness_and_shows_the_failure(saved):
     done = subprocess.run([sys.executable, saved[1] / "snippet.py"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

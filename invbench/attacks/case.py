@@ -24,7 +24,7 @@ from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 from invbench.paths import read_limited, write_atomically
 from invbench.reference_models.weights import digest_file, find_weights, load_flow
-from invbench.targets import Target, resolve
+from invbench.targets import Target, resolve, runs_new_code
 
 __all__ = ["AttackCase", "Model", "case_files", "is_attack_case", "read_case", "replay_case", "save_case"]
 
@@ -161,19 +161,23 @@ def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
 
 
 def replay_case(
-    folder: Path, coupling: str | None = None, weights: Path | None = None
+    folder: Path, coupling: str | None = None, weights: Path | None = None, flow_name: str | None = None
 ) -> tuple[AttackCase, Verdict, Sequence[str]]:
     """Decode a saved case again: its record, the verdict now, and what differs from then, in words.
 
-    A coupling that is a file runs only when it is given as ``coupling``. Raises ``UsageError`` without it, without weights, and when the
-    shapes do not fit the flow.
+    A coupling or flow that is a file or module runs only when it is given as ``coupling`` or ``flow_name``. Raises ``UsageError`` without
+    it, without weights, and when the shapes do not fit the flow.
     """
     record, tensors = read_case(folder)
-    if coupling is None and (record.coupling.endswith(".py") or ":" in record.coupling):
+    if flow_name is None and runs_new_code(record.flow):
+        raise UsageError(
+            f"the case is about the flow {record.flow!r}, which is a file; say so: invbench replay {folder} --flow {record.flow}"
+        )
+    if coupling is None and runs_new_code(record.coupling):
         raise UsageError(
             f"the case is about {record.coupling!r}, which is a file; say so: invbench replay {folder} --target {record.coupling}"
         )
-    model = Model(record.flow, resolve(coupling or record.coupling), record.size, record.seed, weights)
+    model = Model(flow_name or record.flow, resolve(coupling or record.coupling), record.size, record.seed, weights)
     flow = model.load().to(getattr(torch, record.dtype))
     latents = [tensors[name] for name in sorted(tensors) if name.startswith("latent")]
     notes = []

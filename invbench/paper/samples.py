@@ -38,9 +38,9 @@ def input_of(cell: Cell, index: int) -> Input:
     if spec.track == "sr":
         pairs = sr_pairs(dataset, int(settings["crop"] or 0), per_image, None if limit is None else int(limit))
     elif spec.track == "lowlight":
-        from invbench.bench.tracks.lowlight import _pairs
+        from invbench.bench.tracks.lowlight import dark_pairs
 
-        pairs = _pairs(dataset, per_image, limit)
+        pairs = dark_pairs(dataset, per_image, limit)
     else:
         raise UsageError(f"track {spec.track!r} has no photographs")
     y = apply_family(family, severity, pairs, spec.seed)[index]

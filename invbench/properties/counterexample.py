@@ -25,7 +25,7 @@ from invbench.properties.law import LAWS, Law, Violation
 from invbench.properties.reduce import minimal
 from invbench.properties.snippet import snippet
 from invbench.properties.subject import WEIGHTS, subject_of
-from invbench.targets import Target, resolve
+from invbench.targets import Target, resolve, runs_new_code
 
 __all__ = ["Counterexample", "read", "replay", "save_counterexample"]
 
@@ -126,7 +126,7 @@ def replay(folder: Path, target: str | None = None) -> tuple[Counterexample, Tar
     ``UsageError`` without it, and when the weights do not fit.
     """
     record, tensors, weights = read(folder)
-    if target is None and (record.target.endswith(".py") or ":" in record.target):
+    if target is None and runs_new_code(record.target):
         raise UsageError(
             f"the case is about {record.target!r}, which is a file; say so: invbench replay {folder} --target {record.target}"
         )

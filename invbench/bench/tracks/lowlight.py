@@ -23,7 +23,7 @@ from invbench.reference_models.weights import digest_file, find_weights, load_fl
 from invbench.registry import CONDITIONS
 from invbench.targets import Target
 
-__all__ = ["DARKENING", "HALF", "LOWLIGHT"]
+__all__ = ["DARKENING", "HALF", "LOWLIGHT", "dark_pairs"]
 
 FLOW, SIZE = "llflow", "mini"
 EMBEDDED_CROP, SAMPLES, TEMPERATURE = 256, 10, 1.0
@@ -93,7 +93,7 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
         return without_weights(spec, target)
     flow = load_flow(FLOW, target, SIZE, seed=spec.seed).to(spec.device, parse_dtype(spec.dtype))
     dataset, family, severity = condition_of(spec.case)
-    pairs = _pairs(dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"])
+    pairs = dark_pairs(dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"])
     if dataset == "embedded" and family not in DARKENING:
         dusk = apply_family(*DUSK, pairs, spec.seed)
         pairs = [Pair(pair.name, pair.high, low) for pair, low in zip(pairs, dusk, strict=True)]
@@ -103,7 +103,7 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     return measure_samples(spec, flow, pairs, conditions, _quality)
 
 
-def _pairs(dataset: str, per_image: int, limit: Any) -> list[Pair]:
+def dark_pairs(dataset: str, per_image: int, limit: Any) -> list[Pair]:
     """At most ``limit`` pairs: of a data set its test photographs whole, sides cut to multiples of 8; of the embedded photographs crops, the
     first of each before the second ones, with themselves for a condition."""
     if dataset != "embedded":

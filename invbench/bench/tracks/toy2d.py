@@ -26,7 +26,7 @@ from invbench.reference_models.training import train
 from invbench.reference_models.weights import load_weights, save_weights, weights_name
 from invbench.targets import Target
 
-__all__ = ["TOY2D"]
+__all__ = ["TOY2D", "trained_toy"]
 
 INPUTS, SAMPLES, TEST_STREAM = 200, 10, 10**6
 # y + shift·(1, −1); the paper's is 0.8
@@ -68,7 +68,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
 
 
 def _measure(spec: CellSpec, target: Target) -> Measured:
-    flow, log = _trained(target, spec.seed)
+    flow, log = trained_toy(target, spec.seed)
     x, y = draw(INPUTS, spec.seed, TEST_STREAM)
     if spec.case.endswith(RADIUS):
         return _radii(spec, flow, y[:RADIUS_INPUTS])
@@ -122,7 +122,7 @@ def _outside(samples: Tensor) -> float:
 
 
 @lru_cache(maxsize=2)
-def _trained(target: Target, seed: int) -> tuple[ConditionalFlow, dict[str, Any]]:
+def trained_toy(target: Target, seed: int) -> tuple[ConditionalFlow, dict[str, Any]]:
     """The toy of this design and seed, trained now or read from the user's cache."""
     recipe = RECIPES["mini"]
     flow = toy2d(target.make, "mini", seed)

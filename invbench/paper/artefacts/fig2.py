@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invbench.bench.tracks.toy2d import _trained
+from invbench.bench.tracks.toy2d import trained_toy
 from invbench.flows import ConditionalFlow
 from invbench.paper.evidence import median
 from invbench.paper.picture import COLOURS, figure, png
@@ -65,7 +65,7 @@ def _picture(study: Study, designs: list[str]) -> bytes:
         panel.set_ylabel(("in distribution", f"y + {OOD_SHIFT}·(1, −1)")[row], fontsize=9)
     for column, design in zip(axes.T[1:], designs, strict=True):
         study.say(f"toy of {design}, seed {SEED}: trained when the cache does not have it")
-        flow, _ = _trained(resolve(design), SEED)
+        flow, _ = trained_toy(resolve(design), SEED)
         for panel, condition in zip(column, (y, odd), strict=True):
             _scatter(panel, _samples(flow, condition), COLOURS[design], design)
     return png(drawn)
