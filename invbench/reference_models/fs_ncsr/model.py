@@ -13,7 +13,7 @@ from invbench.registry import flow
 __all__ = ["SIZES", "fs_ncsr"]
 
 SIZES = {
-    "mini": replace(SRFLOW["mini"], noise_level=True),
+    "mini": replace(SRFLOW["mini"], width=24, noise_level=True),
     "paper": replace(SRFLOW["paper"], residual=True, noise_level=True),
     "paper-8x": replace(SRFLOW["paper-8x"], steps=20, stacked=(1, 8, 15, 22), residual=True, noise_level=True),
 }
@@ -26,7 +26,7 @@ def fs_ncsr(coupling: Callable[[], Elementwise], size: str = "mini", seed: int =
     x: (B, 3, s·h, s·w); y: (B, 3, h, w), or (B, 4, h, w) with σ in the fourth channel. Trained with σ ~ U(0, 0.05), sampled with σ = 0,
     which is what three channels mean. Behind each injector a coupling [x₁, c(x₂; NN(x₁, σ))] reads σ and no feature.
     ``paper`` is the published 4× model (41.66 M parameters with ``affine``, 46.55 M with ``modified-rq``), ``paper-8x`` the 8× one
-    (64.5 M; a size for the reason that ``srflow`` gives), h and w even; ``mini`` is ``srflow``'s with the noise-level couplings. The
-    published modified-RQ checkpoint also stores the transpose of each 1×1 matrix, which makes its 46.72 M.
+    (64.5 M; a size for the reason that ``srflow`` gives), h and w even; ``mini`` is ``srflow``'s with the noise-level couplings
+    and conditioners of width 24. The published modified-RQ checkpoint also stores the transpose of each 1×1 matrix, which makes its 46.72 M.
     """
     return multiscale(SIZES[size], coupling, seed)

@@ -45,7 +45,7 @@ class LLFlowSize:
 
 
 SIZES = {
-    "mini": LLFlowSize(),
+    "mini": LLFlowSize(levels=2, width=20),
     "small": LLFlowSize(width=64, transitions=2, blocks=4, stacked=(1,), unused=128),
     "paper": LLFlowSize(steps=12, width=64, features=64, transitions=2, blocks=24, stacked=(1, 3, 5, 7), unused=320),
 }
@@ -106,9 +106,9 @@ def llflow(coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 
     x: (B, 3, H, W) in [0, 1], H and W divisible by 2^levels; y: (B, 3, H, W) in [0, 1], or (B, 6, H, W) as in ``inputs.encoder_inputs``.
     The latent u = z − c(y) is standard normal, so that z ~ N(c(y), 1) with c the ``ColourPrior``: samples are drawn, where the released
     code decodes z = c(y) and nothing else. ``paper`` is the released ``LOL-pc``, 38.86 M parameters with ``affine``; ``small`` its
-    ``LOL_smallNet``, 5.43 M. ``mini`` differs from ``small``: conditioner width 32, a small encoder instead of dense blocks, no transition
-    steps. In all, c is learned by likelihood alone, without the share of steps in which the ground truth's own colour map stands for it.
-    Weights are drawn from ``seed``.
+    ``LOL_smallNet``, 5.43 M. ``mini`` differs from ``small``: two levels, conditioner width 20, a small encoder instead of dense blocks, no
+    transition steps. In all, c is learned by likelihood alone, without the share of steps in which the ground truth's own colour map stands
+    for it. Weights are drawn from ``seed``.
     """
     return _build(SIZES[size], coupling, seed)
 
