@@ -13,24 +13,25 @@ from invbench.bench.cell import FAILED, PROTOCOL, Cell
 from invbench.measures.statistics import clopper_pearson
 from invbench.report.ranks import rank
 
-__all__ = ["current_cells", "grouped", "make_rows"]
+__all__ = ["current_cells", "grouped", "make_rows", "other_model"]
 
 Row = dict[str, Any]
 POOLED = "ood"
 HALF = "fp16"  # behind the # of a case whose cells have a row of their own: in another precision it is another model
+OWN_FLOW, OWN_SIZE = {"sr": "srflow", "lowlight": "llflow", "unconditional": "glow"}, "mini"
 ATTACK, STANDARD_EPS = "attack-", 8  # in the name of a case; of the attacks that the pooled row unites, in 1/255
 
 
 def current_cells(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
     """(cells to show, stale ones). Stale: another protocol, or an older source, weights or settings of the same measurement.
 
-    Of one entry, track, case, seed, dtype and device the newest cell counts; cells of another source of the entry than its
+    Of one entry, flow, track, case, seed, dtype and device the newest cell counts; cells of another source of the entry than its
     newest in that track are stale as well, so that a row never mixes two versions.
     """
     ordered = sorted(cells, key=lambda c: str(c.provenance.get("finished", "")))
     newest_source = {(c.spec.track, c.spec.entry): c.spec.entry_digest for c in ordered}
     newest = {
-        (s.track, s.entry, s.case, s.seed, s.dtype, s.device): cell
+        (s.track, s.entry, s.case, s.seed, s.dtype, s.device, other_model(cell)): cell
         for cell in ordered
         if (s := cell.spec).protocol == PROTOCOL and s.entry_digest == newest_source[s.track, s.entry]
     }
@@ -51,7 +52,7 @@ def grouped(cells: Sequence[Cell], track: str, pooled: bool = False) -> dict[tup
         ):
             groups.setdefault((_case(cell, pooled), cell.spec.entry), []).append(cell)
     if pooled:
-        groups = {key: _worst_of(found) if key[0].endswith("/attacked") else found for key, found in groups.items()}
+        groups = {key: _worst_of(found) if "/attacked" in key[0] else found for key, found in groups.items()}
     return groups
 
 
@@ -74,7 +75,7 @@ def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[R
 
 def _case(cell: Cell, pooled: bool) -> str:
     case, _, part = cell.spec.case.partition("#")  # behind it: which of the case's cells
-    own = f" ({part})" if part == HALF else ""
+    own = (f" ({part})" if part == HALF else "") + other_model(cell)
     if cell.spec.track == "coupling":
         return "corpus"
     if not pooled or case == "in":
@@ -85,8 +86,16 @@ def _case(cell: Cell, pooled: bool) -> str:
     if cell.spec.track == "lowlight":
         return f"{dataset}/{re.sub(r'-[1-9]$', '', condition)}{own}"
     if condition.startswith(ATTACK):
-        return f"{dataset}/attacked"
-    return case if condition == "clean" else f"{dataset}/{POOLED}"
+        return f"{dataset}/attacked{own}"
+    return f"{dataset}/{'clean' if condition == 'clean' else POOLED}{own}"
+
+
+def other_model(cell: Cell) -> str:
+    """What a row's case says of a flow that is not its track's own at size mini: designs are compared within one flow."""
+    flow, size = cell.spec.settings.get("flow"), cell.spec.settings.get("size", OWN_SIZE)
+    if flow is None or (flow, size) == (OWN_FLOW.get(cell.spec.track), OWN_SIZE):
+        return ""
+    return f" [{flow}]" if size == OWN_SIZE else f" [{flow} {size}]"
 
 
 def _worst_of(cells: list[Cell]) -> list[Cell]:
@@ -196,4 +205,17 @@ def _coupling_row(entry: str, case: str, cells: list[Cell]) -> Row:
     return row
 
 
-ROW = {"sr": _sr_row, "lowlight": _lowlight_row, "toy2d": _toy_row, "coupling": _coupling_row}
+def _unconditional_row(entry: str, case: str, cells: list[Cell]) -> Row:
+    row = _common(entry, case, cells)
+    for column, name in (("round_trip", "round_trip"), ("gain_log10", "gain_log10")):
+        row[column] = max((v for cell in cells for v in cell.numbers(name)), default=None)
+    return row | {"nll": _mean(cells, "nll")}
+
+
+ROW = {
+    "sr": _sr_row,
+    "lowlight": _lowlight_row,
+    "toy2d": _toy_row,
+    "coupling": _coupling_row,
+    "unconditional": _unconditional_row,
+}

@@ -27,8 +27,9 @@ SUMMARIES = {
     "toy2d": "the paper's two-dimensional toy",
     "sr": "super-resolution of photographs",
     "lowlight": "dark photographs made bright",
+    "unconditional": "an unconditional flow, there and back",
 }
-ORDER = ("sr", "coupling", "toy2d", "lowlight")
+ORDER = ("sr", "lowlight", "unconditional", "toy2d", "coupling")
 MOST_TRACED = 4000  # rows beyond which single conditions do not say where they are from
 MOST_PROBLEMS = 200
 
