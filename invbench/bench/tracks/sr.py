@@ -29,7 +29,7 @@ from invbench.measures.quality import lr_psnr, psnr, ssim
 from invbench.registry import CONDITIONS
 from invbench.targets import Target
 
-__all__ = ["SR"]
+__all__ = ["SAMPLES", "SR", "TEMPERATURE", "quality"]
 
 FLOW = "srflow"
 CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
@@ -115,10 +115,10 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     conditions = apply_family(family, severity, pairs, spec.seed)
     if spec.case.endswith(STRETCH):
         return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
-    return measure_samples(spec, flow, pairs, conditions, partial(_quality, scale=scale))
+    return measure_samples(spec, flow, pairs, conditions, partial(quality, scale=scale))
 
 
-def _quality(samples: Tensor, pair: Pair, scale: int) -> dict[str, float]:
+def quality(samples: Tensor, pair: Pair, scale: int) -> dict[str, float]:
     """LR-PSNR, minimum and standard deviation over the samples; PSNR and SSIM, their means."""
     high, in_low = pair.high[None], lr_psnr(samples, pair.low[None], scale)
     return {
