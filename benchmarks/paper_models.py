@@ -163,7 +163,8 @@ def write(table: pd.DataFrame, threads: int, output: Path) -> None:
         "round_trip_shaken: N(0, 0.01²) added to every weight first, so that the zero-initialised heads do something and the "
         "1×1 matrices are no longer orthogonal; no target. "
         "train_gb: peak resident memory of the process in two steps of Adam at batch 1 × 160², 0.3 of it torch itself. "
-        "decode: one 40×40 LR image, 160×160 or 320×320 out (llflow: one dark 160×160 image), encoder included; decode_s of the wall, decode_cpu_s of the processor, "
+        "decode: one 40×40 LR image, 160×160 or 320×320 out (llflow: one dark 160×160 image), encoder included; "
+        "decode_s of the wall, decode_cpu_s of the processor, "
         "decode_load the machine's load average: above the number of cores the machine was shared, and the wall seconds say nothing. "
         f"reached: {', '.join(f'{k} ≤ {v:g}' for k, v in TARGETS.items())}. nan: not measured yet; the same command fills it in."
     )
