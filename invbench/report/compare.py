@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from invbench.bench.cell import Cell
-from invbench.bench.store import Store
+from invbench.bench.index import Index
+from invbench.bench.record import Record
 from invbench.errors import UsageError
 from invbench.measures.paired import holm, improvement, mean_interval, sign_flip
 from invbench.report.columns import COLUMNS
@@ -79,8 +79,7 @@ def compare(
     """Every measure in every case that both entries have. Raises ``UsageError`` when an entry has no cells, or they share no input."""
     if track not in COLUMNS:
         raise UsageError(f"track {track!r} is not known; known: {', '.join(COLUMNS)} (invbench list tracks)")
-    cells, _ = Store(Path(results)).load()
-    shown, _ = current_cells(cell for cell in cells if cell.spec.track == track)
+    shown, _ = current_cells(Index(results).cells(track))
     groups = grouped(shown, track, pooled)
     entries = sorted({entry for _, entry in groups})
     for name in (a, b):
@@ -102,7 +101,7 @@ def compare(
     return found
 
 
-def _difference(case: str, name: str, measure: Measure, ours: list[Cell], theirs: list[Cell]) -> Difference | None:
+def _difference(case: str, name: str, measure: Measure, ours: list[Record], theirs: list[Record]) -> Difference | None:
     left, right = units(ours, name), units(theirs, name)
     common = sorted(left.keys() & right.keys(), key=repr)
     if not common:

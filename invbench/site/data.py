@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from invbench.bench.cell import Cell
-from invbench.bench.store import Store, Unreadable
+from invbench.bench.index import Index
+from invbench.bench.record import Record
+from invbench.bench.store import Unreadable
 from invbench.charts import CHARTS, Evidence
 from invbench.charts.style import svg_part
 from invbench.errors import HarnessError, UsageError
 from invbench.report.columns import COLUMNS, DIGITS, SCREEN
 from invbench.report.meanings import GROUPS, MEANINGS
-from invbench.report.rows import current_cells, grouped
-from invbench.report.table import TRACK_NOTES
+from invbench.report.notes import TRACK_NOTES
+from invbench.report.rows import current_cells, gathered
 from invbench.site.origin import members_of, origin
 from invbench.site.pictures import worst_pictures
 
@@ -38,29 +38,26 @@ def collect(results: Path) -> dict[str, Any]:
 
     Raises ``UsageError`` when there are no cells, and ``HarnessError`` when none of those there could be read.
     """
-    cells, unreadable = Store(results).load()
-    problems = [f"{damaged.path}: {damaged.reason}" for damaged in unreadable]
-    unknown = Counter(cell.spec.track for cell in cells if cell.spec.track not in COLUMNS)
+    index = Index(results)
+    problems = [f"{damaged.path}: {damaged.reason}" for damaged in index.unreadable]
     problems += [
-        f"{n} cells of track {track!r}, which this version does not know" for track, n in sorted(unknown.items())
+        f"{n} cells of track {track!r}, which this version does not know"
+        for track, n in index.counts.items()
+        if track not in COLUMNS
     ]
-    by_track: dict[str, list[Cell]] = {}
-    for cell in cells:
-        by_track.setdefault(cell.spec.track, []).append(cell)
-    names = [name for name in (*ORDER, *(n for n in COLUMNS if n not in ORDER)) if name in by_track and name in COLUMNS]
     tracks, charts = [], []
-    for name in names:
-        shown, stale = current_cells(by_track[name])
+    for name in (*ORDER, *(n for n in COLUMNS if n not in ORDER)):
+        shown, stale = current_cells(index.cells(name))
         if stale:
             problems.append(
                 f"track {name}: {len(stale)} stale cells, of an older source, weights, settings or protocol"
             )
         if shown:
-            evidence = Evidence(name, shown)
+            evidence = Evidence(name, shown, index)
             tracks.append(_track(evidence))
             charts += _charts(evidence)
     if not tracks:
-        raise _nothing(results, unreadable)
+        raise _nothing(results, index.unreadable)
     pictures, bad_pictures = worst_pictures(results)
     problems += bad_pictures
     if len(problems) > MOST_PROBLEMS:
@@ -72,7 +69,13 @@ def collect(results: Path) -> dict[str, Any]:
         "groups": GROUPS,
         "designs": _designs(entries),
     }
-    return {"data": data, "pictures": pictures, "charts": charts, "problems": problems, "cells": len(cells)}
+    return {
+        "data": data,
+        "pictures": pictures,
+        "charts": charts,
+        "problems": problems,
+        "cells": sum(index.counts.values()),
+    }
 
 
 def _nothing(results: Path, unreadable: Sequence[Unreadable]) -> Exception:
@@ -113,8 +116,8 @@ def _joined(values: Any) -> str:
 
 def _rows(evidence: Evidence, columns: Sequence[str], pooled: bool) -> list[dict[str, Any]]:
     rows = evidence.pooled if pooled else evidence.single
-    groups = grouped(evidence.cells, evidence.track, pooled)
-    by_entry: dict[str, list[Cell]] = {}
+    groups = gathered(evidence.cells, evidence.track, pooled)
+    by_entry: dict[str, list[Record]] = {}
     if pooled:
         for cell in evidence.cells:
             by_entry.setdefault(cell.spec.entry, []).append(cell)

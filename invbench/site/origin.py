@@ -9,7 +9,7 @@ from typing import Any
 
 from invbench.attacks.budget import ATTACK_BUDGETS
 from invbench.bench.budget import BUDGETS
-from invbench.bench.cell import Cell
+from invbench.bench.record import Record
 from invbench.report.rows import STANDARD_EPS
 
 __all__ = ["command", "members_of", "origin"]
@@ -17,7 +17,7 @@ __all__ = ["command", "members_of", "origin"]
 MOST_FILES, MOST_REASONS, LONGEST = 6, 6, 300
 
 
-def members_of(case: str, cells: Sequence[Cell], every: Sequence[Cell]) -> Sequence[Cell]:
+def members_of(case: str, cells: Sequence[Record], every: Sequence[Record]) -> Sequence[Record]:
     """The cells behind a row. A row of attacks unites cells into new ones; those behind it are found by name among ``every`` of the entry."""
     dataset, _, condition = case.partition("/")
     if condition != "attacked":
@@ -29,7 +29,7 @@ def members_of(case: str, cells: Sequence[Cell], every: Sequence[Cell]) -> Seque
     ]
 
 
-def origin(cells: Sequence[Cell]) -> dict[str, Any]:
+def origin(cells: Sequence[Record]) -> dict[str, Any]:
     """What a person needs to trace a row: files, versions, settings, reasons, and the command."""
     specs, found = [c.spec for c in cells], [c.provenance for c in cells]
 
@@ -71,7 +71,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def command(cells: Sequence[Cell]) -> str:
+def command(cells: Sequence[Record]) -> str:
     """The ``invbench run`` that plans these cells. An entry that is a file is named by its file, as far as its cell knows it."""
     first = cells[0].spec
     entry, source = first.entry, str(cells[0].provenance.get("origin", "")).partition(":")[0]
@@ -112,13 +112,13 @@ def _registered(entry: str) -> bool:
     return entry in COUPLINGS
 
 
-def _attack(cell: Cell) -> tuple[str, str]:
+def _attack(cell: Record) -> tuple[str, str]:
     name = cell.spec.case.partition("/attack-")[2]
     eps = cell.spec.settings.get("eps_255")
     return (name, "") if eps is None else (name.removesuffix(f"-{eps}"), str(eps))
 
 
-def _budget(cells: Sequence[Cell]) -> list[str]:
+def _budget(cells: Sequence[Record]) -> list[str]:
     """The budget whose settings these are; none is said for the default one, or when none fits."""
     for cell in cells:
         settings = cell.spec.settings
