@@ -95,7 +95,8 @@ class Measures(Mapping[str, Any]):
     __slots__ = ("_data", "_layout", "_rest")
 
     def __init__(self, layout: Layout, data: bytes, rest: str) -> None:
-        self._layout, self._data = layout, memoryview(data).cast("d")
+        self._layout = layout
+        self._data: Any = memoryview(data).cast("d")
         self._rest: dict[str, Any] = json.loads(rest) if rest else {}
 
     def __getitem__(self, name: str) -> Any:
@@ -120,7 +121,8 @@ class Measures(Mapping[str, Any]):
     def numbers(self, name: str) -> list[float]:
         """As ``Cell.numbers``."""
         if (place := self._layout.places.get(name)) is not None:
-            return self._data[place[0] : place[1]].tolist()
+            floats: list[float] = self._data[place[0] : place[1]].tolist()
+            return floats
         values = self._rest.get(name)
         return [float(v) for v in values if v is not None] if isinstance(values, list) else []
 

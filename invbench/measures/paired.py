@@ -6,13 +6,25 @@ clusters are flipped or drawn again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 
-__all__ = ["cluster_sums", "holm", "improvement", "mean_interval", "rank_intervals", "sign_flip", "tiers"]
+__all__ = [
+    "cluster_sums",
+    "holm",
+    "improvement",
+    "mcnemar",
+    "mean_interval",
+    "rank_intervals",
+    "sign_flip",
+    "tiers",
+    "wilcoxon",
+]
 
 Array = NDArray[np.float64]
 ENUMERATED, DRAWN, BOOTSTRAPS, LEVEL = 13, 9999, 2000, 0.05
@@ -64,14 +76,18 @@ def _flips(clusters: int) -> Iterator[Array]:
         return
     rng, rows = np.random.default_rng(0), max(1, BLOCK // clusters)
     for start in range(0, DRAWN, rows):
-        yield 2.0 * rng.integers(0, 2, (min(rows, DRAWN - start), clusters)) - 1.0
+        yield _signs(rng.integers(0, 2, (min(rows, DRAWN - start), clusters)))
 
 
 @lru_cache(maxsize=8)
 def _few_flips(clusters: int) -> Array:
     if clusters <= ENUMERATED:
-        return 2.0 * (np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1) - 1.0
-    return 2.0 * np.random.default_rng(0).integers(0, 2, (DRAWN, clusters)) - 1.0
+        return _signs(np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1)
+    return _signs(np.random.default_rng(0).integers(0, 2, (DRAWN, clusters)))
+
+
+def _signs(bits: NDArray[np.int64]) -> Array:
+    return 2 * bits.astype(np.float64) - 1
 
 
 def _bootstrap_means(sums: Array, counts: Array) -> Array:
@@ -102,6 +118,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, (len(p_values) - i) * p_values[place])
         adjusted[place] = min(1.0, running)
     return adjusted
+
+
+def mcnemar(a: Array, b: Array) -> float:
+    """Two-sided exact p of McNemar (1947) for 0/1 values (N,): of the inputs on which the two differ, how many go to a, against a fair coin."""
+    from scipy.stats import binomtest
+
+    more, fewer = int((a > b).sum()), int((a < b).sum())
+    return float(binomtest(more, more + fewer).pvalue) if more + fewer else 1.0
+
+
+def wilcoxon(differences: Array, clusters: Sequence[Hashable]) -> float:
+    """Two-sided p of the signed-rank test (Wilcoxon 1945) on the means of ``differences`` (N,) per cluster; exact for few clusters without ties.
+
+    Ranks, so a single large difference counts no more than the largest; infinite ones are the largest. 1 when nothing differs.
+    """
+    from scipy.stats import wilcoxon as signed_rank
+
+    sums, counts = cluster_sums(np.nan_to_num(differences, nan=0.0, posinf=HUGE, neginf=-HUGE), clusters)
+    means = sums / counts
+    return float(signed_rank(means[means != 0]).pvalue) if means.any() else 1.0
 
 
 def improvement(a: Array, b: Array) -> float:
@@ -156,7 +192,15 @@ def tiers(values: Array, clusters: Sequence[Hashable]) -> list[int]:
 
 
 def mean_interval(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, float]:
-    """(mean, low, high) of ``values`` (N,): 95 % percentile bootstrap over clusters, 2 000 draws of a fixed seed."""
+    """(mean, low, high) of ``values`` (N,): 95 % percentile bootstrap over C clusters, 2 000 draws of a fixed seed.
+
+    The percentiles are those of Student's t at the scale of an unbiased variance, tail Φ(−√(C/(C − 1)) t_{C−1, 2.5 %}) (Hesterberg 2015, expanded
+    percentile): plain ones cover 92 % at 40 clusters. One cluster says nothing: (mean, −∞, ∞).
+    """
     sums, counts = cluster_sums(np.nan_to_num(values, posinf=HUGE, neginf=-HUGE), clusters)
-    low, high = np.quantile(_bootstrap_means(sums, counts), (LEVEL / 2, 1 - LEVEL / 2))
-    return float(sums.sum() / counts.sum()), float(low), float(high)
+    mean, n = float(sums.sum() / counts.sum()), len(counts)
+    if n < 2:
+        return mean, -math.inf, math.inf
+    tail = float(ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, LEVEL / 2)))
+    low, high = np.quantile(_bootstrap_means(sums, counts), (tail, 1 - tail))
+    return mean, float(low), float(high)

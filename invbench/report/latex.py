@@ -27,7 +27,7 @@ SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"\texttt{\char34}",
     "-": "{-}",  # two of them are no dash
     "'": "{'}",
     "`": "{`}",

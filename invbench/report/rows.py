@@ -91,7 +91,8 @@ def make_rows(
     by_case: dict[str, dict[str, list[Record]]] = {}
     for (case, entry), members in gathered(cells, track, pooled).items():
         by_case.setdefault(case, {})[entry] = members
-    rows, found = [], {}
+    rows: list[Row] = []
+    found: dict[str, Any] = {}
     for case in sorted(by_case, key=_case_order):
         key = _key(track, case, ranked, by_case[case]) if index else ""
         if (of_case := index.recall(key) if index else None) is None:
