@@ -187,14 +187,18 @@ def one_more(folder: Path, k: int) -> float:
 def main(
     cells: Annotated[int, typer.Option(help="Cells of the leaderboard.")] = 100_000,
     output: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("results/benchmarks"),
+    kept: Annotated[
+        Path | None, typer.Option(help="Keep the cells here, and use again what is there. Default: a temporary folder.")
+    ] = None,
 ) -> None:
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        cache = folder / "cache"
-        (folder / "results").mkdir()
-        write_alone = min(one_more(folder, k) for k in range(20))
-        count = write(synthetic(cells), folder / "results")
+    with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as cached:
+        folder, cache = kept or Path(name), Path(cached)
+        write_alone = min(one_more(Path(name) / "alone", k) for k in range(20))
+        if (folder / "results").is_dir():
+            count = len(Store(folder / "results").entries())
+        else:
+            count = write(synthetic(cells), folder / "results")
         write_beside = min(one_more(folder, k) for k in range(20, 40))
         time.sleep(3)  # files younger than two seconds are read again
         rows.append(timed("table, no index yet", folder, cache, "table"))
@@ -207,7 +211,7 @@ def main(
         rows.append(timed("table --track sr --format csv", folder, cache, "table", "--track", "sr", "--format", "csv"))
         page = (folder / "site" / "index.html").stat().st_size / 1e6
         index = sum(p.stat().st_size for p in (cache / "index").iterdir()) / 1e6
-        read_only = folder / "none" / "cache"
+        read_only = Path(name) / "none" / "cache"
         read_only.parent.touch()  # a file where the folder of the cache should be
         rows.append(timed("table, cache not writable", folder, read_only, "table"))
     report(rows, count, (write_alone, write_beside), page, index, cells, output)

@@ -70,7 +70,7 @@ def _numeric(values: list[Any]) -> array[float] | None:
     kinds = set(map(type, values))
     if str in kinds and not {v for v in values if isinstance(v, str)} <= NON_FINITE:
         return None
-    if kinds - {int, float, bool, str} or any(type(v) is int and abs(v) > 2**53 for v in values):
+    if kinds - {int, float, bool, str} or (int in kinds and any(abs(v) > 2**53 for v in values if type(v) is int)):
         return None
     return array("d", map(float, values) if str in kinds else values)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from invbench.bench.cell import SCHEMA, Cell, CellSpec
+from invbench.bench.cell import SCHEMA, Cell, CellSpec, slug
 from invbench.errors import HarnessError
 from invbench.paths import write_atomically
 
@@ -90,8 +90,10 @@ class Store:
     def read(self, place: str) -> Cell | Unreadable:
         """The cell in the file ``place`` below the results folder, or why it is none."""
         found = self._read(self.root / place)
-        if isinstance(found, Cell) and found.spec.path != place:
-            return Unreadable(self.root / place, f"a copy: this cell belongs into {found.spec.path}")
+        if isinstance(found, Cell):
+            home = f"{slug(found.spec.track)}/{slug(found.spec.entry)}/{found.key}.json"
+            if home != place:
+                return Unreadable(self.root / place, f"a copy: this cell belongs into {home}")
         return found
 
     def _read(self, path: Path) -> Cell | Unreadable:
