@@ -27,9 +27,11 @@ import typer
 from invbench.bench.cell import Cell, CellSpec
 from invbench.bench.provenance import provenance
 from invbench.bench.store import Store
+from invbench.charts.evidence import MOST_DRAWN, MOST_RANKED
 from invbench.conditions.families import family_names
 from invbench.console import err
 from invbench.paths import write_atomically
+from invbench.site.data import MOST_TRACED
 
 ENTRIES = 50
 SHARES = {"sr": 0.72, "lowlight": 0.12, "toy2d": 0.13, "coupling": 0.03}
@@ -118,15 +120,12 @@ def synthetic(count: int) -> Iterator[Cell]:
             yield Cell(key=spec.key, spec=spec, status="ok", measures=found, provenance=ABOUT | stamp)
 
 
-def write(cells: Iterator[Cell], folder: Path) -> int:
+def write(cells: Iterator[Cell], folder: Path) -> None:
     """As the store does, but for the sync of every file, which would take an hour."""
-    count = 0
     for cell in cells:
         path = folder / cell.spec.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(cell.model_dump_json(indent=1))
-        count += 1
-    return count
 
 
 def timed(name: str, folder: Path, cache: Path, *arguments: str) -> dict[str, Any]:
@@ -195,10 +194,9 @@ def main(
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as cached:
         folder, cache = kept or Path(name), Path(cached)
         write_alone = min(one_more(Path(name) / "alone", k) for k in range(20))
-        if (folder / "results").is_dir():
-            count = len(Store(folder / "results").entries())
-        else:
-            count = write(synthetic(cells), folder / "results")
+        if not (folder / "results").is_dir():
+            write(synthetic(cells), folder / "results")
+        count = len(Store(folder / "results").entries())
         write_beside = min(one_more(folder, k) for k in range(20, 40))
         time.sleep(3)  # files younger than two seconds are read again
         rows.append(timed("table, no index yet", folder, cache, "table"))
@@ -238,21 +236,26 @@ def report(
         lambda c: c.map(lambda v: "" if pd.isna(v) else f"{v:.1f}") if pd.api.types.is_numeric_dtype(c) else c
     )
     most = frame["peak_mb"].max()
+    when = (
+        f"commit {str(provenance('cpu', 0.0, f'{__file__}:1')['commit'])[:12]}, {datetime.now(timezone.utc):%Y-%m-%d}"
+    )
     text = f"""# {count} stored cells
 
 {formatted.to_markdown(index=False, disable_numparse=True)}
 
-- {count} cells of {ENTRIES} entries. Every command is a process of its own; imports (torch among them) are in the times. wall_s: of the wall; cpu_s: of the
-  processor, one thread; load: the machine's load average, above the number of its {os.cpu_count()} cores the machine was shared and wall_s says little;
-  reached: by wall_s, reached_cpu: by cpu_s.
+- {count} cells of {ENTRIES} entries. Every command is a process of its own; imports (torch among them, 2 s) are in the times. wall_s: of the wall;
+  cpu_s: of the processor, one thread; load: the machine's load average. Above the number of its cores, {os.cpu_count()}, the machine was shared, and
+  wall_s says little. reached: by wall_s, reached_cpu: by cpu_s.
 - The first table after so many new cells reads and checks every file; it is not part of the target. Later ones read what is new. "site, no chart or
-  row of it yet" has the index, but has never drawn these rows.
+  row of it yet" has the index, but has never made these rows. Without a cache that can be written, every command reads every file.
 - Peak memory {most:.0f} MB, target {MEGABYTES:.0f} MB: {"reached" if most <= MEGABYTES else "not reached"}.
-- Writing one more cell and finding it: {1000 * writes[0]:.1f} ms in an empty folder, {1000 * writes[1]:.1f} ms beside {count} others (best of 20, synced to the disk).
+- Writing one more cell and finding it: {1000 * writes[0]:.1f} ms in an empty folder, {1000 * writes[1]:.1f} ms beside {count} others
+  (best of 20, synced to the disk).
 - The index takes {index:.0f} MB of the user's cache; the page has {page:.1f} MB.
+- Caps of the page: beyond {MOST_RANKED} rows of single conditions in a track these are not ranked, beyond {MOST_TRACED} they do not say
+  where they are from (pooled rows always do); charts of curves draw {MOST_DRAWN} entries. Tables have no cap.
 
-`python scripts/many_cells.py --cells {cells}`, commit {str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])[:12]}, {datetime.now(timezone.utc):%Y-%m-%d}, \
-{platform.machine()}, Python {platform.python_version()}
+`python scripts/many_cells.py --cells {cells}`, {when}, {platform.machine()}, Python {platform.python_version()}
 """
     write_atomically(output / "many_cells.md", text.encode())
     write_atomically(output / "many_cells.csv", frame.to_csv(index=False, float_format="%.6g").encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -54,6 +55,7 @@ DAMAGE = {
     "huge": (lambda path: path.write_text(path.read_text() + " " * MAX_BYTES), "larger than"),
     "endless entry name": (edited(lambda d: d["spec"].update(entry="x" * 10**6)), "at most 200"),
     "a dangling link": (lambda path: (path.unlink(), path.symlink_to("nowhere")), "No such file"),
+    "no text in its name": (lambda path: path.rename(os.fsdecode(os.fsencode(path.parent) + b"/\xff.json")), "no text"),
     "a folder": (lambda path: (path.unlink(), path.mkdir()), "directory"),
 }
 

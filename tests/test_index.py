@@ -134,9 +134,10 @@ def test_a_young_file_is_read_again_for_it_may_change_within_a_tick(folder, read
         lambda data: data[:4096] + bytes(len(data) - 4096),
         lambda data: data[:100] + bytes(4096) + data[4196:],
         lambda data: data.replace(b"embedded/clean", b"embedded/queer"),
-        lambda data: data.replace(b"oneself"[:3], b"two"),
+        lambda data: data.replace(b"one", b"two"),
+        lambda data: data.replace(b'"x/0"', b'"x/9"'),
     ],
-    ids=["empty", "text", "half", "zeroed", "hole", "another case", "another finding"],
+    ids=["empty", "text", "half", "zeroed", "hole", "another case", "another finding", "another input"],
 )
 def test_damage_is_noticed_and_mended_in_silence(folder, cache, damage, capsys):
     expected = numbers(Index(folder).cells("sr"))

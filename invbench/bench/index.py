@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS heads(
   batch_size INT, settings INT, protocol INT, key TEXT, status TEXT, reason TEXT, finished TEXT, seconds TEXT, machine INT, mark TEXT,
   crc INT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bodies(key TEXT PRIMARY KEY, layout INT, data BLOB, rest TEXT, crc INT);
-CREATE TABLE IF NOT EXISTS texts(id INTEGER PRIMARY KEY, text TEXT UNIQUE);
+CREATE TABLE IF NOT EXISTS texts(id INTEGER PRIMARY KEY, text TEXT UNIQUE, crc INT);
 CREATE TABLE IF NOT EXISTS memos(id INTEGER PRIMARY KEY, key TEXT UNIQUE, value TEXT, crc INT);
 CREATE INDEX IF NOT EXISTS by_track ON heads(track);
 """
@@ -54,8 +54,11 @@ class Index:
 
     def __init__(self, root: str | Path) -> None:
         self.store = Store(Path(root))
-        self._entries = self.store.entries()
-        self._path = _place(self.store.root) if len(self._entries) > SMALL else None
+        entries = self.store.entries()
+        self._entries = [entry for entry in entries if entry.path.isprintable()]
+        odd = [e.path.encode("unicode_escape").decode() for e in entries if not e.path.isprintable()]
+        self._odd = [Unreadable(self.store.root / path, "its name is no text; rename or delete it") for path in odd]
+        self._path = _place(self.store.root) if len(entries) > SMALL else None
         try:
             self._open()
         except sqlite3.DatabaseError as error:
@@ -102,11 +105,15 @@ class Index:
         self._db.executescript(TABLES)
         self._bodies: dict[str, Measures] = {}
         self._layouts: dict[int, Layout] = {}
-        self._texts: dict[int, Any] = {}
+        self._shared: dict[int, Any] = {}
         self._refresh()
+        texts = self._db.execute("SELECT id, text, crc FROM texts").fetchall()
+        if any(crc != _crc([text]) for _, text, crc in texts):
+            raise sqlite3.DatabaseError("damaged texts")
+        self._texts: dict[int, str] = {number: text for number, text, _ in texts}
         damaged = self._db.execute("SELECT path, unreadable FROM files WHERE unreadable != ''").fetchall()
-        damaged.sort(key=lambda one: one[0].split("/"))
-        self.unreadable = [Unreadable(self.store.root / path, reason) for path, reason in damaged]
+        self.unreadable = self._odd + [Unreadable(self.store.root / path, reason) for path, reason in damaged]
+        self.unreadable.sort(key=lambda one: one.path.parts)
         self.counts = dict(self._db.execute("SELECT track, COUNT(*) FROM heads GROUP BY track ORDER BY track"))
 
     def _rebuild(self, error: sqlite3.DatabaseError | None = None) -> None:
@@ -192,18 +199,15 @@ class Index:
     def _number(self, text: str, numbers: dict[str, int]) -> int:
         """A text that many cells share, as its place in the table of such texts."""
         if text not in numbers:
-            self._db.execute("INSERT OR IGNORE INTO texts(text) VALUES(?)", (text,))
+            self._db.execute("INSERT OR IGNORE INTO texts(text, crc) VALUES(?,?)", (text, _crc([text])))
             numbers[text] = self._db.execute("SELECT id FROM texts WHERE text = ?", (text,)).fetchone()[0]
         return numbers[text]
 
-    def _text(self, number: int) -> str:
-        return str(self._ask("SELECT text FROM texts WHERE id = ?", number)[0][0])
-
-    def _shared(self, number: int) -> Any:
+    def _parsed(self, number: int) -> Any:
         """A shared text as JSON; one object for all cells that share it."""
-        if number not in self._texts:
-            self._texts[number] = json.loads(self._text(number))
-        return self._texts[number]
+        if number not in self._shared:
+            self._shared[number] = json.loads(self._texts[number])
+        return self._shared[number]
 
     def _cell(self, row: Sequence[Any]) -> StoredCell:
         (_, track, entry, case, seed, digest, weights, dtype, device, batch, settings, protocol, key) = row[:13]
@@ -220,10 +224,10 @@ class Index:
             dtype=intern(dtype),
             device=intern(device),
             batch_size=batch,
-            settings=self._shared(settings),
+            settings=self._parsed(settings),
             protocol=protocol,
         )
-        return StoredCell(spec, key, status, reason, finished, seconds, self._shared(machine), mark, self._fetch)
+        return StoredCell(spec, key, status, reason, finished, seconds, self._parsed(machine), mark, self._fetch)
 
     def _fetch(self, cell: StoredCell) -> Measures:
         """The measures of a cell; from its own file when the index has lost them."""
@@ -234,7 +238,7 @@ class Index:
         for *row, crc in self._ask("SELECT key, layout, data, rest, crc FROM bodies WHERE key = ?", cell.key):
             if crc == _crc(row):
                 if row[1] not in self._layouts:
-                    self._layouts[row[1]] = Layout(self._text(row[1]))
+                    self._layouts[row[1]] = Layout(self._texts[row[1]])
                 found = Measures(self._layouts[row[1]], row[2], row[3])
         if found is None:
             whole = self.store.read(cell.spec.path)
