@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -20,7 +19,8 @@ from invbench.cli_reproduce import reproduce
 from invbench.cli_run import run
 from invbench.cli_site import plot, site
 from invbench.cli_table import table
-from invbench.console import JsonFlag, err, out, print_json, progress_bar
+from invbench.cli_train import train
+from invbench.console import JsonFlag, err, out, print_json
 from invbench.errors import InvbenchError
 
 # newer versions of typer bring a click of their own
@@ -78,46 +78,7 @@ app.command()(explain)
 app.command()(plot)
 app.command()(site)
 app.command()(reproduce)
-
-
-@app.command()
-def train(
-    flow: Annotated[str, typer.Argument(help="Reference flow: srflow or llflow.")],
-    coupling: Annotated[str, typer.Option(help="Coupling target.")],
-    size: Annotated[str, typer.Option(help="mini.")] = "mini",
-    seed: Annotated[int, typer.Option(help="Seed of weights and data order.")] = 0,
-    out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the weights. Default: the user's cache.")
-    ] = None,
-    compiled: Annotated[
-        bool | None,
-        typer.Option("--compiled/--eager", help="Couplings as compiled kernels. Default: in long trainings."),
-    ] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Train a reference flow with this coupling; interrupted, the same command goes on.
-
-    Example: `INVBENCH_DATA=data invbench train srflow --coupling my.py --size mini`
-    """
-    import math
-
-    from invbench.reference_models.train import train_reference
-
-    with progress_bar() as progress:
-        bar = progress.add_task("starting", total=None)
-
-        def report(log: Any, total: int) -> None:
-            bits = log.nll[-1] / math.log(2) + 8
-            skipped = f", {log.non_finite_steps} non-finite steps" if log.non_finite_steps else ""
-            progress.update(bar, completed=log.step, total=total, description=f"{bits:.3f} bits per dimension{skipped}")
-            if not err.is_terminal and log.step % 250 == 0:
-                err.print(f"step {log.step} of {total}, {bits:.3f} bits per dimension{skipped}, {log.seconds:.0f} s")
-
-        path = train_reference(flow, coupling, size, seed, out_dir, report, compiled, err.print)
-    if as_json:
-        print_json({"weights": str(path)} | json.loads(path.with_suffix(".json").read_text()))
-    else:
-        out.print(f"weights: {path}", highlight=False, soft_wrap=True)
+app.command()(train)
 
 
 @app.command()

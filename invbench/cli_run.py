@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,13 @@ def run(
     eps: Annotated[
         list[int], typer.Option(help="Radius of attacks on pixels, in 1/255; repeatable. Default: the budget's.")
     ] = [],  # noqa: B006
+    flow: Annotated[
+        str, typer.Option(help="Reference flow of one track, in place of its own (invbench list flows).")
+    ] = "",
+    size: Annotated[str, typer.Option(help="Size of that flow: mini, paper, …")] = "mini",
+    weights: Annotated[
+        Path | None, typer.Option(help="Its weights, of the one --entry: safetensors, or the authors' .pth.")
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     engine: Annotated[str, typer.Option(help="local.")] = "local",
@@ -51,7 +59,8 @@ def run(
     """Fill the leaderboard's missing cells, then show it. Interrupted, the same command goes on.
 
     Examples: `invbench run`, `invbench run --track coupling --track toy2d --entry my.py`,
-    `invbench run --track sr --data BSD100 --data Urban100`, `invbench run --track sr --attack latent --inputs 24`
+    `invbench run --track sr --data BSD100 --data Urban100`, `invbench run --track sr --attack latent --inputs 24`,
+    `invbench run --track sr --flow srflow --size paper --entry affine --weights SRFlow_DF2K_4X.pth`
     """
     from invbench.bench.engine import default_workers
     from invbench.bench.lane import Limits
@@ -59,6 +68,7 @@ def run(
     from invbench.bench.run import run as run_bench
     from invbench.bench.store import Store
     from invbench.bench.tracks import TRACKS
+    from invbench.registry import FLOWS
 
     if engine != "local":
         raise UsageError(f"engine {engine!r} is not available; this version has: local")
@@ -67,9 +77,10 @@ def run(
     for name, limit in (("--time-limit", time_limit), ("--memory-limit", memory_limit)):
         if limit is not None and not limit > 0:
             raise UsageError(f"{name} must be positive, got {limit:g}")
-    tracks = track or list(TRACKS)
+    tracks = track or ([str(FLOWS[flow].metadata["track"])] if flow else list(TRACKS))
     if dry_run:
         options = options_of(budget, seeds, dtype, device, data, condition, severity, attacks, inputs, eps)
+        options = replace(options, flow=flow, model=size, weights=weights)
         store = Store(results)
         missing = [s for s in plan(tracks, entry, options) if (c := store.get(s)) is None or c.status in retry]
         if as_json:
@@ -109,6 +120,9 @@ def run(
             eps,
             Limits.for_workers(workers or default_workers(), time_limit, memory_limit),
             retry,
+            flow,
+            size,
+            weights,
             started,
             done,
         )

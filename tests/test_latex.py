@@ -18,7 +18,7 @@ from .test_report import sr
 KNOWN = (
     "begin end caption label centering resizebox ifdim width linewidth else fi toprule midrule bottomrule endhead endfoot par smallskip footnotesize "
     "scriptsize setlength tabcolsep begingroup endgroup textasciitilde textasciicircum textbackslash textless textgreater textbar char texttt "
-    "mathbf times infty ldots dag kappa tau sigma theta varepsilon ell le ge pm cdot Vert frac mu to"
+    "mathbf times infty ldots dag kappa tau sigma theta varepsilon ell le ge pm cdot Vert frac mu to hat"
 ).split()
 DOCUMENT = r"\documentclass{article}\usepackage{booktabs,graphicx,longtable}\begin{document}%s\end{document}"
 NASTY = "a_b&50%$\\x{}#^~<>|\"--'` ü 名前\n∞"
@@ -94,7 +94,7 @@ def test_names_are_text():
         r"a\_b\&50\%\$\textbackslash{}x\{\}\#\textasciicircum{}\textasciitilde{}\textless{}\textgreater{}\textbar{}\texttt{\char34}{-}{-}{'}{`} ü "
         r"\texttt{U+540D}\texttt{U+524D} $\infty$"
     )
-    assert escape("2²⁰, c⁻¹(y), ‖z‖") == r"2$^{20}$, c$^{-1}$(y), $\Vert$z$\Vert$"
+    assert escape("2²⁰, c⁻¹(y), ‖x\u0302‖") == r"2$^{20}$, c$^{-1}$(y), $\Vert$$\hat{x}$$\Vert$"
 
 
 def test_every_note_is_written_with_characters_that_pdflatex_knows():

@@ -21,7 +21,7 @@ Number = bool | int | float | str | None
 
 
 class CellSpec(BaseModel):
-    """What is to be measured. Its hash is the cell's key; ``target`` and ``exclusive`` do not enter it."""
+    """What is to be measured. Its hash is the cell's key; ``target``, ``weights`` (a file that the user named) and ``exclusive`` do not enter it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
@@ -37,6 +37,7 @@ class CellSpec(BaseModel):
     settings: dict[str, Number] = Field(default_factory=dict)
     protocol: int = PROTOCOL
     target: str = Field(default="", exclude=True)
+    weights: str = Field(default="", exclude=True)
     exclusive: bool = Field(default=False, exclude=True)
 
     @property

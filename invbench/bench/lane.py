@@ -217,7 +217,9 @@ class Lane:
 
 
 def _request(spec: CellSpec) -> bytes:
-    return json.dumps({"spec": spec.model_dump(mode="json"), "target": absolute(spec.target)}).encode()
+    return json.dumps(
+        {"spec": spec.model_dump(mode="json"), "target": absolute(spec.target), "weights": spec.weights}
+    ).encode()
 
 
 def _is_ours(target: str) -> bool:

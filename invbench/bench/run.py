@@ -18,8 +18,8 @@ from invbench.bench.tracks import TRACKS
 from invbench.devices import require_device
 from invbench.errors import UsageError
 from invbench.properties.check import parse_dtype
-from invbench.reference_models.weights import find_weights
-from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS
+from invbench.reference_models.weights import find_weights, load_flow, shipped_couplings
+from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS, FLOWS
 from invbench.targets import Target, resolve_all
 
 __all__ = ["Outcome", "plan", "run", "unplanned"]
@@ -51,10 +51,11 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
     parse_dtype(options.dtype)
     require_device(options.device)
     _check_data([TRACKS[name] for name in tracks], options.datasets)
+    _check_model([TRACKS[name] for name in tracks], entries, options)
     planned = []
     for name in tracks:
         track = TRACKS[name]
-        specs = entries or builtin_entries(track.weights)
+        specs = entries or builtin_entries(options.flow or track.weights, options.model)
         targets: list[Target] = [target for spec in specs for target in resolve_all(spec)]
         chosen = (
             replace(options, datasets=tuple(filter(track.data.accepts, options.datasets))) if track.data else options
@@ -75,10 +76,35 @@ def _check_data(tracks: Sequence[Track], datasets: Sequence[str]) -> None:
                 raise UsageError(f"--data {name}: {error}") from None
 
 
-def builtin_entries(weights: str = "") -> list[str]:
-    """Names of the couplings that ship with invbench; of those that have weights of the flow ``weights``, if it is given."""
+def _check_model(tracks: Sequence[Track], entries: Sequence[str], options: Options) -> None:
+    """Raise ``UsageError`` for a flow, size or weights that cannot be measured as asked."""
+    if not options.flow:
+        if options.weights or options.model != "mini":
+            raise UsageError("--weights and --size are of a flow: name it with --flow")
+        return
+    entry = FLOWS[options.flow]
+    if len(tracks) != 1 or not tracks[0].chooses_flow or entry.metadata.get("track") != tracks[0].name:
+        raise UsageError(f"--flow {options.flow} belongs to one track: add --track {entry.metadata.get('track')}")
+    if options.model not in entry.metadata["sizes"]:
+        raise UsageError(
+            f"flow {options.flow!r} has no size {options.model!r}; sizes: {', '.join(entry.metadata['sizes'])}"
+        )
+    if options.weights is None:
+        return
+    if len(entries) != 1 or (options.seeds or 1) != 1:
+        raise UsageError("--weights are of one design and seed: name its coupling with one --entry")
+    (target,) = resolve_all(entries[0])
+    load_flow(options.flow, target, options.model, options.weights)  # says now what is wrong with them
+
+
+def builtin_entries(flow: str = "", size: str = "mini") -> list[str]:
+    """Names of the couplings that ship with invbench; of a ``flow`` those that have weights of it, and variants like ``rq(bins=4)`` whose weights
+    ship."""
     names = [name for name, entry in COUPLINGS.items() if entry.obj.__module__.startswith("invbench.couplings.")]
-    return [name for name in names if not weights or find_weights(weights, resolve_all(name)[0], "mini", 0)]
+    if not flow:
+        return names
+    variants = [name for name in shipped_couplings(flow, size) if name not in names]
+    return [name for name in names + variants if find_weights(flow, resolve_all(name)[0], size, 0)]
 
 
 def unplanned(track: str) -> str:
@@ -105,15 +131,20 @@ def run(
     eps: Sequence[int] = (),
     limits: Limits | None = None,
     retry: Sequence[str] = (),
+    flow: str = "",
+    model: str = "mini",
+    weights: str | Path | None = None,
     started: Callable[[int, int], None] = lambda planned, missing: None,
     done: Callable[[Cell], None] = lambda cell: None,
 ) -> Outcome:
     """Measure what is missing. Cells that are there are never computed again, unless their status is in ``retry``.
 
-    ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those with weights. Raises
+    ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those with weights. ``flow``, ``model`` and ``weights``: a
+    reference flow of one track in place of its own, its size, and a file of its weights (``load_flow``). Raises
     ``UsageError`` for what does not exist and ``HarnessError`` when a result cannot be written.
     """
     options = options_of(budget, seeds, dtype, device, datasets, families, severities, attacks, attacked, eps)
+    options = replace(options, flow=flow, model=model, weights=Path(weights) if weights else None)
     specs = plan(tracks, entries, options)
     store = Store(Path(results))
     missing = [s for s in specs if (cell := store.get(s)) is None or cell.status in retry]

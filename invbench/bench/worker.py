@@ -48,7 +48,7 @@ def serve() -> None:
         except EOFError:
             return
         spec = CellSpec.model_validate_json(json.dumps(request["spec"])).model_copy(
-            update={"target": request["target"]}
+            update={"target": request["target"], "weights": request["weights"]}
         )
         try:
             answer: dict[str, object] = {"cell": measure_cell(spec, results).model_dump(mode="json")}

@@ -13,7 +13,7 @@ from typing import Any
 from invbench.bench.index import Index
 from invbench.bench.record import Record
 from invbench.measures.statistics import clopper_pearson
-from invbench.report.rows import gathered, make_rows
+from invbench.report.rows import gathered, make_rows, other_model
 
 __all__ = ["Evidence", "number"]
 
@@ -81,10 +81,10 @@ class Evidence:
         return next((name for name, _ in sorted(counts.items(), key=lambda c: (-c[1], c[0])) if has(name)), None)
 
     def by_case(self, part: str) -> dict[tuple[str, str], list[Record]]:
-        """(case, entry) → cells whose case contains ``part`` and that measured something."""
+        """(case, entry) → cells of the track's own flow whose case contains ``part`` and that measured something."""
         found: dict[tuple[str, str], list[Record]] = {}
         for cell in self.cells:
-            if part in cell.spec.case and cell.measures:
+            if part in cell.spec.case and cell.measures and not other_model(cell):
                 found.setdefault((cell.spec.case, cell.spec.entry), []).append(cell)
         return found
 

@@ -20,6 +20,7 @@ COLUMNS: dict[str, list[str]] = {
     "toy2d": COMMON + "nll outside_pct variance_ratio".split(),
     "sr": COMMON + "lr_psnr_min lr_psnr_std psnr ssim lpips".split(),
     "lowlight": COMMON + "psnr ssim lpips psnr_rescaled".split(),
+    "unconditional": COMMON + "gain_log10 round_trip nll".split(),
 }
 
 # what a person sees first; the exports have every column
@@ -41,6 +42,9 @@ SCREEN: dict[str, list[str]] = {
         "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius psnr psnr_rescaled "
         "ssim tier"
     ).split(),
+    "unconditional": (
+        "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 gain_log10 round_trip nll tier"
+    ).split(),
 }
 
 # decimals shown; other numbers get four significant digits
@@ -52,7 +56,9 @@ DIGITS: dict[str, int] = {
         ).split(),
         1,
     ),
-    **dict.fromkeys("max_abs_log10 critical_radius lr_psnr_min psnr psnr_rescaled variance_ratio".split(), 2),
+    **dict.fromkeys(
+        "max_abs_log10 gain_log10 critical_radius lr_psnr_min psnr psnr_rescaled variance_ratio".split(), 2
+    ),
     **dict.fromkeys("lr_psnr_std ssim nll".split(), 3),
 }
 

@@ -53,18 +53,24 @@ MATH = {
     "→": r"\to",
 }
 TEXT = {"–": "--", "—": "---", "…": r"\ldots{}", "’": "'", "†": r"\dag{}"}
-RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+RAISED = str.maketrans(RAISED_DIGITS, "0123456789-")
+PIECES = re.compile(f"[{RAISED_DIGITS}]+|[a-z]\u0302|.", re.DOTALL)
 # Latin letters that every LaTeX since 2018 reads as they stand
 PLAIN = re.compile("[ -~À-ÖØ-öø-ÿ]")
 
 
 def escape(text: str) -> str:
     """Text as TeX shows it. A character that pdflatex does not know is written as its number."""
-    text = re.sub("̂", "", text)  # the hat above x̂
-    parts = re.split("([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)", text)
-    return "".join(
-        f"$^{{{p.translate(RAISED)}}}$" if k % 2 else "".join(map(_character, p)) for k, p in enumerate(parts)
-    )
+    return "".join(_piece(piece) for piece in PIECES.findall(text))
+
+
+def _piece(piece: str) -> str:
+    if piece[0] in RAISED_DIGITS:
+        return f"$^{{{piece.translate(RAISED)}}}$"
+    if len(piece) == 2:
+        return rf"$\hat{{{piece[0]}}}$"
+    return _character(piece)
 
 
 def _character(c: str) -> str:

@@ -90,6 +90,13 @@ TRACK_NOTES: dict[str, list[str]] = {
         "SSIM: 11×11 Gaussian, σ = 1.5 (torchmetrics).",
         "critical_radius: as in track sr, of clean photographs and of under-exposure 3, 64×64 crops.",
     ],
+    "unconditional": [
+        "x̂ = f⁻¹(f(x)) of 64×64 crops x, clean and changed. inf_pct: inputs with a non-finite pixel in x̂; error_pct: with a pixel off "
+        "by more than ½, or not finite, before any clamp. Nothing is drawn.",
+        RATES,
+        "gain_log10: largest log10(‖x̂‖∞/‖x‖∞), which Proposition 1 is about; round_trip: largest |x̂ − x|; nll: bits per dimension, mean over "
+        "inputs, inf where f(x) is not finite for one of them.",
+    ],
     "toy2d": [
         "error_pct: inputs with a sample beyond |x| = 2 (the box [−1, 1]² widened by half its width on each side) or non-finite. "
         "outside_pct: samples outside [−1, 1]². variance_ratio: largest over layers and seeds of Var(shifted)/Var(in-distribution).",

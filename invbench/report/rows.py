@@ -26,20 +26,21 @@ from invbench.report.ranks import rank
 if TYPE_CHECKING:
     from invbench.bench.index import Index
 
-__all__ = ["code_digest", "current_cells", "gathered", "grouped", "make_rows"]
+__all__ = ["code_digest", "current_cells", "gathered", "grouped", "make_rows", "other_model"]
 
 Row = dict[str, Any]
 R = TypeVar("R", bound=Record)
 POOLED = "ood"
 HALF = "fp16"  # behind the # of a case whose cells have a row of their own: in another precision it is another model
+OWN_FLOW, OWN_SIZE = {"sr": "srflow", "lowlight": "llflow", "unconditional": "glow"}, "mini"
 ATTACK, STANDARD_EPS = "attack-", 8  # in the name of a case; of the attacks that the pooled row unites, in 1/255
 
 
 def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
     """(cells to show, stale ones). Stale: another protocol, or an older source, weights or settings of the same measurement.
 
-    Of one entry, track, case, seed, dtype and device the newest cell counts. Cells of another source of the entry than its newest in that track,
-    or of other weights of a seed than its newest, are stale as well, so that a row never mixes two versions.
+    Of one entry, flow, track, case, seed, dtype and device the newest cell counts. Cells of another source of the entry than its newest in that
+    track, or of other weights of a seed than its newest, are stale as well, so that a row never mixes two versions.
     """
     ordered = sorted(cells, key=lambda c: c.finished)
     current = [c for c in ordered if c.spec.protocol == PROTOCOL]
@@ -47,7 +48,7 @@ def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
     current = [c for c in current if c.spec.entry_digest == source[c.spec.track, c.spec.entry]]
     weights = {_model(c.spec): c.spec.weights_digest for c in current}
     newest = {
-        (s.track, s.entry, s.case, s.seed, s.dtype, s.device): cell
+        (s.track, s.entry, s.case, s.seed, s.dtype, s.device, other_model(cell)): cell
         for cell in current
         if (s := cell.spec).weights_digest == weights[_model(s)]
     }
@@ -81,7 +82,7 @@ def grouped(cells: Sequence[Record], track: str, pooled: bool = False) -> dict[t
 
 
 def _united(case: str, cells: Sequence[Record]) -> list[Record]:
-    return _worst_of(cells) if case.endswith("/attacked") else list(cells)
+    return _worst_of(cells) if "/attacked" in case else list(cells)
 
 
 def make_rows(
@@ -129,7 +130,7 @@ def code_digest() -> str:
 
 def _case(cell: Record, pooled: bool) -> str:
     case, _, part = cell.spec.case.partition("#")  # behind it: which of the case's cells
-    own = f" ({part})" if part == HALF else ""
+    own = (f" ({part})" if part == HALF else "") + other_model(cell)
     if cell.spec.track == "coupling":
         return "corpus"
     if not pooled or case == "in":
@@ -140,8 +141,16 @@ def _case(cell: Record, pooled: bool) -> str:
     if cell.spec.track == "lowlight":
         return f"{dataset}/{re.sub(r'-[1-9]$', '', condition)}{own}"
     if condition.startswith(ATTACK):
-        return f"{dataset}/attacked"
-    return case if condition == "clean" else f"{dataset}/{POOLED}"
+        return f"{dataset}/attacked{own}"
+    return f"{dataset}/{'clean' if condition == 'clean' else POOLED}{own}"
+
+
+def other_model(cell: Record) -> str:
+    """What a row's case says of a flow that is not its track's own at size mini: designs are compared within one flow."""
+    flow, size = cell.spec.settings.get("flow"), cell.spec.settings.get("size", OWN_SIZE)
+    if flow is None or (flow, size) == (OWN_FLOW.get(cell.spec.track), OWN_SIZE):
+        return ""
+    return f" [{flow}]" if size == OWN_SIZE else f" [{flow} {size}]"
 
 
 def _worst_of(cells: Sequence[Record]) -> list[Record]:
@@ -251,4 +260,17 @@ def _coupling_row(entry: str, case: str, cells: list[Record]) -> Row:
     return row
 
 
-ROW = {"sr": _sr_row, "lowlight": _lowlight_row, "toy2d": _toy_row, "coupling": _coupling_row}
+def _unconditional_row(entry: str, case: str, cells: list[Record]) -> Row:
+    row = _common(entry, case, cells)
+    for column, name in (("round_trip", "round_trip"), ("gain_log10", "gain_log10")):
+        row[column] = max((v for cell in cells for v in cell.numbers(name)), default=None)
+    return row | {"nll": _mean(cells, "nll")}
+
+
+ROW = {
+    "sr": _sr_row,
+    "lowlight": _lowlight_row,
+    "toy2d": _toy_row,
+    "coupling": _coupling_row,
+    "unconditional": _unconditional_row,
+}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from invbench.bench.index import Index
-from invbench.bench.record import Record
 from invbench.bench.store import Unreadable
 from invbench.charts import CHARTS, Evidence
 from invbench.charts.style import svg_part
@@ -17,7 +16,7 @@ from invbench.report.columns import COLUMNS, DIGITS, SCREEN
 from invbench.report.meanings import GROUPS, MEANINGS
 from invbench.report.notes import TRACK_NOTES
 from invbench.report.rows import current_cells, gathered
-from invbench.site.origin import members_of, origin
+from invbench.site.origin import origin
 from invbench.site.pictures import worst_pictures
 
 __all__ = ["collect"]
@@ -27,8 +26,9 @@ SUMMARIES = {
     "toy2d": "the paper's two-dimensional toy",
     "sr": "super-resolution of photographs",
     "lowlight": "dark photographs made bright",
+    "unconditional": "an unconditional flow, there and back",
 }
-ORDER = ("sr", "coupling", "toy2d", "lowlight")
+ORDER = ("sr", "lowlight", "unconditional", "toy2d", "coupling")
 MOST_TRACED = 4000  # rows beyond which single conditions do not say where they are from
 MOST_PROBLEMS = 200
 
@@ -117,17 +117,12 @@ def _joined(values: Any) -> str:
 def _rows(evidence: Evidence, columns: Sequence[str], pooled: bool) -> list[dict[str, Any]]:
     rows = evidence.pooled if pooled else evidence.single
     groups = gathered(evidence.cells, evidence.track, pooled)
-    by_entry: dict[str, list[Record]] = {}
-    if pooled:
-        for cell in evidence.cells:
-            by_entry.setdefault(cell.spec.entry, []).append(cell)
     traced = pooled or len(rows) <= MOST_TRACED
     found = []
     for row in rows:
         own: dict[str, Any] = {"v": [_value(row.get(column)) for column in columns]}
         if traced:
-            key = row["case"], row["entry"]
-            own["o"] = origin(members_of(row["case"], groups[key], by_entry.get(row["entry"], [])) or groups[key])
+            own["o"] = origin(groups[row["case"], row["entry"]])
         found.append(own)
     return found
 

@@ -10,23 +10,10 @@ from typing import Any
 from invbench.attacks.budget import ATTACK_BUDGETS
 from invbench.bench.budget import BUDGETS
 from invbench.bench.record import Record
-from invbench.report.rows import STANDARD_EPS
 
-__all__ = ["command", "members_of", "origin"]
+__all__ = ["command", "origin"]
 
 MOST_FILES, MOST_REASONS, LONGEST = 6, 6, 300
-
-
-def members_of(case: str, cells: Sequence[Record], every: Sequence[Record]) -> Sequence[Record]:
-    """The cells behind a row. A row of attacks unites cells into new ones; those behind it are found by name among ``every`` of the entry."""
-    dataset, _, condition = case.partition("/")
-    if condition != "attacked":
-        return cells
-    return [
-        c
-        for c in every
-        if c.spec.case.startswith(f"{dataset}/attack-") and c.spec.settings.get("eps_255", STANDARD_EPS) == STANDARD_EPS
-    ]
 
 
 def origin(cells: Sequence[Record]) -> dict[str, Any]:
