@@ -209,9 +209,6 @@ def main(
         rows.append(timed("table --track sr --format csv", folder, cache, "table", "--track", "sr", "--format", "csv"))
         page = (folder / "site" / "index.html").stat().st_size / 1e6
         index = sum(p.stat().st_size for p in (cache / "index").iterdir()) / 1e6
-        read_only = Path(name) / "none" / "cache"
-        read_only.parent.touch()  # a file where the folder of the cache should be
-        rows.append(timed("table, cache not writable", folder, read_only, "table"))
     report(rows, count, (write_alone, write_beside), page, index, cells, output)
 
 
@@ -247,7 +244,7 @@ def report(
   cpu_s: of the processor, one thread; load: the machine's load average. Above the number of its cores, {os.cpu_count()}, the machine was shared, and
   wall_s says little. reached: by wall_s, reached_cpu: by cpu_s.
 - The first table after so many new cells reads and checks every file; it is not part of the target. Later ones read what is new. "site, no chart or
-  row of it yet" has the index, but has never made these rows. Without a cache that can be written, every command reads every file.
+  row of it yet" has the index, but has never drawn these tracks. So does every one where the cache cannot be written.
 - Peak memory {most:.0f} MB, target {MEGABYTES:.0f} MB: {"reached" if most <= MEGABYTES else "not reached"}.
 - Writing one more cell and finding it: {1000 * writes[0]:.1f} ms in an empty folder, {1000 * writes[1]:.1f} ms beside {count} others
   (best of 20, synced to the disk).

@@ -14,7 +14,9 @@ from invbench.bench.store import Store
 from invbench.errors import HarnessError
 from invbench.report.rows import current_cells, make_rows
 from invbench.report.table import read_table, render
+from invbench.site import write_site
 
+from .site_results import fill
 from .test_report import sr
 
 LONG_AGO = 1_600_000_000 * 10**9
@@ -223,3 +225,26 @@ def test_a_file_that_vanishes_while_it_is_read_is_named(folder, cache):
     (folder / cell.spec.path).unlink()
     with pytest.raises(HarnessError, match="run the command again"):
         cell.numbers("error")
+
+
+def test_a_remembered_page_has_the_same_bytes_and_follows_the_cells(tmp_path, monkeypatch):
+    folder = fill(tmp_path / "results")
+    age(folder)
+    first = write_site(folder, tmp_path / "site").file.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr("invbench.site.data._part", lambda *_: pytest.fail("drawn again"))
+        assert write_site(folder, tmp_path / "site").file.read_bytes() == first
+    monkeypatch.setattr(module, "SMALL", 10**6)
+    assert write_site(folder, tmp_path / "site").file.read_bytes() == first
+    monkeypatch.setattr(module, "SMALL", 0)
+    Store(folder).write(sr("new", [1]))
+    assert b'"new"' in write_site(folder, tmp_path / "site").file.read_bytes()
+
+
+def test_what_is_remembered_of_something_else_is_not_used(folder):
+    index = Index(folder)
+    index.remember({"slot": ("one", [math.inf, None])})
+    assert index.recall("slot", "one") == [math.inf, None]
+    assert index.recall("slot", "two") is None and index.recall("other", "one") is None
+    index.remember({"slot": ("two", 2)})
+    assert index.recall("slot", "one") is None and index.recall("slot", "two") == 2

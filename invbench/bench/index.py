@@ -20,7 +20,7 @@ from invbench.paths import cache_dir
 
 __all__ = ["Index"]
 
-FORMAT = f"1-{sys.byteorder}"
+FORMAT = f"2-{sys.byteorder}"
 SMALL = 1000  # files that are read faster than it pays to remember them
 BATCH = 2000  # files read between two transactions: what is read is kept when the command is interrupted
 KEPT, MEMOS, BODIES = (
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS heads(
   crc INT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bodies(key TEXT PRIMARY KEY, layout INT, data BLOB, rest TEXT, crc INT);
 CREATE TABLE IF NOT EXISTS texts(id INTEGER PRIMARY KEY, text TEXT UNIQUE, crc INT);
-CREATE TABLE IF NOT EXISTS memos(id INTEGER PRIMARY KEY, key TEXT UNIQUE, value TEXT, crc INT);
+CREATE TABLE IF NOT EXISTS memos(slot TEXT PRIMARY KEY, of_ TEXT, value TEXT, crc INT);
 CREATE INDEX IF NOT EXISTS by_track ON heads(track);
 """
 
@@ -76,22 +76,21 @@ class Index:
         """Of all that the cells of a track say."""
         return _digest(json.dumps(self._ask("SELECT mark FROM heads WHERE track = ? ORDER BY path", track)))
 
-    def recall(self, key: str) -> Any:
-        """What was remembered under ``key``, or None."""
-        for value, crc in self._ask("SELECT value, crc FROM memos WHERE key = ?", _digest(key)):
-            if crc == _crc([value]):
-                return json.loads(value)
+    def recall(self, slot: str, of: str) -> Any:
+        """What was remembered in ``slot``, or None when that was of something else than ``of``."""
+        for text, crc in self._ask("SELECT value, crc FROM memos WHERE slot = ? AND of_ = ?", slot, _digest(of)):
+            if crc == _crc([text]):
+                return json.loads(text)
         return None
 
-    def remember(self, found: dict[str, Any]) -> None:
-        """Remember key → value, which must be JSON but may hold infinities, for later commands; the oldest of many are forgotten."""
+    def remember(self, found: dict[str, tuple[str, Any]]) -> None:
+        """Remember slot → (of what, value) for later commands, one value per slot. A value must be JSON but may hold infinities."""
         if self._path is None or not found:
             return
-        rows = [(_digest(key), text := json.dumps(value), _crc([text])) for key, value in found.items()]
+        rows = [(slot, _digest(of), text := json.dumps(value), _crc([text])) for slot, (of, value) in found.items()]
         try:
             with self._db:
-                self._db.executemany("INSERT OR REPLACE INTO memos(key, value, crc) VALUES(?,?,?)", rows)
-                self._db.execute("DELETE FROM memos WHERE id <= (SELECT MAX(id) FROM memos) - ?", (MEMOS,))
+                self._db.executemany("INSERT OR REPLACE INTO memos VALUES(?,?,?,?)", rows)
         except sqlite3.Error:
             pass  # full, or held by another process: the next command finds it out again
 

@@ -93,11 +93,12 @@ def make_rows(
     for (case, entry), members in gathered(cells, track, pooled).items():
         by_case.setdefault(case, {})[entry] = members
     rows: list[Row] = []
-    found: dict[str, Any] = {}
+    found: dict[str, tuple[str, Any]] = {}
     for case in sorted(by_case, key=_case_order):
-        key = _key(track, case, ranked, by_case[case]) if index else ""
-        if (of_case := index.recall(key) if index else None) is None:
-            found[key] = of_case = _rows_of(track, case, by_case[case], ranked)
+        slot, of = f"rows {track} {case} {pooled} {ranked}", _of(by_case[case]) if index else ""
+        if (of_case := index.recall(slot, of) if index else None) is None:
+            of_case = _rows_of(track, case, by_case[case], ranked)
+            found[slot] = of, of_case
         rows += of_case
     if index:
         index.remember(found)
@@ -112,16 +113,18 @@ def _rows_of(track: str, case: str, groups: dict[str, list[Record]], ranked: boo
     return sorted(rows, key=lambda r: (r.get("tier") or math.inf, r.get("error_pct", math.inf), r["entry"]))
 
 
-def _key(track: str, case: str, ranked: bool, groups: dict[str, list[Record]]) -> str:
-    """Of everything that the rows of a case depend on."""
-    marks = {entry: [getattr(cell, "mark", cell.key) for cell in cells] for entry, cells in groups.items()}
-    return json.dumps(["rows", code_digest(), track, case, ranked, marks])
+def _of(groups: dict[str, list[Record]]) -> str:
+    """Everything that the rows of a case depend on."""
+    return json.dumps(
+        [code_digest(), {entry: [getattr(c, "mark", c.key) for c in cells] for entry, cells in groups.items()}]
+    )
 
 
-@lru_cache(maxsize=1)
-def code_digest() -> str:
-    """Of the code that makes rows out of cells, and of numpy: what is remembered is made again when these change."""
-    files = (*Path(__file__).parent.glob("*.py"), *map(Path, (records.__file__, paired.__file__, intervals.__file__)))
+@lru_cache
+def code_digest(*folders: Path) -> str:
+    """Of the code that makes rows out of cells, of numpy, and of the code in ``folders``: what is remembered is made again when these change."""
+    files = [Path(module.__file__ or "") for module in (records, paired, intervals)]
+    files += [file for folder in (Path(__file__).parent, *folders) for file in folder.glob("*.py")]
     found = hashlib.sha256(np.__version__.encode())
     for file in sorted(files):
         found.update(file.read_bytes())

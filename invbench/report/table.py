@@ -46,14 +46,14 @@ def read_table(track: str, results: str | Path | Index = "results", pooled: bool
     if track not in COLUMNS:
         raise UsageError(f"track {track!r} is not known; known: {', '.join(COLUMNS)} (invbench list tracks)")
     index = results if isinstance(results, Index) else Index(results)
-    key = json.dumps(["table", code_digest(), track, pooled, index.fingerprint(track)])
-    if (found := index.recall(key)) is None:
+    slot, of = f"table {track} {pooled}", f"{code_digest()} {index.fingerprint(track)}"
+    if (found := index.recall(slot, of)) is None:
         shown_cells, stale = current_cells(index.cells(track))
         if not shown_cells:
             raise _nothing(track, index, len(stale))
         rows = make_rows(shown_cells, track, pooled, index)
         found = {"rows": rows, "notes": notes_of(track, shown_cells, stale)}
-        index.remember({key: found})
+        index.remember({slot: (of, found)})
     frame = pd.DataFrame(found["rows"]).reindex(columns=COLUMNS[track])
     return Table(track, frame, found["notes"] + damage(index.unreadable), index.unreadable)
 

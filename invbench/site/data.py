@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from invbench.errors import HarnessError, UsageError
 from invbench.report.columns import COLUMNS, DIGITS, SCREEN
 from invbench.report.meanings import GROUPS, MEANINGS
 from invbench.report.notes import TRACK_NOTES
-from invbench.report.rows import current_cells, gathered
+from invbench.report.rows import code_digest, current_cells, gathered
 from invbench.site.origin import origin
 from invbench.site.pictures import worst_pictures
 
@@ -31,6 +32,7 @@ SUMMARIES = {
 ORDER = ("sr", "lowlight", "unconditional", "toy2d", "coupling")
 MOST_TRACED = 4000  # rows beyond which single conditions do not say where they are from
 MOST_PROBLEMS = 200
+CODE = ("site", "charts", "bench", "attacks")  # beside the report's
 
 
 def collect(results: Path) -> dict[str, Any]:
@@ -47,15 +49,13 @@ def collect(results: Path) -> dict[str, Any]:
     ]
     tracks, charts = [], []
     for name in (*ORDER, *(n for n in COLUMNS if n not in ORDER)):
-        shown, stale = current_cells(index.cells(name))
-        if stale:
-            problems.append(
-                f"track {name}: {len(stale)} stale cells, of an older source, weights, settings or protocol"
-            )
-        if shown:
-            evidence = Evidence(name, shown, index)
-            tracks.append(_track(evidence))
-            charts += _charts(evidence)
+        slot, of = f"site {name}", f"{_code()} {index.fingerprint(name)}"
+        if (part := index.recall(slot, of)) is None:
+            part = _part(name, index)
+            index.remember({slot: (of, part)})
+        problems += part["problems"]
+        tracks += part["tracks"]
+        charts += part["charts"]
     if not tracks:
         raise _nothing(results, index.unreadable)
     pictures, bad_pictures = worst_pictures(results)
@@ -76,6 +76,26 @@ def collect(results: Path) -> dict[str, Any]:
         "problems": problems,
         "cells": sum(index.counts.values()),
     }
+
+
+def _part(name: str, index: Index) -> dict[str, list[Any]]:
+    """What a track adds to the page."""
+    shown, stale = current_cells(index.cells(name))
+    problems = [f"track {name}: {len(stale)} stale cells, of an older source, weights, settings or protocol"]
+    evidence = Evidence(name, shown, index)
+    return {
+        "problems": problems if stale else [],
+        "tracks": [_track(evidence)] if shown else [],
+        "charts": _charts(evidence) if shown else [],
+    }
+
+
+def _code() -> str:
+    """Of what makes a part of the page out of cells."""
+    from invbench.registry import COUPLINGS
+
+    package = Path(__file__).parents[1]
+    return f"{code_digest(*(package / name for name in CODE))} {version('matplotlib')} {' '.join(COUPLINGS)}"
 
 
 def _nothing(results: Path, unreadable: Sequence[Unreadable]) -> Exception:
