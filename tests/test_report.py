@@ -171,6 +171,9 @@ def test_cells_of_older_weights_of_a_seed_are_stale_and_never_mixed():
     new, other = of("w2", "embedded/clean", 0, "2026-02"), of("w1", "embedded/noise-1", 1, "2026-01")
     shown, stale = current_cells([*old, new, other])
     assert shown == [other, new] and stale == list(old)
+    # a cell that had no weights to measure hides none that had
+    skipped = with_spec(sr("a", [], "embedded/noise-2", status="skipped", at="2026-03"), weights_digest="")
+    assert current_cells([*old, new, skipped]) == ([new, skipped], list(old))
 
 
 def test_stale_cells_are_counted_in_the_notes_and_in_no_row(results):

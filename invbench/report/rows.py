@@ -46,11 +46,11 @@ def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
     current = [c for c in ordered if c.spec.protocol == PROTOCOL]
     source = {(s.track, s.entry): s.entry_digest for s in (c.spec for c in current)}
     current = [c for c in current if c.spec.entry_digest == source[c.spec.track, c.spec.entry]]
-    weights = {_model(c.spec): c.spec.weights_digest for c in current}
+    weights = {_model(c.spec): c.spec.weights_digest for c in current if c.spec.weights_digest}
     newest = {
         (s.track, s.entry, s.case, s.seed, s.dtype, s.device, other_model(cell)): cell
         for cell in current
-        if (s := cell.spec).weights_digest == weights[_model(s)]
+        if (s := cell.spec).weights_digest in ("", weights.get(_model(s)))  # none: skipped, or trained in the cell
     }
     shown = {cell.key for cell in newest.values()}
     return [c for c in ordered if c.key in shown], [c for c in ordered if c.key not in shown]
