@@ -193,11 +193,12 @@ def main(
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as cached:
         folder, cache = kept or Path(name), Path(cached)
-        write_alone = min(one_more(Path(name) / "alone", k) for k in range(20))
         if not (folder / "results").is_dir():
             write(synthetic(cells), folder / "results")
         count = len(Store(folder / "results").entries())
-        write_beside = min(one_more(folder, k) for k in range(20, 40))
+        # in turn, so that both meet the same load of the machine
+        pairs = [(one_more(Path(name) / "alone", k), one_more(folder, k)) for k in range(40)]
+        write_alone, write_beside = map(min, zip(*pairs, strict=True))
         time.sleep(3)  # files younger than two seconds are read again
         rows.append(timed("table, no index yet", folder, cache, "table"))
         rows.append(timed("table", folder, cache, "table"))
@@ -243,11 +244,12 @@ def report(
 - {count} cells of {ENTRIES} entries. Every command is a process of its own; imports (torch among them, 2 s) are in the times. wall_s: of the wall;
   cpu_s: of the processor, one thread; load: the machine's load average. Above the number of its cores, {os.cpu_count()}, the machine was shared, and
   wall_s says little. reached: by wall_s, reached_cpu: by cpu_s.
-- The first table after so many new cells reads and checks every file; it is not part of the target. Later ones read what is new. "site, no chart or
-  row of it yet" has the index, but has never drawn these tracks. So does every one where the cache cannot be written.
+- The first table after so many new cells reads and checks every file; so does every one
+  where the cache cannot be written. It is not part of the target; later ones read what is new. "site, no chart or
+  row of it yet" has the index, but has never drawn these tracks.
 - Peak memory {most:.0f} MB, target {MEGABYTES:.0f} MB: {"reached" if most <= MEGABYTES else "not reached"}.
 - Writing one more cell and finding it: {1000 * writes[0]:.1f} ms in an empty folder, {1000 * writes[1]:.1f} ms beside {count} others
-  (best of 20, synced to the disk).
+  (best of 40, in turn, synced to the disk).
 - The index takes {index:.0f} MB of the user's cache; the page has {page:.1f} MB.
 - Caps of the page: beyond {MOST_RANKED} rows of single conditions in a track these are not ranked, beyond {MOST_TRACED} they do not say
   where they are from (pooled rows always do); charts of curves draw {MOST_DRAWN} entries. Tables have no cap.
