@@ -18,9 +18,10 @@ from invbench.cli_merge import merge
 from invbench.cli_reproduce import reproduce
 from invbench.cli_run import run
 from invbench.cli_site import plot, site
+from invbench.cli_table import table
 from invbench.cli_train import train
 from invbench.console import JsonFlag, err, out, print_json
-from invbench.errors import InvbenchError, UsageError
+from invbench.errors import InvbenchError
 
 # newer versions of typer bring a click of their own
 ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -72,56 +73,12 @@ app.command()(replay)
 app.command()(attack)
 app.command()(compare)
 app.command()(merge)
+app.command()(table)
 app.command()(explain)
 app.command()(plot)
 app.command()(site)
 app.command()(reproduce)
 app.command()(train)
-
-
-@app.command()
-def table(
-    track: Annotated[str, typer.Option(help="Track. Default, for md: every track that has cells.")] = "",
-    style: Annotated[str, typer.Option("--format", help="md, csv, tex, json or html.")] = "md",
-    results: Results = Path("results"),
-    every_case: Annotated[
-        bool | None,
-        typer.Option("--all/--pooled", help="A row per condition, or all OOD conditions pooled (md, tex, html)."),
-    ] = None,
-    every_column: Annotated[
-        bool, typer.Option("--wide", help="Every column, not only those that people read first.")
-    ] = False,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
-) -> None:
-    """Export a track.
-
-    Examples: `invbench table`, `invbench table --track sr --format csv -o sr.csv`, `invbench table --track sr --format tex`
-    """
-    from invbench.paths import write_atomically
-    from invbench.report.columns import COLUMNS
-    from invbench.report.table import FORMATS, read_table, render
-
-    if style not in FORMATS:
-        raise UsageError(f"format {style!r} is not known; choose from {', '.join(FORMATS)}")
-    data_format = style in ("csv", "json")
-    if not track and data_format:
-        raise UsageError(f"--format {style} writes one track; say which: --track {'|'.join(COLUMNS)}")
-    names = [track] if track else [name for name in COLUMNS if (results / name).is_dir()]
-    pooled = not (every_case if every_case is not None else data_format)
-    tables = [read_table(name, results, pooled) for name in names]
-    if not tables:
-        raise UsageError(f"no results in {results}; invbench run --results {results}")
-    headings = style == "md" and len(tables) > 1
-    text = "\n".join(
-        (f"## {t.track}\n\n" if headings else "") + render(t, style, screen=not (data_format or every_column))
-        for t in tables
-    )
-    if output is not None:
-        write_atomically(output, text.encode())
-    else:
-        sys.stdout.write(text)
-    for damaged in {d.path: d for t in tables for d in t.unreadable}.values():
-        err.print(f"unreadable: {escape(f'{damaged.path}: {damaged.reason}')}", soft_wrap=True, highlight=False)
 
 
 @app.command()

@@ -64,6 +64,11 @@ class Cell(BaseModel):
     measures: dict[str, Number | list[Number] | dict[str, Number]] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def finished(self) -> str:
+        """When, as ISO 8601; empty when the cell does not say."""
+        return str(self.provenance.get("finished", ""))
+
     def numbers(self, name: str) -> list[float]:
         """A per-input list of measures as floats; empty when absent."""
         values = self.measures.get(name)

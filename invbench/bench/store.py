@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from invbench.bench.cell import SCHEMA, Cell, CellSpec
+from invbench.bench.cell import SCHEMA, Cell, CellSpec, slug
 from invbench.errors import HarnessError
 from invbench.paths import write_atomically
 
-__all__ = ["Store", "Unreadable"]
+__all__ = ["Entry", "Store", "Unreadable"]
 
 MAX_BYTES = 8_000_000
 OTHER = ("counterexamples",)  # folders below the results that hold no cells
@@ -23,6 +26,15 @@ class Unreadable:
 
     path: Path
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file that may hold a cell, as the folder lists it. ``path``: below the results folder; ``size`` −1 when that cannot be told."""
+
+    path: str
+    size: int
+    mtime_ns: int
 
 
 class Store:
@@ -48,19 +60,41 @@ class Store:
         return cell if isinstance(cell, Cell) else None
 
     def load(self) -> tuple[list[Cell], list[Unreadable]]:
-        """Every cell, in order of path, and every file that is not one."""
-        if self.root.exists() and not self.root.is_dir():
-            raise HarnessError(f"{self.root} is not a folder; give --results a folder")
+        """Every cell, in order of path, and every file that is not one. Whole cells: a large leaderboard is read through ``Index``."""
         cells, damaged = [], []
-        for path in sorted(self.root.glob("*/*/*.json")):
-            if path.relative_to(self.root).parts[0] in OTHER:
-                continue
-            found = self._read(path)
+        for entry in self.entries():
+            found = self.read(entry.path)
             if isinstance(found, Cell):
                 cells.append(found)
             else:
                 damaged.append(found)
         return cells, damaged
+
+    def entries(self) -> list[Entry]:
+        """The files ``<track>/<entry>/*.json``, in order. Raises ``HarnessError`` when the results are no folder or cannot be listed."""
+        if self.root.exists() and not self.root.is_dir():
+            raise HarnessError(f"{self.root} is not a folder; give --results a folder")
+        if not self.root.exists():
+            return []
+        found = [
+            _entry(f"{track.name}/{entry.name}/{file.name}", file)
+            for track in _listed(self.root)
+            if track.name not in OTHER and track.is_dir()
+            for entry in _listed(track)
+            if entry.is_dir()
+            for file in _listed(entry)
+            if file.name.endswith(".json")
+        ]
+        return sorted(found, key=lambda one: one.path.split("/"))
+
+    def read(self, place: str) -> Cell | Unreadable:
+        """The cell in the file ``place`` below the results folder, or why it is none."""
+        found = self._read(self.root / place)
+        if isinstance(found, Cell):
+            home = f"{slug(found.spec.track)}/{slug(found.spec.entry)}/{found.key}.json"
+            if home != place:
+                return Unreadable(self.root / place, f"a copy: this cell belongs into {home}")
+        return found
 
     def _read(self, path: Path) -> Cell | Unreadable:
         try:
@@ -80,4 +114,44 @@ class Store:
             )
         if cell.key != cell.spec.key or path.stem != cell.key:
             return Unreadable(path, "its content does not match its key")
+        if wrong := _nonsense(cell):
+            return Unreadable(path, wrong)
         return cell
+
+
+COUNTED = ("inf", "error")  # per input, 0 or 1
+PER_INPUT = (*COUNTED, "max_abs_log10", "names", "lr_psnr_min", "lr_psnr_std", "psnr", "ssim")
+
+
+def _nonsense(cell: Cell) -> str:
+    """What no measurement can have said, or nothing. Other measures may be NaN: not known."""
+    whole = cell.spec.seed, cell.spec.batch_size, cell.spec.protocol
+    if any(abs(number) >= 2**63 for number in whole):
+        return "spec: a whole number of more than 64 bits"
+    lists = {name: value for name in PER_INPUT if isinstance(value := cell.measures.get(name), list)}
+    if "inf" in lists and len({len(value) for value in lists.values()}) > 1:
+        return f"measures: {', '.join(f'{len(value)} {name}' for name, value in lists.items())}: one each per input"
+    for name in COUNTED:
+        if bad := [v for v in lists.get(name, []) if v not in (0, 1)]:
+            return f"measures.{name}: {bad[0]}, which is neither 0 nor 1"
+    for value in cell.numbers("max_abs_log10"):
+        if math.isnan(value):
+            return "measures.max_abs_log10: NaN; a size is a number or Infinity"
+    return ""
+
+
+def _listed(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder, but for hidden names. Raises ``HarnessError`` when it may not be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise HarnessError(f"cannot list {os.fspath(folder)}: {error.strerror}; make it readable") from error
+
+
+def _entry(path: str, file: os.DirEntry[str]) -> Entry:
+    try:
+        status = file.stat()
+    except OSError:  # a link into nowhere: reading it will say so
+        return Entry(path, -1, -1)
+    return Entry(path, status.st_size, status.st_mtime_ns)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["COLUMNS", "COMMON", "DIGITS", "SCREEN"]
+import math
+from typing import Any
+
+__all__ = ["COLUMNS", "COMMON", "DIGITS", "SCREEN", "absent", "shown"]
 
 COMMON = (
     "entry track case n seeds status inf_pct inf_lo inf_hi error_pct error_lo error_hi max_abs_log10 "
@@ -58,3 +61,21 @@ DIGITS: dict[str, int] = {
     ),
     **dict.fromkeys("lr_psnr_std ssim nll".split(), 3),
 }
+
+
+def absent(value: Any) -> bool:
+    """Nothing was measured."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def shown(value: Any, column: str) -> str:
+    """A value as a person reads it."""
+    if absent(value):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if column in DIGITS:
+        return f"{value:.{DIGITS[column]}f}"
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
