@@ -61,10 +61,10 @@ class Target:
         """The registered object with the options bound."""
         return functools.partial(self.entry.obj, **self.options) if self.options else self.entry.obj
 
-    @functools.cached_property
-    def digest(self) -> str:
-        """Hash of the options and of the source files that make the entry: its own, those of the classes it inherits from,
-        and those beside them in the same folder from which they import functions or classes by name."""
+    @property
+    def sources(self) -> list[Path]:
+        """The source files that make the entry: its own, those of the classes it inherits from, and those beside them in the same folder
+        from which they import functions or classes by name."""
         obj = self.entry.obj
         parents = [c for c in inspect.getmro(obj) if _source_file(c)] if inspect.isclass(obj) else [obj]
         files = {file for parent in parents if (file := _source_file(parent))}
@@ -72,8 +72,13 @@ class Target:
             names = vars(sys.modules[parent.__module__]).values() if parent.__module__ in sys.modules else ()
             beside = {file for value in names if (file := _source_file(value))}
             files |= {file for file in beside if file.parent == (_source_file(parent) or file).parent}
+        return sorted(files)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hash of the options and of the sources, by name and content: the same wherever the files lie."""
         digest = hashlib.sha256(repr(sorted(self.options.items())).encode())
-        for name, source in sorted((file.name, file.read_bytes()) for file in files):
+        for name, source in sorted((file.name, file.read_bytes()) for file in self.sources):
             digest.update(name.encode() + source)
         return digest.hexdigest()[:16]
 
@@ -131,7 +136,7 @@ def resolve_all(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> list[Targe
             if n == name or (rest == "*" and n.startswith(f"{library}/"))
         ]
         if names:
-            return [_target(spec, _REGISTRIES[kind][n], options) for kind, n in names]
+            return [_target(n + spec[len(name) :], _REGISTRIES[kind][n], options) for kind, n in names]
         have = ", ".join(n for kind in kinds for n in _REGISTRIES[kind] if n.startswith(f"{library}/"))
         raise UsageError(f"{library} has no {what} {rest!r} here; it has {have}, or {library}/* for all")
     where, colon, attribute = name.rpartition(":")
@@ -186,6 +191,9 @@ def _from_module(
         if getattr(entry.obj, "__module__", None) == module.__name__
     ]
     if not attribute:
+        if len(mine) > 1:  # each under a spec that means it alone
+            where, bracket, call = spec.partition("(")
+            return [_target(f"{where}:{entry.name}{bracket}{call}", entry, options) for entry in mine]
         if mine:
             return [_target(spec, entry, options) for entry in mine]
         raise UsageError(

@@ -16,7 +16,7 @@ from invbench.bench.budget import BUDGETS
 from invbench.bench.run import plan
 from invbench.bench.store import Store
 from invbench.bench.track import Options
-from invbench.bench.worker import measure_cell
+from invbench.bench.measure import measure_cell
 from invbench.errors import UsageError
 
 

@@ -18,7 +18,7 @@ from invbench.bench.run import options_of, plan
 from invbench.bench.run import run as run_bench
 from invbench.bench.store import Store, Unreadable
 from invbench.bench.track import Options
-from invbench.bench.worker import measure_cell
+from invbench.bench.measure import measure_cell
 from invbench.errors import HarnessError, UsageError
 from invbench.paths import write_atomically
 

@@ -1,4 +1,4 @@
-"""What runs inside a worker process: one cell after another, each written as soon as it is done."""
+"""A worker process: one cell after another, each written as soon as it is done."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import os
 import signal
 import threading
 import time
-import traceback
 from pathlib import Path
 
-from invbench.bench.cell import Cell, CellSpec
-from invbench.bench.track import Measured
+from invbench.bench.cell import CellSpec
 from invbench.errors import HarnessError
 
-__all__ = ["measure_cell", "prepare_worker", "record"]
+__all__ = ["prepare_worker", "serve"]
 
 POLL_SECONDS = 1.0
 
@@ -39,6 +37,8 @@ def serve() -> None:
     import sys
     from multiprocessing.connection import Connection
 
+    from invbench.bench.measure import measure_cell
+
     channel, driver, results = Connection(int(sys.argv[1])), int(sys.argv[2]), Path(sys.argv[3])
     prepare_worker(driver)
     channel.send_bytes(b"ready")
@@ -55,47 +55,3 @@ def serve() -> None:
         except HarnessError as error:
             answer = {"harness": str(error)[:2000]}
         channel.send_bytes(json.dumps(answer).encode())
-
-
-def measure_cell(spec: CellSpec, results: Path) -> Cell:
-    """Measure and write one cell. Whatever the entry raises is the cell's outcome; only a disk that refuses is raised."""
-    import torch
-
-    from invbench.bench.tracks import track_named
-    from invbench.targets import resolve
-
-    started = time.monotonic()
-    origin = ":"
-    try:
-        target = resolve(spec.target)
-        origin = target.entry.origin
-        measured = track_named(spec.track).measure(spec, target)
-    except HarnessError:
-        raise
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        measured = Measured({}, "oom", str(error)[:500])
-    except (Exception, SystemExit, KeyboardInterrupt) as error:  # an entry may raise anything
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
-        measured = Measured({}, "error", reason[:2000])
-    return record(spec, measured, results, time.monotonic() - started, origin)
-
-
-def record(spec: CellSpec, measured: Measured, results: Path, seconds: float = 0.0, origin: str = ":") -> Cell:
-    """Make a cell of what was measured and write it."""
-    from invbench.attacks.case import save_case
-    from invbench.bench.provenance import provenance
-    from invbench.bench.store import Store
-
-    for name, files in measured.found.items():  # before the cell: a cell that is there has its cases
-        save_case(results, name, files)
-    cell = Cell(
-        key=spec.key,
-        spec=spec,
-        status=measured.status,
-        reason=measured.reason,
-        measures=measured.measures,
-        provenance=provenance(spec.device, seconds, origin),
-    )
-    Store(results).write(cell)
-    return cell
