@@ -22,7 +22,7 @@ from invbench.couplings.base import Elementwise
 from invbench.errors import InvbenchError, UsageError
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
 
-__all__ = ["Target", "absolute", "resolve", "resolve_all", "runs_new_code"]
+__all__ = ["Target", "absolute", "file_of", "resolve", "resolve_all", "runs_new_code"]
 
 _REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS, "flow": FLOWS}
 _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
@@ -103,14 +103,20 @@ def runs_new_code(spec: str) -> bool:
     return ":" in name or name.strip().endswith(".py")
 
 
-def absolute(spec: str) -> str:
-    """The same target for a process that stands in another folder: a file's path is made absolute, any other target is as it was."""
+def file_of(spec: str) -> tuple[Path, str] | None:
+    """(the file that a target names, absolute; what follows it, as in ``:Name(option=1)``); None for a target of another kind."""
     name, bracket, options = spec.partition("(")
     where, colon, attribute = name.rpartition(":")
     path = Path(where if colon else name).expanduser()
     if path.suffix != ".py" or not path.is_file():
-        return spec
-    return str(path.absolute()) + colon + (attribute if colon else "") + bracket + options
+        return None
+    return path.absolute(), colon + (attribute if colon else "") + bracket + options
+
+
+def absolute(spec: str) -> str:
+    """The same target for a process that stands in another folder: a file's path is made absolute, any other target is as it was."""
+    found = file_of(spec)
+    return f"{found[0]}{found[1]}" if found else spec
 
 
 def resolve(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> Target:

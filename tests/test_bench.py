@@ -14,11 +14,11 @@ import invbench
 from invbench.bench.budget import BUDGETS
 from invbench.bench.cell import Cell, CellSpec, slug
 from invbench.bench.engine import run_cells
+from invbench.bench.measure import measure_cell
 from invbench.bench.run import options_of, plan
 from invbench.bench.run import run as run_bench
 from invbench.bench.store import Store, Unreadable
 from invbench.bench.track import Options
-from invbench.bench.measure import measure_cell
 from invbench.errors import HarnessError, UsageError
 from invbench.paths import write_atomically
 

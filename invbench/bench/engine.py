@@ -17,7 +17,7 @@ from invbench.bench.record import record
 from invbench.bench.track import Measured
 from invbench.errors import HarnessError
 
-__all__ = ["Engine", "LaneLost", "Measures", "default_workers", "local_engine", "run_cells"]
+__all__ = ["Engine", "LaneLost", "Measures", "default_workers", "drive", "local_engine", "run_cells"]
 
 LOSSES = 5  # lanes that a cell may lose: from then on it is taken for the reason
 SIMILAR = 0.5  # of the next cell's seconds, at least: a lane may stay with its entry instead

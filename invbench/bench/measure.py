@@ -50,7 +50,9 @@ def _stale(spec: CellSpec, target: Target) -> Measured | None:
         flow, size = str(spec.settings["flow"]), str(spec.settings["size"])
         path = Path(spec.weights) if spec.weights else find_weights(flow, target, size, spec.seed)
         if path is None or digest_file(path) != spec.weights_digest:
-            return Measured({}, "error", f"{spec.entry}: its weights of {flow} are not the ones that were planned; run again")
+            return Measured(
+                {}, "error", f"{spec.entry}: its weights of {flow} are not the ones that were planned; run again"
+            )
     return None
 
 

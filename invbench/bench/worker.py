@@ -17,10 +17,12 @@ POLL_SECONDS = 1.0
 
 
 def prepare_worker(driver: int) -> None:
-    """One thread, Ctrl-C left to the driver, and an end when the driver is gone."""
+    """One thread, its share of the GPU that it sees, Ctrl-C left to the driver, and an end when the driver is gone."""
     import torch
 
     torch.set_num_threads(1)
+    if share := os.environ.get("INVBENCH_GPU_SHARE"):
+        torch.cuda.set_per_process_memory_fraction(float(share))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def follow() -> None:
