@@ -90,7 +90,7 @@ class RayLane:
         self._results, self._options, self._arguments = results, options, arguments
         self.resident = ""
         self._actor: Any = None
-        self._closed = False
+        self._ready = self._closed = False
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
@@ -98,9 +98,9 @@ class RayLane:
         import ray
 
         for attempt in range(STARTS):
-            if self._actor is not None:
-                return
             actor = self._start()
+            if self._ready:
+                return
             try:
                 problem = ray.get(actor.differs.remote(package_digest()))
             except ray.exceptions.RayError as error:
@@ -110,6 +110,8 @@ class RayLane:
                 continue
             if problem:
                 raise HarnessError(problem)
+            self._ready = True
+            return
 
     def _start(self) -> Any:
         import ray
@@ -117,7 +119,8 @@ class RayLane:
         with self._lock:
             if self._closed:
                 raise HarnessError("the run was stopped")
-            self._actor = ray.remote(NodeLane).options(max_concurrency=2, **self._options).remote(*self._arguments)
+            if self._actor is None:
+                self._actor = ray.remote(NodeLane).options(max_concurrency=2, **self._options).remote(*self._arguments)
             return self._actor
 
     def measure(self, spec: CellSpec) -> Cell:
@@ -156,7 +159,7 @@ class RayLane:
     def _drop(self) -> None:
         """The actor is not asked again, also where it still lives and only cannot be reached."""
         with self._lock:
-            actor, self._actor, self.resident = self._actor, None, ""
+            actor, self._actor, self._ready, self.resident = self._actor, None, False, ""
         if actor is not None:
             _kill(actor)
 
