@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,11 @@ import pytest
 from invbench.bench.cell import Cell
 from invbench.bench.engine import LaneLost, drive, run_cells
 from invbench.bench.engines import Where, open_engine
-from invbench.bench.lane import Lane
 from invbench.bench.ray_engine import _room
-from invbench.bench.ray_lane import RayLane
+from invbench.bench.ray_lane import RayLane, Sent
 from invbench.bench.store import Store
 from invbench.bench.tracks.self_test import self_test_specs
+from invbench.errors import HarnessError
 from invbench.targets import resolve
 
 BESIDE = """
@@ -98,3 +97,54 @@ def test_a_node_killed_in_the_middle_changes_no_number(cluster, entry, tmp_path,
     assert here == there
     assert {status for status, *_ in there.values()} == {"ok"}
     assert lost
+
+
+def test_without_ray_the_command_says_what_to_install(invbench, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    run = ("run", "--track", "coupling", "--entry", "affine", "--engine", "ray", "--results", tmp_path / "results")
+    code, _, error = invbench(*run)
+    assert (code, error) == (2, "invbench: --engine ray needs Ray: pip install 'invbench[ray]'\n")
+
+
+@pytest.mark.parametrize(
+    ("resources", "options", "room"),
+    [
+        ({"CPU": 12}, {"num_cpus": 1}, 12),
+        ({"CPU": 12, "GPU": 2}, {"num_cpus": 1, "num_gpus": 0.25}, 8),
+        ({"CPU": 12, "GPU": 2}, {"num_cpus": 1, "num_gpus": 0.4}, 4),  # none lies across two GPUs
+        ({"CPU": 3, "GPU": 2}, {"num_cpus": 1, "num_gpus": 0.1}, 3),
+        ({"CPU": 12, "GPU": 5}, {"num_cpus": 1, "num_gpus": 2}, 2),
+        ({"CPU": 12}, {"num_cpus": 1, "num_gpus": 1}, 0),
+    ],
+)
+def test_a_cluster_has_room_by_cores_and_parts_of_gpus(resources, options, room):
+    assert _room(resources, options) == room
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cell: Sent(cell.model_copy(update={"key": "0" * 24}).model_dump_json().encode()),
+        lambda cell: Sent(cell.model_dump_json().encode(), cases={"../../out": {"case.json": b""}}),
+        lambda cell: Sent(cell.model_dump_json().encode(), cases={"case": {"../out": b""}}),
+        lambda cell: Sent(cell.model_dump_json().encode(), cases={"case": {"large": b"0" * (65 * 2**20)}}),
+        lambda cell: Sent(b"[" * 100_000),
+    ],
+    ids=["another cell", "folder outside", "file outside", "too large", "no cell"],
+)
+def test_what_a_node_sends_is_data_and_writes_nothing_else(tmp_path, change):
+    (spec,) = self_test_specs(resolve("affine"), 1)
+    lane = RayLane(tmp_path / "results", {}, ())
+    with pytest.raises(HarnessError):
+        lane._write(spec, change(Cell(key=spec.key, spec=spec, status="ok")))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_node_sends_is_written_as_it_would_be_here(tmp_path):
+    (spec,) = self_test_specs(resolve("affine"), 1)
+    cell = Cell(key=spec.key, spec=spec, status="diverged")
+    sent = Sent(cell.model_dump_json().encode(), b"said", {"a-case": {"case.json": b"{}"}})
+    RayLane(tmp_path, {}, ())._write(spec, sent)
+    assert Store(tmp_path).get(spec).status == "diverged"
+    assert (tmp_path / spec.path).with_suffix(".log").read_bytes() == b"said"
+    assert (tmp_path / "counterexamples" / "a-case" / "case.json").read_bytes() == b"{}"

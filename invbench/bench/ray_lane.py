@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from invbench.attacks.case import save_case
 from invbench.bench.cell import FAILED, Cell, CellSpec
 from invbench.bench.engine import LaneLost
@@ -140,13 +142,14 @@ class RayLane:
 
     def _write(self, spec: CellSpec, sent: Sent) -> Cell:
         """What came from the node, as data: only this cell, and its cases below ``counterexamples/``."""
-        if (
-            len(sent.cell) > MAX_BYTES
-            or sum(len(data) for case in sent.cases.values() for data in case.values()) > CASE_BYTES
-        ):
-            raise HarnessError(f"{spec.path}: more than a cell may hold came back")
-        cell = Cell.model_validate_json(sent.cell)
+        brought = [data for case in sent.cases.values() for data in case.values()]
         names = [*sent.cases, *(file for case in sent.cases.values() for file in case)]
+        if len(sent.cell) > MAX_BYTES or sum(map(len, brought)) > CASE_BYTES:
+            raise HarnessError(f"{spec.path}: more than a cell may hold came back")
+        try:
+            cell = Cell.model_validate_json(sent.cell)
+        except ValidationError as error:
+            raise HarnessError(f"{spec.path}: no cell came back: {error.errors()[0]['msg']}") from None
         if cell.key != spec.key or cell.spec.key != spec.key or any(Path(name).name != name for name in names):
             raise HarnessError(f"{spec.path}: something else came back")
         for name, files in sent.cases.items():  # before the cell: a cell that is there has its cases
