@@ -274,7 +274,7 @@ def test_what_is_there_is_not_measured_again(hostile, monkeypatch):
     file, results = hostile
     specs = [s for s in plan(["coupling"], [f"{file}:honest"], OPTIONS) if s.case == "slopes"]
     monkeypatch.setattr("invbench.bench.run.plan", lambda *_: specs)
-    monkeypatch.setattr("invbench.bench.run.run_cells", lambda missing, *_: pytest.fail("ran") if missing else None)
+    monkeypatch.setattr("invbench.bench.run.open_engine", lambda *_: pytest.fail("ran"))
     outcome = run_bench(["coupling"], budget="smoke", results=results)
     assert (outcome.planned, outcome.finished, outcome.ran) == (1, 1, {})
 
