@@ -11,8 +11,9 @@ import pytest
 from invbench.bench.cell import Cell
 from invbench.bench.engine import LaneLost, drive, run_cells
 from invbench.bench.engines import Where, open_engine
+from invbench.bench.luggage import package_digest
 from invbench.bench.ray_engine import _room
-from invbench.bench.ray_lane import RayLane, Sent
+from invbench.bench.ray_lane import NodeLane, RayLane, Sent
 from invbench.bench.store import Store
 from invbench.bench.tracks.self_test import self_test_specs
 from invbench.errors import HarnessError
@@ -104,6 +105,12 @@ def test_without_ray_the_command_says_what_to_install(invbench, monkeypatch, tmp
     run = ("run", "--track", "coupling", "--entry", "affine", "--engine", "ray", "--results", tmp_path / "results")
     code, _, error = invbench(*run)
     assert (code, error) == (2, "invbench: --engine ray needs Ray: pip install 'invbench[ray]'\n")
+
+
+def test_a_node_with_other_code_is_refused():
+    node = NodeLane.__new__(NodeLane)
+    assert node.differs(package_digest()) == ""
+    assert "another invbench than this machine; install the same on every node" in node.differs("0" * 16)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def _cores_of_node() -> int:
     import ray
 
     own = ray.get_runtime_context().get_node_id()
-    return max(1, *(int(node["Resources"].get("CPU", 1)) for node in ray.nodes() if node["NodeID"] == own))
+    return max([1, *(int(node["Resources"].get("CPU", 1)) for node in ray.nodes() if node["NodeID"] == own)])
 
 
 class RayLane:

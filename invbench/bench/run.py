@@ -51,7 +51,7 @@ def survey(
     """``plan``, less the cells of ``results`` whose status is not in ``retry``. Nothing runs."""
     if unknown := sorted(set(retry) - set(get_args(Status))):
         raise UsageError(f"--retry {unknown[0]}: no such status; choose from {', '.join(get_args(Status))}")
-    specs = plan(tracks, entries, options)
+    specs = list({spec.key: spec for spec in plan(tracks, entries, options)}.values())  # an entry may be named twice
     cells = {cell.key: cell for cell in Store(results).load()[0]}
     missing = [s for s in specs if (cell := cells.get(s.key)) is None or cell.status in retry]
     costs = Costs(cells.values())
