@@ -8,21 +8,22 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from invbench.bench.cell import SCHEMA, Cell, CellSpec
-from invbench.errors import HarnessError
-from invbench.paths import write_atomically
+from invbench.errors import HarnessError, first_problem
+from invbench.paths import LARGEST_TEXT, write_atomically
 
 __all__ = ["Store", "Unreadable"]
 
-MAX_BYTES = 8_000_000
+MAX_BYTES = LARGEST_TEXT  # the largest cell so far has 18 kB
 OTHER = ("counterexamples",)  # folders below the results that hold no cells
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that is no cell, and why."""
+    """A file that is no cell, and why. ``kind``: damaged, newer (schema), key (not what its name says), or folder (not where it belongs)."""
 
     path: Path
     reason: str
+    kind: str = "damaged"
 
 
 class Store:
@@ -55,12 +56,19 @@ class Store:
         for path in sorted(self.root.glob("*/*/*.json")):
             if path.relative_to(self.root).parts[0] in OTHER:
                 continue
-            found = self._read(path)
+            found = self.read(path.relative_to(self.root).as_posix())
             if isinstance(found, Cell):
                 cells.append(found)
             else:
                 damaged.append(found)
         return cells, damaged
+
+    def read(self, place: str) -> Cell | Unreadable:
+        """The cell in the file ``place`` below the results folder, or why it is none."""
+        found = self._read(self.root / place)
+        if isinstance(found, Cell) and found.spec.path != place:
+            return Unreadable(self.root / place, f"a copy: this cell belongs into {found.spec.path}", "folder")
+        return found
 
     def _read(self, path: Path) -> Cell | Unreadable:
         try:
@@ -68,16 +76,15 @@ class Store:
                 return Unreadable(path, f"larger than {MAX_BYTES} bytes")
             cell = Cell.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "file"
-            return Unreadable(path, f"{where}: {first['msg']}")
+            return Unreadable(path, first_problem(error))
         except (OSError, RecursionError) as error:
             return Unreadable(path, str(error))
         if cell.schema_version > SCHEMA:
             return Unreadable(
                 path,
                 f"written by a newer invbench (schema {cell.schema_version}, ours is {SCHEMA}); upgrade to read it",
+                "newer",
             )
         if cell.key != cell.spec.key or path.stem != cell.key:
-            return Unreadable(path, "its content does not match its key")
+            return Unreadable(path, "its content does not match its key", "key")
         return cell

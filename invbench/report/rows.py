@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from invbench.bench.cell import FAILED, PROTOCOL, Cell
+from invbench.bench.cell import FAILED, NON_FINITE, PROTOCOL, Cell
 from invbench.measures.statistics import clopper_pearson
 from invbench.report.ranks import rank
 
@@ -94,7 +94,7 @@ def _worst_of(cells: list[Cell]) -> list[Cell]:
     united: list[Cell] = []
     by_seed: dict[int, list[Cell]] = {}
     for cell in cells:
-        if "inf" in cell.measures:
+        if {"names", "inf", "error", "max_abs_log10"} <= cell.measures.keys():
             by_seed.setdefault(cell.spec.seed, []).append(cell)
         else:
             united.append(cell)
@@ -159,7 +159,7 @@ def _median(cells: list[Cell], name: str) -> float | None:
 
 def _single(cell: Cell, name: str) -> list[float]:
     value = cell.measures.get(name)
-    return [float(value)] if isinstance(value, (int, float, str)) else []
+    return [float(value)] if isinstance(value, (int, float)) or value in NON_FINITE else []
 
 
 def _sr_row(entry: str, case: str, cells: list[Cell]) -> Row:
