@@ -32,8 +32,8 @@ from invbench.console import err, progress_bar
 from invbench.paths import write_atomically
 from tests.mutations import KINDS, Outcome, judged
 
-BATCH = 200  # files per process
-PATIENCE, STARTING = 20.0, 60.0  # seconds of silence after which a process is ended; more while it starts
+BATCH = 2500  # files per process
+PATIENCE, STARTING = 60.0, 120.0  # seconds of silence after which a process is ended; more while it starts
 ADDRESSES = 12 * 2**30  # bytes that a process may map: a bomb must not take the machine with it
 BAD = ("crash", "hang", "memory", "executed", "died")
 

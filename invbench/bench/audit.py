@@ -15,7 +15,7 @@ __all__ = ["KINDS", "Audit", "Problem", "audit"]
 # kind → what to do; those of DAMAGE mean that something of the results cannot be trusted or used
 KINDS = {
     "damaged": "move it away and run again; the cell is measured anew",
-    "newer": "upgrade invbench to read it",
+    "schema": "a cell of another version of invbench; keep it",
     "key": "somebody has edited or renamed it: move it away and run again",
     "folder": "move it away; where that place is empty, move it there",
     "outside": "a link that leads out of the results folder: replace it by what it points to",
@@ -24,7 +24,7 @@ KINDS = {
     "leftover": "of a write that was cut off; when no run is going on, delete it",
     "log": "the output of a cell that has succeeded since, or is gone; delete it when it is of no use",
 }
-DAMAGE = ("damaged", "newer", "key", "folder", "outside", "case")
+DAMAGE = ("damaged", "schema", "key", "folder", "outside", "case")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from invbench.bench.cell import SCHEMA, Cell, CellSpec
+from invbench.bench.cell import Cell, CellSpec
+from invbench.bench.schema import OtherSchema, read_cell
 from invbench.errors import HarnessError, first_problem
 from invbench.paths import LARGEST_TEXT, write_atomically
 
@@ -19,7 +20,7 @@ OTHER = ("counterexamples",)  # folders below the results that hold no cells
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that is no cell, and why. ``kind``: damaged, newer (schema), key (not what its name says), or folder (not where it belongs)."""
+    """A file that is no cell, and why. ``kind``: damaged, schema (of another version), key (not what its name says), or folder (not where it belongs)."""
 
     path: Path
     reason: str
@@ -74,17 +75,13 @@ class Store:
         try:
             if path.stat().st_size > MAX_BYTES:
                 return Unreadable(path, f"larger than {MAX_BYTES} bytes")
-            cell = Cell.model_validate_json(path.read_bytes())
+            cell = read_cell(path.read_bytes())
         except ValidationError as error:
             return Unreadable(path, first_problem(error))
-        except (OSError, RecursionError) as error:
+        except OtherSchema as error:
+            return Unreadable(path, str(error), "schema")
+        except (OSError, ValueError) as error:
             return Unreadable(path, str(error))
-        if cell.schema_version > SCHEMA:
-            return Unreadable(
-                path,
-                f"written by a newer invbench (schema {cell.schema_version}, ours is {SCHEMA}); upgrade to read it",
-                "newer",
-            )
         if cell.key != cell.spec.key or path.stem != cell.key:
             return Unreadable(path, "its content does not match its key", "key")
         return cell

@@ -39,7 +39,7 @@ from invbench.targets import resolve
 from . import payloads
 from .mutate import in_archive, in_bytes, in_document, in_numbers
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["KINDS", "Kind", "attack_case"]
 
 Make = Callable[[random.Random], bytes]
 Read = Callable[[bytes, Path], str]
@@ -161,7 +161,7 @@ def _law_case() -> dict[str, bytes]:
 
 
 @cache
-def _attack_case() -> dict[str, bytes]:
+def attack_case() -> dict[str, bytes]:
     record = AttackCase(
         kind="attack",
         format=1,
@@ -207,7 +207,7 @@ def _read_law_case(name: str, data: bytes, folder: Path) -> str:
 
 
 def _read_attack_case(name: str, data: bytes, folder: Path) -> str:
-    place = _case_folder(folder, _attack_case(), name, data)
+    place = _case_folder(folder, attack_case(), name, data)
     _, problems = worst_pictures(folder)
     is_attack_case(place)
     read_case(place)
@@ -364,7 +364,7 @@ KINDS: dict[str, Kind] = {
         "recipe",
         "read_case, worst_pictures",
         6,
-        _either(_in_case(_attack_case), _bytes_of(lambda: _attack_case()["case.json"])),
+        _either(_in_case(attack_case), _bytes_of(lambda: attack_case()["case.json"])),
         partial(_read_attack_case, "case.json"),
         lambda: payloads.DOCUMENTS,
     ),
@@ -436,7 +436,7 @@ KINDS: dict[str, Kind] = {
         "picture",
         "worst_pictures",
         1,
-        _bytes_of(lambda: _attack_case()["sheet.png"]),
+        _bytes_of(lambda: attack_case()["sheet.png"]),
         partial(_read_attack_case, "sheet.png"),
         lambda: payloads.IMAGES,
     ),
