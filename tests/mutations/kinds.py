@@ -97,6 +97,10 @@ def _keyed(data: bytes) -> bytes:
         return data
 
 
+def _rekeyed(make: Callable[[], bytes]) -> Callable[[], bytes]:
+    return lambda: _keyed(make())
+
+
 def _mutated_cell(rng: random.Random) -> bytes:
     data = in_document(_cell(), rng) if rng.random() < 0.8 else in_bytes(json.dumps(_cell()).encode(), rng)
     return _keyed(data) if rng.random() < 0.8 else data
@@ -347,7 +351,7 @@ KINDS: dict[str, Kind] = {
         28,
         _mutated_cell,
         _read_cell,
-        lambda: payloads.DOCUMENTS | {n: partial(_keyed, m()) for n, m in payloads.cells(_cell()).items()},
+        lambda: payloads.DOCUMENTS | {n: _rekeyed(make) for n, make in payloads.cells(_cell()).items()},
     ),
     "answer": Kind(
         "result", "Lane (what a worker says)", 4, _mutated_cell, _read_answer, lambda: payloads.cells(_cell())

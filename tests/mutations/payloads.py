@@ -81,20 +81,20 @@ def _png(width: int, height: int, rows: int) -> bytes:
 
 ANY: Files = {
     "empty": lambda: b"",
-    "zeros": lambda: bytes(10**6),
+    "zeros": lambda: bytes(900_000),
     "pickle with code": lambda: pickle.dumps(Runs(os.system, f"touch {MARKER}")),
     "text of another alphabet": lambda: "名前".encode("utf-16"),
 }
 
 DOCUMENTS: Files = ANY | {
-    "deep lists": lambda: nested(1_000_000).encode(),
-    "deep objects": lambda: nested(300_000, '{"a":', "}").encode(),
-    "deep and cut off": lambda: b"[" * 5_000_000,
-    "a number of a million digits": lambda: b"9" * 1_000_000,
-    "an exponent of a million digits": lambda: b"1e" + b"9" * 1_000_000,
-    "a string without end": lambda: b'"' + b"x" * 10**6,
-    "a list of two million lists": lambda: b"[" + b"[]," * 2_000_000 + b"[]]",
-    "an object of half a million keys": lambda: json.dumps({str(i): [] for i in range(500_000)}).encode(),
+    "deep lists": lambda: nested(400_000).encode(),
+    "deep objects": lambda: nested(150_000, '{"a":', "}").encode(),
+    "deep and cut off": lambda: b"[" * 900_000,
+    "a number of 900 000 digits": lambda: b"9" * 900_000,
+    "an exponent of 900 000 digits": lambda: b"1e" + b"9" * 900_000,
+    "a string without end": lambda: b'"' + b"x" * 900_000,
+    "a list of 300 000 lists": lambda: b"[" + b"[]," * 300_000 + b"[]]",
+    "an object of 70 000 keys": lambda: json.dumps({str(i): [] for i in range(70_000)}).encode(),
     "not an object": lambda: b"[1, 2]",
     "larger than any limit": lambda: b" " * (65 * 2**20),
 }
@@ -107,9 +107,10 @@ def cells(document: dict[str, Any]) -> Files:
         return json.dumps(document | {"measures": document["measures"] | measures}).encode()
 
     return {
+        "200 000 wrong numbers": lambda: text(inf=[[]] * 200_000),
+        "300 000 numbers": lambda: text(inf=[0] * 300_000),
         "two million wrong numbers": lambda: text(inf=[[]] * 1_990_000),
-        "two million numbers": lambda: text(inf=[0] * 2_600_000),
-        "half a million wrong values of a measure": lambda: text(inf={str(i): [] for i in range(500_000)}),
+        "70 000 wrong values of a measure": lambda: text(inf={str(i): [] for i in range(70_000)}),
         "text for numbers": lambda: text(inf=["abc"], error=["abc"]),
         "one number for a list": lambda: text(inf=3, error="x"),
         "numbers beyond any float": lambda: text(inf=[10**400], error=[10**4000]),
@@ -130,12 +131,15 @@ TOML: Files = ANY | {
     "deep tables": lambda: b"a = " + nested(50_000, "{a=", "}").encode(),
     "a key of many parts": lambda: b"a." * 100_000 + b"a = 1",
     "tables of many parts": lambda: b"\n".join(b"[" + b"a." * 200 + b"a%d]" % i for i in range(2000)),
-    "a number of a million digits": lambda: b"a = " + b"9" * 1_000_000,
+    "a number of 900 000 digits": lambda: b"a = " + b"9" * 900_000,
+    "a number of 1900 digits": lambda: b"a = " + b"9" * 1900,
+    "keys of 900 parts": lambda: b"\n".join(b"a." * 900 + b"a%d = 1" % i for i in range(500)),
     "known is a number": lambda: b"known = 3",
     "known holds numbers": lambda: b"known = [1, 2]",
     "known is a table": lambda: b"[known]\ntarget = 'a'",
     "fields are tables": lambda: b"[[known]]\ntarget = {}\nproperty = []\nreason = 1979-05-27\nrecipe = 3",
-    "many entries": lambda: b"[[known]]\n" * 200_000,
+    "many entries": lambda: b"[[known]]\n" * 90_000,
+    "deep arrays over many lines": lambda: b"a = " + b"[\n" * 200_000,
     "larger than any limit": lambda: b"# " + b"x" * (65 * 2**20),
 }
 
