@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from invbench.errors import UsageError, first_problem
-from invbench.paths import LARGEST_TEXT, read_limited
+from invbench.paths import read_limited
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,7 +18,7 @@ else:
 
 __all__ = ["Known", "read_known"]
 
-LONGEST_LINE = 2000  # a key of n parts takes n² steps to read
+LARGEST, LONGEST_LINE = 250_000, 2000  # bytes, and characters: a key of n parts takes n² steps to read
 
 
 class Known(BaseModel):
@@ -36,7 +36,7 @@ def read_known(path: Path) -> list[Known]:
     if not path.exists():
         raise UsageError(f"{path}: no such file of known failures")
     try:
-        text = read_limited(path, LARGEST_TEXT).decode()
+        text = read_limited(path, LARGEST).decode()
         if any(len(line) > LONGEST_LINE for line in text.splitlines()):
             raise ValueError(f"a line of more than {LONGEST_LINE} characters")
         entries = tomllib.loads(text).get("known", [])

@@ -10,10 +10,11 @@ from typing import Any
 
 from invbench.errors import HarnessError, UsageError
 
-__all__ = ["LARGEST_TEXT", "cache_dir", "parse_json", "read_limited", "write_atomically"]
+__all__ = ["LARGEST_TEXT", "cache_dir", "is_modest", "parse_json", "read_limited", "write_atomically"]
 
 LARGEST = 64 * 2**20  # bytes of a file that came from elsewhere
 LARGEST_TEXT = 10**6  # of one of JSON or TOML, which takes many times its size in memory
+MOST_CONTAINERS = 10_000  # lists and objects of one of JSON; a cell has some thirty
 
 
 def cache_dir() -> Path:
@@ -31,6 +32,11 @@ def read_limited(path: Path, largest: int = LARGEST) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a folder that invbench has written") from None
+
+
+def is_modest(data: bytes) -> bool:
+    """Whether JSON has so few lists and objects that they are built, and refused one by one, within a second."""
+    return data.count(b"[") + data.count(b"{") <= MOST_CONTAINERS
 
 
 def parse_json(data: bytes) -> Any:

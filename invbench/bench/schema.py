@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from invbench.bench.cell import SCHEMA, Cell
-from invbench.paths import parse_json
+from invbench.paths import is_modest, parse_json
 
 __all__ = ["MIGRATIONS", "OtherSchema", "read_cell"]
 
@@ -33,6 +33,8 @@ def read_cell(data: bytes) -> Cell:
 
     Raises ``OtherSchema``, and ``ValidationError`` or ``ValueError`` for what is a cell of no schema.
     """
+    if not is_modest(data):
+        raise ValueError("far more lists and objects than a cell has")
     try:
         cell = Cell.model_validate_json(data)
         if cell.schema_version == SCHEMA:

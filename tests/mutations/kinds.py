@@ -21,9 +21,10 @@ from invbench.attacks.case import AttackCase, is_attack_case, read_case
 from invbench.bench.cell import Cell, CellSpec
 from invbench.bench.lane import Answer
 from invbench.bench.merge import merge
-from invbench.bench.store import Store
+from invbench.bench.store import MAX_BYTES, Store
 from invbench.conditions.images import image_size, read_image
 from invbench.conditions.recipe import Recipe
+from invbench.errors import first_problem
 from invbench.flows import ConditionalFlow
 from invbench.known import read_known
 from invbench.paper.study import Study
@@ -128,10 +129,13 @@ def _read_cell(data: bytes, folder: Path) -> str:
 
 
 def _read_answer(data: bytes, folder: Path) -> str:
+    """What ``Lane`` does with the bytes of a worker, which arrive only up to this size."""
     try:
-        Answer.model_validate_json(b'{"cell": ' + data + b"}")
+        Answer.read((b'{"cell": ' + data + b"}")[: 2 * MAX_BYTES])
     except ValidationError as error:
-        return str(error)[:200]
+        return first_problem(error)
+    except ValueError as error:
+        return str(error)
     return ""
 
 
@@ -159,7 +163,7 @@ def _law_case() -> dict[str, bytes]:
     x, cond = torch.zeros(2, *subject.event_shape), torch.zeros(2, *(subject.cond_shape or ()))
     return {
         "case.json": record.model_dump_json().encode(),
-        "tensors.safetensors": save({"x": x, "cond": cond, "worst_x": x, "worst_cond": cond}),
+        "tensors.safetensors": save({"x": x, "cond": cond, "worst_x": x.clone(), "worst_cond": cond.clone()}),
         "weights.safetensors": save(dict(subject.module.state_dict())),
     }
 
