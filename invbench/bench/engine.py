@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 
+from invbench.bench.anchor import Anchor
 from invbench.bench.cell import Cell, CellSpec
 from invbench.bench.lane import Lane, Limits
 
@@ -57,9 +58,12 @@ def run_cells(specs: Sequence[CellSpec], workers: int, results: Path, done: Done
     """Run every cell and call ``done`` as each is written; exclusive cells come last, one at a time."""
     shared = [spec for spec in specs if not spec.exclusive]
     alone = [spec for spec in specs if spec.exclusive]
+    anchor = Anchor(results)
     for group, lanes in ((shared, workers), (alone, 1)):
         if not group:
             continue
         with LocalEngine(min(lanes, len(group)), results, limits) as engine:
             for future in as_completed([engine.submit(spec) for spec in group]):
-                done(future.result())
+                cell = future.result()
+                anchor.check(cell.spec)
+                done(cell)
