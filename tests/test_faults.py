@@ -74,6 +74,15 @@ def test_two_runs_fill_one_folder_together(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_run_in_which_a_cell_fails_does_not_lose_what_another_measured(tmp_path):
+    """Two runs in one folder: the slower one times out on a cell that the other has finished."""
+    store, measured = Store(tmp_path), sr("a", [0, 1])
+    store.write(sr("a", [], status="error"))
+    store.write(measured)
+    store.write(sr("a", [], status="timeout"))
+    assert store.load() == ([measured], [])
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.ESTALE])
 @pytest.mark.parametrize("call", ["replace", "fsync", "fdopen"])
 def test_a_disk_that_refuses_is_said_and_the_old_cell_stays(tmp_path, monkeypatch, call, code):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from invbench.bench.cell import Cell, CellSpec
+from invbench.bench.cell import FAILED, Cell, CellSpec
 from invbench.bench.schema import OtherSchema, read_cell
 from invbench.errors import HarnessError, first_problem
 from invbench.paths import LARGEST_TEXT, write_atomically
@@ -34,9 +34,13 @@ class Store:
         self.root = root
 
     def write(self, cell: Cell) -> Path:
-        """Write a cell under its key. A damaged file of that name is kept beside it as ``*.unreadable``."""
+        """Write a cell under its key. A damaged file of that name is kept beside it as ``*.unreadable``; a failed cell does not replace one that
+        another run has measured meanwhile."""
         path = self.root / cell.spec.path
-        if path.exists() and isinstance(self._read(path), Unreadable):
+        before = self._read(path) if path.exists() else None
+        if isinstance(before, Cell) and cell.status in FAILED and before.status not in FAILED:
+            return path
+        if isinstance(before, Unreadable):
             path.replace(path.with_suffix(".json.unreadable"))
         write_atomically(path, (cell.model_dump_json(indent=1) + "\n").encode())
         return path
