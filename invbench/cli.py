@@ -82,11 +82,21 @@ app.command()(train)
 
 
 @app.command()
-def doctor(results: Results = Path("results"), as_json: JsonFlag = False) -> None:
-    """What works on this machine: devices, data sets found, weights, optional parts, damaged result files.
+def doctor(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Results folder to verify, file by file, instead of the machine.")
+    ] = None,
+    results: Results = Path("results"),
+    as_json: JsonFlag = False,
+) -> None:
+    """What works on this machine: devices, data sets found, weights, optional parts, damaged result files. With FOLDER: is every cell and case below
+    it whole, what its name says, and where it belongs? Reports and never deletes; exit code 1 when something is damaged.
 
-    Example: `invbench doctor`
+    Examples: `invbench doctor`, `invbench doctor results/`
     """
+    if folder is not None:
+        _verify(folder, as_json)
+        return
     from invbench.doctor import examine
 
     findings = examine(results)
@@ -98,6 +108,23 @@ def doctor(results: Results = Path("results"), as_json: JsonFlag = False) -> Non
             out.print(mark + escape(f"{f.what}: {f.detail}"), soft_wrap=True, highlight=False)
     if any(f.fatal for f in findings):
         raise typer.Exit(3)
+
+
+def _verify(folder: Path, as_json: bool) -> None:
+    from invbench.bench.audit import audit
+
+    found = audit(folder)
+    if as_json:
+        problems = [{"path": p.path, "kind": p.kind, "damage": p.damage, "seen": p.seen} for p in found.problems]
+        print_json({"cells": found.cells, "cases": found.cases, "sound": found.sound, "problems": problems})
+    else:
+        for problem in found.problems:
+            mark = "[yellow]--[/]  " if problem.damage else "      "
+            out.print(mark + escape(str(problem)), soft_wrap=True, highlight=False)
+        damaged = sum(problem.damage for problem in found.problems)
+        out.print(f"{found.cells} cells and {found.cases} cases are whole, {damaged} files are not", highlight=False)
+    if not found.sound:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

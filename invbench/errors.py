@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["HarnessError", "InvbenchError", "UnknownName", "UsageError"]
+from pydantic import ValidationError
+
+__all__ = ["HarnessError", "InvbenchError", "UnknownName", "UsageError", "first_problem"]
+
+MANY = 100  # problems of one file; pydantic makes a record of each when one is asked for
 
 
 class InvbenchError(Exception):
@@ -21,6 +25,14 @@ class UnknownName(UsageError, KeyError):
     """A name that is not in a registry; a ``KeyError`` too, as a mapping must raise."""
 
     __str__ = Exception.__str__
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where a file departs from its schema first, and how, in one line."""
+    if error.error_count() > MANY:
+        return f"{error.error_count()} departures from the schema of {error.title}"
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))[:200] or 'file'}: {first['msg']}"
 
 
 class HarnessError(InvbenchError):

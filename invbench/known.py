@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from invbench.errors import UsageError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from invbench.errors import UsageError, first_problem
+from invbench.paths import read_limited
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -16,29 +18,38 @@ else:
 
 __all__ = ["Known", "read_known"]
 
+LARGEST, LONGEST_LINE = 250_000, 2000  # bytes, and characters: a key of n parts takes n² steps to read
 
-@dataclass(frozen=True)
-class Known:
+
+class Known(BaseModel):
     """``[[known]]`` with ``target``, ``property``, ``reason`` and the ``recipe`` that shows it."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     target: str
     property: str
     reason: str
-    recipe: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
 
 
 def read_known(path: Path) -> list[Known]:
     """Read a file of known failures. Raises ``UsageError`` naming the entry that is not well formed."""
+    if not path.exists():
+        raise UsageError(f"{path}: no such file of known failures")
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file of known failures") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = read_limited(path, LARGEST).decode()
+        if any(len(line) > LONGEST_LINE for line in text.splitlines()):
+            raise ValueError(f"a line of more than {LONGEST_LINE} characters")
+        entries = tomllib.loads(text).get("known", [])
+        if not isinstance(entries, list):
+            raise ValueError("known is not a list of tables; write [[known]]")
+    except RecursionError:
+        raise UsageError(f"{path}: not a readable TOML file (nested too deeply)") from None
+    except ValueError as error:
         raise UsageError(f"{path}: not a readable TOML file ({error})") from None
     found = []
-    for index, entry in enumerate(document.get("known", [])):
+    for index, entry in enumerate(entries):
         try:
-            found.append(Known(**entry))
-        except TypeError as error:
-            raise UsageError(f"{path}: [[known]] number {index + 1}: {error}") from None
+            found.append(Known.model_validate(entry))
+        except ValidationError as error:
+            raise UsageError(f"{path}: [[known]] number {index + 1}: {first_problem(error)}") from None
     return found

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from invbench.errors import HarnessError, UsageError
 
-__all__ = ["cache_dir", "read_limited", "write_atomically"]
+__all__ = ["LARGEST_TEXT", "cache_dir", "is_modest", "parse_json", "read_limited", "write_atomically"]
 
 LARGEST = 64 * 2**20  # bytes of a file that came from elsewhere
+LARGEST_TEXT = 10**6  # of one of JSON or TOML, which takes many times its size in memory
+MOST_CONTAINERS = 10_000  # lists and objects of one of JSON; a cell has some thirty
 
 
 def cache_dir() -> Path:
@@ -20,14 +24,27 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "invbench"
 
 
-def read_limited(path: Path) -> bytes:
-    """A file of at most 64 MiB. Raises ``UsageError`` when it is larger, missing or unreadable."""
+def read_limited(path: Path, largest: int = LARGEST) -> bytes:
+    """A file of at most ``largest`` bytes. Raises ``UsageError`` when it is larger, missing or unreadable."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise UsageError(f"{path}: larger than {LARGEST // 2**20} MiB; not a file that invbench has written")
+        if path.stat().st_size > largest:
+            raise UsageError(f"{path}: larger than {largest / 10**6:.3g} MB; not a file that invbench has written")
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a folder that invbench has written") from None
+
+
+def is_modest(data: bytes) -> bool:
+    """Whether JSON has so few lists and objects that they are built, and refused one by one, within a second."""
+    return data.count(b"[") + data.count(b"{") <= MOST_CONTAINERS
+
+
+def parse_json(data: bytes) -> Any:
+    """JSON as data. Raises ``ValueError`` for what is no JSON, also when it is nested too deeply."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def write_atomically(path: Path, data: bytes) -> None:

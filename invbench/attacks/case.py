@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import re
 from collections.abc import Sequence
@@ -20,9 +19,9 @@ from invbench.attacks.found import Found
 from invbench.attacks.judge import LEVELS, Verdict, judge
 from invbench.attacks.sheet import sheet
 from invbench.attacks.space import Inputs
-from invbench.errors import UsageError
+from invbench.errors import UsageError, first_problem
 from invbench.flows import ConditionalFlow
-from invbench.paths import read_limited, write_atomically
+from invbench.paths import LARGEST_TEXT, parse_json, read_limited, write_atomically
 from invbench.reference_models.weights import digest_file, find_weights, load_flow
 from invbench.targets import Target, resolve, runs_new_code
 
@@ -139,7 +138,7 @@ def save_case(results: Path, name: str, files: dict[str, bytes]) -> Path:
 def is_attack_case(folder: Path) -> bool:
     """Whether the folder says that an attack wrote it; reads ``case.json`` and nothing else."""
     try:
-        document: Any = json.loads(read_limited(folder / "case.json"))
+        document: Any = parse_json(read_limited(folder / "case.json", LARGEST_TEXT))
     except ValueError:
         return False
     return isinstance(document, dict) and document.get("kind") == KIND
@@ -148,10 +147,11 @@ def is_attack_case(folder: Path) -> bool:
 def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
     """(record, tensors). Raises ``UsageError`` naming the folder when a file is missing, too large or not what it should be."""
     try:
-        record = AttackCase.model_validate_json(read_limited(folder / "case.json"))
+        record = AttackCase.model_validate_json(read_limited(folder / "case.json", LARGEST_TEXT))
         tensors = load(read_limited(folder / "tensors.safetensors"))
     except (ValidationError, SafetensorError) as error:
-        raise UsageError(f"{folder}: not a case that invbench has written ({str(error).splitlines()[0]})") from None
+        why = first_problem(error) if isinstance(error, ValidationError) else error
+        raise UsageError(f"{folder}: not a case that invbench has written ({why})") from None
     if record.format != FORMAT or set(record.levels) != set(LEVELS):
         raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
     latents = sorted(name for name in tensors if name.startswith("latent"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from invbench.bench.anchor import Anchor
 from invbench.bench.cell import Cell, CellSpec
 from invbench.bench.lane import Lane, Limits, code_of
 from invbench.bench.outcome import record
@@ -64,7 +65,7 @@ class Engine:
     use, as long as there is a cell of it that is not much shorter than the next one. ``results``: where a cell that no lane survives is written."""
 
     def __init__(self, lanes: Sequence[Measures], results: Path) -> None:
-        self.lanes, self._results = lanes, results
+        self.lanes, self.root = lanes, results
         self._pending: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -124,7 +125,7 @@ class Engine:
             return
         try:
             reason = f"lost {job.losses} workers with it, the last one: {why}"
-            job.future.set_result(record(job.spec, Measured({}, "error", reason[:2000]), self._results))
+            job.future.set_result(record(job.spec, Measured({}, "error", reason[:2000]), self.root))
         except HarnessError as error:
             job.future.set_exception(error)
 
@@ -153,13 +154,19 @@ def local_engine(
 def drive(engine: Engine, specs: Iterable[CellSpec], done: Done, seconds: Callable[[CellSpec], float]) -> None:
     """Run every cell and call ``done`` as each is written; exclusive cells come last, one at a time, so that nothing of ours runs beside them."""
     specs = list(specs)
+    anchor = Anchor(engine.root)
+
+    def finish(cell: Cell) -> None:
+        anchor.check(cell.spec)
+        done(cell)
+
     with engine:
         shared = [engine.submit(spec, seconds(spec)) for spec in specs if not spec.exclusive]
         for future in as_completed(shared):
-            done(future.result())
+            finish(future.result())
         for spec in specs:
             if spec.exclusive:
-                done(engine.submit(spec).result())
+                finish(engine.submit(spec).result())
 
 
 def run_cells(specs: Sequence[CellSpec], workers: int, results: Path, done: Done, limits: Limits | None = None) -> None:

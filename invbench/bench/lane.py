@@ -28,7 +28,7 @@ from invbench.bench.outcome import record
 from invbench.bench.store import MAX_BYTES
 from invbench.bench.track import Measured
 from invbench.errors import HarnessError
-from invbench.paths import write_atomically
+from invbench.paths import is_modest, write_atomically
 from invbench.registry import COUPLINGS
 from invbench.targets import absolute
 
@@ -48,6 +48,13 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
     cell: Cell | None = None
     harness: str = Field(default="", max_length=2000)
+
+    @classmethod
+    def read(cls, said: bytes) -> Answer:
+        """Raises ``ValueError`` for what is no answer."""
+        if not is_modest(said):
+            raise ValueError("far more lists and objects than a cell has")
+        return cls.model_validate_json(said)
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ class Lane:
             if used > self.limits.gigabytes:
                 reason = f"used {used:.1f} GiB of memory; --memory-limit allows more than {self.limits.gigabytes:.1f}"
                 return self._end(spec, "oom", reason, spent)
-        answer = Answer.model_validate_json(self._channel.recv_bytes(2 * MAX_BYTES))
+        answer = Answer.read(self._channel.recv_bytes(2 * MAX_BYTES))
         if answer.cell is None:
             # tried again from here: where the disk refuses, this raises; an entry's word alone does not stop a run
             reason = f"the worker could not write its cell: {answer.harness}"

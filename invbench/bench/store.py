@@ -10,22 +10,25 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from invbench.bench.cell import SCHEMA, Cell, CellSpec, slug
-from invbench.errors import HarnessError
-from invbench.paths import write_atomically
+from invbench.bench.cell import FAILED, Cell, CellSpec
+from invbench.bench.schema import OtherSchema, read_cell
+from invbench.errors import HarnessError, first_problem
+from invbench.paths import LARGEST_TEXT, write_atomically
 
 __all__ = ["Entry", "Store", "Unreadable"]
 
-MAX_BYTES = 8_000_000
+MAX_BYTES = LARGEST_TEXT  # the largest cell so far has 18 kB
 OTHER = ("counterexamples",)  # folders below the results that hold no cells
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that is no cell, and why."""
+    """A file that is no cell, and why. ``kind``: damaged, schema (of another version), key (not what its name says), or folder (not where it
+    belongs)."""
 
     path: Path
     reason: str
+    kind: str = "damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,13 @@ class Store:
         self.root = root
 
     def write(self, cell: Cell) -> Path:
-        """Write a cell under its key. A damaged file of that name is kept beside it as ``*.unreadable``."""
+        """Write a cell under its key. A damaged file of that name is kept beside it as ``*.unreadable``; a failed cell does not replace one that
+        another run has measured meanwhile."""
         path = self.root / cell.spec.path
-        if path.exists() and isinstance(self._read(path), Unreadable):
+        before = self._read(path) if path.exists() else None
+        if isinstance(before, Cell) and cell.status in FAILED and before.status not in FAILED:
+            return path
+        if isinstance(before, Unreadable):
             path.replace(path.with_suffix(".json.unreadable"))
         write_atomically(path, (cell.model_dump_json(indent=1) + "\n").encode())
         return path
@@ -91,29 +98,24 @@ class Store:
         """The cell in the file ``place`` below the results folder, or why it is none."""
         found = self._read(self.root / place)
         if isinstance(found, Cell):
-            home = f"{slug(found.spec.track)}/{slug(found.spec.entry)}/{found.key}.json"
+            home = found.spec.path
             if home != place:
-                return Unreadable(self.root / place, f"a copy: this cell belongs into {home}")
+                return Unreadable(self.root / place, f"a copy: this cell belongs into {home}", "folder")
         return found
 
     def _read(self, path: Path) -> Cell | Unreadable:
         try:
             if path.stat().st_size > MAX_BYTES:
                 return Unreadable(path, f"larger than {MAX_BYTES} bytes")
-            cell = Cell.model_validate_json(path.read_bytes())
+            cell = read_cell(path.read_bytes())
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "file"
-            return Unreadable(path, f"{where}: {first['msg']}")
-        except (OSError, RecursionError) as error:
+            return Unreadable(path, first_problem(error))
+        except OtherSchema as error:
+            return Unreadable(path, str(error), "schema")
+        except (OSError, ValueError) as error:
             return Unreadable(path, str(error))
-        if cell.schema_version > SCHEMA:
-            return Unreadable(
-                path,
-                f"written by a newer invbench (schema {cell.schema_version}, ours is {SCHEMA}); upgrade to read it",
-            )
         if cell.key != cell.spec.key or path.stem != cell.key:
-            return Unreadable(path, "its content does not match its key")
+            return Unreadable(path, "its content does not match its key", "key")
         if wrong := _nonsense(cell):
             return Unreadable(path, wrong)
         return cell

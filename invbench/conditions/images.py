@@ -18,6 +18,15 @@ __all__ = ["EMBEDDED", "OTHER_KINDS", "centre_crop", "crops", "embedded", "image
 
 EMBEDDED = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
 # what scikit-image carries besides photographs of scenes: textures, print, sky, microscopy
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "BMP",
+    "TIFF",
+    "WEBP",
+    "PPM",
+)  # none that Pillow hands to another program, as it does PostScript
+MOST_PIXELS = 25_000_000  # a photograph of 6000 × 4000 and no more: a megabyte of PNG can hold a gigabyte of pixels
 OTHER_KINDS = ("brick", "grass", "gravel", "page", "moon", "hubble_deep_field", "immunohistochemistry", "retina")
 
 
@@ -25,7 +34,9 @@ OTHER_KINDS = ("brick", "grass", "gravel", "page", "moon", "hubble_deep_field", 
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The file as Pillow opens it; what goes wrong with the file in the block leaves as ``UsageError``."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"{image.width}×{image.height} pixels are more than {MOST_PIXELS // 10**6} million")
             yield image
     except FileNotFoundError:
         raise UsageError(f"{path}: no such image file") from None

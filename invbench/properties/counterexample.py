@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import re
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from invbench.conditions.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
-from invbench.errors import UsageError
-from invbench.paths import read_limited, write_atomically
+from invbench.errors import UsageError, first_problem
+from invbench.paths import LARGEST_TEXT, read_limited, write_atomically
 from invbench.properties.case import Case
 from invbench.properties.check import parse_dtype
 from invbench.properties.judge import judge_case
@@ -104,11 +104,8 @@ def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """(record, tensors, weights). Raises ``UsageError`` naming the file that is missing, too large or not what it should be."""
     try:
-        record = Counterexample.model_validate_json(read_limited(folder / "case.json"))
-        recipe = record.recipe
-        known = set(recipe) == {f.name for f in fields(Recipe)} and recipe["weights"] in WEIGHTS
-        known = known and recipe["pattern"] in PATTERNS and recipe["cond_pattern"] in CONDITION_PATTERNS
-        if record.format != FORMAT or record.property not in LAWS or not known:
+        record = Counterexample.model_validate_json(read_limited(folder / "case.json", LARGEST_TEXT))
+        if record.format != FORMAT or record.property not in LAWS or not _is_recipe(record.recipe):
             raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
         return (
             record,
@@ -116,7 +113,24 @@ def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[st
             load(read_limited(folder / "weights.safetensors")),
         )
     except (ValidationError, SafetensorError) as error:
-        raise UsageError(f"{folder}: not a counterexample of invbench ({str(error).splitlines()[0]})") from None
+        why = first_problem(error) if isinstance(error, ValidationError) else error
+        raise UsageError(f"{folder}: not a counterexample of invbench ({why})") from None
+
+
+def _is_recipe(recipe: dict[str, str | int]) -> bool:
+    """Whether ``Recipe`` takes these values: each of its type, names known, numbers of a size that can be drawn."""
+    own = asdict(Recipe())
+    if recipe.keys() != own.keys() or any(type(recipe[name]) is not type(own[name]) for name in own):
+        return False
+    words: dict[str, Any] = {"weights": WEIGHTS, "pattern": PATTERNS, "cond_pattern": CONDITION_PATTERNS}
+    return all(
+        value in words[name]
+        if isinstance(value, str)
+        else abs(value) < 1024  # a power of two that is a float64
+        if "log2" in name
+        else 0 <= value < 2**63
+        for name, value in recipe.items()
+    )
 
 
 def replay(folder: Path, target: str | None = None) -> tuple[Counterexample, Target, list[Violation]]:

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
+from invbench.paths import read_limited
 from invbench.reference_models.layout import PUBLISHED, PublishedFlow, layout, published_coupling
+from invbench.reference_models.pickled import LARGEST_WEIGHTS, load_pickled
 
 __all__ = ["Account", "account", "convert", "is_published", "read_state"]
 
@@ -104,22 +106,15 @@ def read_state(path: Path) -> dict[str, Tensor]:
     A ``module.`` before every name (``DataParallel``'s) is taken off. Raises ``UsageError``, in one line, when the file is not there, is cut
     off, holds code instead of tensors, or holds something else than named tensors.
     """
+    if not path.exists():
+        raise UsageError(f"weights {path}: no such file")
     try:
-        pickled = path.suffix in PICKLED
-        state = torch.load(path, map_location="cpu", weights_only=True) if pickled else load(path.read_bytes())
-    except FileNotFoundError:
-        raise UsageError(f"weights {path}: no such file") from None
-    except (SafetensorError, OSError) as error:
+        state = load_pickled(path) if path.suffix in PICKLED else load(read_limited(path, LARGEST_WEIGHTS))
+    except SafetensorError as error:
         raise UsageError(f"weights {path} are unreadable or cut off ({error}); fetch or train them again") from None
-    except Exception as error:  # torch.load raises many kinds
-        first = str(error).partition("\n")[0][:120]
-        if "weights_only" in str(error).lower() or "Unsupported" in str(error):
-            raise UsageError(
-                f"weights {path} hold pickled code, which is not run; save the tensors alone, or as safetensors"
-            ) from None
-        raise UsageError(f"weights {path} are unreadable or cut off ({first}); fetch or train them again") from None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()) or not state:
+    named = isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    if not named or not state:
         raise UsageError(f"weights {path} hold a {type(state).__name__}, not a state dict of named tensors")
-    if all(str(name).startswith("module.") for name in state):
-        return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
-    return state
+    if all(name.startswith("module.") for name in state):
+        return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    return dict(state)

@@ -17,6 +17,7 @@ from torch import Tensor
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 from invbench.paths import write_atomically
+from invbench.reference_models.pickled import load_pickled
 
 __all__ = ["Recipe", "TrainingLog", "train"]
 
@@ -118,15 +119,20 @@ def _save(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe, 
     write_atomically(path, buffer.getvalue())
 
 
-def _restore(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe) -> TrainingLog:
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The parts that ``_save`` wrote. Raises ``UsageError`` when the file is cut off or no checkpoint."""
     try:
-        state = torch.load(path, weights_only=True)
-        same = state["recipe"] == asdict(recipe)
-    except Exception as error:  # torch.load raises many kinds for a file that is cut off
+        state = load_pickled(path)
+        return {name: state[name] for name in ("flow", "optimiser", "schedule", "recipe", "log")}
+    except (UsageError, KeyError, TypeError, IndexError) as error:
         raise UsageError(
             f"checkpoint {path} is unreadable ({type(error).__name__}); move it away to start anew"
         ) from error
-    if not same:
+
+
+def _restore(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe) -> TrainingLog:
+    state = read_checkpoint(path)
+    if state["recipe"] != asdict(recipe):
         raise UsageError(f"checkpoint {path} belongs to another recipe; move it away to start anew")
     try:
         flow.load_state_dict(state["flow"])

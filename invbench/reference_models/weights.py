@@ -13,7 +13,7 @@ from safetensors.torch import save
 
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
-from invbench.paths import cache_dir, write_atomically
+from invbench.paths import LARGEST_TEXT, cache_dir, parse_json, read_limited, write_atomically
 from invbench.reference_models.convert import convert, is_published, read_state
 from invbench.targets import Target, resolve
 
@@ -58,11 +58,12 @@ def shipped_couplings(flow: str, size: str) -> list[str]:
 
 
 def read_card(weights: Path) -> dict[str, Any]:
-    """The card beside a weights file; empty when there is none."""
+    """The card beside a weights file; empty when there is none that is readable."""
     try:
-        return dict(json.loads(weights.with_suffix(".json").read_text()))
-    except (OSError, ValueError):
+        card = parse_json(read_limited(weights.with_suffix(".json"), LARGEST_TEXT))
+    except (UsageError, ValueError):
         return {}
+    return card if isinstance(card, dict) else {}
 
 
 def digest_file(path: Path) -> str:

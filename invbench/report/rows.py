@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from invbench.bench import record as records
-from invbench.bench.cell import FAILED, PROTOCOL, Cell, CellSpec
+from invbench.bench.cell import FAILED, NON_FINITE, PROTOCOL, Cell, CellSpec
 from invbench.bench.record import Record
 from invbench.measures import paired
 from invbench.measures import statistics as intervals
@@ -161,7 +161,7 @@ def _worst_of(cells: Sequence[Record]) -> list[Record]:
     united: list[Record] = []
     by_seed: dict[int, list[Record]] = {}
     for cell in cells:
-        if "inf" in cell.measures:
+        if {"names", "inf", "error", "max_abs_log10"} <= cell.measures.keys():
             by_seed.setdefault(cell.spec.seed, []).append(cell)
         else:
             united.append(cell)
@@ -226,7 +226,7 @@ def _median(cells: list[Record], name: str) -> float | None:
 
 def _single(cell: Record, name: str) -> list[float]:
     value = cell.measures.get(name)
-    return [float(value)] if isinstance(value, (int, float, str)) else []
+    return [float(value)] if isinstance(value, (int, float)) or value in NON_FINITE else []
 
 
 def _sr_row(entry: str, case: str, cells: list[Record]) -> Row:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from invbench.attacks.case import AttackCase
 from invbench.attacks.judge import LEVELS
-from invbench.errors import UsageError
-from invbench.paths import read_limited
+from invbench.errors import UsageError, first_problem
+from invbench.paths import LARGEST_TEXT, read_limited
 
 __all__ = ["worst_pictures"]
 
@@ -57,9 +57,11 @@ def _cases(results: Path, problems: list[str]) -> Iterator[tuple[Path, AttackCas
         if not (file.parent / "sheet.png").exists():
             continue  # a broken law, which has no picture
         try:
-            yield file.parent, AttackCase.model_validate_json(read_limited(file))
-        except (UsageError, ValidationError) as error:
-            problems.append(f"{file}: {str(error).splitlines()[0]}")
+            yield file.parent, AttackCase.model_validate_json(read_limited(file, LARGEST_TEXT))
+        except UsageError as error:
+            problems.append(str(error))
+        except ValidationError as error:
+            problems.append(f"{file}: {first_problem(error)}")
 
 
 def _said(folder: Path, record: AttackCase) -> dict[str, Any]:

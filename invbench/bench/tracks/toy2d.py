@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from functools import lru_cache
@@ -19,7 +18,7 @@ from invbench.flows import ConditionalFlow
 from invbench.measures.depth import variance_profile
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
-from invbench.paths import cache_dir
+from invbench.paths import LARGEST_TEXT, cache_dir, parse_json, read_limited
 from invbench.reference_models.toy2d import toy2d
 from invbench.reference_models.toy2d.recipe import RECIPES, batches, draw
 from invbench.reference_models.training import train
@@ -128,9 +127,9 @@ def trained_toy(target: Target, seed: int) -> tuple[ConditionalFlow, dict[str, A
     flow = toy2d(target.make, "mini", seed)
     path = cache_dir() / "toy2d" / f"{target.digest}-{recipe.digest}" / weights_name(target.name, "mini", seed)
     try:
-        card = json.loads(path.with_suffix(".json").read_text())
-        return load_weights(flow, path), card
-    except (OSError, ValueError, InvbenchError):
+        card = parse_json(read_limited(path.with_suffix(".json"), LARGEST_TEXT))
+        return load_weights(flow, path), {"nll": card["nll"], "non_finite_steps": card["non_finite_steps"]}
+    except (OSError, ValueError, TypeError, KeyError, InvbenchError):
         log = train(flow, batches("mini", seed), recipe)
     card = {"nll": log.final, "non_finite_steps": log.non_finite_steps, "seconds": log.seconds}
     save_weights(flow, card, path)
