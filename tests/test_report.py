@@ -22,6 +22,7 @@ DESIGN_COLUMNS = (
 ).split()
 EXTRA = {
     "sr": "lr_psnr_min, lr_psnr_std, psnr, ssim, lpips",
+    "unconditional": "gain_log10, round_trip, nll",
     "toy2d": "nll, outside_pct, variance_ratio",
     "coupling": (
         "sound, slope_lo, slope_hi, displacement, tail_slopes_equal, backward_error_u, forward_ns, inverse_ns, train_ns"
@@ -92,6 +93,15 @@ def test_an_entry_without_an_input_that_another_has_is_listed_and_not_ranked():
     rows = rows_of(sr("a", [0] * 8), sr("b", [0] * 8), sr("short", [0] * 6))
     assert rows["short", "embedded/clean"]["status"] == "ok:1 missing:2"
     assert "tier" not in rows["short", "embedded/clean"] and "tier" in rows["a", "embedded/clean"]
+
+
+def test_an_entry_that_was_trained_once_is_ranked_against_the_same_seed_of_others():
+    names = [f"photograph{k}/0" for k in range(12)]
+    trained = [sr("often", [0] * 12, names=names), sr("often", [1] * 12, names=names, seed=1)]
+    rows = rows_of(*trained, sr("once", [1] * 12, names=names))
+    often, once = (rows[name, "embedded/clean"] for name in ("often", "once"))
+    assert (often["n"], often["error_pct"], once["status"]) == (24, 50, "ok:1")
+    assert (often["tier"], once["tier"]) == (1, 2)
 
 
 def test_pooling_puts_every_condition_but_clean_together():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from invbench.bench.cell import FAILED, Cell, CellSpec
+from invbench.bench.cell import FAILED, NON_FINITE, TEXTS, Cell, CellSpec
 from invbench.bench.schema import OtherSchema, read_cell
 from invbench.errors import HarnessError, first_problem
 from invbench.paths import LARGEST_TEXT, write_atomically
@@ -122,7 +122,8 @@ class Store:
 
 
 COUNTED = ("inf", "error")  # per input, 0 or 1
-PER_INPUT = (*COUNTED, "max_abs_log10", "names", "lr_psnr_min", "lr_psnr_std", "psnr", "ssim")
+WHOLE = (*COUNTED, "max_abs_log10", "names")  # lists without gaps
+PER_INPUT = (*WHOLE, "lr_psnr_min", "lr_psnr_std", "psnr", "ssim")
 
 
 def _nonsense(cell: Cell) -> str:
@@ -130,6 +131,12 @@ def _nonsense(cell: Cell) -> str:
     whole = cell.spec.seed, cell.spec.batch_size, cell.spec.protocol
     if any(abs(number) >= 2**63 for number in whole):
         return "spec: a whole number of more than 64 bits"
+    for name, value in cell.measures.items():
+        numbers = value if isinstance(value, list) and name not in TEXTS else []
+        if words := [v for v in numbers if isinstance(v, str) and v not in NON_FINITE]:
+            return f"measures.{name}: {words[0][:40]!r} in a list of numbers"
+        if name in WHOLE and (not isinstance(value, list) or None in value):
+            return f"measures.{name}: a value for each input is needed"
     lists = {name: value for name in PER_INPUT if isinstance(value := cell.measures.get(name), list)}
     if "inf" in lists and len({len(value) for value in lists.values()}) > 1:
         return f"measures: {', '.join(f'{len(value)} {name}' for name, value in lists.items())}: one each per input"

@@ -36,12 +36,23 @@ def units(cells: Sequence[Record], measure: str = "error") -> dict[Unit, float]:
     return found
 
 
+def _of_common_seeds(errors: list[dict[Unit, float]], complete: Sequence[bool]) -> list[dict[Unit, float]]:
+    """The units of photographs under flows of the seeds that all complete entries have, if there is one; toys, whose clusters are their
+    seeds, stay."""
+    seeds = [{unit[3] for unit in own} for own, whole in zip(errors, complete, strict=True) if whole and own]
+    common = set.intersection(*seeds) if seeds else set()
+    if not common:
+        return errors
+    return [{u: v for u, v in own.items() if not isinstance(u[0], str) or u[3] in common} for own in errors]
+
+
 def rank(rows: Sequence[dict[str, Any]], members: Sequence[Sequence[Record]]) -> None:
     """Add ``rank_lo``, ``rank_hi`` and ``tier`` by error rate to the rows of one case; ``members`` are the cells behind each.
 
+    Of flows that were trained with several seeds, those of the seeds that every entry has are compared: one that was trained once is ranked too.
     An entry with failed cells, or without an input that another entry has, is not ranked; what is missing joins its ``status``.
     """
-    errors = [units(cells) for cells in members]
+    errors = _of_common_seeds([units(cells) for cells in members], [bool(row["complete"]) for row in rows])
     expected = {unit for row, own in zip(rows, errors, strict=True) if row["complete"] for unit in own}
     ranked: list[int] = []
     for k, (row, own) in enumerate(zip(rows, errors, strict=True)):
