@@ -140,7 +140,10 @@ def read_only(place: Path) -> Struck:
         before = wait_for(place / "disk" / "results", EARLY, driver)
         # a file that a worker is writing at this moment makes the kernel refuse
         for _ in range(200):
-            if subprocess.run(["mount", "-o", "remount,ro", str(place / "disk")], stderr=subprocess.DEVNULL).returncode == 0:
+            if (
+                subprocess.run(["mount", "-o", "remount,ro", str(place / "disk")], stderr=subprocess.DEVNULL).returncode
+                == 0
+            ):
                 break
             time.sleep(0.01)
         struck = _ended([driver], place / "disk" / "results", before)
@@ -195,7 +198,12 @@ def _resume(folder: Path, to: Path) -> None:
 FAULTS: dict[str, tuple[Callable[[Path], Struck], str, list[int], str]] = {
     "disk full": (disk_full, "a file system of 128 kB", [3], "No space left on device"),
     "read-only folder": (read_only, "mounted read-only in the middle", [3], "Read-only file system"),
-    "folder lost": (unmounted, "unmounted in the middle, its bare mount point left", [3], "moved, removed or unmounted"),
+    "folder lost": (
+        unmounted,
+        "unmounted in the middle, its bare mount point left",
+        [3],
+        "moved, removed or unmounted",
+    ),
     "clock backwards": (clock, "an hour back at each look, in driver and workers", [0], ""),
     "two drivers": (two_drivers, "the same plan, at once, in one folder", [0, 0], ""),
 }
@@ -235,7 +243,8 @@ def main(output: Annotated[Path, typer.Option(help="Folder of the table.")] = Pa
     commit = str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])[:20]
     text = f"""# Faults of machines
 
-Runs of {CELLS} cells with two workers, struck when {EARLY} are finished, and resumed by the same command when the fault is over; {wrong} are not as they should be.
+Runs of {CELLS} cells with two workers, struck when {EARLY} are finished, and resumed by the same command when the fault is over; {wrong} are not as they
+should be. A cell that two drivers measured at the same time is written twice, with the same measures.
 
 {pd.DataFrame(rows).to_markdown(index=False)}
 

@@ -118,7 +118,21 @@ def test_a_clock_that_goes_backwards_changes_no_cell(tmp_path, monkeypatch):
     assert store.get(sr("a", [0, 1]).spec) == sr("a", [0, 1])
 
 
-EVIL = ["../../outside", "/etc/x", "..", ".", "a/../../b", "..\\..\\x", "x\x00y", "CON", "~", "-rf", "a" * 200, "‮cod.elif", "％２ｅ"]
+EVIL = [
+    "../../outside",
+    "/etc/x",
+    "..",
+    ".",
+    "a/../../b",
+    "..\\..\\x",
+    "x\x00y",
+    "CON",
+    "~",
+    "-rf",
+    "a" * 200,
+    "‮cod.elif",
+    "％２ｅ",
+]
 
 
 @pytest.mark.parametrize("name", EVIL)

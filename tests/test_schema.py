@@ -55,7 +55,9 @@ def test_an_older_cell_is_migrated_step_by_step_in_memory_and_its_file_left(plac
     (found,), damaged = Store(tmp_path).load()
     assert damaged == []
     assert (found.schema_version, found.note, found.key) == (3, "none", FIRST.stem)
-    assert found.numbers("max_abs_log10") == [float(v) for v in json.loads(FIRST.read_text())["measures"]["max_abs_log10"]]
+    assert found.numbers("max_abs_log10") == [
+        float(v) for v in json.loads(FIRST.read_text())["measures"]["max_abs_log10"]
+    ]
     assert place.read_bytes() == FIRST.read_bytes()
 
 

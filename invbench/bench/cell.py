@@ -76,9 +76,9 @@ class Cell(BaseModel):
     def _tables_can_take(cls, measures: Measures) -> Measures:
         """A cell may come from elsewhere; one that no table can take must not stop the tables of the others."""
         for name, value in measures.items():
-            if isinstance(value, list) and name not in TEXTS:
-                if any(isinstance(v, str) and v not in NON_FINITE for v in value):
-                    raise ValueError(f"{name} is a list of numbers and holds text")
+            numbers = value if isinstance(value, list) and name not in TEXTS else []
+            if any(isinstance(v, str) and v not in NON_FINITE for v in numbers):
+                raise ValueError(f"{name} is a list of numbers and holds text")
         lists = [measures[name] for name in PER_INPUT if name in measures]
         if any(not isinstance(v, list) or None in v or len(v) != len(lists[0]) for v in lists):  # type: ignore[arg-type]
             raise ValueError(f"{', '.join(PER_INPUT)} must be lists of one length, a number for each input")

@@ -20,7 +20,7 @@ OTHER = ("counterexamples",)  # folders below the results that hold no cells
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that is no cell, and why. ``kind``: damaged, schema (of another version), key (not what its name says), or folder (not where it belongs)."""
+    """A file that is no cell, and why. ``kind``: damaged, schema (of another version), key (not what its name says), folder (not its place)."""
 
     path: Path
     reason: str

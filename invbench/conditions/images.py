@@ -18,7 +18,14 @@ __all__ = ["EMBEDDED", "OTHER_KINDS", "centre_crop", "crops", "embedded", "image
 
 EMBEDDED = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
 # what scikit-image carries besides photographs of scenes: textures, print, sky, microscopy
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")  # none that Pillow hands to another program, as it does PostScript
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "BMP",
+    "TIFF",
+    "WEBP",
+    "PPM",
+)  # none that Pillow hands to another program, as it does PostScript
 MOST_PIXELS = 25_000_000  # a photograph of 6000 × 4000 and no more: a megabyte of PNG can hold a gigabyte of pixels
 OTHER_KINDS = ("brick", "grass", "gravel", "page", "moon", "hubble_deep_field", "immunohistochemistry", "retina")
 

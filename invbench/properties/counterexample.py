@@ -122,7 +122,7 @@ def _is_recipe(recipe: dict[str, str | int]) -> bool:
     own = asdict(Recipe())
     if recipe.keys() != own.keys() or any(type(recipe[name]) is not type(own[name]) for name in own):
         return False
-    words = {"weights": WEIGHTS, "pattern": PATTERNS, "cond_pattern": CONDITION_PATTERNS}
+    words = {"weights": set(WEIGHTS), "pattern": set(PATTERNS), "cond_pattern": set(CONDITION_PATTERNS)}
     return all(
         value in words[name]
         if isinstance(value, str)

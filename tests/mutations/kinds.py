@@ -73,7 +73,11 @@ def _bytes_of(original: Callable[[], bytes]) -> Make:
 @cache
 def _cell() -> dict[str, Any]:
     spec = CellSpec(
-        track="sr", entry="affine", case="embedded/attack-latent", entry_digest="d", settings={"samples": 10, "eps_255": 8}
+        track="sr",
+        entry="affine",
+        case="embedded/attack-latent",
+        entry_digest="d",
+        settings={"samples": 10, "eps_255": 8},
     )
     measures = {
         "names": ["astronaut/0", "coffee/0"],
@@ -84,7 +88,9 @@ def _cell() -> dict[str, Any]:
         "by_layer": {"01 actnorm": 1.5},
         "step_F1": 3,
     }
-    cell = Cell(key=spec.key, spec=spec, status="ok", measures=measures, provenance={"finished": "2026-01-01", "threads": 1})
+    cell = Cell(
+        key=spec.key, spec=spec, status="ok", measures=measures, provenance={"finished": "2026-01-01", "threads": 1}
+    )
     return dict(json.loads(cell.model_dump_json()))
 
 
@@ -269,7 +275,16 @@ def _read_weights(suffix: str, data: bytes, folder: Path) -> str:
 @cache
 def _checkpoint() -> bytes:
     file = io.BytesIO()
-    torch.save({"flow": _flow().state_dict(), "optimiser": {"step": 3}, "schedule": {}, "recipe": {"lr": 1e-3}, "log": {"nll": [1.0]}}, file)
+    torch.save(
+        {
+            "flow": _flow().state_dict(),
+            "optimiser": {"step": 3},
+            "schedule": {},
+            "recipe": {"lr": 1e-3},
+            "log": {"nll": [1.0]},
+        },
+        file,
+    )
     return file.getvalue()
 
 
@@ -304,7 +319,16 @@ def _mutated_toml(rng: random.Random) -> bytes:
     if rng.random() < 0.5:
         return in_numbers(KNOWN, rng).encode()
     lines = KNOWN.splitlines()
-    odd = ("[known]", "known = 3", "target = {}", "recipe = 1", "[[known.recipe]]", "x" * 10**5, "a.b.c = 1", "recipe = []")
+    odd = (
+        "[known]",
+        "known = 3",
+        "target = {}",
+        "recipe = 1",
+        "[[known.recipe]]",
+        "x" * 10**5,
+        "a.b.c = 1",
+        "recipe = []",
+    )
     for _ in range(rng.randint(1, 4)):
         lines.insert(rng.randrange(len(lines) + 1), rng.choice((*odd, rng.choice(lines))))
     return "\n".join(lines).encode()

@@ -48,7 +48,9 @@ def _rewritten(data: bytes, method: int, **replaced: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w", method) as new:
         for info in old.infolist():
-            new.writestr(info.filename, replaced.get(info.filename.rpartition("/")[2].replace(".", "_"), old.read(info)))
+            new.writestr(
+                info.filename, replaced.get(info.filename.rpartition("/")[2].replace(".", "_"), old.read(info))
+            )
     return file.getvalue()
 
 
@@ -120,9 +122,9 @@ def cells(document: dict[str, Any]) -> Files:
         "counts that are no numbers": lambda: text(inf=["NaN", "Infinity"], error=["NaN", "-Infinity"]),
         "nothing measured": lambda: text(inf=[], error=[], max_abs_log10=[], names=[]),
         "None everywhere": lambda: text(inf=[None], error=[None], max_abs_log10=[None], names=[None]),
-        "a deep provenance": lambda: json.dumps(document)
-        .replace('"provenance": {', '"provenance": {"a": ' + nested(100_000) + ", ")
-        .encode(),
+        "a deep provenance": lambda: (
+            json.dumps(document).replace('"provenance": {', '"provenance": {"a": ' + nested(100_000) + ", ").encode()
+        ),
     }
 
 
