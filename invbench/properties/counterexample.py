@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 
 from invbench.conditions.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
 from invbench.errors import UsageError, first_problem
-from invbench.paths import LARGEST_TEXT, read_limited, write_atomically
+from invbench.paths import LARGEST_RECORD, read_limited, write_atomically
 from invbench.properties.case import Case
 from invbench.properties.check import parse_dtype
 from invbench.properties.judge import judge_case
@@ -104,7 +104,7 @@ def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """(record, tensors, weights). Raises ``UsageError`` naming the file that is missing, too large or not what it should be."""
     try:
-        record = Counterexample.model_validate_json(read_limited(folder / "case.json", LARGEST_TEXT))
+        record = Counterexample.model_validate_json(read_limited(folder / "case.json", LARGEST_RECORD))
         if record.format != FORMAT or record.property not in LAWS or not _is_recipe(record.recipe):
             raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
         return (

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from invbench.attacks.case import AttackCase
 from invbench.attacks.judge import LEVELS
 from invbench.errors import UsageError, first_problem
-from invbench.paths import LARGEST_TEXT, read_limited
+from invbench.paths import LARGEST_RECORD, read_limited
 
 __all__ = ["worst_pictures"]
 
@@ -58,7 +58,7 @@ def _cases(results: Path, problems: list[str]) -> Iterator[tuple[Path, AttackCas
         if not (file.parent / "sheet.png").exists():
             continue  # a broken law, which has no picture
         try:
-            yield file.parent, AttackCase.model_validate_json(read_limited(file, LARGEST_TEXT))
+            yield file.parent, AttackCase.model_validate_json(read_limited(file, LARGEST_RECORD))
         except UsageError as error:
             problems.append(str(error))
         except ValidationError as error:
