@@ -10,7 +10,16 @@ from typing import Any
 
 from invbench.errors import HarnessError, UsageError
 
-__all__ = ["LARGEST_RECORD", "LARGEST_TEXT", "cache_dir", "is_modest", "parse_json", "read_limited", "write_atomically"]
+__all__ = [
+    "LARGEST",
+    "LARGEST_RECORD",
+    "LARGEST_TEXT",
+    "cache_dir",
+    "is_modest",
+    "parse_json",
+    "read_limited",
+    "write_atomically",
+]
 
 LARGEST = 64 * 2**20  # bytes of a file that came from elsewhere
 LARGEST_TEXT = 10**6  # of one of JSON or TOML, which takes many times its size in memory

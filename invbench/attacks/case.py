@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from invbench.attacks.found import Found
 from invbench.attacks.judge import LEVELS, Verdict, judge
@@ -24,6 +24,7 @@ from invbench.flows import ConditionalFlow
 from invbench.paths import LARGEST_RECORD, parse_json, read_limited, write_atomically
 from invbench.reference_models.weights import digest_file, find_weights, load_flow
 from invbench.targets import Target, resolve, runs_new_code
+from invbench.tensor_file import read_tensors
 
 __all__ = ["AttackCase", "Model", "case_files", "is_attack_case", "read_case", "replay_case", "save_case"]
 
@@ -148,7 +149,7 @@ def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
     """(record, tensors). Raises ``UsageError`` naming the folder when a file is missing, too large or not what it should be."""
     try:
         record = AttackCase.model_validate_json(read_limited(folder / "case.json", LARGEST_RECORD))
-        tensors = load(read_limited(folder / "tensors.safetensors"))
+        tensors = read_tensors(folder / "tensors.safetensors")
     except (ValidationError, SafetensorError) as error:
         why = first_problem(error) if isinstance(error, ValidationError) else error
         raise UsageError(f"{folder}: not a case that invbench has written ({why})") from None

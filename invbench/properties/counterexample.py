@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from invbench.conditions.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
 from invbench.errors import UsageError, first_problem
@@ -26,6 +26,7 @@ from invbench.properties.reduce import minimal
 from invbench.properties.snippet import snippet
 from invbench.properties.subject import WEIGHTS, subject_of
 from invbench.targets import Target, resolve, runs_new_code
+from invbench.tensor_file import read_tensors
 
 __all__ = ["Counterexample", "read", "replay", "save_counterexample"]
 
@@ -109,8 +110,8 @@ def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[st
             raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
         return (
             record,
-            load(read_limited(folder / "tensors.safetensors")),
-            load(read_limited(folder / "weights.safetensors")),
+            read_tensors(folder / "tensors.safetensors"),
+            read_tensors(folder / "weights.safetensors"),
         )
     except (ValidationError, SafetensorError) as error:
         why = first_problem(error) if isinstance(error, ValidationError) else error
