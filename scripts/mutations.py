@@ -132,8 +132,8 @@ def main(
     text = f"""# Mutated files
 
 {total[0]} mutated files and {total[1]} made to harm, each read by the package's own reader in a guarded process. A file is read when its content
-is well formed after all (a flipped bit in a weight is a weight), and refused when the reader says what is wrong with it, by name. The others must be 0:
-another exception (crash), more than 1 s of processor time (hang), a process above 1 GiB, torch included (memory), a payload that ran
+is well formed after all (a flipped bit in a weight is a weight), and refused when the reader says what is wrong with it, by name. The others must be
+0: another exception (crash), more than 1 s of processor time (hang), a process above 1 GiB, torch included (memory), a payload that ran
 (executed), a process that ended (died).
 
 {frame.to_markdown(index=False)}
