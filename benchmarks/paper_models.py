@@ -34,6 +34,7 @@ from invbench.paths import write_atomically
 from invbench.registry import COUPLINGS, FLOWS
 
 MODELS = [(flow, size) for flow in ("srflow", "fs_ncsr") for size in ("paper", "paper-8x")]
+MODELS += [("llflow", size) for size in ("small", "paper")]
 DESIGNS = ("affine", "modified-rq")
 PATCH, LOW = 160, 40
 TARGETS = {"round_trip": 1e-4, "train_gb": 24.0, "decode_cpu_s": 20.0}
@@ -47,11 +48,11 @@ def fresh(flow: str, size: str, design: str, shake: float = 0.0) -> tuple[Condit
         for part in model.modules():
             if hasattr(part, "initialised"):  # the first batch sets it, as in training
                 part.initialised.fill_(False)
-    return model, model.spec.scale
+    return model, getattr(model.spec, "scale", 1)
 
 
 def photograph(scale: int) -> tuple[Tensor, Tensor]:
-    """(x, y): a 160×160 patch of ``coffee`` and its bicubic reduction, rounded to 8 bits."""
+    """(x, y): a 160×160 patch of ``coffee`` and its bicubic reduction, rounded to 8 bits; itself for a flow of scale 1."""
     x = crops(embedded("coffee"), PATCH, 3)[1][None]
     return x, quantise(bicubic(x, 1 / scale))
 
@@ -93,7 +94,7 @@ def decoding(flow: str, size: str, design: str) -> dict[str, float]:
     """Best of two; the encoder counts."""
     model, scale = fresh(flow, size, design)
     model.eval()
-    _, y = photograph(PATCH // LOW)
+    _, y = photograph(PATCH // LOW if scale > 1 else 1)
     latents = model.sample_latents(1, y, 0.9, torch.Generator().manual_seed(0))
     wall, cpu = [], []
     for _ in range(2):
@@ -101,7 +102,7 @@ def decoding(flow: str, size: str, design: str) -> dict[str, float]:
         x = model.decode(latents, y)
         wall.append(time.perf_counter() - started)
         cpu.append(time.process_time() - used)
-    assert tuple(x.shape) == (1, 3, scale * LOW, scale * LOW)
+    assert x.shape[2:] == tuple(scale * side for side in y.shape[2:])
     return {"decode_s": min(wall), "decode_cpu_s": min(cpu), "decode_gb": _peak(), "decode_load": os.getloadavg()[0]}
 
 
@@ -162,7 +163,8 @@ def write(table: pd.DataFrame, threads: int, output: Path) -> None:
         "round_trip_shaken: N(0, 0.01²) added to every weight first, so that the zero-initialised heads do something and the "
         "1×1 matrices are no longer orthogonal; no target. "
         "train_gb: peak resident memory of the process in two steps of Adam at batch 1 × 160², 0.3 of it torch itself. "
-        "decode: one 40×40 LR image, 160×160 or 320×320 out, encoder included; decode_s of the wall, decode_cpu_s of the processor, "
+        "decode: one 40×40 LR image, 160×160 or 320×320 out (llflow: one dark 160×160 image), encoder included; "
+        "decode_s of the wall, decode_cpu_s of the processor, "
         "decode_load the machine's load average: above the number of cores the machine was shared, and the wall seconds say nothing. "
         f"reached: {', '.join(f'{k} ≤ {v:g}' for k, v in TARGETS.items())}. nan: not measured yet; the same command fills it in."
     )

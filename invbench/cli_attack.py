@@ -23,6 +23,7 @@ __all__ = ["attack", "parse_eps"]
 SCALE = 4
 MULTIPLE = 16  # of a crop's sides: ×4, and squeezed twice
 DEFAULT = "china"
+DUSK = ("under-exposure", 2)
 
 
 def parse_eps(text: str) -> float:
@@ -51,7 +52,10 @@ def attack(
         list[str], typer.Option("--attack", help="Attack (invbench list attacks); repeatable. Default: all.")
     ] = [],  # noqa: B006
     budget: Annotated[str, typer.Option(help="smoke, default or full: the same for every model.")] = "default",
-    temperature: Annotated[float, typer.Option(help="Of the latents, τ.")] = 0.9,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Of the latents, τ. Default: the flow's own, 0.9 for super-resolution, 1 in low light."),
+    ] = None,
     size: Annotated[str, typer.Option(help="Size of the flow.")] = "mini",
     weights: Annotated[Path | None, typer.Option(help="Weights file. Default: your own or the shipped ones.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the latents and of the weights.")] = 0,
@@ -83,8 +87,14 @@ def attack(
         ATTACKS[wanted]
     require_device(device)
     model = Model(flow, resolve(coupling), size, seed, weights)
+    known = resolve(flow, ("flow",)).entry.metadata
+    track = str(known.get("track", "sr"))
+    if track == "unconditional":
+        raise UsageError(f"flow {flow!r} has no condition to attack under; invbench run --track unconditional")
+    scale = SCALE if track == "sr" else None
+    temperature = float(known.get("temperature", 0.9)) if temperature is None else temperature
     loaded = model.load().to(device, number)
-    source, low, high = _picture(image, as_condition, crop)
+    source, low, high = _picture(image, as_condition, crop, track)
     y, x = (None if part is None else part[None].to(device, number) for part in (low, high))
     assert y is not None
     latents = loaded.sample_latents(1, y, temperature, torch.Generator().manual_seed(seed))
@@ -93,11 +103,11 @@ def attack(
 
     def keep(one: Found) -> None:
         if any(one.verdicts[0].levels.values()):
-            saved.append(save_case(results, *case_files(model, one, 0, inputs, loaded, temperature, source)))
+            saved.append(save_case(results, *case_files(model, one, 0, inputs, loaded, temperature, source, scale)))
 
     with err.status("attacking …") as status:
         say = lambda what: status.update(f"{escape(model.coupling.name)}: {escape(what)}")  # noqa: E731
-        found = run_ensemble(loaded, inputs, temperature, chosen, (radius,), seed, names=name, progress=say, done=keep)
+        found = run_ensemble(loaded, inputs, temperature, chosen, (radius,), seed, scale, name, say, keep)
     flags = sanity(found)
     if as_json:
         head = {"flow": flow, "coupling": model.coupling.name, "source": source, "eps": radius, "budget": budget}
@@ -113,8 +123,12 @@ def attack(
         raise typer.Exit(1)
 
 
-def _picture(image: Path | None, as_condition: bool, crop: int) -> tuple[str, Tensor, Tensor | None]:
-    """(where it comes from, condition, ground truth or None). Raises ``UsageError`` when it is too small."""
+def _picture(image: Path | None, as_condition: bool, crop: int, track: str) -> tuple[str, Tensor, Tensor | None]:
+    """(where it comes from, condition, ground truth or None). Raises ``UsageError`` when it is too small.
+
+    For a flow of track ``lowlight`` a picture of the user's is the dark one; the embedded one is under-exposed to 1/16.
+    """
+    from invbench.conditions.families import apply_family
     from invbench.conditions.images import centre_crop, crops, embedded, read_image
     from invbench.conditions.resample import bicubic, quantise
 
@@ -122,13 +136,18 @@ def _picture(image: Path | None, as_condition: bool, crop: int) -> tuple[str, Te
         raise UsageError(f"--crop must be a multiple of {MULTIPLE}, got {crop}")
     picture = embedded(DEFAULT) if image is None else read_image(image)
     source = f"embedded {DEFAULT}" if image is None else image.name
-    side, multiple = (crop // SCALE, MULTIPLE // SCALE) if as_condition else (crop, MULTIPLE)
+    small = as_condition and track != "lowlight"
+    side, multiple = (crop // SCALE, MULTIPLE // SCALE) if small else (crop, MULTIPLE)
     if min(picture.shape[-2:]) < multiple:
         height, width = picture.shape[-2:]
         raise UsageError(f"{source} has {width}×{height} pixels; this needs at least {multiple}×{multiple}")
     # the whole of a smaller picture, down to the sides that the flow takes
     part = centre_crop(crops(picture, side, 1)[0], multiple)
-    return (source, part, None) if as_condition else (source, quantise(bicubic(part, 1 / SCALE)), part)
+    if track == "lowlight" and image is None:
+        return source, apply_family(*DUSK, [part])[0], part
+    if small or track == "lowlight":
+        return source, part, None
+    return source, quantise(bicubic(part, 1 / SCALE)), part
 
 
 def _record(one: Found) -> dict[str, object]:

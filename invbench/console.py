@@ -9,7 +9,15 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 __all__ = ["JsonFlag", "err", "out", "print_json", "progress_bar"]
 
@@ -17,13 +25,14 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document 
 out, err = Console(), Console(stderr=True)
 
 
-def progress_bar() -> Progress:
+def progress_bar(left: ProgressColumn | None = None) -> Progress:
+    """``left`` says how much time is left; by default from the pace so far."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        left or TimeRemainingColumn(),
     )
     return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 

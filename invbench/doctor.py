@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from invbench.bench.engine import default_workers
-from invbench.bench.store import Store
+from invbench.bench.index import Index
 from invbench.conditions.folders import data_root, locate, take_inventory
 from invbench.conditions.images import EMBEDDED, embedded
 from invbench.conditions.layouts import LAYOUTS, LOW_LIGHT, Layout
@@ -115,10 +115,14 @@ def _parts() -> Iterator[Finding]:
 
 def _store(results: Path) -> Iterator[Finding]:
     try:
-        cells, damaged = Store(results).load()
+        index = Index(results)
     except InvbenchError as error:
         yield Finding(f"results {results}", False, str(error))
         return
-    yield Finding(f"results {results}", not damaged, f"{len(cells)} cells, {len(damaged)} damaged files")
-    for file in damaged:
+    yield Finding(
+        f"results {results}",
+        not index.unreadable,
+        f"{sum(index.counts.values())} cells, {len(index.unreadable)} damaged files",
+    )
+    for file in index.unreadable:
         yield Finding("damaged", False, f"{file.path}: {file.reason}; move it away and run again")

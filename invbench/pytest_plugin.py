@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from invbench.known import Known
     from invbench.targets import Target
 
+SLOT = "invbench_slot"  # of what xdist sends to a worker: its part of the environment
 ADDED = pytest.StashKey["dict[str, list[Target]]"]()
 
 
@@ -45,9 +46,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # before a worker imports torch: two workers of two threads each are many times slower
+    # before a worker uses torch: it sees the GPU of its slot alone
+    os.environ.update(getattr(config, "workerinput", {}).get(SLOT, {}))
+    # two workers of two threads each are many times slower
     if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """``-n auto`` on a GPU: as many workers as its memory holds, not one per core."""
+    return len(_slots(config)) or None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """One worker of xdist, before it starts: which GPU it has."""
+    if slots := _slots(node.config):
+        number = int(node.workerinput["workerid"].removeprefix("gw"))
+        node.workerinput[SLOT] = slots[number % len(slots)]
+
+
+def _slots(config: pytest.Config) -> list[dict[str, str]]:
+    """The environment of each worker on a GPU; empty on the CPU, and where there is no GPU, which the suites say themselves."""
+    if config.getoption("device") == "cpu":
+        return []
+    from invbench.bench.engine import default_workers
+    from invbench.bench.slots import environments, slots, visible_gpus
+
+    asked = getattr(config.option, "numprocesses", None)
+    names = slots(visible_gpus(), default_workers())
+    if names and isinstance(asked, int) and asked > 0:
+        names = [names[k % len(names)] for k in range(asked)]
+    return environments(names)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

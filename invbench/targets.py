@@ -22,7 +22,7 @@ from invbench.couplings.base import Elementwise
 from invbench.errors import InvbenchError, UsageError
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
 
-__all__ = ["Target", "absolute", "resolve", "resolve_all", "runs_new_code"]
+__all__ = ["Target", "absolute", "file_of", "resolve", "resolve_all", "runs_new_code"]
 
 _REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS, "flow": FLOWS}
 _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
@@ -61,10 +61,10 @@ class Target:
         """The registered object with the options bound."""
         return functools.partial(self.entry.obj, **self.options) if self.options else self.entry.obj
 
-    @functools.cached_property
-    def digest(self) -> str:
-        """Hash of the options and of the source files that make the entry: its own, those of the classes it inherits from,
-        and those beside them in the same folder from which they import functions or classes by name."""
+    @property
+    def sources(self) -> list[Path]:
+        """The source files that make the entry: its own, those of the classes it inherits from, and those beside them in the same folder
+        from which they import functions or classes by name."""
         obj = self.entry.obj
         parents = [c for c in inspect.getmro(obj) if _source_file(c)] if inspect.isclass(obj) else [obj]
         files = {file for parent in parents if (file := _source_file(parent))}
@@ -72,8 +72,13 @@ class Target:
             names = vars(sys.modules[parent.__module__]).values() if parent.__module__ in sys.modules else ()
             beside = {file for value in names if (file := _source_file(value))}
             files |= {file for file in beside if file.parent == (_source_file(parent) or file).parent}
+        return sorted(files)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hash of the options and of the sources, by name and content: the same wherever the files lie."""
         digest = hashlib.sha256(repr(sorted(self.options.items())).encode())
-        for name, source in sorted((file.name, file.read_bytes()) for file in files):
+        for name, source in sorted((file.name, file.read_bytes()) for file in self.sources):
             digest.update(name.encode() + source)
         return digest.hexdigest()[:16]
 
@@ -98,14 +103,20 @@ def runs_new_code(spec: str) -> bool:
     return ":" in name or name.strip().endswith(".py")
 
 
-def absolute(spec: str) -> str:
-    """The same target for a process that stands in another folder: a file's path is made absolute, any other target is as it was."""
+def file_of(spec: str) -> tuple[Path, str] | None:
+    """(the file that a target names, absolute; what follows it, as in ``:Name(option=1)``); None for a target of another kind."""
     name, bracket, options = spec.partition("(")
     where, colon, attribute = name.rpartition(":")
     path = Path(where if colon else name).expanduser()
     if path.suffix != ".py" or not path.is_file():
-        return spec
-    return str(path.absolute()) + colon + (attribute if colon else "") + bracket + options
+        return None
+    return path.absolute(), colon + (attribute if colon else "") + bracket + options
+
+
+def absolute(spec: str) -> str:
+    """The same target for a process that stands in another folder: a file's path is made absolute, any other target is as it was."""
+    found = file_of(spec)
+    return f"{found[0]}{found[1]}" if found else spec
 
 
 def resolve(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> Target:
@@ -131,7 +142,7 @@ def resolve_all(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> list[Targe
             if n == name or (rest == "*" and n.startswith(f"{library}/"))
         ]
         if names:
-            return [_target(spec, _REGISTRIES[kind][n], options) for kind, n in names]
+            return [_target(n + spec[len(name) :], _REGISTRIES[kind][n], options) for kind, n in names]
         have = ", ".join(n for kind in kinds for n in _REGISTRIES[kind] if n.startswith(f"{library}/"))
         raise UsageError(f"{library} has no {what} {rest!r} here; it has {have}, or {library}/* for all")
     where, colon, attribute = name.rpartition(":")
@@ -186,6 +197,9 @@ def _from_module(
         if getattr(entry.obj, "__module__", None) == module.__name__
     ]
     if not attribute:
+        if len(mine) > 1:  # each under a spec that means it alone
+            where, bracket, call = spec.partition("(")
+            return [_target(f"{where}:{entry.name}{bracket}{call}", entry, options) for entry in mine]
         if mine:
             return [_target(spec, entry, options) for entry in mine]
         raise UsageError(

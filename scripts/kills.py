@@ -2,7 +2,6 @@
 
 Runs of 300 cells are disturbed by SIGKILL of the driver or of a worker at random times and resumed until they are done; before each kill the finished
 cells are noted. kills.md: finished cells lost, files damaged, cells that differ from an undisturbed run. Exit code 1 when any of these is not 0.
-Throughput (one against two workers, cost of a cell that does nothing) stands in the same file.
 """
 
 from __future__ import annotations
@@ -85,21 +84,6 @@ def disturb(folder: Path, kills: int, rng: random.Random) -> tuple[int, int, int
             raise SystemExit(f"the driver ended with {driver.returncode}")
 
 
-def throughput(folder: Path) -> list[str]:
-    seconds = {}
-    for workers in (1, 2):
-        started = time.monotonic()
-        run_cells(specs(1000, 7), workers, folder / f"w{workers}", lambda cell: None)
-        seconds[workers] = time.monotonic() - started
-    started, first = time.monotonic(), []
-    run_cells(specs(0, 334), 2, folder / "noop", lambda cell: first.append(time.monotonic()))
-    per_cell = 2 * (first[-1] - first[0]) / (len(first) - 1)
-    return [
-        f"21 cells of 1 s: {seconds[1]:.1f} s with one worker, {seconds[2]:.1f} s with two: {seconds[1] / seconds[2]:.2f}×, starts included.",
-        f"{len(first)} cells that do nothing, two workers: {time.monotonic() - started:.1f} s, {1000 * per_cell:.1f} ms per cell and worker.",
-    ]
-
-
 def main(
     kills: Annotated[int, typer.Option(help="Kills in all.")] = 100,
     output: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("results/robustness"),
@@ -123,7 +107,6 @@ def main(
             differing += len(wrong)
             kinds += [str(now.get(key, ("missing",))[0]) for key in wrong]
             err.print(f"round {rounds}: {made[0]} drivers and {made[1]} workers killed so far")
-        lines = throughput(folder)
     commit = str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])[:12]
     text = f"""# Kills
 
@@ -134,8 +117,6 @@ def main(
 | {made[2]} | {damaged} | {differing} |
 
 {f"Those cells: {', '.join(kinds)}." if kinds else "A cell whose worker was killed twice counted as failed and was measured again on resuming."}
-
-{chr(10).join(f"- {line}" for line in lines)}
 
 `python scripts/kills.py --kills {kills}`, commit {commit}, {datetime.now(timezone.utc):%Y-%m-%d}, a shared machine of two cores
 """

@@ -60,10 +60,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         params = [pytest.param(table[k.target, k.property], k, id=f"{k.target}-{k.property}") for k in found]
         metafunc.parametrize(("target", "known"), params)
     if "flow_name" in names:
-        found = _flows(config, metafunc.module.PROPERTY, "known_failure" in names)
+        found = _flows(config, metafunc.module.FLOWS, metafunc.module.PROPERTY, "known_failure" in names)
         metafunc.parametrize(("flow_name", "coupling"), found)
     if "any_flow" in names:
-        pairs = [p.values for listed in (False, True) for p in _flows(config, metafunc.module.PROPERTY, listed)]
+        wanted = metafunc.module.ANY_FLOWS, metafunc.module.PROPERTY
+        pairs = [p.values for listed in (False, True) for p in _flows(config, *wanted, listed)]
         metafunc.parametrize("any_flow", pairs, ids=[f"{flow}:{t.name}" for flow, t in pairs])
 
 
@@ -85,15 +86,17 @@ def _laws(config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ..
     return [(t, n) for t in targets.values() for n in applicable(t, severity, scopes) if n in chosen]
 
 
-def _flows(config: pytest.Config, property: str, listed: bool) -> list[Any]:
-    """(flow, coupling) pairs that have weights: with ``listed``, those known to break the property; else the others."""
+def _flows(config: pytest.Config, own: tuple[str, ...], property: str, listed: bool) -> list[Any]:
+    """(flow, coupling) pairs that have weights, of the ``own`` flows and those added: with ``listed``, those known to break the property; else
+    the others."""
+    from invbench.bench.run import builtin_entries
     from invbench.reference_models.weights import find_weights
-    from invbench.registry import COUPLINGS
 
     added = added_targets(config)
-    targets = {t.name: t for t in [resolve(n) for n in COUPLINGS] + added["coupling"]}
-    flows = dict.fromkeys(["srflow"] + [t.name for t in added["flow"]])
-    pairs = [(flow, t) for flow in flows for t in targets.values() if find_weights(flow, t, "mini", 0)]
+    pairs = []
+    for flow in dict.fromkeys([*own, *(t.name for t in added["flow"])]):
+        targets = {t.name: t for t in [resolve(n) for n in builtin_entries(flow)] + added["coupling"]}
+        pairs += [(flow, t) for t in targets.values() if find_weights(flow, t, "mini", 0)]
     known = {k.target for k in known_failures(config, KNOWN) if k.property == property}
     return [
         pytest.param(flow, t, id=f"{flow}:{t.name}") for flow, t in pairs if (f"{flow}:{t.name}" in known) == listed

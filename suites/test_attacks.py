@@ -13,6 +13,7 @@ from .records import append
 from .test_flows import TEMPERATURE, cases, drawn
 
 PROPERTY = "finite-under-attack"
+FLOWS = ("srflow",)
 ATTACK, EPS, BUDGET = "both", 8 / 255, "smoke"
 
 

@@ -16,21 +16,31 @@ from invbench.conditions.latents import LATENT_PATTERNS, patterned
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
+from invbench.reference_models.glow import sizes_only
 from invbench.reference_models.weights import load_flow
 from invbench.registry import CONDITIONS
+from invbench.registry import FLOWS as FLOW_REGISTRY
 
 from .records import append
 
 PROPERTY = "no-explosion"
+FLOWS, ANY_FLOWS = ("srflow", "fs_ncsr", "llflow"), ("srflow", "fs_ncsr", "llflow", "glow")
+DUSK = ("under-exposure", 2)  # what makes a photograph a condition of a low-light flow
 SAMPLES, TEMPERATURE = 4, 0.9
 LIMIT = 2.0  # log10: |x| > 100 is an explosion of an image in [0, 1]; an overshoot is not
 
 loaded = lru_cache(maxsize=4)(load_flow)
 
 
-@lru_cache(maxsize=1)
-def pairs() -> list[Pair]:
-    return sr_pairs("embedded", 64, 4)
+@lru_cache
+def pairs(flow_name: str = "srflow") -> list[Pair]:
+    """24 crops with the conditions that a flow of that name takes."""
+    found = sr_pairs("embedded", 64, 4)
+    track = FLOW_REGISTRY[flow_name].metadata.get("track", "sr")
+    if track == "lowlight":
+        dark = apply_family(*DUSK, [pair.high for pair in found])
+        return [Pair(pair.name, pair.high, low) for pair, low in zip(found, dark, strict=True)]
+    return [Pair(p.name, p.high, sizes_only(p.high[None])[0]) for p in found] if track == "unconditional" else found
 
 
 @st.composite
@@ -56,7 +66,7 @@ def log10_largest(flow_name, coupling, dtype, device, case) -> float:
 def drawn(flow_name, coupling, dtype, device, case, samples) -> tuple[ConditionalFlow, Tensor, list[Tensor]]:
     """(flow, ``samples`` times the condition of ``case``, its latents)."""
     flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
-    (changed,) = apply_family(case["family"], case["severity"], [pairs()[case["image"]]], case["seed"])
+    (changed,) = apply_family(case["family"], case["severity"], [pairs(flow_name)[case["image"]]], case["seed"])
     y = changed.to(device, getattr(torch, dtype))[None].expand(samples, -1, -1, -1)
     normal = flow.sample_latents(samples, y, 1.0, torch.Generator().manual_seed(case["seed"]))
     return flow, y, [TEMPERATURE * z for z in patterned(normal, case.get("latents", "normal"))]
@@ -87,5 +97,6 @@ def test_flow_round_trip_on_clean_photographs(any_flow, dtype, device, image):
     """decode(encode(x, y), y) = x within 1e-2 on photographs with their own conditions, for every design."""
     flow_name, coupling = any_flow
     flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
-    x, y = (t[None].to(device, getattr(torch, dtype)) for t in (pairs()[image].high, pairs()[image].low))
+    pair = pairs(flow_name)[image]
+    x, y = (t[None].to(device, getattr(torch, dtype)) for t in (pair.high, pair.low))
     assert round_trip_error(flow, x, y).item() <= 1e-2

@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 import invbench as package
 from invbench.attacks.case import read_case, replay_case
 from invbench.bench.budget import BUDGETS
+from invbench.bench.measure import measure_cell
 from invbench.bench.run import plan
 from invbench.bench.store import Store
 from invbench.bench.track import Options
-from invbench.bench.worker import measure_cell
 from invbench.errors import UsageError
 
 

@@ -14,11 +14,11 @@ import invbench
 from invbench.bench.budget import BUDGETS
 from invbench.bench.cell import Cell, CellSpec, slug
 from invbench.bench.engine import run_cells
+from invbench.bench.measure import measure_cell
 from invbench.bench.run import options_of, plan
 from invbench.bench.run import run as run_bench
 from invbench.bench.store import Store, Unreadable
 from invbench.bench.track import Options
-from invbench.bench.worker import measure_cell
 from invbench.errors import HarnessError, UsageError
 from invbench.paths import write_atomically
 
@@ -274,7 +274,7 @@ def test_what_is_there_is_not_measured_again(hostile, monkeypatch):
     file, results = hostile
     specs = [s for s in plan(["coupling"], [f"{file}:honest"], OPTIONS) if s.case == "slopes"]
     monkeypatch.setattr("invbench.bench.run.plan", lambda *_: specs)
-    monkeypatch.setattr("invbench.bench.run.run_cells", lambda missing, *_: pytest.fail("ran") if missing else None)
+    monkeypatch.setattr("invbench.bench.run.open_engine", lambda *_: pytest.fail("ran"))
     outcome = run_bench(["coupling"], budget="smoke", results=results)
     assert (outcome.planned, outcome.finished, outcome.ran) == (1, 1, {})
 

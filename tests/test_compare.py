@@ -28,10 +28,14 @@ def test_differences_by_hand(results):
     assert (errors.n, errors.clusters, errors.a, errors.b, errors.difference) == (20, 10, 0, 50, -50)
     assert (errors.low, errors.high) == (-50, -50)
     assert errors.p == 2 / 2**10 and errors.better == 0.75
+    assert (errors.second, errors.second_p) == ("mcnemar", 2 / 2**10)
+    assert (of(found, "psnr").second, of(found, "psnr").second_p) == ("wilcoxon", 2 / 2**10)
     size = of(found, "max_abs_log10")
     assert (size.difference, size.better, size.b) == (-100, 1.0, math.inf)
     assert of(found, "psnr").difference == 1.0 and of(found, "psnr").better == 1.0
-    assert in_words(errors, "good", "bad").endswith("good is better, good − bad = -50 points [-50, -50] (p = 0.002)")
+    assert in_words(errors, "good", "bad").endswith(
+        "good is better, good − bad = -50 points [-50, -50] (p = 0.002, McNemar p = 0.002; P(good better on an input) = 0.75)"
+    )
     assert "good is better" in in_words(of(found, "psnr"), "good", "bad")
     assert in_words(of(found, "inf"), "good", "bad").endswith("no difference")
 
@@ -68,3 +72,11 @@ def test_the_command_speaks_words_and_json(results, invbench):
     code, out, _ = invbench("compare", "a", "b", "--results", folder, "--json")
     assert json.loads(out)["differences"][0]["difference"] == 100
     assert invbench("compare", "a", "b", "--results", folder / "nope")[0] == 2
+
+
+def test_both_tests_are_adjusted_for_the_number_of_cases(results):
+    cases = ("embedded/clean", "embedded/attack-latent", "BSD100/clean")
+    a = [sr("a", [1, 0] * 10, case, names=NAMES) for case in cases]
+    b = [sr("b", [0, 0] * 10, case, names=NAMES) for case in cases]
+    found = [d for d in compare("a", "b", results=results(*a, *b)) if d.measure == "error"]
+    assert [(d.p, d.second_p) for d in found] == [(6 / 2**10, 6 / 2**10)] * 3

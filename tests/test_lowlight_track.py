@@ -14,7 +14,7 @@ from invbench.bench.budget import BUDGETS
 from invbench.bench.cell import Cell
 from invbench.bench.run import builtin_entries, options_of, plan
 from invbench.bench.track import Options
-from invbench.bench.tracks import TRACKS, lowlight
+from invbench.bench.tracks import TRACKS, lowlight, samples
 from invbench.conditions.datasets import Pair
 from invbench.couplings import Affine
 from invbench.errors import UsageError
@@ -149,7 +149,7 @@ def test_overflow_of_half_precision_is_found_under_autocast_only(untrained, monk
             flow.layers["level1_step1_actnorm"].bias.fill_(0.0)
         return flow
 
-    monkeypatch.setattr(lowlight, "load_flow", loud)
+    monkeypatch.setattr(samples, "load_flow", loud)
     full, half = (TRACK.measure(s, untrained) for s in TRACK.plan(untrained, SMOKE)[:2])
     assert (full.status, sum(full.measures["inf"])) == ("ok", 0)
     assert (half.status, sum(half.measures["inf"])) == ("diverged", 6)

@@ -7,8 +7,20 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import binomtest
+from scipy.stats import wilcoxon as signed_rank
 
-from invbench.measures.paired import cluster_sums, holm, improvement, rank_intervals, sign_flip, tiers
+from invbench.measures import paired
+from invbench.measures.paired import (
+    cluster_sums,
+    holm,
+    improvement,
+    mcnemar,
+    mean_interval,
+    rank_intervals,
+    sign_flip,
+    tiers,
+    wilcoxon,
+)
 from invbench.measures.statistics import clopper_pearson
 
 
@@ -90,3 +102,64 @@ def test_rank_intervals_cover_the_true_rank():
         low, high = rank_intervals(errors(rates, 60, seed), range(60))
         inside += sum(lo <= true <= hi for lo, hi, true in zip(low, high, (1, 2, 3, 4), strict=True))
     assert inside >= 0.94 * 1200
+
+
+def test_mcnemar_counts_the_inputs_on_which_two_differ():
+    a, b = np.array([1.0] * 7 + [0.0] * 2 + [1.0] * 20), np.array([0.0] * 7 + [1.0] * 2 + [1.0] * 20)
+    assert mcnemar(a, b) == mcnemar(b, a) == pytest.approx(2 * (1 + 9 + 36) / 2**9)
+    assert mcnemar(a, a) == 1.0
+
+
+def test_wilcoxon_ranks_the_means_of_clusters():
+    assert wilcoxon(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), range(6)) == pytest.approx(2 / 2**6)
+    crops = np.array([0.5, 1.5, 2.0, 2.0, 3.0, 3.0, -1.0, -3.0])
+    assert wilcoxon(crops, "aabbccdd") == pytest.approx(signed_rank([1.0, 2.0, 3.0, -2.0]).pvalue)
+    assert wilcoxon(np.array([1.0, 2.0, 3.0, math.inf]), range(4)) == wilcoxon(np.array([1.0, 2.0, 3.0, 9.0]), range(4))
+    assert wilcoxon(np.zeros(4), range(4)) == 1.0
+
+
+@pytest.mark.parametrize("test", ["mcnemar", "wilcoxon"])
+def test_entries_with_one_rate_differ_in_at_most_5_percent_of_runs(test):
+    """400 pairs of entries that fail alike, 60 inputs each: 5 % ± 2 standard errors."""
+    found = 0
+    for seed in range(400):
+        values = (
+            errors([0.3, 0.3], 60, seed) if test == "mcnemar" else np.random.default_rng(seed).exponential(1, (60, 2))
+        )
+        p = mcnemar(*values.T) if test == "mcnemar" else wilcoxon(values[:, 0] - values[:, 1], range(60))
+        found += p < 0.05
+    assert found <= 400 * 0.05 + 2 * math.sqrt(400 * 0.05 * 0.95)
+
+
+def test_intervals_of_mean_differences_cover_in_at_least_94_percent_of_runs():
+    """Normal differences of 40 clusters of two inputs, clusters sharing half of the variance; 600 runs, less 2 standard errors."""
+    inside = 0
+    for seed in range(600):
+        rng = np.random.default_rng(seed)
+        values = 0.3 + np.repeat(rng.normal(size=40), 2) + rng.normal(size=80)
+        _, low, high = mean_interval(values, [k // 2 for k in range(80)])
+        inside += low <= 0.3 <= high
+    assert inside >= 600 * (0.94 - 2 * math.sqrt(0.94 * 0.06 / 600))
+
+
+def test_many_entries_are_ranked_as_few_are(monkeypatch):
+    values = errors(np.linspace(0.05, 0.9, 90), 40, 0)
+    few = rank_intervals(values, range(40)), tiers(values, range(40))
+    monkeypatch.setattr(paired, "AT_ONCE", 200)
+    assert (rank_intervals(values, range(40)), tiers(values, range(40))) == few
+
+
+def test_many_clusters_are_drawn_in_blocks_as_at_once(monkeypatch):
+    values = errors([0.2, 0.4], 150, 0)
+    whole = (
+        sign_flip(values[:, 0] - values[:, 1]),
+        rank_intervals(values, range(150)),
+        mean_interval(values[:, 0], range(150)),
+    )
+    monkeypatch.setattr(paired, "BLOCK", 10_000)
+    blocks = (
+        sign_flip(values[:, 0] - values[:, 1]),
+        rank_intervals(values, range(150)),
+        mean_interval(values[:, 0], range(150)),
+    )
+    assert blocks == whole

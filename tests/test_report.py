@@ -22,6 +22,7 @@ DESIGN_COLUMNS = (
 ).split()
 EXTRA = {
     "sr": "lr_psnr_min, lr_psnr_std, psnr, ssim, lpips",
+    "unconditional": "gain_log10, round_trip, nll",
     "toy2d": "nll, outside_pct, variance_ratio",
     "coupling": (
         "sound, slope_lo, slope_hi, displacement, tail_slopes_equal, backward_error_u, forward_ns, inverse_ns, train_ns"
@@ -94,6 +95,15 @@ def test_an_entry_without_an_input_that_another_has_is_listed_and_not_ranked():
     assert "tier" not in rows["short", "embedded/clean"] and "tier" in rows["a", "embedded/clean"]
 
 
+def test_an_entry_that_was_trained_once_is_ranked_against_the_same_seed_of_others():
+    names = [f"photograph{k}/0" for k in range(12)]
+    trained = [sr("often", [0] * 12, names=names), sr("often", [1] * 12, names=names, seed=1)]
+    rows = rows_of(*trained, sr("once", [1] * 12, names=names))
+    often, once = (rows[name, "embedded/clean"] for name in ("often", "once"))
+    assert (often["n"], often["error_pct"], once["status"]) == (24, 50, "ok:1")
+    assert (often["tier"], once["tier"]) == (1, 2)
+
+
 def test_pooling_puts_every_condition_but_clean_together():
     cells = [sr("a", [0, 0]), sr("a", [1, 0], "embedded/noise-1"), sr("a", [1, 1], "embedded/sharpen-2")]
     rows = rows_of(*cells, pooled=True)
@@ -150,10 +160,45 @@ def test_cells_of_an_older_source_are_stale_and_never_mixed():
     assert (shown, stale) == ([new], [old])
 
 
+def with_spec(cell, **changes):
+    spec = cell.spec.model_copy(update=changes)
+    return cell.model_copy(update={"spec": spec, "key": spec.key})
+
+
 def test_cells_of_another_protocol_are_stale():
-    spec = CellSpec(track="sr", entry="a", case="embedded/clean", entry_digest="d", protocol=0)
-    old = Cell(key=spec.key, spec=spec, status="ok", provenance={"finished": "2027"})
+    old = with_spec(sr("a", [0], at="2027"), protocol=0)
     assert current_cells([old])[0] == []
+    # nor do they make those of this protocol stale, whatever their source and time
+    new = sr("a", [0], digest="new", at="2026")
+    assert current_cells([old, new]) == ([new], [old])
+
+
+def test_cells_of_older_weights_of_a_seed_are_stale_and_never_mixed():
+    def of(weights, case, seed, at):
+        return with_spec(sr("a", [0], case, seed, at=at), weights_digest=weights)
+
+    old = of("w1", "embedded/clean", 0, "2026-01"), of("w1", "embedded/noise-1", 0, "2026-01")
+    new, other = of("w2", "embedded/clean", 0, "2026-02"), of("w1", "embedded/noise-1", 1, "2026-01")
+    shown, stale = current_cells([*old, new, other])
+    assert shown == [other, new] and stale == list(old)
+    # a cell that had no weights to measure hides none that had
+    skipped = with_spec(sr("a", [], "embedded/noise-2", status="skipped", at="2026-03"), weights_digest="")
+    assert current_cells([*old, new, skipped]) == ([new, skipped], list(old))
+
+
+def test_stale_cells_are_counted_in_the_notes_and_in_no_row(results):
+    folder = results(
+        sr("a", [1] * 4, digest="old", at="2026-01"), sr("a", [0] * 4, digest="new", at="2026-02"), sr("b", [0] * 4)
+    )
+    table = read_table("sr", folder)
+    assert list(table.frame["error_pct"]) == [0, 0] and list(table.frame["n"]) == [4, 4]
+    assert any("1 stale cells" in note and "a 1" in note for note in table.notes)
+
+
+def test_the_notes_say_protocol_n_seeds_dtype_and_conventions(results):
+    notes = read_table("sr", results(sr("a", [0]), sr("a", [0], seed=1))).notes
+    assert notes[0] == "Protocol 1; dtype float32; device cpu; torch 2.13.0; 2 cells, seeds 0, 1."
+    assert any("Clopper–Pearson" in note for note in notes) and any("n counts inputs" in note for note in notes)
 
 
 def test_csv_round_trips_through_pandas_with_infinity(results):
@@ -163,6 +208,9 @@ def test_csv_round_trips_through_pandas_with_infinity(results):
     assert back.loc["a", "max_abs_log10"] == math.inf
     assert back.loc["b", "error_pct"] == 0
     assert back["critical_radius"].isna().all()
+    pd.testing.assert_frame_equal(
+        back.reset_index()[COLUMNS["sr"]], read_table("sr", folder).frame, check_dtype=False, check_exact=True
+    )
 
 
 def test_json_is_strict(results):

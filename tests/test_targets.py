@@ -125,7 +125,9 @@ def test_a_built_in_named_through_the_package_that_exports_it_keeps_its_name():
 
 def test_several_couplings_in_one_file_are_listed_and_one_must_be_chosen(file):
     path = file(TANH_AFFINE + SECOND)
-    assert [target.name for target in resolve_all(path)] == ["tanh-affine", "second"]
+    found = resolve_all(path)
+    assert [target.name for target in found] == ["tanh-affine", "second"]
+    assert [resolve(target.spec) for target in found] == found  # as a worker does, which is given the spec alone
     with pytest.raises(UsageError, match=r"holds several targets \(tanh-affine, second\); say which"):
         resolve(path)
 

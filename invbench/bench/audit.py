@@ -57,7 +57,8 @@ class Audit:
 
 
 def audit(root: Path) -> Audit:
-    """Verify every cell below ``root`` (schema, key against content, place: so that none counts twice) and every case; name what else lies there.
+    """Verify every cell below ``root`` (schema, key against content, place: so that none counts twice), every saved case, and name what else
+    lies there.
 
     Raises ``UsageError`` when ``root`` is no folder.
     """

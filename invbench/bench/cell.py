@@ -7,9 +7,9 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["FAILED", "NON_FINITE", "PROTOCOL", "SCHEMA", "Cell", "CellSpec", "Status", "slug"]
+__all__ = ["FAILED", "NON_FINITE", "PROTOCOL", "SCHEMA", "TEXTS", "Cell", "CellSpec", "Status", "slug"]
 
 SCHEMA = 1  # of the file
 PROTOCOL = 1  # of the measurement: raised when numbers of old cells no longer compare
@@ -24,12 +24,10 @@ Measures = dict[str, Number | Numbers | dict[str, Number]]
 
 NON_FINITE = ("Infinity", "-Infinity", "NaN")
 TEXTS = ("names", "findings")  # the only lists that hold words
-PER_INPUT = ("names", "inf", "error", "max_abs_log10")  # lists of one length, without gaps
-SHARES = ("inf", "error")  # did it happen to the input: 0 or 1
 
 
 class CellSpec(BaseModel):
-    """What is to be measured. Its hash is the cell's key; ``target`` and ``exclusive`` do not enter it."""
+    """What is to be measured. Its hash is the cell's key; ``target``, ``weights`` (a file that the user named) and ``exclusive`` do not enter it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
@@ -45,6 +43,7 @@ class CellSpec(BaseModel):
     settings: dict[str, Number] = Field(default_factory=dict)
     protocol: int = PROTOCOL
     target: str = Field(default="", exclude=True)
+    weights: str = Field(default="", exclude=True)
     exclusive: bool = Field(default=False, exclude=True)
 
     @property
@@ -71,21 +70,10 @@ class Cell(BaseModel):
     measures: Measures = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
 
-    @field_validator("measures")
-    @classmethod
-    def _tables_can_take(cls, measures: Measures) -> Measures:
-        """A cell may come from elsewhere; one that no table can take must not stop the tables of the others."""
-        for name, value in measures.items():
-            numbers = value if isinstance(value, list) and name not in TEXTS else []
-            if any(isinstance(v, str) and v not in NON_FINITE for v in numbers):
-                raise ValueError(f"{name} is a list of numbers and holds text")
-        lists = [measures[name] for name in PER_INPUT if name in measures]
-        if any(not isinstance(v, list) or None in v or len(v) != len(lists[0]) for v in lists):  # type: ignore[arg-type]
-            raise ValueError(f"{', '.join(PER_INPUT)} must be lists of one length, a number for each input")
-        for name in SHARES:
-            if any(v not in (0, 1) for v in measures.get(name, [])):  # type: ignore[union-attr]
-                raise ValueError(f"{name} says 0 or 1 of each input")
-        return measures
+    @property
+    def finished(self) -> str:
+        """When, as ISO 8601; empty when the cell does not say."""
+        return str(self.provenance.get("finished", ""))
 
     def numbers(self, name: str) -> list[float]:
         """A per-input list of measures as floats; empty when absent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,20 +24,22 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
 from invbench.bench.cell import FAILED, Cell, CellSpec
+from invbench.bench.outcome import record
 from invbench.bench.store import MAX_BYTES
 from invbench.bench.track import Measured
-from invbench.bench.worker import record
 from invbench.errors import HarnessError
 from invbench.paths import is_modest, write_atomically
 from invbench.registry import COUPLINGS
 from invbench.targets import absolute
 
-__all__ = ["Lane", "Limits"]
+__all__ = ["FOLDERS", "LOG_BYTES", "Lane", "Limits", "code_of"]
 
 POLL, START_SECONDS = 0.2, 120.0
 STARTS, ATTEMPTS = 4, 2  # of a process that does not come up, and of a cell whose process dies
 LOG_BYTES = 64 * 1024  # of a cell's output, its end
 FOLDERS = ("INVBENCH_DATA", "INVBENCH_CACHE")  # may be relative to where the user stands
+# how torch says that the device failed: every later call of that process fails too
+DEVICE_FAULT = re.compile(r"CUDA error|CUBLAS_STATUS|CUDNN_STATUS|device-side assert|HIP error")
 
 
 class Answer(BaseModel):
@@ -70,22 +74,28 @@ class Limits:
 class Lane:
     """Measures one cell after another in a spawned process. An entry from outside never shares its process with another entry."""
 
-    def __init__(self, results: Path, limits: Limits) -> None:
-        self.results, self.limits = results.absolute(), limits
+    def __init__(self, results: Path, limits: Limits, environment: Mapping[str, str] | None = None) -> None:
+        """``environment``: what its process has besides ours."""
+        self.results, self.limits, self._environment = results.absolute(), limits, dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Connection | None = None
         self._output: deque[bytes] = deque()
-        self._resident = ""  # digest of the entry whose code the process has run, empty when it was only ours
+        self.resident = ""  # whose code the process has run, empty when it was only ours
+        self._served = 0  # cells that this process has answered
         self._folder = ""
         self._closed = False
+
+    def prepare(self) -> None:
+        """A process is started when there is a cell for it."""
 
     def measure(self, spec: CellSpec) -> Cell:
         """The cell, measured and written, whatever the entry does. Raises ``HarnessError`` when it cannot be written, or no worker starts."""
         cell: Cell | None = None
         for attempt in range(ATTEMPTS):
-            cell, died = self._attempt(spec, last=attempt + 1 == ATTEMPTS)
-            if not died:
+            cell, again = self._attempt(spec, last=attempt + 1 == ATTEMPTS)
+            if not again:
                 break
+            self.close(final=False)
         if cell is None:
             raise HarnessError("the run was stopped")
         if cell.status in FAILED:
@@ -93,25 +103,29 @@ class Lane:
             self.close(final=False)  # a process in which something failed is not used again
         return cell
 
+    def _inherited(self, cell: Cell) -> bool:
+        """Whether the device failed in a process that had measured other cells, one of which may have broken it."""
+        return cell.status == "error" and self._served > 1 and bool(DEVICE_FAULT.search(cell.reason))
+
     def _attempt(self, spec: CellSpec, last: bool) -> tuple[Cell | None, bool]:
-        """(the cell, or None; whether the process died). A death is recorded the second time: the first may have come from outside."""
-        foreign = "" if _is_ours(spec.target) else spec.entry_digest
-        if self._process is None or (self._resident and self._resident != foreign):
+        """(the cell, or None; whether to try again). A death is recorded the second time: the first may have come from outside."""
+        code = code_of(spec)
+        if self._process is None or (self.resident and self.resident != code):
             self._start()
-        if foreign:
-            self._resident = foreign
+        self.resident = code or self.resident
         self._output.clear()
         started = time.monotonic()
         try:
             assert self._channel is not None
             self._channel.send_bytes(_request(spec))
-            return self._wait(spec, started), False
+            cell = self._wait(spec, started)
+            self._served += 1
+            return cell, self._inherited(cell)
         except (OSError, EOFError, ValueError):  # the process is gone, or what it said is no answer
             if self._closed:
                 return None, False
             if last:
-                return self._lost(spec, started), True
-            self.close(final=False)
+                return self._lost(spec, started), False
             return None, True
 
     def _wait(self, spec: CellSpec, started: float) -> Cell:
@@ -169,10 +183,11 @@ class Lane:
         self._folder = tempfile.mkdtemp(prefix="invbench-")
         environment = {
             **os.environ,
+            **self._environment,
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),
         }
-        environment |= {name: os.path.abspath(os.environ[name]) for name in FOLDERS if os.environ.get(name)}
+        environment |= {name: os.path.abspath(environment[name]) for name in FOLDERS if environment.get(name)}
         command = [sys.executable, "-c", "from invbench.bench.worker import serve; serve()"]
         command += [str(theirs.fileno()), str(os.getpid()), str(self.results)]
         with theirs:
@@ -186,7 +201,7 @@ class Lane:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # so that the whole group can be ended
             )
-        self._channel, self._resident = Connection(ours.detach()), ""
+        self._channel, self._served = Connection(ours.detach()), 0
         self._output = deque()
         threading.Thread(target=_drain, args=(self._process.stdout, self._output), daemon=True).start()
         started = time.monotonic()
@@ -220,17 +235,21 @@ class Lane:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+        self.resident = ""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _request(spec: CellSpec) -> bytes:
-    return json.dumps({"spec": spec.model_dump(mode="json"), "target": absolute(spec.target)}).encode()
+    return json.dumps(
+        {"spec": spec.model_dump(mode="json"), "target": absolute(spec.target), "weights": spec.weights}
+    ).encode()
 
 
-def _is_ours(target: str) -> bool:
-    """Whether the entry's code ships with invbench."""
-    name = target.partition("(")[0]
-    return name in COUPLINGS and COUPLINGS[name].obj.__module__.startswith("invbench.couplings.")
+def code_of(spec: CellSpec) -> str:
+    """Whose code measuring the cell runs; empty when it ships with invbench."""
+    name = spec.target.partition("(")[0]
+    ours = name in COUPLINGS and COUPLINGS[name].obj.__module__.startswith("invbench.couplings.")
+    return "" if ours else f"{spec.entry} {spec.entry_digest}"
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -33,6 +33,16 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def _device_name(device: str) -> str:
+    """The GPU's own name, where this process has used it and it still answers."""
+    if device == "cpu" or not torch.cuda.is_initialized():
+        return device
+    try:
+        return torch.cuda.get_device_name()
+    except RuntimeError:  # a fault of the device ends all calls of the process
+        return device
+
+
 def provenance(device: str, seconds: float, origin: str) -> dict[str, Any]:
     """The provenance of one cell. Of ``origin`` only the file's name is kept: folders are the user's own business."""
     import invbench
@@ -43,7 +53,7 @@ def provenance(device: str, seconds: float, origin: str) -> dict[str, Any]:
         "numpy": numpy.__version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name() if device != "cpu" else "cpu",
+        "device": _device_name(device),
         "threads": torch.get_num_threads(),
         "commit": _commit(),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -7,22 +7,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import get_args
 
 from invbench.bench.budget import BUDGETS
-from invbench.bench.cell import Cell, CellSpec
-from invbench.bench.engine import default_workers, run_cells
-from invbench.bench.lane import Limits
+from invbench.bench.cell import Cell, CellSpec, Status
+from invbench.bench.cost import Costs, Remaining, longest_first
+from invbench.bench.engine import drive
+from invbench.bench.engines import Where, open_engine
 from invbench.bench.store import Store
 from invbench.bench.track import Options, Track
 from invbench.bench.tracks import TRACKS
-from invbench.devices import require_device
 from invbench.errors import UsageError
 from invbench.properties.check import parse_dtype
-from invbench.reference_models.weights import find_weights
-from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS
+from invbench.reference_models.weights import find_weights, load_flow, shipped_couplings
+from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS, FLOWS
 from invbench.targets import Target, resolve_all
 
-__all__ = ["Outcome", "plan", "run", "unplanned"]
+__all__ = ["Outcome", "Survey", "options_of", "plan", "run", "survey", "unplanned"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,28 @@ class Outcome:
     finished: int
     ran: dict[str, int]
     failures: list[str]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is to do: ``planned`` cells, those of them that are ``missing``, longest first, and what cells have taken so far."""
+
+    planned: list[CellSpec]
+    missing: list[CellSpec]
+    costs: Costs
+
+
+def survey(
+    tracks: Sequence[str], entries: Sequence[str], options: Options, results: Path, retry: Sequence[str] = ()
+) -> Survey:
+    """``plan``, less the cells of ``results`` whose status is not in ``retry``. Nothing runs."""
+    if unknown := sorted(set(retry) - set(get_args(Status))):
+        raise UsageError(f"--retry {unknown[0]}: no such status; choose from {', '.join(get_args(Status))}")
+    specs = list({spec.key: spec for spec in plan(tracks, entries, options)}.values())  # an entry may be named twice
+    cells = {cell.key: cell for cell in Store(results).load()[0]}
+    missing = [s for s in specs if (cell := cells.get(s.key)) is None or cell.status in retry]
+    costs = Costs(cells.values())
+    return Survey(specs, longest_first(missing, costs), costs)
 
 
 def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> list[CellSpec]:
@@ -49,12 +72,12 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
     for name in options.attacks:
         ATTACKS[name]
     parse_dtype(options.dtype)
-    require_device(options.device)
     _check_data([TRACKS[name] for name in tracks], options.datasets)
+    _check_model([TRACKS[name] for name in tracks], entries, options)
     planned = []
     for name in tracks:
         track = TRACKS[name]
-        specs = entries or builtin_entries(track.weights)
+        specs = entries or builtin_entries(options.flow or track.weights, options.model)
         targets: list[Target] = [target for spec in specs for target in resolve_all(spec)]
         chosen = (
             replace(options, datasets=tuple(filter(track.data.accepts, options.datasets))) if track.data else options
@@ -75,10 +98,35 @@ def _check_data(tracks: Sequence[Track], datasets: Sequence[str]) -> None:
                 raise UsageError(f"--data {name}: {error}") from None
 
 
-def builtin_entries(weights: str = "") -> list[str]:
-    """Names of the couplings that ship with invbench; of those that have weights of the flow ``weights``, if it is given."""
+def _check_model(tracks: Sequence[Track], entries: Sequence[str], options: Options) -> None:
+    """Raise ``UsageError`` for a flow, size or weights that cannot be measured as asked."""
+    if not options.flow:
+        if options.weights or options.model != "mini":
+            raise UsageError("--weights and --size are of a flow: name it with --flow")
+        return
+    entry = FLOWS[options.flow]
+    if len(tracks) != 1 or not tracks[0].chooses_flow or entry.metadata.get("track") != tracks[0].name:
+        raise UsageError(f"--flow {options.flow} belongs to one track: add --track {entry.metadata.get('track')}")
+    if options.model not in entry.metadata["sizes"]:
+        raise UsageError(
+            f"flow {options.flow!r} has no size {options.model!r}; sizes: {', '.join(entry.metadata['sizes'])}"
+        )
+    if options.weights is None:
+        return
+    if len(entries) != 1 or (options.seeds or 1) != 1:
+        raise UsageError("--weights are of one design and seed: name its coupling with one --entry")
+    (target,) = resolve_all(entries[0])
+    load_flow(options.flow, target, options.model, options.weights)  # says now what is wrong with them
+
+
+def builtin_entries(flow: str = "", size: str = "mini") -> list[str]:
+    """Names of the couplings that ship with invbench; of a ``flow`` those that have weights of it, and variants like ``rq(bins=4)`` whose weights
+    ship."""
     names = [name for name, entry in COUPLINGS.items() if entry.obj.__module__.startswith("invbench.couplings.")]
-    return [name for name in names if not weights or find_weights(weights, resolve_all(name)[0], "mini", 0)]
+    if not flow:
+        return names
+    variants = [name for name in shipped_couplings(flow, size) if name not in names]
+    return [name for name in names + variants if find_weights(flow, resolve_all(name)[0], size, 0)]
 
 
 def unplanned(track: str) -> str:
@@ -103,32 +151,49 @@ def run(
     attacks: Sequence[str] = (),
     attacked: int | None = None,
     eps: Sequence[int] = (),
-    limits: Limits | None = None,
+    time_limit: float | None = None,
+    memory_limit: float | None = None,
     retry: Sequence[str] = (),
-    started: Callable[[int, int], None] = lambda planned, missing: None,
+    flow: str = "",
+    model: str = "mini",
+    weights: str | Path | None = None,
+    engine: str = "local",
+    address: str = "",
+    gpu_share: float | None = None,
+    started: Callable[[int, int, Remaining], None] = lambda planned, finished, left: None,
     done: Callable[[Cell], None] = lambda cell: None,
 ) -> Outcome:
     """Measure what is missing. Cells that are there are never computed again, unless their status is in ``retry``.
 
-    ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those with weights. Raises
+    ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those with weights. ``flow``, ``model`` and ``weights``: a
+    reference flow of one track in place of its own, its size, and a file of its weights (``load_flow``). ``time_limit`` in seconds and
+    ``memory_limit`` in GiB are of one cell; ``engine`` local or ray, at ``address``; ``gpu_share`` of a GPU for each worker. Raises
     ``UsageError`` for what does not exist and ``HarnessError`` when a result cannot be written.
     """
     options = options_of(budget, seeds, dtype, device, datasets, families, severities, attacks, attacked, eps)
-    specs = plan(tracks, entries, options)
-    store = Store(Path(results))
-    missing = [s for s in specs if (cell := store.get(s)) is None or cell.status in retry]
-    started(len(specs), len(missing))
+    options = replace(options, flow=flow, model=model, weights=Path(weights) if weights else None)
+    found = survey(tracks, entries, options, Path(results), retry)
     ran: Counter[str] = Counter()
     failures: list[str] = []
+    finished = len(found.planned) - len(found.missing)
+    if not found.missing:
+        started(finished, finished, Remaining([], found.costs, 1))
+        return Outcome(finished, finished, {}, [])
+    with open_engine(
+        Where(engine, workers, time_limit, memory_limit, device, gpu_share, address), found.missing, Path(results)
+    ) as opened:
+        left = Remaining(found.missing, found.costs, len(opened.lanes))
+        started(len(found.planned), finished, left)
 
-    def finish(cell: Cell) -> None:
-        ran[cell.status] += 1
-        if cell.status not in ("ok", "diverged", "skipped"):
-            failures.append(f"{cell.spec.track} {cell.spec.entry} {cell.spec.case}: {cell.status}: {cell.reason}")
-        done(cell)
+        def finish(cell: Cell) -> None:
+            left.finish(cell)
+            ran[cell.status] += 1
+            if cell.status not in ("ok", "diverged", "skipped"):
+                failures.append(f"{cell.spec.track} {cell.spec.entry} {cell.spec.case}: {cell.status}: {cell.reason}")
+            done(cell)
 
-    run_cells(missing, workers or default_workers(), Path(results), finish, limits)
-    return Outcome(len(specs), len(specs) - len(missing), dict(ran), failures)
+        drive(opened, found.missing, finish, lambda spec: found.costs.seconds(spec) or 0.0)
+    return Outcome(len(found.planned), finished, dict(ran), failures)
 
 
 def options_of(
@@ -145,6 +210,8 @@ def options_of(
 ) -> Options:
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
+    if device not in ("cpu", "cuda"):
+        raise UsageError(f"device {device!r}: cpu or cuda; CUDA_VISIBLE_DEVICES chooses among several GPUs")
     if seeds is not None and seeds < 1:
         raise UsageError(f"seeds must be 1 or more, got {seeds}")
     if any(not 1 <= severity <= 5 for severity in severities):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from invbench.bench.budget import Budget
@@ -17,7 +18,8 @@ __all__ = ["Data", "Measured", "Options", "Track"]
 class Options:
     """What the caller of ``run`` chose; None or an empty tuple means the budget's own.
 
-    Naming conditions or severities leaves the attacks out, and naming attacks leaves the conditions out but ``clean``.
+    Naming conditions or severities leaves the attacks out, and naming attacks leaves the conditions out but ``clean``. ``flow``: a reference
+    flow in place of the track's own, of the size ``model``; ``weights``: a file of its weights in place of the cache's or the shipped ones.
     """
 
     size: Budget
@@ -30,6 +32,9 @@ class Options:
     attacks: tuple[str, ...] = ()
     attacked: int | None = None
     eps: tuple[int, ...] = ()
+    flow: str = ""
+    model: str = "mini"
+    weights: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ class Data:
 
 @dataclass(frozen=True)
 class Track:
-    """``weights``: a reference flow; by default only designs that have its weights, size mini, seed 0, are measured."""
+    """``weights``: the track's own reference flow; by default only designs that have its weights, size mini, seed 0, are measured. Others whose
+    ``track`` is this one may take its place where ``chooses_flow``."""
 
     name: str
     plan: Callable[[Target, Options], list[CellSpec]]
@@ -64,3 +70,4 @@ class Track:
     summary: str
     weights: str = ""
     data: Data | None = None
+    chooses_flow: bool = False

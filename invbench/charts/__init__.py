@@ -32,13 +32,13 @@ CHARTS: dict[str, Chart] = {
     ),
     "pareto": Chart(
         "Quality against robustness",
-        ("sr", "toy2d", "lowlight"),
+        ("sr", "lowlight", "unconditional", "toy2d"),
         "The dotted line joins entries that no other beats in both. Quality is measured in distribution on clamped samples, failures out of it.",
         scatter.pareto,
     ),
     "severity": Chart(
         "Failure rate against severity",
-        ("sr", "toy2d", "lowlight"),
+        ("sr", "lowlight", "unconditional", "toy2d"),
         "A panel per family. Severity 3 of one family is not as hard as severity 3 of another.",
         curves.severity,
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from invbench.bench.cell import Cell
+from invbench.bench.record import Record
 from invbench.charts.evidence import Evidence, number, rate
 from invbench.charts.style import Drawing, Look, grid, looks, style
 
@@ -177,7 +177,7 @@ def _eps(case: str, dataset: str) -> re.Match[str] | None:
     return re.fullmatch(re.escape(dataset) + r"/attack-(?P<attack>.+)-(?P<eps>\d+)", case)
 
 
-def _success(attack: str, cells: Sequence[Cell]) -> tuple[float, float, float]:
+def _success(attack: str, cells: Sequence[Record]) -> tuple[float, float, float]:
     """(percent, low, high): over inputs, and for the attack on the condition the mean over inputs of its rate over latents, ± 1.96 errors."""
     values = [v for cell in cells for v in cell.numbers("rate" if attack == "condition" else "error")]
     if attack != "condition":

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from invbench.bench.cell import Cell
+from invbench.bench.index import Index
+from invbench.bench.record import Record
 from invbench.measures.statistics import clopper_pearson
-from invbench.report.rows import ROW, grouped, make_rows
+from invbench.report.rows import gathered, make_rows, other_model
 
 __all__ = ["Evidence", "number"]
 
@@ -23,23 +24,21 @@ MOST_DRAWN = 12  # entries in one chart of curves
 
 @dataclass(frozen=True)
 class Evidence:
-    """``cells``: current ones of ``track`` only."""
+    """``cells``: current ones of ``track`` only; ``index``: where rows made before are remembered."""
 
     track: str
-    cells: Sequence[Cell]
+    cells: Sequence[Record]
+    index: Index | None = None
 
     @cached_property
     def pooled(self) -> list[Row]:
-        return make_rows(self.cells, self.track, pooled=True)
+        return make_rows(self.cells, self.track, True, self.index)
 
     @cached_property
     def single(self) -> list[Row]:
         """A row per condition; ranked unless there are very many."""
-        groups = grouped(self.cells, self.track)
-        if len(groups) <= MOST_RANKED:
-            return make_rows(self.cells, self.track)
-        rows = [ROW[self.track](entry, case, members) for (case, entry), members in groups.items()]
-        return sorted(rows, key=lambda row: (row["case"], row.get("error_pct") or 0.0, row["entry"]))
+        ranked = len(gathered(self.cells, self.track)) <= MOST_RANKED
+        return make_rows(self.cells, self.track, False, self.index, ranked)
 
     @cached_property
     def entries(self) -> list[str]:
@@ -81,11 +80,11 @@ class Evidence:
         counts = Counter(cell.spec.case.partition("/")[0] for cell in self.cells)
         return next((name for name, _ in sorted(counts.items(), key=lambda c: (-c[1], c[0])) if has(name)), None)
 
-    def by_case(self, part: str) -> dict[tuple[str, str], list[Cell]]:
-        """(case, entry) → cells whose case contains ``part`` and that measured something."""
-        found: dict[tuple[str, str], list[Cell]] = {}
+    def by_case(self, part: str) -> dict[tuple[str, str], list[Record]]:
+        """(case, entry) → cells of the track's own flow whose case contains ``part`` and that measured something."""
+        found: dict[tuple[str, str], list[Record]] = {}
         for cell in self.cells:
-            if part in cell.spec.case and cell.measures:
+            if part in cell.spec.case and cell.measures and not other_model(cell):
                 found.setdefault((cell.spec.case, cell.spec.entry), []).append(cell)
         return found
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from invbench.bench.store import Store, Unreadable
+from invbench.bench.index import Index
+from invbench.bench.store import Unreadable
 from invbench.charts import CHARTS, Evidence, png, svg
 from invbench.errors import UsageError
 from invbench.paths import write_atomically
@@ -30,15 +31,15 @@ def write_chart(kind: str, output: Path, track: str, results: Path) -> tuple[str
         raise UsageError(f"chart {kind!r} is not for track {track!r}; it is for: {', '.join(chart.tracks)}")
     if output.suffix.lower() not in FORMATS:
         raise UsageError(f"{output}: the name must end in {' or '.join(FORMATS)}")
-    cells, unreadable = Store(results).load()
+    index = Index(results)
     for name in [track] if track else chart.tracks:
-        shown, _ = current_cells(cell for cell in cells if cell.spec.track == name)
-        drawing = chart.draw(Evidence(name, shown)) if shown else None
+        shown, _ = current_cells(index.cells(name))
+        drawing = chart.draw(Evidence(name, shown, index)) if shown else None
         if drawing is not None:
             write_atomically(output, FORMATS[output.suffix.lower()](drawing))
-            return name, unreadable
+            return name, index.unreadable
     where = track or chart.tracks[0]
-    damaged = f" ({len(unreadable)} unreadable files there)" if unreadable else ""
+    damaged = f" ({len(index.unreadable)} unreadable files there)" if index.unreadable else ""
     raise UsageError(
         f"no cells for chart {kind!r} in {results}{damaged}; invbench run --track {where} --results {results}"
     )

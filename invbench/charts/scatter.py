@@ -145,7 +145,7 @@ def _no_ticks() -> Any:
     return NullLocator()
 
 
-QUALITY = {"sr": ("psnr", True), "lowlight": ("psnr", True), "toy2d": ("nll", False)}
+QUALITY = {"sr": ("psnr", True), "lowlight": ("psnr", True), "unconditional": ("nll", False), "toy2d": ("nll", False)}
 
 
 def pareto(evidence: Evidence) -> Drawing | None:

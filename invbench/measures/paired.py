@@ -6,15 +6,30 @@ clusters are flipped or drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import math
+from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 
-__all__ = ["cluster_sums", "holm", "improvement", "mean_interval", "rank_intervals", "sign_flip", "tiers"]
+__all__ = [
+    "cluster_sums",
+    "holm",
+    "improvement",
+    "mcnemar",
+    "mean_interval",
+    "rank_intervals",
+    "sign_flip",
+    "tiers",
+    "wilcoxon",
+]
 
 Array = NDArray[np.float64]
 ENUMERATED, DRAWN, BOOTSTRAPS, LEVEL = 13, 9999, 2000, 0.05
+AT_ONCE = 64  # entries whose means are compared pair by pair, and columns that are flipped together: memory stays linear in the entries
+BLOCK = 2**22  # random numbers drawn at a time
 HUGE = 1e9  # stands for an infinite value: worse than any finite one, equal to another infinite one
 
 
@@ -33,19 +48,67 @@ def sign_flip(differences: Array, clusters: Sequence[Hashable] | None = None) ->
     Exact for up to 13 clusters (all 2^C flips); beyond that 9 999 random flips of a fixed seed, the observed one counted (Phipson and Smyth 2010).
     With one 0/1 input per cluster it is McNemar's exact test. Infinite differences count as 1e9, NaN (∞ − ∞) as 0.
     """
+    return float(_sign_flips(differences[:, None], clusters)[0])
+
+
+def _sign_flips(differences: Array, clusters: Sequence[Hashable] | None) -> Array:
+    """``sign_flip`` of every column of ``differences`` (N, E)."""
     finite = np.nan_to_num(differences, nan=0.0, posinf=HUGE, neginf=-HUGE)
     sums, _ = cluster_sums(finite, range(len(finite)) if clusters is None else clusters)
-    sums = sums[sums != 0]
-    if not len(sums):
-        return 1.0
-    if len(sums) <= ENUMERATED:
-        bits = np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1
-    else:
-        bits = np.random.default_rng(0).integers(0, 2, (DRAWN, len(sums)))
-    flipped = np.abs((2.0 * bits - 1.0) @ sums)
-    # sums of the same numbers in another order differ by rounding
-    reached = int((flipped >= abs(sums.sum()) * (1 - 1e-9)).sum())
-    return reached / len(bits) if len(sums) <= ENUMERATED else (reached + 1) / (len(bits) + 1)
+    moved = (sums != 0).sum(0)
+    p = np.ones(sums.shape[1])
+    for count in np.unique(moved[moved > 0]).tolist():
+        columns = np.flatnonzero(moved == count)
+        for part in np.split(columns, range(AT_ONCE, len(columns), AT_ONCE)):
+            own = sums[:, part].T
+            own = own[own != 0].reshape(len(part), count).T
+            # sums of the same numbers in another order differ by rounding
+            observed = np.abs(own.sum(0)) * (1 - 1e-9)
+            reached = sum((np.abs(signs @ own) >= observed).sum(0) for signs in _flips(count))
+            p[part] = reached / 2**count if count <= ENUMERATED else (reached + 1) / (DRAWN + 1)
+    return p
+
+
+def _flips(clusters: int) -> Iterator[Array]:
+    """Signs (F, clusters) of ±1, in blocks: all of them, or 9 999 drawn with a fixed seed."""
+    if clusters * DRAWN <= BLOCK:
+        yield _few_flips(clusters)
+        return
+    rng, rows = np.random.default_rng(0), max(1, BLOCK // clusters)
+    for start in range(0, DRAWN, rows):
+        yield _signs(rng.integers(0, 2, (min(rows, DRAWN - start), clusters)))
+
+
+@lru_cache(maxsize=8)
+def _few_flips(clusters: int) -> Array:
+    if clusters <= ENUMERATED:
+        return _signs(np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1)
+    return _signs(np.random.default_rng(0).integers(0, 2, (DRAWN, clusters)))
+
+
+def _signs(bits: NDArray[np.int64]) -> Array:
+    return 2 * bits.astype(np.float64) - 1
+
+
+def _bootstrap_means(sums: Array, counts: Array) -> Array:
+    """Means (2 000, …) of the rows behind ``sums`` (C, …) and ``counts`` (C,) when clusters are drawn again, with a fixed seed."""
+    clusters = len(counts)
+    if clusters * BOOTSTRAPS <= BLOCK:
+        return _weighted(_few_draws(clusters), sums, counts)
+    rng, rows, share = np.random.default_rng(0), max(1, BLOCK // clusters), np.full(clusters, 1 / clusters)
+    blocks = (rng.multinomial(clusters, share, min(rows, BOOTSTRAPS - start)) for start in range(0, BOOTSTRAPS, rows))
+    return np.concatenate([_weighted(block.astype(np.float64), sums, counts) for block in blocks])
+
+
+@lru_cache(maxsize=8)
+def _few_draws(clusters: int) -> Array:
+    drawn = np.random.default_rng(0).multinomial(clusters, np.full(clusters, 1 / clusters), BOOTSTRAPS)
+    return drawn.astype(np.float64)
+
+
+def _weighted(weights: Array, sums: Array, counts: Array) -> Array:
+    n = weights @ counts
+    return (weights @ sums) / (n[:, None] if sums.ndim > 1 else n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -55,6 +118,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, (len(p_values) - i) * p_values[place])
         adjusted[place] = min(1.0, running)
     return adjusted
+
+
+def mcnemar(a: Array, b: Array) -> float:
+    """Two-sided exact p of McNemar (1947) for 0/1 values (N,): of the inputs on which the two differ, how many go to a, against a fair coin."""
+    from scipy.stats import binomtest
+
+    more, fewer = int((a > b).sum()), int((a < b).sum())
+    return float(binomtest(more, more + fewer).pvalue) if more + fewer else 1.0
+
+
+def wilcoxon(differences: Array, clusters: Sequence[Hashable]) -> float:
+    """Two-sided p of the signed-rank test (Wilcoxon 1945) on the means of ``differences`` (N,) per cluster; exact for few clusters without ties.
+
+    Ranks, so a single large difference counts no more than the largest; infinite ones are the largest. 1 when nothing differs.
+    """
+    from scipy.stats import wilcoxon as signed_rank
+
+    sums, counts = cluster_sums(np.nan_to_num(differences, nan=0.0, posinf=HUGE, neginf=-HUGE), clusters)
+    means = sums / counts
+    return float(signed_rank(means[means != 0]).pvalue) if means.any() else 1.0
 
 
 def improvement(a: Array, b: Array) -> float:
@@ -69,16 +152,25 @@ def rank_intervals(values: Array, clusters: Sequence[Hashable]) -> tuple[list[in
     worse one in ``high``.
     """
     sums, counts = cluster_sums(np.nan_to_num(values, posinf=HUGE), clusters)
-    drawn = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), BOOTSTRAPS)
-    weights = np.vstack((np.ones(len(counts)), drawn)).astype(np.float64)
-    means = (weights @ sums) / (weights @ counts)[:, None]
-    better = (means[:, None, :] < means[:, :, None] - 1e-12).sum(2)
-    worse = (means[:, None, :] > means[:, :, None] + 1e-12).sum(2)
+    means = np.vstack((sums.sum(0) / counts.sum(), _bootstrap_means(sums, counts)))
+    better, worse = _places(means)
     low = np.minimum(1 + np.quantile(better, LEVEL / 2, axis=0, method="lower"), 1 + better[0])
     high = np.maximum(
         values.shape[1] - np.quantile(worse, LEVEL / 2, axis=0, method="lower"), values.shape[1] - worse[0]
     )
     return low.astype(int).tolist(), high.astype(int).tolist()
+
+
+def _places(means: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many of a row's ``means`` (D, E) are smaller, and how many larger, than each: (D, E) both; equal within 1e-12."""
+    if means.shape[1] <= AT_ONCE:
+        better = (means[:, None, :] < means[:, :, None] - 1e-12).sum(2)
+        return better, (means[:, None, :] > means[:, :, None] + 1e-12).sum(2)
+    better, worse = np.empty(means.shape, dtype=np.int64), np.empty(means.shape, dtype=np.int64)
+    for row, ordered, few, many in zip(means, np.sort(means, axis=1), better, worse, strict=True):
+        few[:] = np.searchsorted(ordered, row - 1e-12, side="left")
+        many[:] = len(row) - np.searchsorted(ordered, row + 1e-12, side="right")
+    return better, worse
 
 
 def tiers(values: Array, clusters: Sequence[Hashable]) -> list[int]:
@@ -91,7 +183,7 @@ def tiers(values: Array, clusters: Sequence[Hashable]) -> list[int]:
         tier, leader, others = tier + 1, left[0], left[1:]
         found[leader] = tier
         with np.errstate(invalid="ignore"):  # ∞ − ∞
-            p = holm([sign_flip(values[:, e] - values[:, leader], clusters) for e in others])
+            p = holm(_sign_flips(values[:, others] - values[:, [leader]], clusters).tolist())
         for entry, adjusted in zip(others, p, strict=True):
             if adjusted >= LEVEL:
                 found[entry] = tier
@@ -100,9 +192,15 @@ def tiers(values: Array, clusters: Sequence[Hashable]) -> list[int]:
 
 
 def mean_interval(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, float]:
-    """(mean, low, high) of ``values`` (N,): 95 % percentile bootstrap over clusters, 2 000 draws of a fixed seed."""
+    """(mean, low, high) of ``values`` (N,): 95 % percentile bootstrap over C clusters, 2 000 draws of a fixed seed.
+
+    The percentiles are those of Student's t at the scale of an unbiased variance, tail Φ(−√(C/(C − 1)) t_{C−1, 2.5 %}) (Hesterberg 2015, expanded
+    percentile): plain ones cover 92 % at 40 clusters. One cluster says nothing: (mean, −∞, ∞).
+    """
     sums, counts = cluster_sums(np.nan_to_num(values, posinf=HUGE, neginf=-HUGE), clusters)
-    weights = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), BOOTSTRAPS)
-    means = (weights @ sums) / (weights @ counts)
-    low, high = np.quantile(means, (LEVEL / 2, 1 - LEVEL / 2))
-    return float(sums.sum() / counts.sum()), float(low), float(high)
+    mean, n = float(sums.sum() / counts.sum()), len(counts)
+    if n < 2:
+        return mean, -math.inf, math.inf
+    tail = float(ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, LEVEL / 2)))
+    low, high = np.quantile(_bootstrap_means(sums, counts), (tail, 1 - tail))
+    return mean, float(low), float(high)

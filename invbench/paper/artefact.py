@@ -42,6 +42,7 @@ ARTEFACTS: dict[str, Artefact] = {
         ("fig8", "Fig. 8: an explosion along depth", "", ""),
         ("table1", "Table 1: super-resolution", "", ""),
         ("table2", "Table 2: low light", "", ""),
+        ("prop1", "Prop. 1: an unconditional flow, there and back", "", ""),
         ("theory", "Eq. 8 and 9: the one-layer problem", "", ""),
         ("ablations", "Ablations of what the released code confounds", "", ""),
         ("verdict", "The paper judged claim by claim", "verdict", "VERDICT"),  # last: it reads what the others wrote

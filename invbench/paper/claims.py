@@ -94,8 +94,9 @@ CLAIMS: dict[str, Claim] = {
             "The same remedy helps unconditional flows, where f⁻¹(f(x)) explodes for x out of distribution.",
             "Prop. 1, §5",
             "none: a belief the authors state",
-            (),
-            "a small Glow instead of the models of Behrmann et al. (2021)",
+            ("prop1",),
+            "a small Glow of three levels with four steps each, 2 000 iterations on T91, 64×64 crops; the authors measured none, and Behrmann "
+            "et al. (2021) larger ones",
         ),
     )
 }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from invbench.bench.cell import Cell
-from invbench.paper.evidence import Effect, Part, above, below, both, difference, mean, median, part, untested
+from invbench.paper.evidence import Effect, Part, above, below, both, difference, median, part, share, untested
 from invbench.paper.rules_tables import c4, c5
 from invbench.paper.study import Missing, Study, changed
 from invbench.paper.toy import SHIFTED, jumps, toy_cells
@@ -163,10 +163,17 @@ def c7(study: Study) -> list[Part]:
     except Missing as missing:
         return untested(statement, missing)
     affine, spline = (study.cells("unconditional", d, changed) for d in ("affine", "modified-rq"))
+    fails = share(affine, "error")
+    if not fails.value:
+        why = f"f⁻¹(f(x)) of affine itself comes back in all of {fails.n} inputs: nothing to remedy"
+        return [Part(statement, "not testable", why, "", fails.n, fails.seeds)]
     gain = difference(affine, spline, "error", " points", 1, 100)
-    largest = mean(affine, "max_abs_log10"), mean(spline, "max_abs_log10")
-    more = f"; mean log10 max |x| {largest[0]} and {largest[1]}"
-    return [part(statement, above(gain, 0), gain, "share of inputs with an error, affine − modified-rq: above 0", more)]
+    largest = [
+        max((v for c in cells for v in c.numbers("max_abs_log10")), default=math.nan) for cells in (affine, spline)
+    ]
+    more = f"; of affine {fails} fail; largest log10 |x̂| {largest[0]:.3g} and {largest[1]:.3g}"
+    rule = "share of inputs with a pixel off by more than ½, or not finite, affine − modified-rq: above 0"
+    return [part(statement, above(gain, 0), gain, rule, more)]
 
 
 RULES: dict[str, Callable[[Study], list[Part]]] = {"C1": c1, "C2": c2, "C3": c3, "C4": c4, "C5": c5, "C6": c6, "C7": c7}

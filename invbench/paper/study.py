@@ -16,7 +16,7 @@ from invbench.bench.store import Store
 from invbench.bench.tracks import TRACKS
 from invbench.errors import UsageError
 from invbench.paths import read_limited
-from invbench.report.rows import current_cells
+from invbench.report.rows import current_cells, other_model
 
 __all__ = ["DESIGNS", "Made", "Missing", "Study", "changed", "clean", "total"]
 
@@ -64,8 +64,8 @@ class Study:
     def cells(
         self, track: str, entry: str | None = None, keep: Callable[[str], bool] = lambda case: True, kind: str = ""
     ) -> list[Cell]:
-        """Current cells of a track, of one entry, of cases that ``keep`` wants; without attacks. ``kind``: what stands behind the ``#`` of
-        a case, samples in the stated dtype when empty, ``fp16`` under autocast."""
+        """Current cells of a track, of one entry, of cases that ``keep`` wants; of the track's own flow, without attacks. ``kind``: what stands
+        behind the ``#`` of a case, samples in the stated dtype when empty, ``fp16`` under autocast."""
         return [
             cell
             for cell in self._cells
@@ -74,6 +74,7 @@ class Study:
             and entry in (None, cell.spec.entry)
             and behind == kind
             and "/attack-" not in case
+            and not other_model(cell)
             and keep(case)
         ]
 

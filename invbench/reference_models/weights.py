@@ -17,7 +17,15 @@ from invbench.paths import LARGEST_TEXT, cache_dir, parse_json, read_limited, wr
 from invbench.reference_models.convert import convert, is_published, read_state
 from invbench.targets import Target, resolve
 
-__all__ = ["digest_file", "find_weights", "load_flow", "load_weights", "save_weights", "weights_name"]
+__all__ = [
+    "digest_file",
+    "find_weights",
+    "load_flow",
+    "load_weights",
+    "save_weights",
+    "shipped_couplings",
+    "weights_name",
+]
 
 SHIPPED = Path(__file__).parent
 LARGE = 2_000_000  # bytes of weights from which on they are stored in half precision
@@ -41,6 +49,12 @@ def find_weights(flow: str, coupling: Target, size: str, seed: int) -> Path | No
     shipped = SHIPPED / flow / "weights" / name
     builtin = getattr(coupling.entry.obj, "__module__", "").startswith("invbench.")
     return shipped if shipped.is_file() and builtin else None
+
+
+def shipped_couplings(flow: str, size: str) -> list[str]:
+    """Names of the couplings whose weights of seed 0 ship with invbench."""
+    cards = sorted((SHIPPED / flow / "weights").glob(f"{size}-*-seed0.json"))
+    return [str(read_card(card)["coupling"]) for card in cards]
 
 
 def read_card(weights: Path) -> dict[str, Any]:

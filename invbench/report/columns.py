@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["COLUMNS", "COMMON", "DIGITS", "SCREEN"]
+import math
+from typing import Any
+
+__all__ = ["COLUMNS", "COMMON", "DIGITS", "SCREEN", "absent", "shown"]
 
 COMMON = (
     "entry track case n seeds status inf_pct inf_lo inf_hi error_pct error_lo error_hi max_abs_log10 "
@@ -17,6 +20,7 @@ COLUMNS: dict[str, list[str]] = {
     "toy2d": COMMON + "nll outside_pct variance_ratio".split(),
     "sr": COMMON + "lr_psnr_min lr_psnr_std psnr ssim lpips".split(),
     "lowlight": COMMON + "psnr ssim lpips psnr_rescaled".split(),
+    "unconditional": COMMON + "gain_log10 round_trip nll".split(),
 }
 
 # what a person sees first; the exports have every column
@@ -38,6 +42,9 @@ SCREEN: dict[str, list[str]] = {
         "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius psnr psnr_rescaled "
         "ssim tier"
     ).split(),
+    "unconditional": (
+        "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 gain_log10 round_trip nll tier"
+    ).split(),
 }
 
 # decimals shown; other numbers get four significant digits
@@ -49,6 +56,26 @@ DIGITS: dict[str, int] = {
         ).split(),
         1,
     ),
-    **dict.fromkeys("max_abs_log10 critical_radius lr_psnr_min psnr psnr_rescaled variance_ratio".split(), 2),
+    **dict.fromkeys(
+        "max_abs_log10 gain_log10 critical_radius lr_psnr_min psnr psnr_rescaled variance_ratio".split(), 2
+    ),
     **dict.fromkeys("lr_psnr_std ssim nll".split(), 3),
 }
+
+
+def absent(value: Any) -> bool:
+    """Nothing was measured."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def shown(value: Any, column: str) -> str:
+    """A value as a person reads it."""
+    if absent(value):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if column in DIGITS:
+        return f"{value:.{DIGITS[column]}f}"
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"

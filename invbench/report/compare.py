@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from invbench.bench.cell import Cell
-from invbench.bench.store import Store
+from invbench.bench.index import Index
+from invbench.bench.record import Record
 from invbench.errors import UsageError
-from invbench.measures.paired import holm, improvement, mean_interval, sign_flip
+from invbench.measures.paired import holm, improvement, mcnemar, mean_interval, sign_flip, wilcoxon
 from invbench.report.columns import COLUMNS
 from invbench.report.ranks import units
 from invbench.report.rows import current_cells, grouped
@@ -25,13 +25,15 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measure:
-    """How a measure per input is compared. ``larger_is_better``; ``difference`` (a, b) → what is averaged; ``unit`` of that and ``factor`` to it."""
+    """How a measure per input is compared. ``larger_is_better``; ``difference`` (a, b) → what is averaged; ``unit`` of that and ``factor`` to it;
+    ``counted``: 0 or 1."""
 
     label: str
     larger_is_better: bool = False
     factor: float = 1.0
     unit: str = ""
     difference: Callable[[Values, Values], Values] = np.subtract
+    counted: bool = False
 
 
 def _direction(a: Values, b: Values) -> Values:
@@ -40,8 +42,8 @@ def _direction(a: Values, b: Values) -> Values:
 
 
 MEASURES = {
-    "error": Measure("inputs with an error pixel", factor=100, unit="points"),
-    "inf": Measure("inputs with a non-finite pixel", factor=100, unit="points"),
+    "error": Measure("inputs with an error pixel", factor=100, unit="points", counted=True),
+    "inf": Measure("inputs with a non-finite pixel", factor=100, unit="points", counted=True),
     "max_abs_log10": Measure(
         "largest |x| of an input", factor=100, unit="% of inputs more than fewer", difference=_direction
     ),
@@ -52,12 +54,16 @@ MEASURES = {
 }
 
 
+TESTS = {"mcnemar": "McNemar", "wilcoxon": "Wilcoxon"}
+
+
 @dataclass(frozen=True)
 class Difference:
     """One measure in one case on ``n`` common inputs of ``clusters`` photographs (toy: trained seeds).
 
     ``a``, ``b``: means. ``difference``: mean of a − b, with ``low`` and ``high``, its 95 % bootstrap interval over clusters. ``p``: paired
-    sign-flip test over clusters, Holm-adjusted over the cases of a measure. ``better``: P(a better than b on an input), ties half.
+    sign-flip test over clusters; ``second_p``: of ``second``, mcnemar over inputs for 0/1 measures, which takes them for independent, else wilcoxon
+    over the means of clusters. Both are Holm-adjusted over the cases of a measure. ``better``: P(a better than b on an input), ties half.
     """
 
     case: str
@@ -70,6 +76,8 @@ class Difference:
     low: float
     high: float
     p: float
+    second: str
+    second_p: float
     better: float
 
 
@@ -79,8 +87,7 @@ def compare(
     """Every measure in every case that both entries have. Raises ``UsageError`` when an entry has no cells, or they share no input."""
     if track not in COLUMNS:
         raise UsageError(f"track {track!r} is not known; known: {', '.join(COLUMNS)} (invbench list tracks)")
-    cells, _ = Store(Path(results)).load()
-    shown, _ = current_cells(cell for cell in cells if cell.spec.track == track)
+    shown, _ = current_cells(Index(results).cells(track))
     groups = grouped(shown, track, pooled)
     entries = sorted({entry for _, entry in groups})
     for name in (a, b):
@@ -97,12 +104,13 @@ def compare(
         raise UsageError(f"{a} and {b} share no input on track {track!r}; measure both with the same command")
     for name in MEASURES:
         places = [k for k, one in enumerate(found) if one.measure == name]
-        for k, p in zip(places, holm([found[k].p for k in places]), strict=True):
-            found[k] = replace(found[k], p=p)
+        first, second = (holm([getattr(found[k], test) for k in places]) for test in ("p", "second_p"))
+        for k, p, second_p in zip(places, first, second, strict=True):
+            found[k] = replace(found[k], p=p, second_p=second_p)
     return found
 
 
-def _difference(case: str, name: str, measure: Measure, ours: list[Cell], theirs: list[Cell]) -> Difference | None:
+def _difference(case: str, name: str, measure: Measure, ours: list[Record], theirs: list[Record]) -> Difference | None:
     left, right = units(ours, name), units(theirs, name)
     common = sorted(left.keys() & right.keys(), key=repr)
     if not common:
@@ -118,7 +126,8 @@ def _difference(case: str, name: str, measure: Measure, ours: list[Cell], theirs
     scale = measure.factor if measure.difference is np.subtract else 1.0
     a, b = scale * float(x.mean()), scale * float(y.mean())
     p = sign_flip(apart, clusters)
-    return Difference(case, name, len(x), len(set(clusters)), a, b, mean, low, high, p, better)
+    second, second_p = ("mcnemar", mcnemar(x, y)) if measure.counted else ("wilcoxon", wilcoxon(apart, clusters))
+    return Difference(case, name, len(x), len(set(clusters)), a, b, mean, low, high, p, second, second_p, better)
 
 
 def in_words(one: Difference, a: str, b: str) -> str:
@@ -128,10 +137,13 @@ def in_words(one: Difference, a: str, b: str) -> str:
     where = f"{measure.label}, {one.n} inputs of {one.clusters} photographs or seeds"
     if one.difference == 0 and one.low == one.high == 0:
         return f"{where}: no difference"
+    tests = (
+        f"(p = {_p(one.p)}, {TESTS[one.second]} p = {_p(one.second_p)}; P({a} better on an input) = {one.better:.2f})"
+    )
     if one.p >= 0.05:
-        return f"{where}: {a} − {b} = {numbers}, not shown (p = {_p(one.p)})"
+        return f"{where}: {a} − {b} = {numbers}, not shown {tests}"
     a_better = (one.difference > 0) == measure.larger_is_better
-    return f"{where}: {a if a_better else b} is better, {a} − {b} = {numbers} (p = {_p(one.p)})"
+    return f"{where}: {a if a_better else b} is better, {a} − {b} = {numbers} {tests}"
 
 
 def _p(p: float) -> str:

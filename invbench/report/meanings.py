@@ -48,6 +48,7 @@ ERROR_OF = {
     "sr": "An input counts when a pixel of one of its samples is > 1.5, < −0.5 or not finite, before any clamp.",
     "lowlight": "An input counts when a pixel of one of its samples is > 1.5, < −0.5 or not finite, before any clamp.",
     "toy2d": "An input counts when one of its samples has |x| > 2 (the box [−1, 1]², half its width added on each side) or is not finite.",
+    "unconditional": "An input x counts when a pixel of f⁻¹(f(x)) is off by more than ½ or not finite, before any clamp.",
     "coupling": "Not measured: the track trains nothing and draws no samples.",
 }
 RADIUS_OF = {
@@ -80,7 +81,7 @@ _TABLE = (
         "condition",
         "row",
         "What was fed in: a data set and a condition. …/ood pools every out-of-distribution family and severity, …/attacked what the attacks "
-        "reach together; (fp16) is the same under float16.",
+        "reach together; (fp16) is the same under float16; [fs_ncsr] the same with another flow than the track's own.",
         "",
         "invbench list conditions",
         "A pooled row repeats each photograph once per family and severity, so its interval is narrower than the photographs alone allow; "
@@ -366,6 +367,29 @@ _TABLE = (
         "−log p(x | y)",
         "invbench/bench/tracks/toy2d.py",
         "Under a shifted condition there is no right answer to be likely: it says how surprised the flow is, not how good it is.",
+        "low",
+        {
+            "unconditional": "Of a photograph, clean or changed, in bits per dimension of 8-bit data (not nats); ∞ where f(x) is not finite."
+        },
+    ),
+    Meaning(
+        "gain_log10",
+        "gain, log10",
+        "magnitude",
+        "How much larger than the image its own reconstruction gets: the largest over inputs. 0 for a flow that comes back.",
+        "max over x of log10(‖f⁻¹(f(x))‖∞ / ‖x‖∞); ∞ when not finite",
+        HONG + ", Proposition 1; " + BEHRMANN,
+        "An exact inverse has 0 whatever its conditioning: it measures how rounding is amplified, so it depends on the dtype.",
+        "low",
+    ),
+    Meaning(
+        "round_trip",
+        "worst |x̂ − x|",
+        "failure",
+        "How far a pixel of the reconstruction is off: the largest over inputs.",
+        "max over x of ‖f⁻¹(f(x)) − x‖∞; ∞ when not finite",
+        BEHRMANN,
+        "A maximum grows with n. Small says that rounding was not amplified on these images, in this dtype.",
         "low",
     ),
     Meaning(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from invbench.bench.cell import Cell
+from invbench.bench.record import Record
 from invbench.measures.paired import rank_intervals, tiers
 
 __all__ = ["Unit", "rank", "units"]
@@ -16,16 +16,19 @@ __all__ = ["Unit", "rank", "units"]
 Unit = tuple[Hashable, ...]
 
 
-def units(cells: Sequence[Cell], measure: str = "error") -> dict[Unit, float]:
+def units(cells: Sequence[Record], measure: str = "error") -> dict[Unit, float]:
     """(cluster, case, settings, seed, input) → ``measure`` on that input.
 
     Cluster: the photograph of a crop, for all conditions and seeds; where inputs have no names, the seed of the trained model.
     """
     found: dict[Unit, float] = {}
+    known: dict[int, str] = {}  # of settings that cells share as one object
     for cell in cells:
         values = cell.numbers(measure)
         names = cell.measures.get("names")
-        settings = json.dumps(cell.spec.settings, sort_keys=True)
+        if (own := cell.spec.settings) and id(own) not in known:
+            known[id(own)] = json.dumps(own, sort_keys=True)
+        settings = known.get(id(own), "{}")
         for index, value in enumerate(values):
             name = str(names[index]) if isinstance(names, list) else str(index)
             cluster = name.rpartition("/")[0] or name if isinstance(names, list) else cell.spec.seed
@@ -33,12 +36,23 @@ def units(cells: Sequence[Cell], measure: str = "error") -> dict[Unit, float]:
     return found
 
 
-def rank(rows: Sequence[dict[str, Any]], members: Sequence[Sequence[Cell]]) -> None:
+def _of_common_seeds(errors: list[dict[Unit, float]], complete: Sequence[bool]) -> list[dict[Unit, float]]:
+    """The units of photographs under flows of the seeds that all complete entries have, if there is one; toys, whose clusters are their
+    seeds, stay."""
+    seeds = [{unit[3] for unit in own} for own, whole in zip(errors, complete, strict=True) if whole and own]
+    common = set.intersection(*seeds) if seeds else set()
+    if not common:
+        return errors
+    return [{u: v for u, v in own.items() if not isinstance(u[0], str) or u[3] in common} for own in errors]
+
+
+def rank(rows: Sequence[dict[str, Any]], members: Sequence[Sequence[Record]]) -> None:
     """Add ``rank_lo``, ``rank_hi`` and ``tier`` by error rate to the rows of one case; ``members`` are the cells behind each.
 
+    Of flows that were trained with several seeds, those of the seeds that every entry has are compared: one that was trained once is ranked too.
     An entry with failed cells, or without an input that another entry has, is not ranked; what is missing joins its ``status``.
     """
-    errors = [units(cells) for cells in members]
+    errors = _of_common_seeds([units(cells) for cells in members], [bool(row["complete"]) for row in rows])
     expected = {unit for row, own in zip(rows, errors, strict=True) if row["complete"] for unit in own}
     ranked: list[int] = []
     for k, (row, own) in enumerate(zip(rows, errors, strict=True)):

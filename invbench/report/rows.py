@@ -2,79 +2,138 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from invbench.bench.cell import FAILED, NON_FINITE, PROTOCOL, Cell
+import numpy as np
+
+from invbench.bench import record as records
+from invbench.bench.cell import FAILED, NON_FINITE, PROTOCOL, Cell, CellSpec
+from invbench.bench.record import Record
+from invbench.measures import paired
+from invbench.measures import statistics as intervals
 from invbench.measures.statistics import clopper_pearson
 from invbench.report.ranks import rank
 
-__all__ = ["current_cells", "grouped", "make_rows"]
+if TYPE_CHECKING:
+    from invbench.bench.index import Index
+
+__all__ = ["code_digest", "current_cells", "gathered", "grouped", "make_rows", "other_model"]
 
 Row = dict[str, Any]
+R = TypeVar("R", bound=Record)
 POOLED = "ood"
 HALF = "fp16"  # behind the # of a case whose cells have a row of their own: in another precision it is another model
+OWN_FLOW, OWN_SIZE = {"sr": "srflow", "lowlight": "llflow", "unconditional": "glow"}, "mini"
 ATTACK, STANDARD_EPS = "attack-", 8  # in the name of a case; of the attacks that the pooled row unites, in 1/255
 
 
-def current_cells(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
+def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
     """(cells to show, stale ones). Stale: another protocol, or an older source, weights or settings of the same measurement.
 
-    Of one entry, track, case, seed, dtype and device the newest cell counts; cells of another source of the entry than its
-    newest in that track are stale as well, so that a row never mixes two versions.
+    Of one entry, flow, track, case, seed, dtype and device the newest cell counts. Cells of another source of the entry than its newest in that
+    track, or of other weights of a seed than its newest, are stale as well, so that a row never mixes two versions.
     """
-    ordered = sorted(cells, key=lambda c: str(c.provenance.get("finished", "")))
-    newest_source = {(c.spec.track, c.spec.entry): c.spec.entry_digest for c in ordered}
+    ordered = sorted(cells, key=lambda c: c.finished)
+    current = [c for c in ordered if c.spec.protocol == PROTOCOL]
+    source = {(s.track, s.entry): s.entry_digest for s in (c.spec for c in current)}
+    current = [c for c in current if c.spec.entry_digest == source[c.spec.track, c.spec.entry]]
+    weights = {_model(c.spec): c.spec.weights_digest for c in current if c.spec.weights_digest}
     newest = {
-        (s.track, s.entry, s.case, s.seed, s.dtype, s.device): cell
-        for cell in ordered
-        if (s := cell.spec).protocol == PROTOCOL and s.entry_digest == newest_source[s.track, s.entry]
+        (s.track, s.entry, s.case, s.seed, s.dtype, s.device, other_model(cell)): cell
+        for cell in current
+        if (s := cell.spec).weights_digest in ("", weights.get(_model(s)))  # none: skipped, or trained in the cell
     }
     shown = {cell.key for cell in newest.values()}
     return [c for c in ordered if c.key in shown], [c for c in ordered if c.key not in shown]
 
 
-def grouped(cells: Sequence[Cell], track: str, pooled: bool = False) -> dict[tuple[str, str], list[Cell]]:
+def _model(spec: CellSpec) -> tuple[object, ...]:
+    """Which trained model a cell measures."""
+    return spec.track, spec.entry, spec.seed, spec.settings.get("flow"), spec.settings.get("size")
+
+
+def gathered(cells: Sequence[R], track: str, pooled: bool = False) -> dict[tuple[str, str], list[R]]:
     """(case, entry) → its cells.
 
     ``pooled`` puts every condition of a data set but ``clean`` into one row, and into another what the attacks (those with a radius at 8/255)
-    reach together: an input fails when one of them makes it fail. In low light it joins the severities of each family.
+    reach together. In low light it joins the severities of each family.
     """
-    groups: dict[tuple[str, str], list[Cell]] = {}
+    groups: dict[tuple[str, str], list[R]] = {}
     for cell in cells:
         if cell.spec.track == track and not (
             pooled and cell.spec.settings.get("eps_255", STANDARD_EPS) != STANDARD_EPS
         ):
             groups.setdefault((_case(cell, pooled), cell.spec.entry), []).append(cell)
-    if pooled:
-        groups = {key: _worst_of(found) if key[0].endswith("/attacked") else found for key, found in groups.items()}
     return groups
 
 
-def make_rows(cells: Sequence[Cell], track: str, pooled: bool = False) -> list[Row]:
-    """Rows of a track in order of case and rank; ``pooled`` as in ``grouped``."""
-    groups = grouped(cells, track, pooled)
-    rows = [ROW[track](entry, case, members) for (case, entry), members in groups.items()]
-    by_case: dict[str, list[int]] = {}
-    for k, row in enumerate(rows):
-        by_case.setdefault(row["case"], []).append(k)
-    members = list(groups.values())
-    for places in by_case.values():
-        rank([rows[k] for k in places], [members[k] for k in places])
-    cases = sorted({row["case"] for row in rows}, key=_case_order)
-    return sorted(
-        rows,
-        key=lambda r: (cases.index(r["case"]), r.get("tier") or math.inf, r.get("error_pct", math.inf), r["entry"]),
+def grouped(cells: Sequence[Record], track: str, pooled: bool = False) -> dict[tuple[str, str], list[Record]]:
+    """As ``gathered``, and the attacks of a row united: an input fails when one of them makes it fail."""
+    return {key: _united(key[0], found) for key, found in gathered(cells, track, pooled).items()}
+
+
+def _united(case: str, cells: Sequence[Record]) -> list[Record]:
+    return _worst_of(cells) if "/attacked" in case else list(cells)
+
+
+def make_rows(
+    cells: Sequence[Record], track: str, pooled: bool = False, index: Index | None = None, ranked: bool = True
+) -> list[Row]:
+    """Rows of a track in order of case and rank; ``pooled`` as in ``gathered``. What ``index`` remembers of a case is not computed again."""
+    by_case: dict[str, dict[str, list[Record]]] = {}
+    for (case, entry), members in gathered(cells, track, pooled).items():
+        by_case.setdefault(case, {})[entry] = members
+    rows: list[Row] = []
+    found: dict[str, tuple[str, Any]] = {}
+    for case in sorted(by_case, key=_case_order):
+        slot, of = f"rows {track} {case} {pooled} {ranked}", _of(by_case[case]) if index else ""
+        if (of_case := index.recall(slot, of) if index else None) is None:
+            of_case = _rows_of(track, case, by_case[case], ranked)
+            found[slot] = of, of_case
+        rows += of_case
+    if index:
+        index.remember(found)
+    return rows
+
+
+def _rows_of(track: str, case: str, groups: dict[str, list[Record]], ranked: bool) -> list[Row]:
+    members = {entry: _united(case, cells) for entry, cells in groups.items()}
+    rows = [ROW[track](entry, case, cells) for entry, cells in members.items()]
+    if ranked:
+        rank(rows, list(members.values()))
+    return sorted(rows, key=lambda r: (r.get("tier") or math.inf, r.get("error_pct", math.inf), r["entry"]))
+
+
+def _of(groups: dict[str, list[Record]]) -> str:
+    """Everything that the rows of a case depend on."""
+    return json.dumps(
+        [code_digest(), {entry: [getattr(c, "mark", c.key) for c in cells] for entry, cells in groups.items()}]
     )
 
 
-def _case(cell: Cell, pooled: bool) -> str:
+@lru_cache
+def code_digest(*folders: Path) -> str:
+    """Of the code that makes rows out of cells, of numpy, and of the code in ``folders``: what is remembered is made again when these change."""
+    files = [Path(module.__file__ or "") for module in (records, paired, intervals)]
+    files += [file for folder in (Path(__file__).parent, *folders) for file in folder.glob("*.py")]
+    found = hashlib.sha256(np.__version__.encode())
+    for file in sorted(files):
+        found.update(file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def _case(cell: Record, pooled: bool) -> str:
     case, _, part = cell.spec.case.partition("#")  # behind it: which of the case's cells
-    own = f" ({part})" if part == HALF else ""
+    own = (f" ({part})" if part == HALF else "") + other_model(cell)
     if cell.spec.track == "coupling":
         return "corpus"
     if not pooled or case == "in":
@@ -85,14 +144,22 @@ def _case(cell: Cell, pooled: bool) -> str:
     if cell.spec.track == "lowlight":
         return f"{dataset}/{re.sub(r'-[1-9]$', '', condition)}{own}"
     if condition.startswith(ATTACK):
-        return f"{dataset}/attacked"
-    return case if condition == "clean" else f"{dataset}/{POOLED}"
+        return f"{dataset}/attacked{own}"
+    return f"{dataset}/{'clean' if condition == 'clean' else POOLED}{own}"
 
 
-def _worst_of(cells: list[Cell]) -> list[Cell]:
+def other_model(cell: Record) -> str:
+    """What a row's case says of a flow that is not its track's own at size mini: designs are compared within one flow."""
+    flow, size = cell.spec.settings.get("flow"), cell.spec.settings.get("size", OWN_SIZE)
+    if flow is None or (flow, size) == (OWN_FLOW.get(cell.spec.track), OWN_SIZE):
+        return ""
+    return f" [{flow}]" if size == OWN_SIZE else f" [{flow} {size}]"
+
+
+def _worst_of(cells: Sequence[Record]) -> list[Record]:
     """Cells of several attacks as one per seed: of every input that any of them had, the worst of each measure. A failed cell stays one."""
-    united: list[Cell] = []
-    by_seed: dict[int, list[Cell]] = {}
+    united: list[Record] = []
+    by_seed: dict[int, list[Record]] = {}
     for cell in cells:
         if {"names", "inf", "error", "max_abs_log10"} <= cell.measures.keys():
             by_seed.setdefault(cell.spec.seed, []).append(cell)
@@ -111,7 +178,7 @@ def _worst_of(cells: list[Cell]) -> list[Cell]:
         status = "diverged" if any(measures["inf"]) else "ok"
         # one name for all entries, whichever attack came first: their inputs are compared by it
         spec = group[0].spec.model_copy(update={"case": _case(group[0], pooled=True), "settings": {}})
-        united.append(group[0].model_copy(update={"spec": spec, "measures": measures, "status": status}))
+        united.append(Cell.model_construct(key=group[0].key, spec=spec, status=status, measures=measures))
     return united
 
 
@@ -120,13 +187,13 @@ def _case_order(case: str) -> tuple[str, bool, str]:
     return dataset, condition != "clean", condition
 
 
-def _common(entry: str, case: str, cells: list[Cell]) -> Row:
+def _common(entry: str, case: str, cells: list[Record]) -> Row:
     statuses = Counter(cell.status for cell in cells)
     measured = [cell for cell in cells if "inf" in cell.measures]
+    counts = [len(cell.numbers("inf")) for cell in measured]
     # a failed cell should have measured as many inputs as its finished siblings did, at least one
-    planned = max([len(cell.numbers("inf")) for cell in measured], default=1)
-    lost = planned * sum(cell.status in FAILED for cell in cells)
-    n = sum(len(cell.numbers("inf")) for cell in measured) + lost
+    lost = max(counts, default=1) * sum(cell.status in FAILED for cell in cells)
+    n = sum(counts) + lost
     row: Row = {
         "entry": entry,
         "track": cells[0].spec.track,
@@ -146,23 +213,23 @@ def _common(entry: str, case: str, cells: list[Cell]) -> Row:
     return row
 
 
-def _mean(cells: list[Cell], name: str) -> float | None:
+def _mean(cells: list[Record], name: str) -> float | None:
     values = [v for cell in cells for v in (cell.numbers(name) or _single(cell, name))]
     return sum(values) / len(values) if values else None
 
 
-def _median(cells: list[Cell], name: str) -> float | None:
+def _median(cells: list[Record], name: str) -> float | None:
     """Of all inputs; infinite when half of them or more are censored."""
     values = [v for cell in cells for v in cell.numbers(name)]
     return statistics.median_high(values) if values else None
 
 
-def _single(cell: Cell, name: str) -> list[float]:
+def _single(cell: Record, name: str) -> list[float]:
     value = cell.measures.get(name)
     return [float(value)] if isinstance(value, (int, float)) or value in NON_FINITE else []
 
 
-def _sr_row(entry: str, case: str, cells: list[Cell]) -> Row:
+def _sr_row(entry: str, case: str, cells: list[Record]) -> Row:
     samples = [cell for cell in cells if "#" not in cell.spec.case]
     row = _common(entry, case, samples or cells)
     for column, name in (("inv_lipschitz_lower", "inv_lipschitz"), ("kappa_lower", "kappa")):
@@ -171,14 +238,14 @@ def _sr_row(entry: str, case: str, cells: list[Cell]) -> Row:
     return row | {name: _mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")}
 
 
-def _lowlight_row(entry: str, case: str, cells: list[Cell]) -> Row:
+def _lowlight_row(entry: str, case: str, cells: list[Record]) -> Row:
     samples = [cell for cell in cells if not cell.spec.case.endswith("#radius")]
     row = _common(entry, case, samples or cells)
     row["critical_radius"] = _median(cells, "radius_F2")
     return row | {name: _mean(samples, name) for name in ("psnr", "ssim", "psnr_rescaled")}
 
 
-def _toy_row(entry: str, case: str, cells: list[Cell]) -> Row:
+def _toy_row(entry: str, case: str, cells: list[Record]) -> Row:
     row = _common(entry, case, cells)
     ratios = [v for cell in cells for v in _single(cell, "variance_ratio")]
     row |= {name: _mean(cells, name) for name in ("nll", "outside_pct")}
@@ -186,7 +253,7 @@ def _toy_row(entry: str, case: str, cells: list[Cell]) -> Row:
     return row | {"variance_ratio": max(ratios, default=None)}
 
 
-def _coupling_row(entry: str, case: str, cells: list[Cell]) -> Row:
+def _coupling_row(entry: str, case: str, cells: list[Record]) -> Row:
     row = _common(entry, case, cells) | {"n": None}
     for cell in cells:
         row |= {k: v for k, v in cell.measures.items() if isinstance(v, (bool, int, float, str)) or v is None}
@@ -196,4 +263,17 @@ def _coupling_row(entry: str, case: str, cells: list[Cell]) -> Row:
     return row
 
 
-ROW = {"sr": _sr_row, "lowlight": _lowlight_row, "toy2d": _toy_row, "coupling": _coupling_row}
+def _unconditional_row(entry: str, case: str, cells: list[Record]) -> Row:
+    row = _common(entry, case, cells)
+    for column, name in (("round_trip", "round_trip"), ("gain_log10", "gain_log10")):
+        row[column] = max((v for cell in cells for v in cell.numbers(name)), default=None)
+    return row | {"nll": _mean(cells, "nll")}
+
+
+ROW = {
+    "sr": _sr_row,
+    "lowlight": _lowlight_row,
+    "toy2d": _toy_row,
+    "coupling": _coupling_row,
+    "unconditional": _unconditional_row,
+}

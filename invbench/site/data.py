@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from invbench.bench.cell import Cell
-from invbench.bench.store import Store, Unreadable
+from invbench.bench.index import Index
+from invbench.bench.store import Unreadable
 from invbench.charts import CHARTS, Evidence
 from invbench.charts.style import svg_part
 from invbench.errors import HarnessError, UsageError
 from invbench.report.columns import COLUMNS, DIGITS, SCREEN
 from invbench.report.meanings import GROUPS, MEANINGS
-from invbench.report.rows import current_cells, grouped
-from invbench.report.table import TRACK_NOTES
-from invbench.site.origin import members_of, origin
+from invbench.report.notes import TRACK_NOTES
+from invbench.report.rows import code_digest, current_cells, gathered
+from invbench.site.origin import origin
 from invbench.site.pictures import worst_pictures
 
 __all__ = ["collect"]
@@ -27,10 +27,12 @@ SUMMARIES = {
     "toy2d": "the paper's two-dimensional toy",
     "sr": "super-resolution of photographs",
     "lowlight": "dark photographs made bright",
+    "unconditional": "an unconditional flow, there and back",
 }
-ORDER = ("sr", "coupling", "toy2d", "lowlight")
+ORDER = ("sr", "lowlight", "unconditional", "toy2d", "coupling")
 MOST_TRACED = 4000  # rows beyond which single conditions do not say where they are from
 MOST_PROBLEMS = 200
+CODE = ("site", "charts", "bench", "attacks")  # beside the report's
 
 
 def collect(results: Path) -> dict[str, Any]:
@@ -38,29 +40,24 @@ def collect(results: Path) -> dict[str, Any]:
 
     Raises ``UsageError`` when there are no cells, and ``HarnessError`` when none of those there could be read.
     """
-    cells, unreadable = Store(results).load()
-    problems = [f"{damaged.path}: {damaged.reason}" for damaged in unreadable]
-    unknown = Counter(cell.spec.track for cell in cells if cell.spec.track not in COLUMNS)
+    index = Index(results)
+    problems = [f"{damaged.path}: {damaged.reason}" for damaged in index.unreadable]
     problems += [
-        f"{n} cells of track {track!r}, which this version does not know" for track, n in sorted(unknown.items())
+        f"{n} cells of track {track!r}, which this version does not know"
+        for track, n in index.counts.items()
+        if track not in COLUMNS
     ]
-    by_track: dict[str, list[Cell]] = {}
-    for cell in cells:
-        by_track.setdefault(cell.spec.track, []).append(cell)
-    names = [name for name in (*ORDER, *(n for n in COLUMNS if n not in ORDER)) if name in by_track and name in COLUMNS]
     tracks, charts = [], []
-    for name in names:
-        shown, stale = current_cells(by_track[name])
-        if stale:
-            problems.append(
-                f"track {name}: {len(stale)} stale cells, of an older source, weights, settings or protocol"
-            )
-        if shown:
-            evidence = Evidence(name, shown)
-            tracks.append(_track(evidence))
-            charts += _charts(evidence)
+    for name in (*ORDER, *(n for n in COLUMNS if n not in ORDER)):
+        slot, of = f"site {name}", f"{_code()} {index.fingerprint(name)}"
+        if (part := index.recall(slot, of)) is None:
+            part = _part(name, index)
+            index.remember({slot: (of, part)})
+        problems += part["problems"]
+        tracks += part["tracks"]
+        charts += part["charts"]
     if not tracks:
-        raise _nothing(results, unreadable)
+        raise _nothing(results, index.unreadable)
     pictures, bad_pictures = worst_pictures(results)
     problems += bad_pictures
     if len(problems) > MOST_PROBLEMS:
@@ -72,7 +69,33 @@ def collect(results: Path) -> dict[str, Any]:
         "groups": GROUPS,
         "designs": _designs(entries),
     }
-    return {"data": data, "pictures": pictures, "charts": charts, "problems": problems, "cells": len(cells)}
+    return {
+        "data": data,
+        "pictures": pictures,
+        "charts": charts,
+        "problems": problems,
+        "cells": sum(index.counts.values()),
+    }
+
+
+def _part(name: str, index: Index) -> dict[str, list[Any]]:
+    """What a track adds to the page."""
+    shown, stale = current_cells(index.cells(name))
+    problems = [f"track {name}: {len(stale)} stale cells, of an older source, weights, settings or protocol"]
+    evidence = Evidence(name, shown, index)
+    return {
+        "problems": problems if stale else [],
+        "tracks": [_track(evidence)] if shown else [],
+        "charts": _charts(evidence) if shown else [],
+    }
+
+
+def _code() -> str:
+    """Of what makes a part of the page out of cells."""
+    from invbench.registry import COUPLINGS
+
+    package = Path(__file__).parents[1]
+    return f"{code_digest(*(package / name for name in CODE))} {version('matplotlib')} {' '.join(COUPLINGS)}"
 
 
 def _nothing(results: Path, unreadable: Sequence[Unreadable]) -> Exception:
@@ -113,18 +136,13 @@ def _joined(values: Any) -> str:
 
 def _rows(evidence: Evidence, columns: Sequence[str], pooled: bool) -> list[dict[str, Any]]:
     rows = evidence.pooled if pooled else evidence.single
-    groups = grouped(evidence.cells, evidence.track, pooled)
-    by_entry: dict[str, list[Cell]] = {}
-    if pooled:
-        for cell in evidence.cells:
-            by_entry.setdefault(cell.spec.entry, []).append(cell)
+    groups = gathered(evidence.cells, evidence.track, pooled)
     traced = pooled or len(rows) <= MOST_TRACED
     found = []
     for row in rows:
         own: dict[str, Any] = {"v": [_value(row.get(column)) for column in columns]}
         if traced:
-            key = row["case"], row["entry"]
-            own["o"] = origin(members_of(row["case"], groups[key], by_entry.get(row["entry"], [])) or groups[key])
+            own["o"] = origin(groups[row["case"], row["entry"]])
         found.append(own)
     return found
 

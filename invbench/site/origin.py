@@ -9,27 +9,14 @@ from typing import Any
 
 from invbench.attacks.budget import ATTACK_BUDGETS
 from invbench.bench.budget import BUDGETS
-from invbench.bench.cell import Cell
-from invbench.report.rows import STANDARD_EPS
+from invbench.bench.record import Record
 
-__all__ = ["command", "members_of", "origin"]
+__all__ = ["command", "origin"]
 
 MOST_FILES, MOST_REASONS, LONGEST = 6, 6, 300
 
 
-def members_of(case: str, cells: Sequence[Cell], every: Sequence[Cell]) -> Sequence[Cell]:
-    """The cells behind a row. A row of attacks unites cells into new ones; those behind it are found by name among ``every`` of the entry."""
-    dataset, _, condition = case.partition("/")
-    if condition != "attacked":
-        return cells
-    return [
-        c
-        for c in every
-        if c.spec.case.startswith(f"{dataset}/attack-") and c.spec.settings.get("eps_255", STANDARD_EPS) == STANDARD_EPS
-    ]
-
-
-def origin(cells: Sequence[Cell]) -> dict[str, Any]:
+def origin(cells: Sequence[Record]) -> dict[str, Any]:
     """What a person needs to trace a row: files, versions, settings, reasons, and the command."""
     specs, found = [c.spec for c in cells], [c.provenance for c in cells]
 
@@ -71,7 +58,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def command(cells: Sequence[Cell]) -> str:
+def command(cells: Sequence[Record]) -> str:
     """The ``invbench run`` that plans these cells. An entry that is a file is named by its file, as far as its cell knows it."""
     first = cells[0].spec
     entry, source = first.entry, str(cells[0].provenance.get("origin", "")).partition(":")[0]
@@ -112,13 +99,13 @@ def _registered(entry: str) -> bool:
     return entry in COUPLINGS
 
 
-def _attack(cell: Cell) -> tuple[str, str]:
+def _attack(cell: Record) -> tuple[str, str]:
     name = cell.spec.case.partition("/attack-")[2]
     eps = cell.spec.settings.get("eps_255")
     return (name, "") if eps is None else (name.removesuffix(f"-{eps}"), str(eps))
 
 
-def _budget(cells: Sequence[Cell]) -> list[str]:
+def _budget(cells: Sequence[Record]) -> list[str]:
     """The budget whose settings these are; none is said for the default one, or when none fits."""
     for cell in cells:
         settings = cell.spec.settings

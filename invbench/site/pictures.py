@@ -21,7 +21,7 @@ __all__ = ["worst_pictures"]
 
 WIDEST, QUALITY = 900, 72
 ROOM = 3_000_000  # bytes of all pictures together
-TRACK_OF = {"srflow": "sr", "fs_ncsr": "sr", "llflow": "lowlight", "toy2d": "toy2d"}
+TRACK_OF = {"srflow": "sr", "fs_ncsr": "sr", "llflow": "lowlight", "glow": "unconditional", "toy2d": "toy2d"}
 
 
 def worst_pictures(results: Path) -> tuple[list[dict[str, Any]], list[str]]:

@@ -6,10 +6,11 @@ from invbench.bench.tracks.lowlight import LOWLIGHT
 from invbench.bench.tracks.self_test import SELF_TEST
 from invbench.bench.tracks.sr import SR
 from invbench.bench.tracks.toy2d import TOY2D
+from invbench.bench.tracks.unconditional import UNCONDITIONAL
 
 __all__ = ["TRACKS", "track_named"]
 
-TRACKS: dict[str, Track] = {track.name: track for track in (COUPLING, TOY2D, SR, LOWLIGHT)}
+TRACKS: dict[str, Track] = {track.name: track for track in (COUPLING, TOY2D, SR, LOWLIGHT, UNCONDITIONAL)}
 
 
 def track_named(name: str) -> Track:

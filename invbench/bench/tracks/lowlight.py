@@ -9,7 +9,14 @@ from torch import Tensor
 
 from invbench.bench.cell import CellSpec
 from invbench.bench.track import Data, Measured, Options, Track
-from invbench.bench.tracks.samples import condition_of, measure_samples, without_weights
+from invbench.bench.tracks.samples import (
+    condition_of,
+    loaded,
+    measure_samples,
+    model_settings,
+    weights_of,
+    without_weights,
+)
 from invbench.bench.tracks.searches import CROP, RADIUS, measure_radius, search_settings
 from invbench.conditions.datasets import Pair
 from invbench.conditions.families import apply_family, family_names
@@ -17,15 +24,13 @@ from invbench.conditions.images import EMBEDDED, centre_crop, crops, embedded
 from invbench.conditions.layouts import LOW_LIGHT
 from invbench.conditions.pair_files import lowlight_pairs
 from invbench.measures.quality import psnr, rescaled, ssim
-from invbench.properties.check import parse_dtype
 from invbench.reference_models.llflow import with_equalised
-from invbench.reference_models.weights import digest_file, find_weights, load_flow
 from invbench.registry import CONDITIONS
 from invbench.targets import Target
 
 __all__ = ["DARKENING", "HALF", "LOWLIGHT", "dark_pairs"]
 
-FLOW, SIZE = "llflow", "mini"
+FLOW = "llflow"
 EMBEDDED_CROP, SAMPLES, TEMPERATURE = 256, 10, 1.0
 MULTIPLE = 8  # of the sides of an image: squeezed three times
 DARKENING = tuple(name for name in family_names("lowlight") if CONDITIONS[name].metadata["track"] == "lowlight")
@@ -39,8 +44,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     ones the critical radius. A data set of dark photographs has its ``clean`` ones, the embedded photographs are darkened by the families
     ``DARKENING``; families that are named take their place, or stand beside ``clean``."""
     settings: dict[str, Any] = {
-        "flow": FLOW,
-        "size": SIZE,
+        **model_settings(options, FLOW),
         "embedded_crop": EMBEDDED_CROP,
         "crops_per_image": options.size.crops,
         "limit": options.size.limit,
@@ -50,19 +54,18 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     specs = []
     for dataset, condition in _conditions(options):
         for seed in range(options.seeds or 1):
-            weights = find_weights(FLOW, target, SIZE, seed)
             spec = CellSpec(
                 track="lowlight",
                 entry=target.name,
                 case=f"{dataset}/{condition}",
                 seed=seed,
                 entry_digest=target.digest,
-                weights_digest=digest_file(weights) if weights else "",
                 dtype=options.dtype,
                 device=options.device,
                 batch_size=SAMPLES if dataset == "embedded" else 1,
                 settings=settings,
                 target=target.spec,
+                **weights_of(options, settings, target, seed),
             )
             specs.append(spec)
             if options.dtype == "float32":
@@ -91,7 +94,7 @@ def _conditions(options: Options) -> Iterator[tuple[str, str]]:
 def _measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
         return without_weights(spec, target)
-    flow = load_flow(FLOW, target, SIZE, seed=spec.seed).to(spec.device, parse_dtype(spec.dtype))
+    flow = loaded(spec, target)
     dataset, family, severity = condition_of(spec.case)
     pairs = dark_pairs(dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"])
     if dataset == "embedded" and family not in DARKENING:
@@ -146,4 +149,5 @@ LOWLIGHT = Track(
     "photographs in low light, by a camera model or as a data set has them, in float32 and under fp16 autocast (Table 2)",
     weights=FLOW,
     data=Data(_accepts, _check_data),
+    chooses_flow=True,
 )

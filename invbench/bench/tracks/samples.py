@@ -5,19 +5,22 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from invbench.bench.cell import CellSpec
-from invbench.bench.track import Measured
+from invbench.bench.cell import CellSpec, Number
+from invbench.bench.track import Measured, Options
 from invbench.conditions.datasets import Pair
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
+from invbench.properties.check import parse_dtype
+from invbench.reference_models.weights import digest_file, find_weights, load_flow
 from invbench.targets import Target
 
-__all__ = ["condition_of", "measure_samples", "without_weights"]
+__all__ = ["condition_of", "loaded", "measure_samples", "model_settings", "weights_of", "without_weights"]
 
 TOTALS = {  # count of a cell -> that of one input
     "plus_inf": "plus_inf",
@@ -33,6 +36,27 @@ def condition_of(case: str) -> tuple[str, str, int]:
     dataset, _, condition = case.partition("#")[0].partition("/")
     family, _, severity = condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
     return dataset, family, int(severity)
+
+
+def model_settings(options: Options, own: str) -> dict[str, Number]:
+    """Which flow a cell measures: the one that was chosen, else the track's ``own``."""
+    return {"flow": options.flow or own, "size": options.model}
+
+
+def weights_of(options: Options, settings: dict[str, Number], target: Target, seed: int) -> dict[str, Any]:
+    """The two fields of a cell about weights: their digest, empty when there are none, and the file when the user named one."""
+    flow, size = str(settings["flow"]), str(settings["size"])
+    path = options.weights or find_weights(flow, target, size, seed)
+    return {
+        "weights_digest": digest_file(path) if path else "",
+        "weights": str(options.weights.resolve()) if options.weights else "",
+    }
+
+
+def loaded(spec: CellSpec, target: Target) -> ConditionalFlow:
+    """The trained flow of a cell, on its device and in its dtype."""
+    flow, size = str(spec.settings["flow"]), str(spec.settings["size"])
+    return load_flow(flow, target, size, spec.weights or None, spec.seed).to(spec.device, parse_dtype(spec.dtype))
 
 
 def without_weights(spec: CellSpec, target: Target) -> Measured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,7 +10,14 @@ from torch import Tensor
 
 from invbench.bench.cell import CellSpec
 from invbench.bench.track import Data, Measured, Options, Track
-from invbench.bench.tracks.samples import condition_of, measure_samples, without_weights
+from invbench.bench.tracks.samples import (
+    condition_of,
+    loaded,
+    measure_samples,
+    model_settings,
+    weights_of,
+    without_weights,
+)
 from invbench.bench.tracks.searches import RADIUS, measure_radius
 from invbench.bench.tracks.sr_attacks import ATTACKED, attack_specs, measure_attack
 from invbench.conditions.datasets import Pair, sr_pairs
@@ -18,14 +26,12 @@ from invbench.conditions.folders import LAYOUTS, find_images
 from invbench.flows import ConditionalFlow
 from invbench.measures.lipschitz import decoder, largest_stretch
 from invbench.measures.quality import lr_psnr, psnr, ssim
-from invbench.properties.check import parse_dtype
-from invbench.reference_models.weights import digest_file, find_weights, load_flow
 from invbench.registry import CONDITIONS
 from invbench.targets import Target
 
-__all__ = ["SR"]
+__all__ = ["SAMPLES", "SR", "TEMPERATURE", "quality"]
 
-FLOW, SIZE, SCALE = "srflow", "mini", 4
+FLOW = "srflow"
 CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
 STRETCH = "#stretch"  # ends the name of a case's second cell
 STRETCHED = [("clean", 1)] + [(family, 3) for family in family_names("sr")]  # one severity per family
@@ -47,8 +53,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
                     f"{dataset}/{family}-{s}" for s in options.severities or options.size.severities if s <= known
                 ]
     settings: dict[str, Any] = {
-        "flow": FLOW,
-        "size": SIZE,
+        **model_settings(options, FLOW),
         "crop": CROP,
         "crops_per_image": options.size.crops,
         "limit": options.size.limit,
@@ -58,7 +63,6 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     specs = []
     for case in cases:
         for seed in range(options.seeds or 1):
-            weights = find_weights(FLOW, target, SIZE, seed)
             specs.append(
                 CellSpec(
                     track="sr",
@@ -66,12 +70,12 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
                     case=case,
                     seed=seed,
                     entry_digest=target.digest,
-                    weights_digest=digest_file(weights) if weights else "",
                     dtype=options.dtype,
                     device=options.device,
                     batch_size=SAMPLES,
                     settings=settings,
                     target=target.spec,
+                    **weights_of(options, settings, target, seed),
                 )
             )
     stretches = [_stretch_of(spec) for spec in specs if condition_of(spec.case)[1:] in STRETCHED]
@@ -98,24 +102,25 @@ def _stretch_of(spec: CellSpec) -> CellSpec:
 def _measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
         return without_weights(spec, target)
-    dtype = parse_dtype(spec.dtype)
-    flow = load_flow(FLOW, target, SIZE, seed=spec.seed).to(spec.device, dtype)
+    flow = loaded(spec, target)
     dataset, family, severity = condition_of(spec.case)
     limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
-    pairs = sr_pairs(dataset, crop, int(spec.settings["crops_per_image"] or 1), None if limit is None else int(limit))
+    scale: int = flow.spec.scale  # type: ignore[assignment, union-attr]
+    count = int(spec.settings["crops_per_image"] or 1)
+    pairs = sr_pairs(dataset, crop, count, None if limit is None else int(limit), scale)
     if ATTACKED in spec.case:
-        return measure_attack(spec, target, flow, pairs)
+        return measure_attack(spec, target, flow, pairs, scale)
     if spec.case.endswith(RADIUS):
-        return measure_radius(spec, flow, pairs)
+        return measure_radius(spec, flow, pairs, scale)
     conditions = apply_family(family, severity, pairs, spec.seed)
     if spec.case.endswith(STRETCH):
         return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
-    return measure_samples(spec, flow, pairs, conditions, _quality)
+    return measure_samples(spec, flow, pairs, conditions, partial(quality, scale=scale))
 
 
-def _quality(samples: Tensor, pair: Pair) -> dict[str, float]:
+def quality(samples: Tensor, pair: Pair, scale: int) -> dict[str, float]:
     """LR-PSNR, minimum and standard deviation over the samples; PSNR and SSIM, their means."""
-    high, in_low = pair.high[None], lr_psnr(samples, pair.low[None], SCALE)
+    high, in_low = pair.high[None], lr_psnr(samples, pair.low[None], scale)
     return {
         "lr_psnr_min": in_low.min().item(),
         "lr_psnr_std": in_low.std(correction=0).item(),
@@ -152,4 +157,5 @@ SR = Track(
     "super-resolution ×4 of photographs, clean and out of distribution (Table 1)",
     weights=FLOW,
     data=Data(lambda name: name == "embedded" or name in LAYOUTS, _check_data),
+    chooses_flow=True,
 )

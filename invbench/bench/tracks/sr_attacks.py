@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -46,7 +47,9 @@ def attack_specs(clean: CellSpec, dataset: str, options: Options) -> list[CellSp
     return specs
 
 
-def measure_attack(spec: CellSpec, target: Target, flow: ConditionalFlow, pairs: Sequence[Pair]) -> Measured:
+def measure_attack(
+    spec: CellSpec, target: Target, flow: ConditionalFlow, pairs: Sequence[Pair], scale: int = 4
+) -> Measured:
     """One attack on every input, at the cell's budget. ``inf``, ``error`` and ``max_abs_log10`` are of the point found, by a plain decode."""
     subject = Subject.of(spec, flow)
     eps = spec.settings.get("eps_255")
@@ -55,7 +58,9 @@ def measure_attack(spec: CellSpec, target: Target, flow: ConditionalFlow, pairs:
     for seed, inputs in subject.inputs(pairs):
         radius = float(eps or 0) / 255
         attacked.append(
-            run_attack(name, subject.flow, inputs, subject.temperature, subject.budget, radius, seed, subject.twin)
+            run_attack(
+                name, subject.flow, inputs, subject.temperature, subject.budget, radius, seed, subject.twin, scale
+            )
         )
         starts.append(inputs)
     measures = {"names": [pair.name for pair in pairs], **_measures(attacked)}
@@ -65,9 +70,10 @@ def measure_attack(spec: CellSpec, target: Target, flow: ConditionalFlow, pairs:
     worst = max(range(len(attacked)), key=lambda k: attacked[k].verdicts[0].log10_x)
     found = attacked[worst]
     if spec.case.startswith(f"{SAVED}/") and eps in (None, STANDARD) and any(found.verdicts[0].levels.values()):
-        model = Model(str(spec.settings["flow"]), target, str(spec.settings["size"]), spec.seed)
+        weights = Path(spec.weights) if spec.weights else None
+        model = Model(str(spec.settings["flow"]), target, str(spec.settings["size"]), spec.seed, weights)
         source = f"{spec.case.partition('/')[0]}/{pairs[worst].name}"
-        folder, files = case_files(model, found, 0, starts[worst], subject.flow, subject.temperature, source)
+        folder, files = case_files(model, found, 0, starts[worst], subject.flow, subject.temperature, source, scale)
         kept[folder] = files
     return Measured(measures, "diverged" if any(measures["inf"]) else "ok", found=kept)
 

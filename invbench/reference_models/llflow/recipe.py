@@ -17,10 +17,10 @@ QUANT = 32
 RECIPES = {
     "mini": Recipe(
         data="LOL our485",
-        iterations=3000,
-        batch=4,
+        iterations=5000,
+        batch=6,
         extra={
-            "patch": 96,
+            "patch": 64,
             "flips": True,
             "dequantisation": f"v/255 + (U(0,1) − ½)/{QUANT}, as released",
             "schedule": "one-cycle",

@@ -1,0 +1,112 @@
+"""Track ``unconditional``: does f⁻¹(f(x)) come back when x is out of distribution (Prop. 1, claim C7)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from invbench.bench.cell import CellSpec
+from invbench.bench.track import Data, Measured, Options, Track
+from invbench.bench.tracks.samples import condition_of, loaded, model_settings, weights_of, without_weights
+from invbench.conditions.datasets import Pair, sr_pairs
+from invbench.conditions.families import apply_family, family_names
+from invbench.conditions.folders import LAYOUTS, find_images
+from invbench.measures.explosion import explosion
+from invbench.reference_models.glow import sizes_only
+from invbench.registry import CONDITIONS
+from invbench.targets import Target
+
+__all__ = ["FAMILIES", "UNCONDITIONAL"]
+
+CROP, CROPS = 64, 4
+WRONG = 0.5  # |x̂ − x| of a pixel from which on the inverse has failed: half of the range of an image, as in track sr
+FAMILIES = tuple(
+    n for n in family_names("sr") if not CONDITIONS[n].metadata["family"].needs_high
+)  # an image has no larger one
+
+
+def _plan(target: Target, options: Options) -> list[CellSpec]:
+    settings: dict[str, Any] = {
+        **model_settings(options, "glow"),
+        "crop": CROP,
+        "crops_per_image": CROPS * options.size.crops // 2 or 1,
+        "limit": options.size.limit,
+    }
+    cases = []
+    for dataset in options.datasets:
+        cases.append(f"{dataset}/clean")
+        for family in options.families or options.size.families or FAMILIES:
+            known = len(CONDITIONS[family].metadata["strengths"])
+            if family != "clean" and family in FAMILIES:
+                severities = options.severities or options.size.severities
+                cases += [f"{dataset}/{family}-{s}" for s in severities if s <= known]
+    specs = []
+    for case in cases:
+        for seed in range(options.seeds or 1):
+            specs.append(
+                CellSpec(
+                    track="unconditional",
+                    entry=target.name,
+                    case=case,
+                    seed=seed,
+                    entry_digest=target.digest,
+                    dtype=options.dtype,
+                    device=options.device,
+                    settings=settings,
+                    target=target.spec,
+                    **weights_of(options, settings, target, seed),
+                )
+            )
+    return specs
+
+
+def _measure(spec: CellSpec, target: Target) -> Measured:
+    """Per input x, one at a time, x̂ = f⁻¹(f(x)): ``inf``, ``error`` (a pixel off by more than ½, or not finite), ``max_abs_log10`` of x̂,
+    ``gain_log10`` = log10(‖x̂‖∞/‖x‖∞) (Prop. 1), ``round_trip`` = ‖x̂ − x‖∞, and ``nll`` in bits per dimension, infinite where f(x) is not finite.
+    """
+    if not spec.weights_digest:
+        return without_weights(spec, target)
+    flow = loaded(spec, target)
+    dataset, family, severity = condition_of(spec.case)
+    limit = spec.settings["limit"]
+    pairs = sr_pairs(dataset, CROP, int(spec.settings["crops_per_image"] or 1), None if limit is None else int(limit))
+    whole = [Pair(pair.name, pair.high, pair.high) for pair in pairs]
+    rows: dict[str, list[float]] = {}
+    for changed in apply_family(family, severity, whole, spec.seed):
+        x = changed.to(next(flow.parameters()))[None]
+        y = sizes_only(x)
+        with torch.no_grad():
+            back = flow.decode(flow.encode(x, y)[0], y)
+            nats = -flow.log_prob(x, y).item() / x[0].numel()
+        off = (back - x).abs().max().nan_to_num(math.inf).item()
+        found = explosion(back)
+        values = {
+            "inf": int(found.inf),
+            "error": int(off > WRONG),
+            "max_abs_log10": found.max_abs_log10,
+            "gain_log10": found.max_abs_log10 - math.log10(max(x.abs().max().item(), 1e-12)),
+            "round_trip": off,
+            "nll": nats / math.log(2) + 8 if math.isfinite(nats) else math.inf,
+        }
+        for name, value in values.items():
+            rows.setdefault(name, []).append(value)
+    names = [pair.name for pair in pairs]
+    return Measured({"inputs": len(names), "names": names, **rows}, "diverged" if any(rows["inf"]) else "ok")
+
+
+def _check_data(name: str) -> None:
+    if name != "embedded":
+        find_images(name)
+
+
+UNCONDITIONAL = Track(
+    "unconditional",
+    _plan,
+    _measure,
+    "photographs, clean and out of distribution, through an unconditional flow and back (Prop. 1, C7)",
+    weights="glow",
+    data=Data(lambda name: name == "embedded" or name in LAYOUTS, _check_data),
+    chooses_flow=True,
+)

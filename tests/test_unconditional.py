@@ -1,0 +1,104 @@
+"""The unconditional flow and its track: shapes, exactness at float64, the plan, its cells and rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from invbench.bench.cell import Cell
+from invbench.bench.run import options_of, plan
+from invbench.bench.track import Measured
+from invbench.bench.tracks import TRACKS, unconditional
+from invbench.couplings import Affine, ModifiedRQ
+from invbench.errors import UsageError
+from invbench.flows import ActNorm
+from invbench.reference_models.glow import glow, sizes_only
+from invbench.reference_models.weights import save_weights, weights_name
+from invbench.report.columns import COLUMNS
+from invbench.report.rows import make_rows
+from invbench.targets import resolve
+
+SMOKE = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
+TRACK = TRACKS["unconditional"]
+
+
+def shaken(design, scale=0.02):
+    flow = glow(design, "mini", 0).double().eval()
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter += scale * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    return flow
+
+
+@pytest.mark.parametrize("design", [Affine, ModifiedRQ])
+def test_decoding_undoes_encoding_and_the_latents_are_as_many_numbers_as_the_image(design):
+    flow, x = shaken(design), torch.rand(2, 3, 16, 24, dtype=torch.float64)
+    latents, log_det = flow.encode(x, sizes_only(x))
+    assert sum(z[0].numel() for z in latents) == x[0].numel() and log_det.shape == (2,)
+    assert (flow.decode(latents, sizes_only(x)) - x).abs().max() < 1e-9
+
+
+def test_log_det_is_that_of_the_jacobian():
+    flow, x = shaken(Affine), torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    jacobian = torch.autograd.functional.jacobian(
+        lambda v: torch.cat([z.flatten() for z in flow.encode(v.view_as(x), sizes_only(x))[0]]), x.flatten()
+    )
+    assert flow.encode(x, sizes_only(x))[1].item() == pytest.approx(torch.linalg.slogdet(jacobian)[1].item(), abs=1e-8)
+
+
+def test_samples_have_the_size_of_the_condition_that_holds_no_number():
+    flow = glow(Affine, "mini", 0).eval()
+    y = torch.empty(1, 0, 16, 32)
+    assert flow.decode(flow.sample_latents(5, y), y.expand(5, -1, -1, -1)).shape == (5, 3, 16, 32)
+
+
+def test_sides_that_cannot_be_squeezed_are_refused():
+    with pytest.raises(UsageError, match="divisible by 8, got 12×16"):
+        glow(Affine, "mini", 0).encode(torch.zeros(1, 3, 12, 16), torch.zeros(1, 0, 12, 16))
+
+
+def test_plan_has_clean_and_the_budgets_families_and_none_that_needs_a_larger_image():
+    assert [s.case for s in plan(["unconditional"], ["affine"], SMOKE)] == [
+        "embedded/clean",
+        "embedded/noise-3",
+        "embedded/binarise-3",
+    ]
+    assert not {"eurban", "kernel", "aliasing"} & set(unconditional.FAMILIES)
+
+
+@pytest.fixture
+def untrained(cache):
+    target = resolve("affine")
+    path = cache / "weights" / "glow" / weights_name("affine", "mini", 0)
+    save_weights(glow(Affine, "mini", 0), {"coupling_digest": target.digest}, path)
+    return target
+
+
+def measured(target, **chosen) -> tuple[Measured, Cell]:
+    (spec, *_) = TRACK.plan(target, replace(SMOKE, **chosen))
+    found = TRACK.measure(spec, target)
+    return found, Cell(key=spec.key, spec=spec, status=found.status, reason=found.reason, measures=found.measures)
+
+
+def test_an_untrained_flow_comes_back_and_its_row_says_so(untrained):
+    found, cell = measured(untrained)
+    assert found.status == "ok" and found.measures["error"] == [0] * 6
+    assert max(found.measures["round_trip"]) < 1e-4
+    (row,) = make_rows([cell], "unconditional")
+    assert row["n"] == 6 and row["error_pct"] == 0 and abs(row["gain_log10"]) < 1e-4 and row["round_trip"] < 1e-4
+    assert set(row) - {"complete"} <= set(COLUMNS["unconditional"])
+
+
+def test_a_flow_that_overflows_on_the_way_back_is_counted(untrained, monkeypatch):
+    monkeypatch.setattr(ActNorm, "inverse", lambda self, z, cond=None: (z * math.inf, z.new_zeros(len(z))))
+    found, cell = measured(untrained)
+    assert found.status == "diverged" and found.measures["inf"] == [1] * 6
+    assert make_rows([cell], "unconditional")[0]["gain_log10"] == math.inf
+
+
+def test_without_weights_the_cell_says_how_to_train_them(cache):
+    found, _ = measured(resolve("sinh-arcsinh"))
+    assert found.status == "skipped" and "invbench train glow --coupling sinh-arcsinh" in found.reason
