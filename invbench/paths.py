@@ -10,10 +10,20 @@ from typing import Any
 
 from invbench.errors import HarnessError, UsageError
 
-__all__ = ["LARGEST_TEXT", "cache_dir", "is_modest", "parse_json", "read_limited", "write_atomically"]
+__all__ = [
+    "LARGEST",
+    "LARGEST_RECORD",
+    "LARGEST_TEXT",
+    "cache_dir",
+    "is_modest",
+    "parse_json",
+    "read_limited",
+    "write_atomically",
+]
 
 LARGEST = 64 * 2**20  # bytes of a file that came from elsewhere
 LARGEST_TEXT = 10**6  # of one of JSON or TOML, which takes many times its size in memory
+LARGEST_RECORD = 10**5  # of the record of a case, which has less than a kilobyte
 MOST_CONTAINERS = 10_000  # lists and objects of one of JSON; a cell has some thirty
 
 

@@ -243,8 +243,8 @@ def main(output: Annotated[Path, typer.Option(help="Folder of the table.")] = Pa
     commit = str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])[:20]
     text = f"""# Faults of machines
 
-Runs of {CELLS} cells with two workers, struck when {EARLY} are finished, and resumed by the same command when the
-fault is over; {wrong} are not as they should be.
+Runs of {CELLS} cells with two workers, struck when {EARLY} are finished, and resumed by the same command when the fault is over;
+{wrong} are not as they should be. A cell that two drivers measured at the same time is written twice, with the same measures.
 
 {pd.DataFrame(rows).to_markdown(index=False)}
 

@@ -131,10 +131,10 @@ def main(
     commit = str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])[:20]
     text = f"""# Mutated files
 
-{total[0]} mutated files and {total[1]} made to harm, each read by the package's own reader in a guarded process. A file is read when its content is
-well formed after all (a flipped bit in a weight is a weight), and refused when the reader says what is wrong with it, by name. The other
-columns must be 0: another exception (crash), more than 1 s of processor time (hang), a process above 1 GiB, torch included (memory), a payload
-that ran (executed), a process that ended (died).
+{total[0]} mutated files and {total[1]} made to harm, each read by the package's own reader in a guarded process. A file is read when its content
+is well formed after all (a flipped bit in a weight is a weight), and refused when the reader says what is wrong with it, by name. The others must be
+0: another exception (crash), more than 1 s of processor time (hang), a process above 1 GiB, torch included (memory), a payload that ran
+(executed), a process that ended (died).
 
 {frame.to_markdown(index=False)}
 

@@ -138,12 +138,13 @@ def main(
                         "work lost": f"{mean(100 * run.lost / run.work for run in runs):.3f} %",
                     }
                 )
+    tracks = ", ".join(sorted({cell.spec.track for cell in cells}))
     commit = str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])[:20]
     text = f"""# A plan of {count} cells, simulated
 
-Costs are drawn from {len(cells)} measured cells below `{results}` ({", ".join(sorted({c.spec.track for c in cells}))}):
-median {costs[count // 2]:.1f} s, mean {sum(costs) / count:.1f} s, longest {costs[-1]:.0f} s, {sum(costs) / 3600:.0f} hours in all.
-They were measured on one CPU core each: what is simulated is the shape of the distribution, not a GPU.
+Costs are drawn from {len(cells)} measured cells below `{results}` ({tracks}): median {costs[count // 2]:.1f} s,
+mean {sum(costs) / count:.1f} s, longest {costs[-1]:.0f} s, {sum(costs) / 3600:.0f} hours in all. They were measured on one CPU core each:
+what is simulated is the shape of the distribution, not a GPU.
 A worker fails at the stated rate, loses its cell, and is replaced after {REPLACEMENT / 60:g} minutes; finished cells are files and are never lost.
 Overhead {1000 * OVERHEAD:g} ms per cell. Means of {DRAWS} draws of failures, the longest run in brackets.
 The least possible time is the larger of all work over all GPUs and the longest cell.

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from invbench.attacks.found import Found
 from invbench.attacks.judge import LEVELS, Verdict, judge
@@ -21,9 +21,10 @@ from invbench.attacks.sheet import sheet
 from invbench.attacks.space import Inputs
 from invbench.errors import UsageError, first_problem
 from invbench.flows import ConditionalFlow
-from invbench.paths import LARGEST_TEXT, parse_json, read_limited, write_atomically
+from invbench.paths import LARGEST_RECORD, parse_json, read_limited, write_atomically
 from invbench.reference_models.weights import digest_file, find_weights, load_flow
 from invbench.targets import Target, resolve, runs_new_code
+from invbench.tensor_file import read_tensors
 
 __all__ = ["AttackCase", "Model", "case_files", "is_attack_case", "read_case", "replay_case", "save_case"]
 
@@ -138,7 +139,7 @@ def save_case(results: Path, name: str, files: dict[str, bytes]) -> Path:
 def is_attack_case(folder: Path) -> bool:
     """Whether the folder says that an attack wrote it; reads ``case.json`` and nothing else."""
     try:
-        document: Any = parse_json(read_limited(folder / "case.json", LARGEST_TEXT))
+        document: Any = parse_json(read_limited(folder / "case.json", LARGEST_RECORD))
     except ValueError:
         return False
     return isinstance(document, dict) and document.get("kind") == KIND
@@ -147,8 +148,8 @@ def is_attack_case(folder: Path) -> bool:
 def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
     """(record, tensors). Raises ``UsageError`` naming the folder when a file is missing, too large or not what it should be."""
     try:
-        record = AttackCase.model_validate_json(read_limited(folder / "case.json", LARGEST_TEXT))
-        tensors = load(read_limited(folder / "tensors.safetensors"))
+        record = AttackCase.model_validate_json(read_limited(folder / "case.json", LARGEST_RECORD))
+        tensors = read_tensors(folder / "tensors.safetensors")
     except (ValidationError, SafetensorError) as error:
         why = first_problem(error) if isinstance(error, ValidationError) else error
         raise UsageError(f"{folder}: not a case that invbench has written ({why})") from None

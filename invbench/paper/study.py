@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,10 +15,12 @@ from invbench.bench.cell import Cell
 from invbench.bench.store import Store
 from invbench.bench.tracks import TRACKS
 from invbench.errors import UsageError
+from invbench.paths import read_limited
 from invbench.report.rows import current_cells, other_model
 
 __all__ = ["DESIGNS", "Made", "Missing", "Study", "changed", "clean", "total"]
 
+MOST_COLUMNS = 1000  # of a table; pandas takes minutes to tell a million columns of one name apart
 DESIGNS = ("affine", "affine-floor", "additive", "modified-rq")  # in this order in every figure and table
 
 
@@ -90,8 +94,12 @@ class Study:
 
     def csv(self, path: str, command: str) -> pd.DataFrame:
         """A table below the results folder. Raises ``Missing`` with ``command`` when it is not there or not a table."""
+        if not (self.root / path).exists():
+            raise Missing(f"{self.root / path} is not there; {command}")
         try:
-            return pd.read_csv(self.root / path)
-        except (OSError, ValueError) as error:
-            reason = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
-            raise Missing(f"{self.root / path} {reason}; {command}") from None
+            text = read_limited(self.root / path).decode()
+            if len(next(csv.reader(io.StringIO(text)), [])) > MOST_COLUMNS:
+                raise ValueError(f"more than {MOST_COLUMNS} columns")
+            return pd.read_csv(io.StringIO(text))
+        except (UsageError, ValueError, csv.Error) as error:
+            raise Missing(f"{self.root / path} cannot be read ({error}); {command}") from None

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
-from invbench.paths import read_limited
 from invbench.reference_models.layout import PUBLISHED, PublishedFlow, layout, published_coupling
 from invbench.reference_models.pickled import LARGEST_WEIGHTS, load_pickled
+from invbench.tensor_file import read_tensors
 
 __all__ = ["Account", "account", "convert", "is_published", "read_state"]
 
@@ -109,7 +108,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not path.exists():
         raise UsageError(f"weights {path}: no such file")
     try:
-        state = load_pickled(path) if path.suffix in PICKLED else load(read_limited(path, LARGEST_WEIGHTS))
+        state = load_pickled(path) if path.suffix in PICKLED else read_tensors(path, LARGEST_WEIGHTS)
     except SafetensorError as error:
         raise UsageError(f"weights {path} are unreadable or cut off ({error}); fetch or train them again") from None
     named = isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())

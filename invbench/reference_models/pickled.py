@@ -16,7 +16,10 @@ from invbench.errors import UsageError
 __all__ = ["LARGEST_WEIGHTS", "load_pickled"]
 
 LARGEST_WEIGHTS = 300 * 2**20  # bytes; the published checkpoints have up to 160 MB
-MOST_MEMBERS, MOST_STEPS = 20_000, 300_000  # of an archive, of a pickle; a tensor is one member and some thirty steps
+MOST_MEMBERS, MOST_STEPS = (
+    20_000,
+    400_000,
+)  # of an archive, of a pickle; a published model: 2 000 and 60 000, its training 8 000 and 234 000
 OLDER = 5  # pickles before the numbers of a file older than torch 1.6: two marks, the machine, the tensors, the order of their numbers
 KINDS = "Float Double Half BFloat16 Long Int Short Char Byte Bool".split()
 # what a file of tensors names; ``weights_only`` would take more, among it ``bytearray``, which makes memory out of a number

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from pydantic import ValidationError
 
 from invbench.attacks.case import AttackCase
 from invbench.attacks.judge import LEVELS
 from invbench.errors import UsageError, first_problem
-from invbench.paths import LARGEST_TEXT, read_limited
+from invbench.paths import LARGEST_RECORD, read_limited
 
 __all__ = ["worst_pictures"]
 
@@ -38,7 +39,7 @@ def worst_pictures(results: Path) -> tuple[list[dict[str, Any]], list[str]]:
         folder, record = cases[k]
         try:
             uri = _small(read_limited(folder / "sheet.png"))
-        except (UsageError, OSError, ValueError, SyntaxError) as error:
+        except (UsageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             problems.append(f"{folder / 'sheet.png'}: {str(error).splitlines()[0]}")
             continue
         if used + len(uri) > ROOM:
@@ -57,7 +58,7 @@ def _cases(results: Path, problems: list[str]) -> Iterator[tuple[Path, AttackCas
         if not (file.parent / "sheet.png").exists():
             continue  # a broken law, which has no picture
         try:
-            yield file.parent, AttackCase.model_validate_json(read_limited(file, LARGEST_TEXT))
+            yield file.parent, AttackCase.model_validate_json(read_limited(file, LARGEST_RECORD))
         except UsageError as error:
             problems.append(str(error))
         except ValidationError as error:
@@ -79,8 +80,6 @@ def _said(folder: Path, record: AttackCase) -> dict[str, Any]:
 
 
 def _small(data: bytes) -> str:
-    from PIL import Image
-
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         if image.width * image.height > 40_000_000:
             raise ValueError(f"{image.width}×{image.height} pixels are too many")

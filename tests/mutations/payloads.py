@@ -97,6 +97,8 @@ DOCUMENTS: Files = ANY | {
     "a string without end": lambda: b'"' + b"x" * 900_000,
     "a list of 300 000 lists": lambda: b"[" + b"[]," * 300_000 + b"[]]",
     "an object of 70 000 keys": lambda: json.dumps({str(i): [] for i in range(70_000)}).encode(),
+    "a list of 30 000 lists": lambda: b"[" + b"[]," * 30_000 + b"[]]",
+    "an object of 7000 keys": lambda: json.dumps({str(i): [] for i in range(7000)}).encode(),
     "not an object": lambda: b"[1, 2]",
     "larger than any limit": lambda: b" " * (65 * 2**20),
 }
