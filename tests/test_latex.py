@@ -108,7 +108,9 @@ def test_a_long_table_goes_over_pages(results):
     check(text)
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here; apt-get install texlive-latex-recommended")
+@pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="no pdflatex here; apt-get install texlive-latex-recommended"
+)
 def test_it_compiles(tables, results, tmp_path):
     nasty = render(read_table("sr", results(*(sr(f"{NASTY}{k}", [0, 1]) for k in range(50)))), "tex")
     (tmp_path / "all.tex").write_text(DOCUMENT % "\n".join([*tables, nasty]), encoding="utf-8")
