@@ -377,7 +377,7 @@ _TABLE = (
         "gain, log10",
         "magnitude",
         "How much larger than the image its own reconstruction gets: the largest over inputs. 0 for a flow that comes back.",
-        "max over x of log10(‖f⁻¹(f(x))‖∞ / ‖x‖∞); ∞ when not finite",
+        "max over x of log10(‖f⁻¹(f(x))‖∞ / max(‖x‖∞, 1/255)); ∞ when not finite",
         HONG + ", Proposition 1; " + BEHRMANN,
         "An exact inverse has 0 whatever its conditioning: it measures how rounding is amplified, so it depends on the dtype.",
         "low",

@@ -22,6 +22,7 @@ __all__ = ["FAMILIES", "UNCONDITIONAL"]
 
 CROP, CROPS = 64, 4
 WRONG = 0.5  # |x̂ − x| of a pixel from which on the inverse has failed: half of the range of an image, as in track sr
+GREY_LEVEL = 1 / 255  # the least that ‖x‖∞ counts as: a black image has no size to compare with
 FAMILIES = tuple(
     n for n in family_names("sr") if not CONDITIONS[n].metadata["family"].needs_high
 )  # an image has no larger one
@@ -64,7 +65,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
 
 def _measure(spec: CellSpec, target: Target) -> Measured:
     """Per input x, one at a time, x̂ = f⁻¹(f(x)): ``inf``, ``error`` (a pixel off by more than ½, or not finite), ``max_abs_log10`` of x̂,
-    ``gain_log10`` = log10(‖x̂‖∞/‖x‖∞) (Prop. 1), ``round_trip`` = ‖x̂ − x‖∞, and ``nll`` in bits per dimension, infinite where f(x) is not finite.
+    ``gain_log10`` = log10(‖x̂‖∞/‖x‖∞) (Prop. 1; ‖x‖∞ at least 1/255), ``round_trip`` = ‖x̂ − x‖∞, and ``nll`` in bits per dimension, infinite where f(x) is not finite.
     """
     if not spec.weights_digest:
         return without_weights(spec, target)
@@ -86,7 +87,7 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
             "inf": int(found.inf),
             "error": int(off > WRONG),
             "max_abs_log10": found.max_abs_log10,
-            "gain_log10": found.max_abs_log10 - math.log10(max(x.abs().max().item(), 1e-12)),
+            "gain_log10": found.max_abs_log10 - math.log10(max(x.abs().max().item(), GREY_LEVEL)),
             "round_trip": off,
             "nll": nats / math.log(2) + 8 if math.isfinite(nats) else math.inf,
         }
