@@ -65,7 +65,8 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
 
 def _measure(spec: CellSpec, target: Target) -> Measured:
     """Per input x, one at a time, x̂ = f⁻¹(f(x)): ``inf``, ``error`` (a pixel off by more than ½, or not finite), ``max_abs_log10`` of x̂,
-    ``gain_log10`` = log10(‖x̂‖∞/‖x‖∞) (Prop. 1; ‖x‖∞ at least 1/255), ``round_trip`` = ‖x̂ − x‖∞, and ``nll`` in bits per dimension, infinite where f(x) is not finite.
+    ``gain_log10`` = log10(‖x̂‖∞/‖x‖∞) (Prop. 1; ‖x‖∞ at least 1/255), ``round_trip`` = ‖x̂ − x‖∞, and ``nll`` in bits per dimension, infinite
+    where f(x) is not finite.
     """
     if not spec.weights_digest:
         return without_weights(spec, target)
