@@ -64,7 +64,7 @@ def cluster(monkeypatch):
 
 def test_a_node_killed_in_the_middle_changes_no_number(cluster, entry, tmp_path, monkeypatch):
     nodes, others = cluster
-    specs = self_test_specs(resolve("affine"), 12, 20) + self_test_specs(resolve(str(entry)), 12, 20)
+    specs = self_test_specs(resolve("affine"), 12, 200) + self_test_specs(resolve(str(entry)), 12, 200)
     run_cells(specs, 1, tmp_path / "local", lambda cell: None)
     lost: list[str] = []
     measure = RayLane.measure

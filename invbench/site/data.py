@@ -29,7 +29,7 @@ SUMMARIES = {
     "lowlight": "dark photographs made bright",
     "unconditional": "an unconditional flow, there and back",
 }
-ORDER = ("sr", "lowlight", "unconditional", "toy2d", "coupling")
+ORDER = ("sr", "coupling", "toy2d", "lowlight", "unconditional")
 MOST_TRACED = 4000  # rows beyond which single conditions do not say where they are from
 MOST_PROBLEMS = 200
 CODE = ("site", "charts", "bench", "attacks")  # beside the report's
