@@ -90,7 +90,7 @@ def doctor(
     as_json: JsonFlag = False,
 ) -> None:
     """What works on this machine: devices, data sets found, weights, optional parts, damaged result files. With FOLDER: is every cell and case below
-    it whole, what its name says, and where it belongs? Reports and never deletes; exit code 1 when something is damaged.
+    it whole, what its name says, and where it belongs? Reports and never deletes, builds the index of tables anew; exit code 1 for damage.
 
     Examples: `invbench doctor`, `invbench doctor results/`
     """
@@ -112,17 +112,28 @@ def doctor(
 
 def _verify(folder: Path, as_json: bool) -> None:
     from invbench.bench.audit import audit
+    from invbench.bench.index import Index
 
-    found = audit(folder)
+    found, repaired = audit(folder), Index(folder).renew()
     if as_json:
         problems = [{"path": p.path, "kind": p.kind, "damage": p.damage, "seen": p.seen} for p in found.problems]
-        print_json({"cells": found.cells, "cases": found.cases, "sound": found.sound, "problems": problems})
+        print_json(
+            {
+                "cells": found.cells,
+                "cases": found.cases,
+                "sound": found.sound,
+                "index_repaired": repaired,
+                "problems": problems,
+            }
+        )
     else:
         for problem in found.problems:
             mark = "[yellow]--[/]  " if problem.damage else "      "
             out.print(mark + escape(str(problem)), soft_wrap=True, highlight=False)
         damaged = sum(problem.damage for problem in found.problems)
         out.print(f"{found.cells} cells and {found.cases} cases are whole, {damaged} files are not", highlight=False)
+        if repaired:
+            out.print("the index in the cache did not say what the files say; it is built again")
     if not found.sound:
         raise typer.Exit(1)
 

@@ -56,6 +56,7 @@ def child(kind: str, seed: int, first: int, end: int) -> None:
         os.chdir(folder)
         for index in range(first, end):
             name, data = file(kind, index, seed)
+            said.write("{}\n")  # it is made, which may take longer than reading it
             outcome = judged(KINDS[kind], data, Path(folder))
             said.write(json.dumps({"index": index, "name": name, **asdict(outcome)}) + "\n")
             if not outcome.good:
@@ -75,7 +76,7 @@ def batch(kind: str, seed: int, first: int, end: int) -> Iterator[tuple[str, Out
         if not chunk:
             break
         *lines, unread = (unread + chunk).split(b"\n")
-        for row in map(json.loads, lines):
+        for row in filter(None, map(json.loads, lines)):
             index, outcome = row["index"] + 1, Outcome(row["what"], row["seconds"], row["detail"])
             good = outcome.good
             yield row["name"], outcome

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
 from invbench.bench.audit import DAMAGE, KINDS, audit
+from invbench.bench.index import Index
 from invbench.bench.store import Store
 from invbench.errors import UsageError
 
@@ -137,6 +139,25 @@ def test_a_copied_cell_does_not_count_twice(store):
     copied(store)
     cells, unreadable = store.load()
     assert len(cells) == 3 and "belongs into" in unreadable[0].reason
+
+
+def test_an_index_that_does_not_say_what_the_files_say_is_built_again(store, invbench, monkeypatch):
+    """A file changed within its size and time: tables would go on showing what was there before."""
+    monkeypatch.setattr("invbench.bench.index.SMALL", 0)
+    monkeypatch.setattr("invbench.bench.index.FRESH", 0)
+    path, times = cell_file(store), cell_file(store).stat()
+    assert Index(store.root).counts == {"sr": 3}
+    path.write_text(path.read_text().replace("20.0", "21.0"))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert psnr_of_a(Index(store.root)) == [20.0, 20.0]
+    assert json.loads(invbench("doctor", store.root, "--json")[1])["index_repaired"]
+    assert psnr_of_a(Index(store.root)) == [21.0, 21.0]
+    assert not json.loads(invbench("doctor", store.root, "--json")[1])["index_repaired"]
+
+
+def psnr_of_a(index):
+    (cell,) = [cell for cell in index.cells("sr") if cell.spec.entry == "a"]
+    return cell.numbers("psnr")
 
 
 def test_what_is_no_folder_is_wrong_usage(tmp_path, invbench):

@@ -57,7 +57,7 @@ def age(folder):
 def folder(results):
     folder = results(
         sr("a", [1, 0], names=["x/0", "x/1"], log10=math.inf, findings=["one"], psnr=[math.nan, 21.5]),
-        sr("a", [0], "embedded/clean#radius", radius_F2=["Infinity"]),
+        sr("a", [0], "embedded/clean#radius", radius_F2=["Infinity"], note=None),
         sr("b-c", [], status="error"),
         sr("b", [0, 0], seed=2, note="<b>"),
     )

@@ -72,6 +72,13 @@ class Index:
             rows = self._ask("SELECT * FROM heads WHERE track = ?", track)
         return [self._cell(row) for row in sorted(rows, key=lambda row: row[0].split("/"))]
 
+    def renew(self) -> bool:
+        """Read every file again, changed or not; whether what was remembered differs from it, as after a change that kept size and time."""
+        statement = "SELECT path, key, mark FROM heads ORDER BY path"
+        before = self._ask(statement), self.unreadable
+        self._rebuild()
+        return before != (self._ask(statement), self.unreadable)
+
     def fingerprint(self, track: str) -> str:
         """Of all that the cells of a track say."""
         return _digest(json.dumps(self._ask("SELECT mark FROM heads WHERE track = ? ORDER BY path", track)))
