@@ -79,9 +79,14 @@ def _add_weights(luggage: Luggage, spec: CellSpec) -> None:
 
 
 @cache
+WHEEL_ONLY = ("suites", "tests")  # a wheel has them below the package, a checkout beside it
+
+
 def package_digest() -> str:
-    """Hash of invbench's own source: the same on two machines when they measure by the same code."""
+    """Hash of invbench's own source: the same on two machines when they measure by the same code, from a wheel or a checkout."""
     root, digest = Path(invbench.__file__).parent, hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0] in WHEEL_ONLY:
+            continue
         digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
