@@ -240,7 +240,8 @@ def main(output: Annotated[Path, typer.Option(help="Folder of the table.")] = Pa
                 }
             )
             err.print(str(rows[-1]), markup=False, highlight=False)
-    commit = str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])[:20]
+    commit = str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])
+    commit = commit[:12] + commit[40:]  # +changes, where there are any
     text = f"""# Faults of machines
 
 Runs of {CELLS} cells with two workers, struck when {EARLY} are finished, and resumed by the same command when the fault is over;

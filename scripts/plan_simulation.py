@@ -139,7 +139,8 @@ def main(
                     }
                 )
     tracks = ", ".join(sorted({cell.spec.track for cell in cells}))
-    commit = str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])[:20]
+    commit = str(provenance("cpu", 0.0, f"{__file__}:1")["commit"])
+    commit = commit[:12] + commit[40:]  # +changes, where there are any
     text = f"""# A plan of {count} cells, simulated
 
 Costs are drawn from {len(cells)} measured cells below `{results}` ({tracks}): median {costs[count // 2]:.1f} s,

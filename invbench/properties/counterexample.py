@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from invbench.conditions.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
 from invbench.errors import UsageError, first_problem
-from invbench.paths import LARGEST_TEXT, read_limited, write_atomically
+from invbench.paths import LARGEST_RECORD, read_limited, write_atomically
 from invbench.properties.case import Case
 from invbench.properties.check import parse_dtype
 from invbench.properties.judge import judge_case
@@ -26,6 +26,7 @@ from invbench.properties.reduce import minimal
 from invbench.properties.snippet import snippet
 from invbench.properties.subject import WEIGHTS, subject_of
 from invbench.targets import Target, resolve, runs_new_code
+from invbench.tensor_file import read_tensors
 
 __all__ = ["Counterexample", "read", "replay", "save_counterexample"]
 
@@ -104,13 +105,13 @@ def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """(record, tensors, weights). Raises ``UsageError`` naming the file that is missing, too large or not what it should be."""
     try:
-        record = Counterexample.model_validate_json(read_limited(folder / "case.json", LARGEST_TEXT))
+        record = Counterexample.model_validate_json(read_limited(folder / "case.json", LARGEST_RECORD))
         if record.format != FORMAT or record.property not in LAWS or not _is_recipe(record.recipe):
             raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
         return (
             record,
-            load(read_limited(folder / "tensors.safetensors")),
-            load(read_limited(folder / "weights.safetensors")),
+            read_tensors(folder / "tensors.safetensors"),
+            read_tensors(folder / "weights.safetensors"),
         )
     except (ValidationError, SafetensorError) as error:
         why = first_problem(error) if isinstance(error, ValidationError) else error
