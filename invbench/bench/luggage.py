@@ -78,10 +78,10 @@ def _add_weights(luggage: Luggage, spec: CellSpec) -> None:
         luggage.files[name] = path.read_bytes()
 
 
-@cache
 WHEEL_ONLY = ("suites", "tests")  # a wheel has them below the package, a checkout beside it
 
 
+@cache
 def package_digest() -> str:
     """Hash of invbench's own source: the same on two machines when they measure by the same code, from a wheel or a checkout."""
     root, digest = Path(invbench.__file__).parent, hashlib.sha256()
