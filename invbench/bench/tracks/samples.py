@@ -11,16 +11,27 @@ import torch
 from torch import Tensor
 
 from invbench.bench.cell import CellSpec, Number
-from invbench.bench.track import Measured, Options
+from invbench.bench.track import Data, Measured, Options
 from invbench.conditions.datasets import Pair
+from invbench.conditions.folders import LAYOUTS, find_images
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
 from invbench.properties.check import parse_dtype
 from invbench.reference_models.weights import digest_file, find_weights, load_flow
+from invbench.registry import CONDITIONS
 from invbench.targets import Target
 
-__all__ = ["condition_of", "loaded", "measure_samples", "model_settings", "weights_of", "without_weights"]
+__all__ = [
+    "PHOTOGRAPHS",
+    "cases_of",
+    "condition_of",
+    "loaded",
+    "measure_samples",
+    "model_settings",
+    "weights_of",
+    "without_weights",
+]
 
 TOTALS = {  # count of a cell -> that of one input
     "plus_inf": "plus_inf",
@@ -36,6 +47,27 @@ def condition_of(case: str) -> tuple[str, str, int]:
     dataset, _, condition = case.partition("#")[0].partition("/")
     family, _, severity = condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
     return dataset, family, int(severity)
+
+
+def cases_of(options: Options, families: Sequence[str]) -> list[str]:
+    """``clean`` of every data set, then each of ``families`` at the severities that were chosen and that it has."""
+    cases = []
+    for dataset in options.datasets:
+        cases.append(f"{dataset}/clean")
+        for family in families:
+            known = len(CONDITIONS[family].metadata["strengths"])
+            if family != "clean":
+                severities = options.severities or options.size.severities
+                cases += [f"{dataset}/{family}-{s}" for s in severities if s <= known]
+    return cases
+
+
+def _check_photographs(name: str) -> None:
+    if name != "embedded":
+        find_images(name)
+
+
+PHOTOGRAPHS = Data(lambda name: name == "embedded" or name in LAYOUTS, _check_photographs)
 
 
 def model_settings(options: Options, own: str) -> dict[str, Number]:

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from invbench.bench.cell import CellSpec
-from invbench.bench.track import Data, Measured, Options, Track
+from invbench.bench.track import Measured, Options, Track
 from invbench.bench.tracks.samples import (
+    PHOTOGRAPHS,
+    cases_of,
     condition_of,
     loaded,
     measure_samples,
@@ -22,11 +24,9 @@ from invbench.bench.tracks.searches import RADIUS, measure_radius
 from invbench.bench.tracks.sr_attacks import ATTACKED, attack_specs, measure_attack
 from invbench.conditions.datasets import Pair, sr_pairs
 from invbench.conditions.families import apply_family, family_names
-from invbench.conditions.folders import LAYOUTS, find_images
 from invbench.flows import ConditionalFlow
 from invbench.measures.lipschitz import decoder, largest_stretch
 from invbench.measures.quality import lr_psnr, psnr, ssim
-from invbench.registry import CONDITIONS
 from invbench.targets import Target
 
 __all__ = ["SAMPLES", "SR", "TEMPERATURE", "quality"]
@@ -43,15 +43,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     families = options.families or options.size.families or family_names("sr")
     if options.attacks and not narrowed:
         families = ()
-    cases = []
-    for dataset in options.datasets:
-        cases.append(f"{dataset}/clean")
-        for family in families:
-            known = len(CONDITIONS[family].metadata["strengths"])
-            if family != "clean":
-                cases += [
-                    f"{dataset}/{family}-{s}" for s in options.severities or options.size.severities if s <= known
-                ]
+    cases = cases_of(options, families)
     settings: dict[str, Any] = {
         **model_settings(options, FLOW),
         "crop": CROP,
@@ -145,17 +137,12 @@ def _stretches(spec: CellSpec, flow: ConditionalFlow, names: list[str], conditio
     return Measured({"names": names, "inv_lipschitz": stretches, "kappa": kappas})
 
 
-def _check_data(name: str) -> None:
-    if name != "embedded":
-        find_images(name)
-
-
 SR = Track(
     "sr",
     _plan,
     _measure,
     "super-resolution ×4 of photographs, clean and out of distribution (Table 1)",
     weights=FLOW,
-    data=Data(lambda name: name == "embedded" or name in LAYOUTS, _check_data),
+    data=PHOTOGRAPHS,
     chooses_flow=True,
 )

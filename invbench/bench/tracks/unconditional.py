@@ -8,11 +8,18 @@ from typing import Any
 import torch
 
 from invbench.bench.cell import CellSpec
-from invbench.bench.track import Data, Measured, Options, Track
-from invbench.bench.tracks.samples import condition_of, loaded, model_settings, weights_of, without_weights
+from invbench.bench.track import Measured, Options, Track
+from invbench.bench.tracks.samples import (
+    PHOTOGRAPHS,
+    cases_of,
+    condition_of,
+    loaded,
+    model_settings,
+    weights_of,
+    without_weights,
+)
 from invbench.conditions.datasets import Pair, sr_pairs
 from invbench.conditions.families import apply_family, family_names
-from invbench.conditions.folders import LAYOUTS, find_images
 from invbench.measures.explosion import explosion
 from invbench.reference_models.glow import sizes_only
 from invbench.registry import CONDITIONS
@@ -20,7 +27,7 @@ from invbench.targets import Target
 
 __all__ = ["FAMILIES", "UNCONDITIONAL"]
 
-CROP, CROPS = 64, 4
+CROP = 64
 WRONG = 0.5  # |x̂ − x| of a pixel from which on the inverse has failed: half of the range of an image, as in track sr
 GREY_LEVEL = 1 / 255  # the least that ‖x‖∞ counts as: a black image has no size to compare with
 FAMILIES = tuple(
@@ -32,17 +39,11 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     settings: dict[str, Any] = {
         **model_settings(options, "glow"),
         "crop": CROP,
-        "crops_per_image": CROPS * options.size.crops // 2 or 1,
+        "crops_per_image": 2 * options.size.crops,
         "limit": options.size.limit,
     }
-    cases = []
-    for dataset in options.datasets:
-        cases.append(f"{dataset}/clean")
-        for family in options.families or options.size.families or FAMILIES:
-            known = len(CONDITIONS[family].metadata["strengths"])
-            if family != "clean" and family in FAMILIES:
-                severities = options.severities or options.size.severities
-                cases += [f"{dataset}/{family}-{s}" for s in severities if s <= known]
+    families = options.families or options.size.families or FAMILIES
+    cases = cases_of(options, [name for name in families if name in FAMILIES])
     specs = []
     for case in cases:
         for seed in range(options.seeds or 1):
@@ -98,17 +99,12 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     return Measured({"inputs": len(names), "names": names, **rows}, "diverged" if any(rows["inf"]) else "ok")
 
 
-def _check_data(name: str) -> None:
-    if name != "embedded":
-        find_images(name)
-
-
 UNCONDITIONAL = Track(
     "unconditional",
     _plan,
     _measure,
     "photographs, clean and out of distribution, through an unconditional flow and back (Prop. 1, C7)",
     weights="glow",
-    data=Data(lambda name: name == "embedded" or name in LAYOUTS, _check_data),
+    data=PHOTOGRAPHS,
     chooses_flow=True,
 )
