@@ -63,19 +63,21 @@ def test_photographs_are_darkened_by_the_camera_model_in_both_precisions():
     assert cases() == [
         "embedded/under-exposure-3",
         "embedded/under-exposure-3#fp16",
+        "embedded/under-exposure-3#mean",
         "embedded/under-exposure-3#radius",
         "embedded/sensor-noise-3",
         "embedded/sensor-noise-3#fp16",
+        "embedded/sensor-noise-3#mean",
     ]
     every = {c for c in cases(size=BUDGETS["default"]) if "#" not in c}
     assert every == {f"embedded/{family}-{s}" for family in ("under-exposure", "sensor-noise") for s in range(1, 6)}
 
 
 def test_a_data_set_is_measured_as_it_is_and_named_families_beside_it(eval15):
-    assert cases(datasets=("LOL",)) == ["LOL/clean", "LOL/clean#fp16", "LOL/clean#radius"]
+    assert cases(datasets=("LOL",)) == ["LOL/clean", "LOL/clean#fp16", "LOL/clean#mean", "LOL/clean#radius"]
     named = cases(datasets=("LOL", "embedded"), families=("noise",))
     assert [c for c in named if "#" not in c] == ["LOL/clean", "LOL/noise-3", "embedded/noise-3"]
-    assert not any(c.endswith("#fp16") for c in cases(dtype="float64"))
+    assert cases(dtype="float64") == ["embedded/under-exposure-3", "embedded/under-exposure-3#radius", "embedded/sensor-noise-3"]
 
 
 def test_every_data_set_belongs_to_a_track_that_runs(eval15):
@@ -112,7 +114,9 @@ def test_a_track_without_weights_says_so_and_is_no_failure(invbench, tmp_path, m
 def test_cells_of_an_untrained_flow(untrained):
     specs = {s.case: s for s in TRACK.plan(untrained, replace(SMOKE, attacked=1)) if s.case.count("under")}
     measured = {case: TRACK.measure(spec, untrained) for case, spec in specs.items()}
-    full, half = (measured[f"embedded/under-exposure-3{end}"].measures for end in ("", lowlight.HALF))
+    full, half, mean = (
+        measured[f"embedded/under-exposure-3{end}"].measures for end in ("", lowlight.HALF, lowlight.MEAN)
+    )
     assert full["names"] == ["astronaut/0", "chelsea/0", "coffee/0", "rocket/0", "china/0", "flower/0"]
     for name in ("inf", "error", "max_abs_log10", "psnr", "psnr_rescaled", "ssim", "round_trip"):
         assert len(full[name]) == len(half[name]) == 6
@@ -121,6 +125,9 @@ def test_cells_of_an_untrained_flow(untrained):
     assert max(full["round_trip"]) < 1e-4 < max(half["round_trip"]) < 0.1
     # the same latents in eleven bits
     assert 0 < np.abs(np.subtract(full["max_abs_log10"], half["max_abs_log10"])).max() < 0.01
+    # one decode of the mean latent: nothing drawn, so nothing of N(0, 1) in it
+    assert mean["samples"] == 1 and max(mean["max_abs_log10"]) < min(full["max_abs_log10"])
+    assert min(np.subtract(mean["psnr"], full["psnr"])) > 0
     radius = measured["embedded/under-exposure-3#radius"].measures
     assert len(radius["radius_F2"]) == 1
     assert 0 < radius["radius_F2"][0] <= math.inf
@@ -192,19 +199,20 @@ def cell(case, error, **measures):
     return Cell(key=spec.key, spec=spec, status="ok", measures=common | measures)
 
 
-def test_half_precision_has_a_row_of_its_own_and_the_radius_none():
+def test_half_precision_and_the_mean_have_rows_of_their_own_and_the_radius_none():
     radius = cell("LOL/clean#radius", [0]).model_copy(update={"measures": {"radius_F2": [0.5, math.inf, 0.25]}})
     cells = [
         cell("LOL/clean", [0, 1], psnr=[20.0, 10.0], psnr_rescaled=[22.0, 20.0], ssim=[0.5, 0.7]),
         cell("LOL/clean#fp16", [1, 1], psnr=[5.0, 7.0]),
+        cell("LOL/clean#mean", [0, 0], psnr=[21.0, 11.0]),
         radius,
     ]
-    full, half = make_rows(cells, "lowlight")
-    assert (full["case"], half["case"]) == ("LOL/clean", "LOL/clean (fp16)")
+    full, half, mean = make_rows(cells, "lowlight")
+    assert [row["case"] for row in (full, half, mean)] == ["LOL/clean", "LOL/clean (fp16)", "LOL/clean (mean)"]
     assert (full["error_pct"], half["error_pct"]) == (50, 100)
     assert (full["psnr"], full["psnr_rescaled"], full["ssim"]) == (15, 21, pytest.approx(0.6))
     assert (full["critical_radius"], half["psnr"], half["critical_radius"]) == (0.5, 6, None)
-    assert (full["tier"], half["tier"], full["n"]) == (1, 1, 2)
+    assert (full["tier"], half["tier"], full["n"], mean["psnr"]) == (1, 1, 2, 16)
 
 
 def test_pooling_joins_the_severities_of_a_family():

@@ -318,8 +318,10 @@ def test_low_light_cells_fill_table2(folder):
     assert "invbench run --track lowlight" in reproduce("table2", folder).missing
     Store(folder.root).write(images("lowlight", "affine", 3, 3, "LOL/clean", psnr=20.0, psnr_rescaled=21.0, ssim=0.8))
     Store(folder.root).write(images("lowlight", "affine", 6, 6, "LOL/clean#fp16", psnr=20.0))
+    Store(folder.root).write(images("lowlight", "affine", 0, 0, "LOL/clean#mean", psnr=18.5, psnr_rescaled=22.0))
     text = reproduce("table2", Study(folder.root)).text.read_text()
     assert "25.0 %" in text and "50.0 %" in text and "21.00" in text and "26.61" in text
+    assert "18.50" in text and "22.00" in text
 
 
 def test_what_was_not_measured_is_written_with_the_command_that_does(study):

@@ -65,7 +65,7 @@ class Study:
         self, track: str, entry: str | None = None, keep: Callable[[str], bool] = lambda case: True, kind: str = ""
     ) -> list[Cell]:
         """Current cells of a track, of one entry, of cases that ``keep`` wants; of the track's own flow, without attacks. ``kind``: what stands
-        behind the ``#`` of a case, samples in the stated dtype when empty, ``fp16`` under autocast."""
+        behind the ``#`` of a case, samples in the stated dtype when empty, ``fp16`` under autocast, ``mean`` at τ = 0."""
         return [
             cell
             for cell in self._cells

@@ -85,6 +85,7 @@ TRACK_NOTES: dict[str, list[str]] = {
         "inf_pct: inputs with a non-finite pixel in any sample; error_pct: with a pixel > 1.5, < −0.5 or non-finite, before any clamp. τ = 1: "
         "latents are drawn, the released code decodes their mean.",
         "(fp16): the same latents under float16 autocast, as the released test runs; there 65504 is the largest number.",
+        "(mean): one decode of the mean latent, τ = 0, in place of samples: what the released code shows.",
         RATES,
         "PSNR, SSIM on samples clamped to [0, 1], +Inf as 1, −Inf and NaN as 0, means over samples and inputs. psnr_rescaled: after "
         "x·mean(truth)/mean(x), which takes the exposure from the ground truth; a black sample stays black. "

@@ -31,7 +31,7 @@ __all__ = ["code_digest", "current_cells", "gathered", "grouped", "make_rows", "
 Row = dict[str, Any]
 R = TypeVar("R", bound=Record)
 POOLED = "ood"
-HALF = "fp16"  # behind the # of a case whose cells have a row of their own: in another precision it is another model
+OWN_ROW = ("fp16", "mean")  # behind the # of a case whose cells have a row of their own: of another precision, or of another temperature
 OWN_FLOW, OWN_SIZE = {"sr": "srflow", "lowlight": "llflow", "unconditional": "glow"}, "mini"
 ATTACK, STANDARD_EPS = "attack-", 8  # in the name of a case; of the attacks that the pooled row unites, in 1/255
 
@@ -133,7 +133,7 @@ def code_digest(*folders: Path) -> str:
 
 def _case(cell: Record, pooled: bool) -> str:
     case, _, part = cell.spec.case.partition("#")  # behind it: which of the case's cells
-    own = (f" ({part})" if part == HALF else "") + other_model(cell)
+    own = (f" ({part})" if part in OWN_ROW else "") + other_model(cell)
     if cell.spec.track == "coupling":
         return "corpus"
     if not pooled or case == "in":

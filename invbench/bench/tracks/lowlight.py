@@ -28,20 +28,21 @@ from invbench.reference_models.llflow import with_equalised
 from invbench.registry import CONDITIONS
 from invbench.targets import Target
 
-__all__ = ["DARKENING", "HALF", "LOWLIGHT", "dark_pairs"]
+__all__ = ["DARKENING", "HALF", "LOWLIGHT", "MEAN", "dark_pairs"]
 
 FLOW = "llflow"
 EMBEDDED_CROP, SAMPLES, TEMPERATURE = 256, 10, 1.0
 MULTIPLE = 8  # of the sides of an image: squeezed three times
 DARKENING = tuple(name for name in family_names("lowlight") if CONDITIONS[name].metadata["track"] == "lowlight")
 DUSK = ("under-exposure", 2)  # what the other families change, where the data set is not dark itself
-HALF = "#fp16"  # ends the name of a case's cell under autocast
+HALF, MEAN = "#fp16", "#mean"  # end the names of a case's cells: under autocast, and of the mean latent
+OTHERWISE: dict[str, dict[str, Any]] = {HALF: {"autocast": "float16"}, MEAN: {"samples": 1, "temperature": 0.0}}
 SEARCHED = ("clean", f"{DARKENING[0]}-3")  # conditions whose critical radius is measured
 
 
 def _plan(target: Target, options: Options) -> list[CellSpec]:
-    """Of every data set and condition the samples in ``options.dtype`` and, where that is float32, under float16 autocast; of the ``SEARCHED``
-    ones the critical radius. A data set of dark photographs has its ``clean`` ones, the embedded photographs are darkened by the families
+    """Of every data set and condition the samples in ``options.dtype`` and, where that is float32, the same under float16 autocast and the
+    decode of the mean latent, which is all that the released code decodes; of the ``SEARCHED`` ones the critical radius. A data set of dark photographs has its ``clean`` ones, the embedded photographs are darkened by the families
     ``DARKENING``; families that are named take their place, or stand beside ``clean``."""
     settings: dict[str, Any] = {
         **model_settings(options, FLOW),
@@ -69,8 +70,9 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
             )
             specs.append(spec)
             if options.dtype == "float32":
-                half = {"case": spec.case + HALF, "settings": {**settings, "autocast": "float16"}}
-                specs.append(spec.model_copy(update=half))
+                for part, changed in OTHERWISE.items():
+                    other = {"case": spec.case + part, "settings": settings | changed}
+                    specs.append(spec.model_copy(update=other))
             if condition in SEARCHED:
                 search = {"case": spec.case + RADIUS, "settings": search_settings(settings, options), "batch_size": 1}
                 specs.append(spec.model_copy(update=search))
@@ -146,7 +148,7 @@ LOWLIGHT = Track(
     "lowlight",
     _plan,
     _measure,
-    "photographs in low light, by a camera model or as a data set has them, in float32 and under fp16 autocast (Table 2)",
+    "photographs in low light, by a camera model or as a data set has them, in float32 and under fp16 autocast, and at the mean latent (Table 2)",
     weights=FLOW,
     data=Data(_accepts, _check_data),
     chooses_flow=True,
