@@ -131,13 +131,14 @@ def test_entries_with_one_rate_differ_in_at_most_5_percent_of_runs(test):
     assert found <= 400 * 0.05 + 2 * math.sqrt(400 * 0.05 * 0.95)
 
 
-def test_intervals_of_mean_differences_cover_in_at_least_94_percent_of_runs():
-    """Normal differences of 40 clusters of two inputs, clusters sharing half of the variance; 600 runs, less 2 standard errors."""
+@pytest.mark.parametrize("clusters", [6, 12, 40])
+def test_intervals_of_mean_differences_cover_in_at_least_94_percent_of_runs(clusters):
+    """Normal differences of clusters of two inputs that share half of the variance; 600 runs, less 2 standard errors."""
     inside = 0
     for seed in range(600):
         rng = np.random.default_rng(seed)
-        values = 0.3 + np.repeat(rng.normal(size=40), 2) + rng.normal(size=80)
-        _, low, high = mean_interval(values, [k // 2 for k in range(80)])
+        values = 0.3 + np.repeat(rng.normal(size=clusters), 2) + rng.normal(size=2 * clusters)
+        _, low, high = mean_interval(values, [k // 2 for k in range(2 * clusters)])
         inside += low <= 0.3 <= high
     assert inside >= 600 * (0.94 - 2 * math.sqrt(0.94 * 0.06 / 600))
 

@@ -97,7 +97,7 @@ def test_intervals_are_over_photographs_and_say_which_side_of_a_threshold_they_l
     mixed = mean([cell("sr", "x", "s/clean", [0] * 8, psnr=[-1, 1] * 4)], "psnr")
     assert above(mixed, 0) == below(mixed, 0) == "open"
     single = mean([cell("sr", "x", "s/clean", [0], psnr=[5])], "psnr")
-    assert math.isnan(single.lo) and above(single, 0) == "open"
+    assert (single.lo, single.hi) == (-math.inf, math.inf) and above(single, 0) == "open"
 
 
 # ---- rules: each verdict on made-up measurements

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from invbench.bench.cell import Cell
-from invbench.measures.paired import cluster_sums
+from invbench.measures.paired import mean_interval
 from invbench.measures.statistics import clopper_pearson, median_interval
 from invbench.report.ranks import Unit, units
 
@@ -34,7 +34,6 @@ __all__ = [
 
 Outcome = Literal["yes", "no", "open", "not testable"]
 Verdict = Literal["holds", "holds in part", "not seen", "not testable here"]
-BOOTSTRAPS = 2000
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def share(cells: Sequence[Cell], measure: str) -> Effect:
     if failures in (0, n):  # photographs, not their crops and severities, are the sample
         lo, hi = (100 * end for end in clopper_pearson(clusters if failures else 0, clusters))
     else:
-        lo, hi = _bootstrap({unit: 100 * v for unit, v in found.items()})
+        _, lo, hi = _interval({unit: 100 * v for unit, v in found.items()})
     return Effect(value, lo, hi, n, seeds, " %", 1)
 
 
@@ -144,23 +143,10 @@ def _mean(found: dict[Unit, float], cells: Sequence[Cell], unit: str, digits: in
     finite = {key: value for key, value in found.items() if math.isfinite(value)}
     if not finite:
         return Effect(math.nan, math.nan, math.nan, 0, 0, unit, digits)
-    lo, hi = _bootstrap(finite)
-    return Effect(
-        float(np.mean(list(finite.values()))),
-        lo,
-        hi,
-        len(finite),
-        len({cell.spec.seed for cell in cells}),
-        unit,
-        digits,
-    )
+    seeds = len({cell.spec.seed for cell in cells})
+    return Effect(*_interval(finite), len(finite), seeds, unit, digits)
 
 
-def _bootstrap(values: dict[Unit, float]) -> tuple[float, float]:
-    """95 % percentile interval of the mean over redrawn clusters; NaN for a single one."""
-    sums, counts = cluster_sums(np.array(list(values.values())), [unit[0] for unit in values])
-    if len(counts) < 2:
-        return math.nan, math.nan
-    drawn = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), BOOTSTRAPS)
-    lo, hi = np.quantile((drawn @ sums) / (drawn @ counts), [0.025, 0.975])
-    return float(lo), float(hi)
+def _interval(values: dict[Unit, float]) -> tuple[float, float, float]:
+    """(mean, low, high), over clusters."""
+    return mean_interval(np.array(list(values.values())), [unit[0] for unit in values])
