@@ -66,8 +66,10 @@ def disturb(folder: Path, kills: int, rng: random.Random) -> tuple[int, int, int
             noted = finished(folder)
             if drivers + workers >= kills or driver.poll() is not None:
                 continue
-            children = [p for p in psutil.Process(driver.pid).children() if p.is_running()]
-            if children and rng.random() < 0.5:
+            if rng.random() < 0.5:
+                children = [p for p in psutil.Process(driver.pid).children() if p.is_running()]
+                if not children:  # workers have not started yet
+                    continue
                 rng.choice(children).send_signal(signal.SIGKILL)
                 workers += 1
             else:

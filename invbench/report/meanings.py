@@ -361,15 +361,15 @@ _TABLE = (
     ),
     Meaning(
         "nll",
-        "NLL, nats",
+        "NLL",
         "quality",
-        "Negative log-likelihood of test data, mean over inputs and seeds.",
+        "Negative log-likelihood of test data in nats, mean over inputs and seeds.",
         "−log p(x | y)",
         "invbench/bench/tracks/toy2d.py",
         "Under a shifted condition there is no right answer to be likely: it says how surprised the flow is, not how good it is.",
         "low",
         {
-            "unconditional": "Of a photograph, clean or changed, in bits per dimension of 8-bit data (not nats); ∞ where f(x) is not finite."
+            "unconditional": "Of a photograph, clean or changed, in bits per dimension of 8-bit data, not in nats; ∞ where f(x) is not finite."
         },
     ),
     Meaning(
