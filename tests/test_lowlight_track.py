@@ -77,7 +77,11 @@ def test_a_data_set_is_measured_as_it_is_and_named_families_beside_it(eval15):
     assert cases(datasets=("LOL",)) == ["LOL/clean", "LOL/clean#fp16", "LOL/clean#mean", "LOL/clean#radius"]
     named = cases(datasets=("LOL", "embedded"), families=("noise",))
     assert [c for c in named if "#" not in c] == ["LOL/clean", "LOL/noise-3", "embedded/noise-3"]
-    assert cases(dtype="float64") == ["embedded/under-exposure-3", "embedded/under-exposure-3#radius", "embedded/sensor-noise-3"]
+    assert cases(dtype="float64") == [
+        "embedded/under-exposure-3",
+        "embedded/under-exposure-3#radius",
+        "embedded/sensor-noise-3",
+    ]
 
 
 def test_every_data_set_belongs_to_a_track_that_runs(eval15):

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from invbench.conditions.resample import bicubic
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
-from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner, Split, Squeeze
+from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner
 from invbench.flows.conditional_flow import Resized
 from invbench.flows.conditioner import ZeroConv
-from invbench.reference_models.mixing import mixing
+from invbench.reference_models.level_layers import level_layers
 from invbench.reference_models.rrdb import RRDBEncoder
 
 __all__ = ["MultiscaleFlow", "SRFlowSize", "multiscale"]
@@ -154,38 +154,32 @@ class WithNoiseLevel(Resized):
 def multiscale(spec: SRFlowSize, coupling: Callable[[], Elementwise], seed: int) -> MultiscaleFlow:
     """The flow of these numbers, its weights drawn from ``seed``.
 
-    A level is squeeze → ``transitions`` × (ActNorm → 1×1) → K × (ActNorm → 1×1 → injector over all channels →
-    [noise-level coupling] → coupling) → split. The plain encoder's flow splits after every level but the last and predicts a split with a
-    whole conditioner; with an RRDB encoder, as published, level l < L − 1 splits, after one zero convolution.
+    A step's couplings are the injector over all channels, the one of the noise level where there is one, and the coupling proper. The plain
+    encoder's flow splits after every level but the last and predicts a split with a whole conditioner; with an RRDB encoder, as published,
+    level l < L − 1 splits, after one zero convolution.
     """
     conditioner = partial(ConvConditioner, width=spec.width)
     published = spec.blocks > 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = RRDBEncoder(spec.scale, spec.blocks, spec.stacked) if published else Encoder(spec.features)
-        layers: dict[str, nn.Module] = {}
-        channels = 3
-        for level in range(1, spec.levels + 1):
-            layers[f"level{level}_squeeze"] = Squeeze()
-            channels *= 4
-            for step in range(1, spec.transitions + 1):
-                layers.update(mixing(f"level{level}_transition{step}", channels))
-            for step in range(1, spec.steps + 1):
-                prefix = f"level{level}_step{step}"
-                layers.update(mixing(prefix, channels))
-                layers.update(_couplings(spec, coupling, prefix, channels, conditioner))
-            if level < spec.levels - published:
-                layers[f"level{level}_split"] = Split(channels, ZeroConv if published else conditioner)
-                channels //= 2
+        layers = level_layers(
+            spec.levels,
+            spec.steps,
+            partial(_couplings, spec, coupling, conditioner),
+            splits=spec.levels - 1 - published,
+            predictor=ZeroConv if published else conditioner,
+            transitions=spec.transitions,
+        )
         return MultiscaleFlow(spec, layers, encoder)
 
 
 def _couplings(
     spec: SRFlowSize,
     coupling: Callable[[], Elementwise],
+    conditioner: Callable[[int, int], nn.Module],
     prefix: str,
     channels: int,
-    conditioner: Callable[[int, int], nn.Module],
 ) -> dict[str, nn.Module]:
     """Injector, noise-level coupling where there is one, coupling."""
     half, features = channels // 2, slice(spec.features)

@@ -81,7 +81,8 @@ _TABLE = (
         "condition",
         "row",
         "What was fed in: a data set and a condition. …/ood pools every out-of-distribution family and severity, …/attacked what the attacks "
-        "reach together; (fp16) is the same under float16, (mean) one decode of the mean latent; [fs_ncsr] the same with another flow than the track's own.",
+        "reach together; (fp16) is the same under float16, (mean) one decode of the mean latent; [fs_ncsr] the same with another flow "
+        "than the track's own.",
         "",
         "invbench list conditions",
         "A pooled row repeats each photograph once per family and severity, so its interval is narrower than the photographs alone allow; "

@@ -14,7 +14,7 @@ from invbench.bench.tracks.samples import (
     loaded,
     measure_samples,
     model_settings,
-    weights_of,
+    spec_of,
     without_weights,
 )
 from invbench.bench.tracks.searches import CROP, RADIUS, measure_radius, search_settings
@@ -42,8 +42,10 @@ SEARCHED = ("clean", f"{DARKENING[0]}-3")  # conditions whose critical radius is
 
 def _plan(target: Target, options: Options) -> list[CellSpec]:
     """Of every data set and condition the samples in ``options.dtype`` and, where that is float32, the same under float16 autocast and the
-    decode of the mean latent, which is all that the released code decodes; of the ``SEARCHED`` ones the critical radius. A data set of dark photographs has its ``clean`` ones, the embedded photographs are darkened by the families
-    ``DARKENING``; families that are named take their place, or stand beside ``clean``."""
+    decode of the mean latent, which is all that the released code decodes; of the ``SEARCHED`` ones the critical radius.
+
+    A data set of dark photographs has its ``clean`` ones, the embedded photographs are darkened by the families ``DARKENING``; families that
+    are named take their place, or stand beside ``clean``."""
     settings: dict[str, Any] = {
         **model_settings(options, FLOW),
         "embedded_crop": EMBEDDED_CROP,
@@ -55,19 +57,8 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     specs = []
     for dataset, condition in _conditions(options):
         for seed in range(options.seeds or 1):
-            spec = CellSpec(
-                track="lowlight",
-                entry=target.name,
-                case=f"{dataset}/{condition}",
-                seed=seed,
-                entry_digest=target.digest,
-                dtype=options.dtype,
-                device=options.device,
-                batch_size=SAMPLES if dataset == "embedded" else 1,
-                settings=settings,
-                target=target.spec,
-                **weights_of(options, settings, target, seed),
-            )
+            size = SAMPLES if dataset == "embedded" else 1
+            spec = spec_of("lowlight", target, options, settings, f"{dataset}/{condition}", seed, size)
             specs.append(spec)
             if options.dtype == "float32":
                 for part, changed in OTHERWISE.items():

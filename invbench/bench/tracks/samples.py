@@ -29,7 +29,7 @@ __all__ = [
     "loaded",
     "measure_samples",
     "model_settings",
-    "weights_of",
+    "spec_of",
     "without_weights",
 ]
 
@@ -75,14 +75,25 @@ def model_settings(options: Options, own: str) -> dict[str, Number]:
     return {"flow": options.flow or own, "size": options.model}
 
 
-def weights_of(options: Options, settings: dict[str, Number], target: Target, seed: int) -> dict[str, Any]:
-    """The two fields of a cell about weights: their digest, empty when there are none, and the file when the user named one."""
-    flow, size = str(settings["flow"]), str(settings["size"])
-    path = options.weights or find_weights(flow, target, size, seed)
-    return {
-        "weights_digest": digest_file(path) if path else "",
-        "weights": str(options.weights.resolve()) if options.weights else "",
-    }
+def spec_of(
+    track: str, target: Target, options: Options, settings: dict[str, Any], case: str, seed: int, batch_size: int = 1
+) -> CellSpec:
+    """The cell of a case, of the trained flow that ``settings`` and ``seed`` name: its weights' digest is empty when there are none."""
+    path = options.weights or find_weights(str(settings["flow"]), target, str(settings["size"]), seed)
+    return CellSpec(
+        track=track,
+        entry=target.name,
+        case=case,
+        seed=seed,
+        entry_digest=target.digest,
+        weights_digest=digest_file(path) if path else "",
+        dtype=options.dtype,
+        device=options.device,
+        batch_size=batch_size,
+        settings=settings,
+        target=target.spec,
+        weights=str(options.weights.resolve()) if options.weights else "",
+    )
 
 
 def loaded(spec: CellSpec, target: Target) -> ConditionalFlow:

@@ -17,7 +17,7 @@ from invbench.bench.tracks.samples import (
     loaded,
     measure_samples,
     model_settings,
-    weights_of,
+    spec_of,
     without_weights,
 )
 from invbench.bench.tracks.searches import RADIUS, measure_radius
@@ -52,24 +52,8 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         "samples": SAMPLES,
         "temperature": TEMPERATURE,
     }
-    specs = []
-    for case in cases:
-        for seed in range(options.seeds or 1):
-            specs.append(
-                CellSpec(
-                    track="sr",
-                    entry=target.name,
-                    case=case,
-                    seed=seed,
-                    entry_digest=target.digest,
-                    dtype=options.dtype,
-                    device=options.device,
-                    batch_size=SAMPLES,
-                    settings=settings,
-                    target=target.spec,
-                    **weights_of(options, settings, target, seed),
-                )
-            )
+    seeds = range(options.seeds or 1)
+    specs = [spec_of("sr", target, options, settings, case, seed, SAMPLES) for case in cases for seed in seeds]
     stretches = [_stretch_of(spec) for spec in specs if condition_of(spec.case)[1:] in STRETCHED]
     if narrowed and not options.attacks:
         return specs + stretches

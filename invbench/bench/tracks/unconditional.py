@@ -15,7 +15,7 @@ from invbench.bench.tracks.samples import (
     condition_of,
     loaded,
     model_settings,
-    weights_of,
+    spec_of,
     without_weights,
 )
 from invbench.conditions.datasets import Pair, sr_pairs
@@ -44,24 +44,8 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     }
     families = options.families or options.size.families or FAMILIES
     cases = cases_of(options, [name for name in families if name in FAMILIES])
-    specs = []
-    for case in cases:
-        for seed in range(options.seeds or 1):
-            specs.append(
-                CellSpec(
-                    track="unconditional",
-                    entry=target.name,
-                    case=case,
-                    seed=seed,
-                    entry_digest=target.digest,
-                    dtype=options.dtype,
-                    device=options.device,
-                    settings=settings,
-                    target=target.spec,
-                    **weights_of(options, settings, target, seed),
-                )
-            )
-    return specs
+    seeds = range(options.seeds or 1)
+    return [spec_of("unconditional", target, options, settings, case, seed) for case in cases for seed in seeds]
 
 
 def _measure(spec: CellSpec, target: Target) -> Measured:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
-from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner, Split, Squeeze
+from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner
 from invbench.flows.conditional_flow import Resized
-from invbench.reference_models.mixing import mixing
+from invbench.reference_models.level_layers import level_layers
 from invbench.registry import flow
 
 __all__ = ["SIZES", "GlowSize", "UnconditionalFlow", "glow", "sizes_only"]
@@ -91,18 +91,11 @@ def glow(coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0)
     """
     spec = SIZES[size]
     conditioner = partial(ConvConditioner, width=spec.width)
+
+    def step(prefix: str, channels: int) -> dict[str, nn.Module]:
+        return {f"{prefix}_coupling": ConditionalCoupling(coupling(), channels, channels // 2, 0, conditioner)}
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers: dict[str, nn.Module] = {}
-        channels = 3
-        for level in range(1, spec.levels + 1):
-            layers[f"level{level}_squeeze"] = Squeeze()
-            channels *= 4
-            for step in range(1, spec.steps + 1):
-                prefix = f"level{level}_step{step}"
-                layers.update(mixing(prefix, channels))
-                layers[f"{prefix}_coupling"] = ConditionalCoupling(coupling(), channels, channels // 2, 0, conditioner)
-            if level < spec.levels:
-                layers[f"level{level}_split"] = Split(channels, conditioner)
-                channels //= 2
+        layers = level_layers(spec.levels, spec.steps, step, splits=spec.levels - 1, predictor=conditioner)
         return UnconditionalFlow(spec, layers)

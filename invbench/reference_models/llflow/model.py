@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invbench.couplings.base import Elementwise
-from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner, Squeeze
+from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner
 from invbench.flows.conditional_flow import Resized
+from invbench.reference_models.level_layers import level_layers
 from invbench.reference_models.llflow.encoder import Encoder, PublishedEncoder
-from invbench.reference_models.mixing import mixing
 from invbench.reference_models.multiscale import Levels
 from invbench.registry import flow
 
@@ -115,23 +115,17 @@ def llflow(coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 
 
 def _build(spec: LLFlowSize, coupling: Callable[[], Elementwise], seed: int) -> LowLightFlow:
     conditioner = partial(ConvConditioner, width=spec.width)
+
+    def step(prefix: str, channels: int) -> dict[str, nn.Module]:
+        return {
+            f"{prefix}_{name}": ConditionalCoupling(coupling(), channels, half, spec.condition, conditioner)
+            for name, half in (("injector", 0), ("coupling", channels // 2))
+        }
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = _encoder(spec)
-        layers: dict[str, nn.Module] = {}
-        channels = 3
-        for level in range(1, spec.levels + 1):
-            layers[f"level{level}_squeeze"] = Squeeze()
-            channels *= 4
-            for step in range(1, spec.transitions + 1):
-                layers.update(mixing(f"level{level}_transition{step}", channels))
-            for step in range(1, spec.steps + 1):
-                prefix = f"level{level}_step{step}"
-                layers.update(mixing(prefix, channels))
-                layers[f"{prefix}_injector"] = ConditionalCoupling(coupling(), channels, 0, spec.condition, conditioner)
-                layers[f"{prefix}_coupling"] = ConditionalCoupling(
-                    coupling(), channels, channels // 2, spec.condition, conditioner
-                )
+        layers = level_layers(spec.levels, spec.steps, step, transitions=spec.transitions)
         return LowLightFlow(spec, layers, encoder)
 
 
