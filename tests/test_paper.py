@@ -17,7 +17,7 @@ from invbench.flows import ActNorm, ConditionalFlow, Squeeze
 from invbench.measures.theory import optimum
 from invbench.paper import rules
 from invbench.paper.artefact import ARTEFACTS, chosen, reproduce
-from invbench.paper.artefacts import theory
+from invbench.paper.artefacts import theory, trainings
 from invbench.paper.artefacts.fig8 import appearance, spread
 from invbench.paper.claims import CLAIMS, TABLE1, TABLE2
 from invbench.paper.evidence import Part, above, below, conclude, difference, mean, share
@@ -322,6 +322,16 @@ def test_low_light_cells_fill_table2(folder):
     text = reproduce("table2", Study(folder.root)).text.read_text()
     assert "25.0 %" in text and "50.0 %" in text and "21.00" in text and "26.61" in text
     assert "18.50" in text and "22.00" in text
+
+
+def test_designs_of_equal_cost_end_at_the_same_likelihood(folder):
+    text = reproduce("trainings", folder).text.read_text()
+    assert "| srflow" in text and "| no " not in text
+    table = pd.read_csv(folder.root / "paper/trainings.csv")
+    apart = trainings.spreads(
+        pd.concat([table, table.assign(design="worse", **{"mean bits": table["mean bits"] + 0.2})])
+    )
+    assert set(apart["within 0.05"]) == {"no"}
 
 
 def test_what_was_not_measured_is_written_with_the_command_that_does(study):

@@ -44,6 +44,7 @@ ARTEFACTS: dict[str, Artefact] = {
         ("table2", "Table 2: low light", "", ""),
         ("prop1", "Prop. 1: an unconditional flow, there and back", "", ""),
         ("theory", "Eq. 8 and 9: the one-layer problem", "", ""),
+        ("trainings", "The trainings behind the shipped flows", "", ""),
         ("ablations", "Ablations of what the released code confounds", "", ""),
         ("verdict", "The paper judged claim by claim", "verdict", "VERDICT"),  # last: it reads what the others wrote
     )

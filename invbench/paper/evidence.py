@@ -112,7 +112,7 @@ def median(values: Sequence[float], seeds: int, unit: str = "", digits: int = 2)
 
 
 def share(cells: Sequence[Cell], measure: str) -> Effect:
-    """Per cent of inputs with ``measure`` set; Clopper–Pearson when none is set or all are, else bootstrap over photographs."""
+    """Per cent of inputs with ``measure`` set; Clopper–Pearson when none is set or all are, else ``mean_interval`` over photographs."""
     found = units(cells, measure)
     failures, n = int(sum(found.values())), len(found)
     seeds = len({cell.spec.seed for cell in cells})
@@ -126,14 +126,14 @@ def share(cells: Sequence[Cell], measure: str) -> Effect:
 
 
 def mean(cells: Sequence[Cell], measure: str, unit: str = "", digits: int = 2) -> Effect:
-    """Mean over inputs, bootstrap over photographs. NaN without any value."""
+    """Mean over inputs, ``mean_interval`` over photographs. NaN without any value."""
     return _mean(units(cells, measure), cells, unit, digits)
 
 
 def difference(
     a: Sequence[Cell], b: Sequence[Cell], measure: str, unit: str = "", digits: int = 2, scale: float = 1
 ) -> Effect:
-    """Mean over the inputs that both saw of a − b, times ``scale``; bootstrap over photographs."""
+    """Mean over the inputs that both saw of a − b, times ``scale``; ``mean_interval`` over photographs."""
     left, right = units(a, measure), units(b, measure)
     paired = {unit: scale * (left[unit] - right[unit]) for unit in left if unit in right}
     return _mean(paired, a, unit, digits)

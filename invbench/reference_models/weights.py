@@ -23,6 +23,7 @@ __all__ = [
     "load_flow",
     "load_weights",
     "save_weights",
+    "shipped_cards",
     "shipped_couplings",
     "weights_name",
 ]
@@ -55,6 +56,11 @@ def shipped_couplings(flow: str, size: str) -> list[str]:
     """Names of the couplings whose weights of seed 0 ship with invbench."""
     cards = sorted((SHIPPED / flow / "weights").glob(f"{size}-*-seed0.json"))
     return [str(read_card(card)["coupling"]) for card in cards]
+
+
+def shipped_cards() -> list[dict[str, Any]]:
+    """The cards of all weights that ship with invbench."""
+    return [read_card(card) for card in sorted(SHIPPED.glob("*/weights/*.json"))]
 
 
 def read_card(weights: Path) -> dict[str, Any]:

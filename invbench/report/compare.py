@@ -61,7 +61,7 @@ TESTS = {"mcnemar": "McNemar", "wilcoxon": "Wilcoxon"}
 class Difference:
     """One measure in one case on ``n`` common inputs of ``clusters`` photographs (toy: trained seeds).
 
-    ``a``, ``b``: means. ``difference``: mean of a − b, with ``low`` and ``high``, its 95 % bootstrap interval over clusters. ``p``: paired
+    ``a``, ``b``: means. ``difference``: mean of a − b, with ``low`` and ``high``, its 95 % interval over clusters (``mean_interval``). ``p``: paired
     sign-flip test over clusters; ``second_p``: of ``second``, mcnemar over inputs for 0/1 measures, which takes them for independent, else wilcoxon
     over the means of clusters. Both are Holm-adjusted over the cases of a measure. ``better``: P(a better than b on an input), ties half.
     """

@@ -25,7 +25,7 @@ effectively in this case" (§5). No numbers are printed.
 {families}
 
 x̂ = f⁻¹(f(x)) in float32 of 64×64 crops. error: a pixel off by more than ½, or not finite. gain: largest log10(‖x̂‖∞/‖x‖∞). bits: bits per dimension,
-mean. [95 % interval, bootstrap over photographs; exact over photographs where none or all fail.] A perfect computation would give 0 everywhere: what
+mean. [95 % interval over photographs, exact where none or all fail.] A perfect computation would give 0 everywhere: what
 is seen is rounding, amplified.
 """
 
