@@ -23,9 +23,9 @@ TEXT = """## The paper
 
 %Inf: inputs with a non-finite pixel in any of ten samples, τ = 0.9, counted before any clamp; error: with a pixel > 1.5, < −0.5 or
 non-finite. min, σ: minimum and standard deviation of LR-PSNR over the ten samples, mean over inputs; +Inf counts as 1, −Inf and NaN as 0.
-Of changed conditions LR-PSNR is left out: ours is taken against the unchanged photograph. Rows of different n are of different
-conditions: compare those of equal n. [95 % interval over photographs, exact where none or all fail.] EUrban: our unsharp mask before downscaling, a = 0.5 to 8 pooled, on embedded photographs, for the paper's
-EUrban100 is not published.
+Of changed conditions LR-PSNR is left out: ours is taken against the unchanged photograph. Rows of different n are of different conditions:
+compare those of equal n. [95 % interval over photographs, exact where none or all fail.] EUrban: our unsharp mask before downscaling, a = 0.5 to 8
+pooled, on embedded photographs, for the paper's EUrban100 is not published.
 
 ## One training and another
 
