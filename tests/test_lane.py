@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -108,6 +112,22 @@ def test_a_closed_lane_starts_nothing(folder):
     lane.close()
     with pytest.raises(HarnessError, match="stopped"):
         lane.measure(spec(folder, "lane-honest"))
+
+
+def test_a_worker_whose_driver_is_gone_leaves_no_folder(tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-c", "from invbench.bench.worker import serve; serve()"]
+    command += [str(theirs.fileno()), str(os.getpid()), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
+    with theirs, ours:
+        worker = subprocess.Popen(command, cwd=scratch, env=environment, pass_fds=[theirs.fileno()])
+        with Connection(os.dup(ours.fileno())) as channel:
+            assert channel.recv_bytes() == b"ready"
+        assert scratch.exists()
+    worker.wait(60)
+    assert not scratch.exists()
 
 
 @pytest.mark.parametrize("said", [b"null", b"[]", b"{}{}", b'{"cell": 3}', b'{"evil": 1}', b"[" * 100_000, b"\xff"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -16,8 +17,8 @@ __all__ = ["prepare_worker", "serve"]
 POLL_SECONDS = 1.0
 
 
-def prepare_worker(driver: int) -> None:
-    """One thread, its share of the GPU that it sees, Ctrl-C left to the driver, and an end when the driver is gone."""
+def prepare_worker(driver: int, scratch: str) -> None:
+    """One thread, its share of the GPU that it sees, Ctrl-C left to the driver, and an end when the driver is gone, of ``scratch`` too."""
     import torch
 
     torch.set_num_threads(1)
@@ -28,6 +29,7 @@ def prepare_worker(driver: int) -> None:
     def follow() -> None:
         while os.getppid() == driver:
             time.sleep(POLL_SECONDS)
+        shutil.rmtree(scratch, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
@@ -42,12 +44,14 @@ def serve() -> None:
     from invbench.bench.measure import measure_cell
 
     channel, driver, results = Connection(int(sys.argv[1])), int(sys.argv[2]), Path(sys.argv[3])
-    prepare_worker(driver)
+    scratch = os.getcwd()  # made for this process; asked now, for an entry may go elsewhere
+    prepare_worker(driver, scratch)
     channel.send_bytes(b"ready")
     while True:
         try:
             request = json.loads(channel.recv_bytes())
         except EOFError:
+            shutil.rmtree(scratch, ignore_errors=True)
             return
         spec = CellSpec.model_validate_json(json.dumps(request["spec"])).model_copy(
             update={"target": request["target"], "weights": request["weights"]}
