@@ -62,10 +62,16 @@ class Study:
         return current_cells(Store(self.root).load()[0])[0]
 
     def cells(
-        self, track: str, entry: str | None = None, keep: Callable[[str], bool] = lambda case: True, kind: str = ""
+        self,
+        track: str,
+        entry: str | None = None,
+        keep: Callable[[str], bool] = lambda case: True,
+        kind: str = "",
+        model: str = "",
     ) -> list[Cell]:
-        """Current cells of a track, of one entry, of cases that ``keep`` wants; of the track's own flow, without attacks. ``kind``: what stands
-        behind the ``#`` of a case, samples in the stated dtype when empty, ``fp16`` under autocast, ``mean`` at τ = 0."""
+        """Current cells of a track, of one entry, of cases that ``keep`` wants, without attacks. ``kind``: what stands behind the ``#`` of a case,
+        samples in the stated dtype when empty, ``fp16`` under autocast, ``mean`` at τ = 0. ``model``: as in ``other_model``, empty for the track's
+        own flow."""
         return [
             cell
             for cell in self._cells
@@ -74,13 +80,13 @@ class Study:
             and entry in (None, cell.spec.entry)
             and behind == kind
             and "/attack-" not in case
-            and not other_model(cell)
+            and other_model(cell) == model
             and keep(case)
         ]
 
-    def designs(self, track: str, keep: Callable[[str], bool] = lambda case: True) -> list[str]:
+    def designs(self, track: str, keep: Callable[[str], bool] = lambda case: True, model: str = "") -> list[str]:
         """Entries of a track that have a measured cell: the four of every figure first, then the rest by name."""
-        found = {cell.spec.entry for cell in self.cells(track, keep=keep) if "inf" in cell.measures}
+        found = {cell.spec.entry for cell in self.cells(track, keep=keep, model=model) if "inf" in cell.measures}
         return [d for d in DESIGNS if d in found] + sorted(found - set(DESIGNS))
 
     def need(self, track: str, entries: Iterable[str], keep: Callable[[str], bool] = lambda case: True) -> None:

@@ -59,7 +59,8 @@ RATES = (
     "Rates are over conditional inputs (one input = one image or one y, K = 10 samples), with exact 95 % Clopper–Pearson intervals; "
     "cells of status error, oom or timeout count as errors. "
     "rank_lo, rank_hi: 95 % interval of the rank by error_pct, bootstrap over photographs (toy: trained seeds); entries of one tier cannot be told "
-    "apart by a paired sign-flip test over these, Holm-adjusted at 5 %. Ranked on the seeds that all have; an entry without an "
+    "apart by a paired sign-flip test over these, Holm-adjusted at 5 % (six photographs, those embedded, have p ≥ 1/32: they tell at most two "
+    "entries apart). Ranked on the seeds that all have; an entry without an "
     "input that another has is not ranked (missing:N)."
 )
 TRACK_NOTES: dict[str, list[str]] = {
