@@ -188,6 +188,8 @@ def test_c4_in_all_its_verdicts(study):
     assert verdict_on(study(), "C4") == "not testable here"
     assert verdict_on(study(*spline, *affine, *floor), "C4") == "holds in part"  # no low light yet
     assert verdict_on(study(images("lowlight", "affine-floor", 5, 5)), "C4") == "holds"
+    half = images("lowlight", "affine-floor", 0, 5, "BSD100/clean#fp16")
+    assert verdict_on(study(images("lowlight", "affine-floor", 5, 5), half), "C4") == "holds in part"
 
 
 def test_c4_is_not_seen_when_the_floor_leaves_inf_and_no_other_error(study):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from invbench.bench.cell import Cell
 from invbench.paper.evidence import Outcome, Part, above, below, difference, part, share, untested
 from invbench.paper.study import Missing, Study, changed, clean
 
@@ -60,8 +61,21 @@ def low_light_inf(study: Study) -> list[Part]:
         study.need("lowlight", ("affine-floor",))
     except Missing as missing:
         return untested(statement, missing)
-    found = share(study.cells("lowlight", "affine-floor"), "inf")
-    return [part(statement, above(found, 0), found, "share of inputs with a non-finite pixel: above 0")]
+    parts, rule = [], "share of inputs with a non-finite pixel: above 0"
+    for words, (cells, bare) in precisions(study, "affine-floor", "affine").items():
+        found, more = share(cells, "inf"), f", of affine {share(bare, 'inf')}" if bare else ""
+        parts.append(part(statement + words, above(found, 0), found, rule, more))
+    return parts
+
+
+def precisions(study: Study, *designs: str) -> dict[str, list[list[Cell]]]:
+    """Low-light cells of each design, by what a statement says of the precision; in float16, as the released test runs, where the first has any."""
+    kinds = {"": "", ", float16 autocast": "fp16"}
+    measured = {
+        words: [[c for c in study.cells("lowlight", d, kind=kind) if "inf" in c.measures] for d in designs]
+        for words, kind in kinds.items()
+    }
+    return {words: cells for words, cells in measured.items() if cells[0]}
 
 
 def c5(study: Study) -> list[Part]:
@@ -101,8 +115,12 @@ def quality(study: Study) -> list[Part]:
     except Missing as missing:
         return untested("no Inf, same or better PSNR, SSIM, LPIPS in low light (Table 2)", missing)
     spline, affine = (study.cells("lowlight", d) for d in ("modified-rq", "affine"))
-    none, parts = share(spline, "inf"), []
-    parts.append(part("no Inf in low light", "yes" if none.value == 0 else "no", none, "no non-finite pixel"))
+    parts = []
+    for words, (cells,) in precisions(study, "modified-rq").items():
+        none = share(cells, "inf")
+        parts.append(
+            part(f"no Inf in low light{words}", "yes" if none.value == 0 else "no", none, "no non-finite pixel")
+        )
     for name, margin, sign in (("psnr", SAME_DB, 1), ("ssim", SAME_SSIM, 1), ("lpips", SAME_SSIM, -1)):
         change = difference(spline, affine, name, digits=3, scale=sign)
         statement = f"same or better {name.upper()} in low light"
