@@ -164,3 +164,13 @@ def test_what_is_no_folder_is_wrong_usage(tmp_path, invbench):
     with pytest.raises(UsageError, match="no such folder"):
         audit(tmp_path / "nowhere")
     assert invbench("doctor", tmp_path / "nowhere")[0] == 2
+
+
+def test_a_link_away_hides_nothing_of_an_entry_whose_name_begins_alike(store, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (store.root / "sr" / "a").rename(elsewhere)
+    (store.root / "sr" / "a").symlink_to(elsewhere)
+    damaged = store.write(sr("a-floor", [0]))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    kinds = {problem.path: problem.kind for problem in audit(store.root).problems}
+    assert kinds == {"sr/a": "outside", damaged.relative_to(store.root).as_posix(): "damaged"}

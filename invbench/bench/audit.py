@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from invbench.bench.cell import FAILED, Cell
 from invbench.bench.store import OTHER, Store
@@ -65,11 +65,12 @@ def audit(root: Path) -> Audit:
     if not root.is_dir():
         raise UsageError(f"{root}: no such folder; name the folder that holds <track>/<entry>/*.json")
     store, problems = Store(root), list(_links(root))
-    away = tuple(problem.path for problem in problems)
+    away = {problem.path for problem in problems}
     cells, failed = 0, set()  # paths of logs that belong to a failed cell
     for path in sorted(root.glob("*/*/*")):
         place = path.relative_to(root).as_posix()
-        if place.partition("/")[0] in OTHER or place.startswith(away):
+        above = {place, *(parent.as_posix() for parent in PurePosixPath(place).parents)}
+        if place.partition("/")[0] in OTHER or above & away:
             continue
         if path.name.endswith(".json.unreadable"):
             problems.append(Problem(place, "kept", f"{path.stat().st_size} bytes"))
