@@ -67,7 +67,8 @@ TRACK_NOTES: dict[str, list[str]] = {
     "sr": [
         "inf_pct: inputs with a non-finite pixel in any sample; error_pct: with a pixel > 1.5, < −0.5 or non-finite, before any clamp. τ = 0.9.",
         RATES,
-        "A pooled row (…/ood) repeats each image once per family and severity, so its interval is narrower than the images alone allow.",
+        "A pooled row (…/ood) repeats each image once per family and severity, a row of several seeds once per seed, so its interval is narrower "
+        "than the images alone allow.",
         "LR-PSNR, PSNR, SSIM on samples clamped to [0, 1], +Inf as 1, −Inf and NaN as 0; LR-PSNR minimum and standard deviation over the 10 "
         "samples, then the mean over inputs, against the clean low-resolution image. Identical images count as 100 dB. "
         "SSIM: 11×11 Gaussian, σ = 1.5 (torchmetrics).",
