@@ -30,7 +30,7 @@ from invbench.bench.cell import Cell
 from invbench.bench.store import Store
 from invbench.measures.statistics import clopper_pearson, median_interval
 from invbench.paths import write_atomically
-from invbench.report.rows import current_cells
+from invbench.report.rows import current_cells, other_model
 
 COLOURS = {"affine": "#d55e00", "affine-floor": "#e69f00", "additive": "#0072b2", "modified-rq": "#009e73"}
 DASHES = {"affine": "-", "affine-floor": "--", "additive": ":", "modified-rq": "-."}
@@ -42,7 +42,7 @@ Key = tuple[str, str, str]  # design, data set, attack with its radius
 
 def attack_cells(results: Path) -> dict[Key, Cell]:
     cells, _ = Store(results).load()
-    shown, _ = current_cells(c for c in cells if c.spec.track == "sr")
+    shown, _ = current_cells(c for c in cells if c.spec.track == "sr" and not other_model(c))
     found = {}
     for cell in shown:
         dataset, _, case = cell.spec.case.partition("/")

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 import invbench
-from invbench.bench.store import Store
 from invbench.conditions.datasets import sr_pairs
 from invbench.measures.explosion import explosion
 from invbench.measures.quality import displayable
+from invbench.paper.study import Study
 
 DESIGNS = {"affine": "#d55e00", "affine-floor": "#e69f00", "additive": "#0072b2", "modified-rq": "#009e73"}
 FAMILIES = ("clean", "noise", "sharpen", "binarise", "checkerboard", "constant", "channel-swap", "out-of-range")
@@ -56,8 +56,8 @@ def magnitudes(axes: plt.Axes) -> None:
 
 def samples(figure: plt.Figure) -> None:
     """The clean input on which ``affine`` reaches furthest, and there the worst of ten samples of each design."""
-    cells, _ = Store(Path("results")).load()
-    (cell,) = [c for c in cells if (c.spec.track, c.spec.entry, c.spec.case) == ("sr", "affine", "embedded/clean")]
+    cells = Study(Path("results")).cells("sr", "affine", "embedded/clean".__eq__)
+    (cell,) = [c for c in cells if c.spec.seed == 0]
     index = int(np.argmax(cell.numbers("max_abs_log10")))
     pair = sr_pairs("embedded", 128, 2)[index]
     y = pair.low[None].expand(10, -1, -1, -1)

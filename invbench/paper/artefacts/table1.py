@@ -32,7 +32,8 @@ pooled, on embedded photographs, for the paper's EUrban100 is not published.
 
 {seeds}
 
-The same measurement of flows that differ in the seed of weights and data order only, all clean photographs.
+The same measurement of flows that differ in the seed of weights and data order only, on the clean photographs that all of a design's were
+measured on.
 
 The paper's rows stand beside ours as {rows}; `additive` is a control: it has no Inf either.
 
@@ -65,13 +66,18 @@ def make(study: Study) -> Made:
 
 
 def by_seed(study: Study, designs: Sequence[str]) -> pd.DataFrame:
-    """A row per design and seed, of designs that were trained more than once."""
+    """A row per design and seed, of designs that were trained more than once, on the data sets that all seeds have."""
     rows = []
     for design in designs:
         cells = [c for c in study.cells("sr", design, clean) if "inf" in c.measures]
         seeds = sorted({c.spec.seed for c in cells})
-        for seed in seeds if len(seeds) > 1 else ():
-            row = _row([c for c in cells if c.spec.seed == seed], quality=True)
+        cases = (
+            set.intersection(*({c.spec.case for c in cells if c.spec.seed == seed} for seed in seeds))
+            if seeds
+            else set()
+        )
+        for seed in seeds if len(seeds) > 1 and cases else ():
+            row = _row([c for c in cells if c.spec.seed == seed and c.spec.case in cases], quality=True)
             rows.append({"design": design, "seed": seed} | {k: v for k, v in row.items() if k != "seeds"})
     return pd.DataFrame(rows, columns=["design", "seed", "n", "%Inf", "error", "min, dB", "σ, dB"])
 
