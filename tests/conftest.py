@@ -15,9 +15,11 @@ from invbench.bench.cell import Cell
 from invbench.bench.store import Store
 from invbench.cli import main
 from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, DenseConditioner
+from invbench.paper.study import Study
 from invbench.registry import COUPLINGS, FLOWS, LAYERS
 
 from .data_folder import DataFolder
+from .made_study import made_study
 
 
 @pytest.fixture(params=(torch.float32, torch.float64), ids=("float32", "float64"))
@@ -106,3 +108,9 @@ def data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> DataFolder:
     """``INVBENCH_DATA`` of one test, empty at first."""
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
     return DataFolder(tmp_path)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Callable[..., Study]:
+    """``study(*cells, path=table…)``: a results folder of these cells, and of tables by path."""
+    return partial(made_study, tmp_path)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 
-import pandas as pd
 import pytest
 import torch
 
-from invbench.bench.cell import Cell, CellSpec
-from invbench.bench.store import Store
-from invbench.errors import UsageError
 from invbench.flows import ActNorm, ConditionalFlow, Squeeze
 from invbench.measures.theory import optimum
 from invbench.paper import rules
-from invbench.paper.artefact import ARTEFACTS, chosen, reproduce
-from invbench.paper.artefacts import theory, trainings
+from invbench.paper.artefact import ARTEFACTS
+from invbench.paper.artefacts import theory
 from invbench.paper.artefacts.fig8 import appearance, spread
 from invbench.paper.claims import CLAIMS, TABLE1, TABLE2
 from invbench.paper.evidence import Part, above, below, conclude, difference, mean, share
 from invbench.paper.rules import RULES
-from invbench.paper.study import Missing, Study
+from invbench.paper.study import Study
 from invbench.paper.verdict import judge
+
+from .made_study import auc, cell, images, quality, toys
 
 # protocol.md, "The claims to reproduce", word for word
 PROTOCOL1 = """
@@ -73,17 +70,6 @@ def test_a_verdict_follows_from_what_the_parts_say(outcomes, verdict):
     assert conclude([Part("", outcome, "", "") for outcome in outcomes]) == verdict
 
 
-def cell(track, entry, case, inf=(0,), error=None, seed=0, names=None, **measures):
-    """A measured cell with one photograph per input."""
-    spec = CellSpec(track=track, entry=entry, case=case, seed=seed, entry_digest="d")
-    n = len(inf)
-    own = {"inputs": n, "samples": 10, "inf": list(inf), "error": list(inf if error is None else error)}
-    own |= {"names": names or [f"p{k}/0" for k in range(n)], "max_abs_log10": [0.1] * n}
-    own |= {"failed_samples": sum(own["error"]), "nan": sum(inf), "plus_inf": 0, "minus_inf": 0}
-    values = {k: [v] * n if isinstance(v, float) and track != "toy2d" else v for k, v in measures.items()}
-    return Cell(key=spec.key, spec=spec, status="diverged" if any(inf) else "ok", measures=own | values)
-
-
 def test_intervals_are_over_photographs_and_say_which_side_of_a_threshold_they_lie():
     names = ["a/0", "a/1", "b/0", "b/1", "c/0", "c/1"]
     one = cell("sr", "x", "s/clean", [0] * 6, names=names, psnr=[30, 31, 30, 31, 30, 31])
@@ -103,33 +89,8 @@ def test_intervals_are_over_photographs_and_say_which_side_of_a_threshold_they_l
 # ---- rules: each verdict on made-up measurements
 
 
-@pytest.fixture
-def study(tmp_path):
-    """``study(*cells, path=table…)``: a results folder of these cells, and of tables by path."""
-
-    def build(*cells, **tables):
-        for one in cells:
-            Store(tmp_path).write(one)
-        for name, table in tables.items():
-            path = tmp_path / f"{name.replace('__', '/')}.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pd.DataFrame(table).to_csv(path, index=False)
-        return Study(tmp_path)
-
-    return build
-
-
 def verdict_on(study: Study, key: str) -> str:
     return conclude(RULES[key](study))
-
-
-def toys(design, outside, jump):
-    layers = ["latent", "step2_coupling", "step2_actnorm", "step1_coupling", "data"]
-    for seed in range(10):
-        for case, share_outside, factor in (("in", 0.0, 1.0), ("shift-0.8", outside, jump)):
-            values = [1.0, 1.0, 1.0, factor, factor]
-            profile = {f"{k:02d} {name}": v for k, (name, v) in enumerate(zip(layers, values, strict=True))}
-            yield cell("toy2d", design, case, seed=seed, outside_pct=share_outside, variance_by_layer=profile)
 
 
 @pytest.mark.parametrize(
@@ -152,33 +113,11 @@ def test_c2_holds_and_would_not_if_the_optimum_were_elsewhere(study, monkeypatch
     assert verdict_on(study(), "C2") == "holds in part"
 
 
-def auc(low, high, failures=50):
-    rows = []
-    for score in ("flat", "mean", "pixels-flat"):
-        for inputs in ("clean", "y in [0, 1]", "changed, within family and severity"):
-            row = {"design": "affine", "inputs": inputs, "score": score, "outcome": "error", "n": 100}
-            row |= {"failures": failures, "auc": (low + high) / 2, "auc_lo": low, "auc_hi": high, "status": "ok"}
-            rows.append(row | {"slope": 1.0, "slope_cluster_lo": 0.5, "slope_cluster_hi": 1.5})
-    return rows
-
-
 @pytest.mark.parametrize(
     ("interval", "verdict"), [((0.8, 0.9), "holds"), ((0.2, 0.4), "not seen"), ((0.4, 0.6), "not seen")]
 )
 def test_c3_asks_whether_failing_inputs_have_the_higher_score(study, interval, verdict):
     assert verdict_on(study(ood_score__predictors=auc(*interval)), "C3") == verdict
-
-
-def images(track, design, inf, error, case="BSD100/clean", **measures):
-    """Twelve photographs of which the first ``inf`` and ``error`` fail."""
-    return cell(
-        track,
-        design,
-        case,
-        [int(k < inf) for k in range(12)],
-        [int(k < max(inf, error)) for k in range(12)],
-        **measures,
-    )
 
 
 def test_c4_in_all_its_verdicts(study):
@@ -200,12 +139,6 @@ def test_c4_is_not_seen_when_the_floor_leaves_inf_and_no_other_error(study):
     assert says["† removes the Inf of affine on changed conditions"] == "no"
     assert says["errors remain under †"] == "no" or says["errors remain under †"] == "open"
     assert says["† leaves Inf in low light (Table 2)"] in ("no", "open")
-
-
-def quality(track, design, better, inf=0):
-    measures = {"lr_psnr_min": 40.0 + better, "lr_psnr_std": 0.5 - 0.1 * better}
-    measures |= {"psnr": 22.0 + better, "ssim": 0.5 + 0.1 * better, "lpips": 0.2 - 0.1 * better}
-    return images(track, design, inf, inf, **measures)
 
 
 @pytest.mark.parametrize(
@@ -275,105 +208,3 @@ def test_spread_counts_positions_behind_the_first_layer_and_in_the_output():
         "area_end_pct": 6.25,
         "spread": 0.25,
     }
-
-
-# ---- artefacts of a small results folder, and the command
-
-
-@pytest.fixture
-def folder(study):
-    cells = [quality("sr", d, k / 10) for k, d in enumerate(("affine", "affine-floor", "modified-rq"))]
-    return study(
-        *cells, *toys("affine", 50.0, 3.0), *toys("modified-rq", 1.0, 1.0), ood_score__predictors=auc(0.8, 0.9)
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("fig3", "3.00× [3.00, 3.00]"),
-        ("fig4", "50 of 100"),
-        ("fig5", "0.999"),
-        ("table1", "0.5"),
-        ("theory", "1e+300"),
-    ],
-)
-def test_an_artefact_has_our_numbers_the_papers_and_what_differs(folder, name, said):
-    written = reproduce(name, folder)
-    text = written.text.read_text()
-    assert said in text
-    assert "paper" in text.lower() and "What differs" in text
-    assert f"Regenerate: `invbench reproduce {name}" in text
-    for picture in re.findall(r"\]\((\w+\.png)\)", text):
-        assert (written.text.parent / picture).read_bytes().startswith(b"\x89PNG")
-
-
-def test_table1_stands_beside_the_papers(folder):
-    text = reproduce("table1", folder).text.read_text()
-    assert "| EUrban100 4× | FS-NCSR  | 30     | 36.12 | 3.544 |" in text
-    other = images("sr", "affine", 1, 1, lr_psnr_min=[30.0] * 12, lr_psnr_std=[1.0] * 12)
-    spec = other.spec.model_copy(update={"settings": {**other.spec.settings, "flow": "fs_ncsr", "size": "mini"}})
-    Store(folder.root).write(other.model_copy(update={"spec": spec, "key": spec.key}))
-    rows = pd.read_csv(reproduce("table1", Study(folder.root)).text.with_name("table1.csv"))
-    assert rows[rows.data == "BSD100 [fs_ncsr]"]["min, dB"].tolist() == ["30.00 [30.00, 30.00]"]
-    assert rows[rows.data == "BSD100"].design.tolist() == ["affine", "affine-floor", "modified-rq"]
-    assert rows["min, dB"].iloc[0] == "40.00 [40.00, 40.00]"
-
-
-def test_low_light_cells_fill_table2(folder):
-    assert "invbench run --track lowlight" in reproduce("table2", folder).missing
-    Store(folder.root).write(images("lowlight", "affine", 3, 3, "LOL/clean", psnr=20.0, psnr_rescaled=21.0, ssim=0.8))
-    Store(folder.root).write(images("lowlight", "affine", 6, 6, "LOL/clean#fp16", psnr=20.0))
-    Store(folder.root).write(images("lowlight", "affine", 0, 0, "LOL/clean#mean", psnr=18.5, psnr_rescaled=22.0))
-    text = reproduce("table2", Study(folder.root)).text.read_text()
-    assert "25.0 %" in text and "50.0 %" in text and "21.00" in text and "26.61" in text
-    assert "18.50" in text and "22.00" in text
-
-
-def test_designs_of_equal_cost_end_at_the_same_likelihood(folder):
-    text = reproduce("trainings", folder).text.read_text()
-    assert "| srflow" in text and "| no " not in text
-    table = pd.read_csv(folder.root / "paper/trainings.csv")
-    apart = trainings.spreads(
-        pd.concat([table, table.assign(design="worse", **{"mean bits": table["mean bits"] + 0.2})])
-    )
-    assert set(apart["within 0.05"]) == {"no"}
-
-
-def test_what_was_not_measured_is_written_with_the_command_that_does(study):
-    written = reproduce("fig3", study())
-    assert "invbench run --track toy2d" in written.missing
-    assert written.text.read_text().startswith(f"# {ARTEFACTS['fig3'].title}\n\nNot measured: ")
-
-
-def test_the_verdict_file_links_and_states_each_claim(folder):
-    text = reproduce("verdict", folder).text.read_text()
-    assert all(f"## {key}: " in text and claim.statement in text for key, claim in CLAIMS.items())
-    assert "## C2: holds\n" in text and "## C7: not testable here\n" in text
-    assert "[fig2](fig2.md)" in text and "invbench reproduce table1 table2 verdict" in text
-    assert folder.root.joinpath("paper/verdict.csv").is_file()
-
-
-def test_an_unknown_name_is_a_usage_error_that_lists_the_names(invbench, tmp_path):
-    with pytest.raises(UsageError, match=r"did you mean 'table1'\?.*fig2, fig3.*verdict, all"):
-        chosen(["table11"])
-    code, out, err = invbench("reproduce", "fig9", "--results", tmp_path)
-    assert (code, out) == (2, "") and "known: fig2" in err
-    assert chosen(["verdict", "fig2"]) == ["fig2", "verdict"]
-    assert chosen(["all"]) == list(ARTEFACTS)
-
-
-def test_the_command_prints_one_artefact_and_one_json_document(invbench, study):
-    root = study().root
-    code, out, _ = invbench("reproduce", "theory", "--results", root)
-    assert code == 0 and out.startswith("# Eq. 8 and 9")
-    code, out, _ = invbench("reproduce", "table2", "theory", "--results", root, "--json")
-    assert code == 0
-    assert [(d["artefact"], bool(d["missing"])) for d in json.loads(out)] == [("table2", True), ("theory", False)]
-
-
-def test_a_damaged_table_is_missing_and_says_what_makes_it(study):
-    root = study(ood_score__predictors=auc(0.8, 0.9)).root
-    (root / "ood_score/predictors.csv").write_bytes(b"")
-    with pytest.raises(Missing, match=r"cannot be read.*scripts/ood_score\.py"):
-        Study(root).csv("ood_score/predictors.csv", "python scripts/ood_score.py")
