@@ -31,10 +31,7 @@ __all__ = ["code_digest", "current_cells", "gathered", "grouped", "make_rows", "
 Row = dict[str, Any]
 R = TypeVar("R", bound=Record)
 POOLED = "ood"
-OWN_ROW = (
-    "fp16",
-    "mean",
-)  # behind the # of a case whose cells have a row of their own: of another precision, or of another temperature
+OWN_ROW = ("fp16", "mean")  # behind the # of a case whose cells have a row of their own
 OWN_FLOW, OWN_SIZE = {"sr": "srflow", "lowlight": "llflow", "unconditional": "glow"}, "mini"
 ATTACK, STANDARD_EPS = "attack-", 8  # in the name of a case; of the attacks that the pooled row unites, in 1/255
 

@@ -71,12 +71,10 @@ def by_seed(study: Study, designs: Sequence[str]) -> pd.DataFrame:
     for design in designs:
         cells = [c for c in study.cells("sr", design, clean) if "inf" in c.measures]
         seeds = sorted({c.spec.seed for c in cells})
-        cases = (
-            set.intersection(*({c.spec.case for c in cells if c.spec.seed == seed} for seed in seeds))
-            if seeds
-            else set()
-        )
-        for seed in seeds if len(seeds) > 1 and cases else ():
+        if len(seeds) < 2:
+            continue
+        cases = set.intersection(*({c.spec.case for c in cells if c.spec.seed == seed} for seed in seeds))
+        for seed in seeds if cases else ():
             row = _row([c for c in cells if c.spec.seed == seed and c.spec.case in cases], quality=True)
             rows.append({"design": design, "seed": seed} | {k: v for k, v in row.items() if k != "seeds"})
     return pd.DataFrame(rows, columns=["design", "seed", "n", "%Inf", "error", "min, dB", "σ, dB"])
