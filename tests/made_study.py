@@ -33,6 +33,13 @@ def cell(track, entry, case, inf=(0,), error=None, seed=0, names=None, **measure
     return Cell(key=spec.key, spec=spec, status="diverged" if any(inf) else "ok", measures=own | values)
 
 
+def of_flow(measured: Cell, flow: str) -> Cell:
+    """The same cell, of another flow than its track's own."""
+    settings = {**measured.spec.settings, "flow": flow, "size": "mini"}
+    spec = measured.spec.model_copy(update={"settings": settings})
+    return measured.model_copy(update={"spec": spec, "key": spec.key})
+
+
 def images(track, design, inf, error, case="BSD100/clean", **measures):
     """Twelve photographs of which the first ``inf`` and ``error`` fail."""
     return cell(

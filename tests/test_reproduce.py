@@ -15,7 +15,7 @@ from invbench.paper.artefacts import trainings
 from invbench.paper.claims import CLAIMS
 from invbench.paper.study import Missing, Study
 
-from .made_study import auc, images, quality, toys
+from .made_study import auc, images, of_flow, quality, toys
 
 
 @pytest.fixture
@@ -50,8 +50,7 @@ def test_table1_stands_beside_the_papers(folder):
     text = reproduce("table1", folder).text.read_text()
     assert "| EUrban100 4× | FS-NCSR  | 30     | 36.12 | 3.544 |" in text
     other = images("sr", "affine", 1, 1, lr_psnr_min=[30.0] * 12, lr_psnr_std=[1.0] * 12)
-    spec = other.spec.model_copy(update={"settings": {**other.spec.settings, "flow": "fs_ncsr", "size": "mini"}})
-    Store(folder.root).write(other.model_copy(update={"spec": spec, "key": spec.key}))
+    Store(folder.root).write(of_flow(other, "fs_ncsr"))
     rows = pd.read_csv(reproduce("table1", Study(folder.root)).text.with_name("table1.csv"))
     assert rows[rows.data == "BSD100 [fs_ncsr]"]["min, dB"].tolist() == ["30.00 [30.00, 30.00]"]
     assert rows[rows.data == "BSD100"].design.tolist() == ["affine", "affine-floor", "modified-rq"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from invbench.bench.cell import Cell
 from invbench.paper.evidence import Outcome, Part, above, below, difference, part, share, untested
 from invbench.paper.study import Missing, Study, changed, clean
@@ -13,12 +11,24 @@ __all__ = ["c4", "c5"]
 SAME_DB, SAME_SSIM = 0.1, 0.005  # quality that is "the same"; of LPIPS as of SSIM
 ABOUT_TWICE = (1.5, 2.5)
 PAIRS = ("affine", "affine-floor", "modified-rq")  # the three rows of either table
+FLOWS = {"": "", " [fs_ncsr]": ", in FS-NCSR"}  # the track's own flow, and the paper's; as ``model`` of ``Study.cells``
 
 
-def clean_photographs(study: Study) -> Callable[[str], bool]:
-    """The clean cases of folder data sets, which the embedded photographs stand for where there are none."""
-    folders = any(clean(c.spec.case) and not c.spec.case.startswith("embedded") for c in study.cells("sr"))
-    return lambda case: clean(case) and not (folders and case.startswith("embedded"))
+def flows(study: Study) -> dict[str, str]:
+    """Flows that all three rows were measured on, as ``model`` of ``Study.cells``, and what a statement says of them."""
+    return {
+        model: words
+        for model, words in FLOWS.items()
+        if all(any("inf" in c.measures for c in study.cells("sr", d, clean, model=model)) for d in PAIRS)
+    }
+
+
+def clean_photographs(study: Study, model: str) -> dict[str, list[Cell]]:
+    """Each row's cells of the clean photographs of folder data sets, which the embedded ones stand for where there are none."""
+    found = {d: study.cells("sr", d, clean, model=model) for d in PAIRS}
+    if any(not c.spec.case.startswith("embedded") for cells in found.values() for c in cells):
+        return {d: [c for c in cells if not c.spec.case.startswith("embedded")] for d, cells in found.items()}
+    return found
 
 
 def c4(study: Study) -> list[Part]:
@@ -26,13 +36,20 @@ def c4(study: Study) -> list[Part]:
         study.need("sr", PAIRS, clean)
     except Missing as missing:
         return untested("† in super-resolution", missing) + low_light_inf(study)
-    photographs = clean_photographs(study)
-    plain = {d: study.cells("sr", d, photographs) for d in PAIRS}
     parts = []
-    for words, keep in (("on clean photographs", clean), ("on changed conditions", changed)):
-        bare, floored = (study.cells("sr", d, keep) for d in ("affine", "affine-floor"))
+    for model, words in flows(study).items():
+        parts += removed_inf(study, model, words) + remaining_errors(study, model, words)
+    return parts + low_light_inf(study)
+
+
+def removed_inf(study: Study, model: str, words: str) -> list[Part]:
+    parts = []
+    for where, keep in (("clean photographs", clean), ("changed conditions", changed)):
+        bare, floored = (study.cells("sr", d, keep, model=model) for d in ("affine", "affine-floor"))
+        if model and not bare:
+            continue
         before, after = share(bare, "inf"), share(floored, "inf")
-        statement = f"† removes the Inf of affine {words}"
+        statement = f"† removes the Inf of affine on {where}{words}"
         if not sum(sum(cell.numbers("inf")) for cell in bare):
             why = f"affine itself has no Inf in {before.n} inputs there: nothing to remove"
             parts.append(Part(statement, "not testable", why, "", before.n, before.seeds))
@@ -40,19 +57,17 @@ def c4(study: Study) -> list[Part]:
         outcome: Outcome = "yes" if after.value == 0 else "no"
         rule = "no input with a non-finite pixel under †"
         parts.append(part(statement, outcome, after, rule, f" of inputs have Inf, of affine {before}"))
-    remain = share(plain["affine-floor"], "error")
-    parts.append(
-        part(
-            "errors remain under †",
-            above(remain, 0),
-            remain,
-            "share of clean inputs with an error pixel: above 0",
-            " of clean inputs",
-        )
-    )
-    worse = difference(plain["affine-floor"], plain["modified-rq"], "error", " points", 1, 100)
-    parts.append(part("where the spline has fewer", above(worse, 0), worse, "† − modified-rq, same inputs: above 0"))
-    return parts + low_light_inf(study)
+    return parts
+
+
+def remaining_errors(study: Study, model: str, words: str) -> list[Part]:
+    cells = clean_photographs(study, model)
+    remain = share(cells["affine-floor"], "error")
+    rule = "share of clean inputs with an error pixel: above 0"
+    errors = part(f"errors remain under †{words}", above(remain, 0), remain, rule, " of clean inputs")
+    worse = difference(cells["affine-floor"], cells["modified-rq"], "error", " points", 1, 100)
+    rule = "† − modified-rq, same inputs: above 0"
+    return [errors, part(f"where the spline has fewer{words}", above(worse, 0), worse, rule)]
 
 
 def low_light_inf(study: Study) -> list[Part]:
@@ -83,7 +98,7 @@ def c5(study: Study) -> list[Part]:
         study.need("sr", PAIRS, clean)
     except Missing as missing:
         return untested("the spline in super-resolution", missing) + quality(study) + [training_time(study)]
-    none = share(study.cells("sr", "modified-rq"), "inf")
+    none = share([c for model in flows(study) for c in study.cells("sr", "modified-rq", model=model)], "inf")
     parts = [
         part(
             "no Inf",
@@ -93,19 +108,26 @@ def c5(study: Study) -> list[Part]:
             " of inputs",
         )
     ]
-    photographs = clean_photographs(study)
-    cells = {d: study.cells("sr", d, photographs) for d in PAIRS}
+    for model, words in flows(study).items():
+        parts += super_resolved(clean_photographs(study, model), words)
+    return parts + quality(study) + [training_time(study)]
+
+
+def super_resolved(cells: dict[str, list[Cell]], words: str) -> list[Part]:
+    """Table 1: LR-PSNR against either row, PSNR and SSIM against affine."""
+    parts = []
     for other in ("affine", "affine-floor"):
         minimum = difference(cells["modified-rq"], cells[other], "lr_psnr_min", " dB")
-        rule = f"modified-rq − {other}, same clean inputs"
-        parts.append(part(f"better minimum of LR-PSNR than {other}", above(minimum, 0), minimum, f"{rule}: above 0"))
         spread = difference(cells["modified-rq"], cells[other], "lr_psnr_std", " dB", 3)
-        parts.append(part(f"smaller deviation of LR-PSNR than {other}", below(spread, 0), spread, f"{rule}: below 0"))
+        rule = f"modified-rq − {other}, same clean inputs"
+        better, smaller = f"better minimum of LR-PSNR than {other}", f"smaller deviation of LR-PSNR than {other}"
+        parts.append(part(better + words, above(minimum, 0), minimum, f"{rule}: above 0"))
+        parts.append(part(smaller + words, below(spread, 0), spread, f"{rule}: below 0"))
     for name, margin, unit, digits in (("psnr", SAME_DB, " dB", 2), ("ssim", SAME_SSIM, "", 3)):
         change = difference(cells["modified-rq"], cells["affine"], name, unit, digits)
         rule = f"modified-rq − affine, same clean inputs of super-resolution: above −{margin:g}{unit}"
-        parts.append(part(f"same or better {name.upper()}", above(change, -margin), change, rule))
-    return parts + quality(study) + [training_time(study)]
+        parts.append(part(f"same or better {name.upper()}{words}", above(change, -margin), change, rule))
+    return parts
 
 
 def quality(study: Study) -> list[Part]:
