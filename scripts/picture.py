@@ -16,9 +16,9 @@ import invbench
 from invbench.conditions.datasets import sr_pairs
 from invbench.measures.explosion import explosion
 from invbench.measures.quality import displayable
+from invbench.paper.picture import COLOURS
 from invbench.paper.study import Study
 
-DESIGNS = {"affine": "#d55e00", "affine-floor": "#e69f00", "additive": "#0072b2", "modified-rq": "#009e73"}
 FAMILIES = ("clean", "noise", "sharpen", "binarise", "checkerboard", "constant", "channel-swap", "out-of-range")
 OVERFLOW = 39.0  # where a float32 that overflowed is drawn
 
@@ -27,7 +27,7 @@ def rates(axes: plt.Axes) -> None:
     """error_pct with its interval, clean conditions, per data set."""
     rows = invbench.leaderboard("sr")
     sets = ["embedded", "BSD100", "Set14", "Urban100"]
-    for k, (design, colour) in enumerate(DESIGNS.items()):
+    for k, (design, colour) in enumerate(COLOURS.items()):
         found = rows[(rows.entry == design)].set_index("case").loc[[f"{s}/clean" for s in sets]]
         whiskers = [found.error_pct - found.error_lo, found.error_hi - found.error_pct]
         x = np.arange(len(sets)) + 0.18 * (k - 1.5)
@@ -42,7 +42,7 @@ def magnitudes(axes: plt.Axes) -> None:
     """Largest log10 |x| over inputs and severities, embedded photographs."""
     rows = invbench.leaderboard("sr")
     rows = rows[rows.case.str.startswith("embedded/")]
-    for k, (design, colour) in enumerate(DESIGNS.items()):
+    for k, (design, colour) in enumerate(COLOURS.items()):
         mine = rows[rows.entry == design]
         worst = [mine[mine.case.str.startswith(f"embedded/{f}")].max_abs_log10.max() for f in FAMILIES]
         axes.plot(np.minimum(worst, OVERFLOW), np.arange(len(FAMILIES)) + 0.2 * (k - 1.5), "os^D"[k], color=colour)
@@ -62,7 +62,7 @@ def samples(figure: plt.Figure) -> None:
     pair = sr_pairs("embedded", 128, 2)[index]
     y = pair.low[None].expand(10, -1, -1, -1)
     shown = [("condition", pair.low)]
-    for design in DESIGNS:
+    for design in COLOURS:
         flow = invbench.load_flow("srflow", design)
         with torch.no_grad():
             x = flow.decode(flow.sample_latents(10, y, 0.9, torch.Generator().manual_seed(index)), y)
