@@ -34,7 +34,7 @@ SR_DIFFERS = (
 )
 TABLES_DIFFER = (
     SR_DIFFERS
-    + "; statements in FS-NCSR are of a mini FS-NCSR, the same flow with the noise level, clean photographs, one seed; in low light of a mini LLFlow"
+    + "; statements in FS-NCSR are of a mini FS-NCSR, the same flow with the noise level, clean photographs; in low light of a mini LLFlow"
 )
 
 CLAIMS: dict[str, Claim] = {

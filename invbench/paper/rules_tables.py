@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from invbench.bench.cell import Cell
 from invbench.paper.evidence import Outcome, Part, above, below, difference, part, share, untested
-from invbench.paper.study import Missing, Study, changed, clean
+from invbench.paper.study import FS_NCSR, Missing, Study, changed, clean
 
 __all__ = ["c4", "c5"]
 
 SAME_DB, SAME_SSIM = 0.1, 0.005  # quality that is "the same"; of LPIPS as of SSIM
 ABOUT_TWICE = (1.5, 2.5)
 PAIRS = ("affine", "affine-floor", "modified-rq")  # the three rows of either table
-FLOWS = {"": "", " [fs_ncsr]": ", in FS-NCSR"}  # the track's own flow, and the paper's; as ``model`` of ``Study.cells``
+FLOWS = {"": "", FS_NCSR: ", in FS-NCSR"}  # the track's own flow, and the paper's
 
 
 def flows(study: Study) -> dict[str, str]:

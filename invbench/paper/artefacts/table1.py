@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pandas as pd
 
 from invbench.bench.cell import Cell
 from invbench.paper.claims import OURS, TABLE1
 from invbench.paper.evidence import mean, share
-from invbench.paper.study import Made, Missing, Study, changed, clean
+from invbench.paper.study import FS_NCSR, Made, Missing, Study, changed, clean
 
 __all__ = ["make"]
 
-FS_NCSR = " [fs_ncsr]"  # behind a data set: the paper's own flow in place of the track's
 TEXT = """## The paper
 
 {paper}
@@ -44,8 +43,7 @@ same, with the noise level), trained for 3 000 iterations on T91; crops of 128×
 
 def make(study: Study) -> Made:
     """Raises ``Missing`` without cells of the track sr."""
-    designs = study.designs("sr")
-    if not designs:
+    if not study.designs("sr"):
         raise Missing(f"no measured cells in {study.root}; invbench run --track sr --data BSD100 --data Urban100")
     rows = []
     columns = [(*column, model) for model in ("", FS_NCSR) for column in _columns(study)]
@@ -59,24 +57,25 @@ def make(study: Study) -> Made:
     text = TEXT.format(
         paper=paper_rows().to_markdown(index=False, disable_numparse=True),
         ours=table.fillna("").to_markdown(index=False, disable_numparse=True),
-        seeds=by_seed(study, designs).to_markdown(index=False, disable_numparse=True),
+        seeds=by_seed(study).to_markdown(index=False, disable_numparse=True),
         rows=", ".join(f"{theirs} → `{ours}`" for theirs, ours in OURS.items()),
     )
     return Made(text, {"table1": table}, {})
 
 
-def by_seed(study: Study, designs: Sequence[str]) -> pd.DataFrame:
+def by_seed(study: Study) -> pd.DataFrame:
     """A row per design and seed, of designs that were trained more than once, on the data sets that all seeds have."""
     rows = []
-    for design in designs:
-        cells = [c for c in study.cells("sr", design, clean) if "inf" in c.measures]
+    entries = [(entry, flow) for flow in ("", FS_NCSR) for entry in study.designs("sr", model=flow)]
+    for design, model in entries:
+        cells = [c for c in study.cells("sr", design, clean, model=model) if "inf" in c.measures]
         seeds = sorted({c.spec.seed for c in cells})
         if len(seeds) < 2:
             continue
         cases = set.intersection(*({c.spec.case for c in cells if c.spec.seed == seed} for seed in seeds))
         for seed in seeds if cases else ():
             row = _row([c for c in cells if c.spec.seed == seed and c.spec.case in cases], quality=True)
-            rows.append({"design": design, "seed": seed} | {k: v for k, v in row.items() if k != "seeds"})
+            rows.append({"design": design + model, "seed": seed} | {k: v for k, v in row.items() if k != "seeds"})
     return pd.DataFrame(rows, columns=["design", "seed", "n", "%Inf", "error", "min, dB", "σ, dB"])
 
 
