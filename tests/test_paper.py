@@ -107,6 +107,16 @@ def test_c1_compares_the_toys_of_both_designs(study, affine, spline, verdict):
     assert verdict_on(study(*toys("affine", *affine), *toys("modified-rq", *spline)), "C1") == verdict
 
 
+@pytest.mark.parametrize(("jump", "verdict"), [(2e4, "holds in part"), (3.0, "not seen")])
+def test_c1_looks_for_the_jump_over_the_sweep_of_toys_too(study, jump, verdict):
+    sweep = [
+        {"factor": "steps", "value": k, "design": "affine", "seed": k, "jump_0.8": v} for k, v in ((3, 2.0), (10, jump))
+    ]
+    sweep += [{**sweep[0], "design": "modified-rq", "jump_0.8": 1e6}]
+    cells = [*toys("affine", 80.0, 2.0), *toys("modified-rq", 80.0, 2.0)]
+    assert verdict_on(study(*cells, paper__toy_sweep=sweep), "C1") == verdict
+
+
 def test_c2_holds_and_would_not_if_the_optimum_were_elsewhere(study, monkeypatch):
     assert verdict_on(study(), "C2") == "holds"
     monkeypatch.setattr(theory, "minimise", lambda x1, cap, start=(0, 0): optimum(x1, 0.9 * cap))

@@ -63,6 +63,27 @@ def c1(study: Study) -> list[Part]:
             largest["affine"].n,
             largest["affine"].seeds,
         ),
+        *swept(study),
+    ]
+
+
+def swept(study: Study) -> list[Part]:
+    """The same over depth, width, training length and shape of p(x), where that was measured."""
+    try:
+        toys = study.csv("paper/toy_sweep.csv", "python scripts/toy_sweep.py")
+    except Missing:
+        return []
+    affine = toys[toys.design == "affine"]
+    hits, settings = int((affine["jump_0.8"] >= JUMP).sum()), len(affine.drop_duplicates(["factor", "value"]))
+    return [
+        Part(
+            "the affine toy's variance jumps at some depth, width, training length or shape of p(x)",
+            "yes" if hits else "no",
+            f"{hits} of {len(affine)} affine toys in {settings} settings; largest factor {affine['jump_0.8'].max():.2f}×",
+            f"one affine toy multiplies it by {JUMP:g} or more",
+            len(affine),
+            affine.seed.nunique(),
+        )
     ]
 
 
