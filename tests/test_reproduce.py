@@ -109,8 +109,9 @@ def test_the_command_prints_one_artefact_and_one_json_document(invbench, study):
     assert [(d["artefact"], bool(d["missing"])) for d in json.loads(out)] == [("table2", True), ("theory", False)]
 
 
-def test_a_damaged_table_is_missing_and_says_what_makes_it(study):
+@pytest.mark.parametrize(("content", "said"), [(b"", "No columns"), (b"score,inputs\n1,2\n", "no column auc, design")])
+def test_a_damaged_table_is_missing_and_says_what_makes_it(study, content, said):
     root = study(ood_score__predictors=auc(0.8, 0.9)).root
-    (root / "ood_score/predictors.csv").write_bytes(b"")
-    with pytest.raises(Missing, match=r"cannot be read.*scripts/ood_score\.py"):
-        Study(root).csv("ood_score/predictors.csv", "python scripts/ood_score.py")
+    (root / "ood_score/predictors.csv").write_bytes(content)
+    with pytest.raises(Missing, match=rf"cannot be read \({said}.*scripts/ood_score\.py"):
+        Study(root).csv("ood_score/predictors.csv", "python scripts/ood_score.py", "score auc design")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from invbench.bench.cell import Cell
 from invbench.paper.evidence import Effect, Part, above, below, both, difference, median, part, share, untested
 from invbench.paper.rules_tables import c4, c5
-from invbench.paper.study import Missing, Study, changed
+from invbench.paper.study import PREDICTOR_COLUMNS, PREDICTORS, Missing, Study, changed
 from invbench.paper.toy import SHIFTED, jumps, toy_cells
 
 __all__ = ["RULES"]
@@ -70,7 +70,7 @@ def c1(study: Study) -> list[Part]:
 def swept(study: Study) -> list[Part]:
     """The same over depth, width, training length and shape of p(x), where that was measured."""
     try:
-        toys = study.csv("paper/toy_sweep.csv", "python scripts/toy_sweep.py")
+        toys = study.csv("paper/toy_sweep.csv", "python scripts/toy_sweep.py", "factor value design seed jump_0.8")
     except Missing:
         return []
     affine = toys[toys.design == "affine"]
@@ -121,7 +121,7 @@ def c2(study: Study) -> list[Part]:
 
 def c3(study: Study) -> list[Part]:
     try:
-        found = study.csv("ood_score/predictors.csv", "INVBENCH_DATA=… python scripts/ood_score.py")
+        found = study.csv(PREDICTORS, "INVBENCH_DATA=… python scripts/ood_score.py", PREDICTOR_COLUMNS)
     except Missing as missing:
         return untested("failures against the OOD score", missing)
     parts = []
@@ -145,7 +145,11 @@ def c3(study: Study) -> list[Part]:
 
 def c6(study: Study) -> list[Part]:
     try:
-        found = study.csv("paper/fig8.csv", f"invbench reproduce fig8 --results {study.root}")
+        found = study.csv(
+            "paper/fig8.csv",
+            f"invbench reproduce fig8 --results {study.root}",
+            "photograph saturated_pct black_pct area_start_pct spread",
+        )
     except Missing as missing:
         return untested("artefacts along depth", missing)
 

@@ -18,8 +18,23 @@ from invbench.errors import UsageError
 from invbench.paths import read_limited
 from invbench.report.rows import current_cells, other_model
 
-__all__ = ["DESIGNS", "FS_NCSR", "Made", "Missing", "Study", "changed", "clean", "total"]
+__all__ = [
+    "DESIGNS",
+    "FS_NCSR",
+    "PREDICTORS",
+    "PREDICTOR_COLUMNS",
+    "Made",
+    "Missing",
+    "Study",
+    "changed",
+    "clean",
+    "total",
+]
 
+PREDICTORS = "ood_score/predictors.csv"
+PREDICTOR_COLUMNS = (
+    "design inputs outcome score auc auc_lo auc_hi n failures status slope slope_cluster_lo slope_cluster_hi"
+)
 MOST_COLUMNS = 1000  # of a table; pandas takes minutes to tell a million columns of one name apart
 FS_NCSR = " [fs_ncsr]"  # the paper's own flow in place of the track's, as ``model``
 DESIGNS = ("affine", "affine-floor", "additive", "modified-rq")  # in this order in every figure and table
@@ -99,14 +114,18 @@ class Study:
             flags = " ".join(f"--entry {entry}" for entry in lacking)
             raise Missing(f"no measured cells of track {track!r} in {self.root}; invbench run --track {track} {flags}")
 
-    def csv(self, path: str, command: str) -> pd.DataFrame:
-        """A table below the results folder. Raises ``Missing`` with ``command`` when it is not there or not a table."""
+    def csv(self, path: str, command: str, columns: str) -> pd.DataFrame:
+        """A table below the results folder. Raises ``Missing`` with ``command`` when it is not there, not a table or without one of ``columns``,
+        names with spaces between."""
         if not (self.root / path).exists():
             raise Missing(f"{self.root / path} is not there; {command}")
         try:
             text = read_limited(self.root / path).decode()
             if len(next(csv.reader(io.StringIO(text)), [])) > MOST_COLUMNS:
                 raise ValueError(f"more than {MOST_COLUMNS} columns")
-            return pd.read_csv(io.StringIO(text))
+            found = pd.read_csv(io.StringIO(text))
+            if lacking := set(columns.split()) - set(found.columns):
+                raise ValueError(f"no column {', '.join(sorted(lacking))}")
+            return found
         except (UsageError, ValueError, csv.Error) as error:
             raise Missing(f"{self.root / path} cannot be read ({error}); {command}") from None

@@ -48,6 +48,7 @@ would report the second column as its error rate.
 {training}
 """
 TRAINED = "paper/ablations_training.csv"
+TRAINED_COLUMNS = "variant bits case inf error inputs max_abs_log10 lr_psnr_min lr_psnr_std iterations"
 TRAINING = """{table}
 
 SRFlow mini, its recipe with {iterations} iterations in place of 3 000, seed 0; a variant differs in what its name says and in nothing else.
@@ -72,7 +73,7 @@ def make(study: Study) -> Made:
 def _training(study: Study) -> str:
     """The table of scripts/ablations.py, or what to run."""
     try:
-        found = study.csv(TRAINED, "INVBENCH_DATA=… python scripts/ablations.py")
+        found = study.csv(TRAINED, "INVBENCH_DATA=… python scripts/ablations.py", TRAINED_COLUMNS)
     except Missing as missing:
         return f"Not measured: {missing}"
     rows = [

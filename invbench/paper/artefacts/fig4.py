@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from invbench.paper.study import DESIGNS, Made, Study
+from invbench.paper.study import DESIGNS, PREDICTOR_COLUMNS, PREDICTORS, Made, Study
 
 __all__ = ["make"]
 
@@ -29,7 +29,7 @@ and DIV2K, clean and under every family. All readings, families and caveats: [re
 
 def make(study: Study) -> Made:
     """Raises ``Missing`` without results/ood_score/predictors.csv."""
-    found = study.csv("ood_score/predictors.csv", COMMAND)
+    found = study.csv(PREDICTORS, COMMAND, PREDICTOR_COLUMNS)
     found = found[found.outcome == "error"]
     rows = []
     for design in DESIGNS:
