@@ -80,7 +80,7 @@ def attack(
     from invbench.devices import require_device
     from invbench.properties.check import parse_dtype
     from invbench.registry import ATTACKS
-    from invbench.targets import resolve
+    from invbench.targets import replay_command, resolve
 
     radius, chosen, number = parse_eps(eps), attack_budget(budget), parse_dtype(dtype)
     for wanted in name:
@@ -118,7 +118,7 @@ def attack(
         for path in saved:
             out.print(str(path / "sheet.png"), markup=False, highlight=False, soft_wrap=True)
         if saved:
-            err.print(f"invbench replay {saved[0]}", markup=False, highlight=False, soft_wrap=True)
+            err.print(replay_command(saved[0], coupling, flow), markup=False, highlight=False, soft_wrap=True)
     if any(one.verdicts[0].levels["F2"] for one in found):
         raise typer.Exit(1)
 

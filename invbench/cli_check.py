@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -12,10 +12,6 @@ from rich.table import Table as RichTable
 from invbench.console import JsonFlag, err, out, print_json
 from invbench.errors import UsageError
 from invbench.listing import KINDS, listed
-
-if TYPE_CHECKING:
-    from invbench.properties import Report
-    from invbench.targets import Target
 
 __all__ = ["check", "list_", "replay"]
 
@@ -83,8 +79,9 @@ def check(
     `invbench check 'nflows/*' --budget smoke`, `invbench check my.py --results results`
     """
     from invbench.properties import check as check_target
+    from invbench.properties.counterexample import save_failures
     from invbench.properties.sensitivity import bounds_line
-    from invbench.targets import resolve_all
+    from invbench.targets import replay_command, resolve_all
 
     found = [t for spec in targets for t in resolve_all(spec, ("coupling", "layer"))]
     reports, saved = [], []
@@ -94,7 +91,8 @@ def check(
             reports.append(check_target(target, dtype, device, budget, progress=announce))
             if results is not None:
                 announce("reducing")
-                saved += _save(results, target, reports[-1])
+                folders, problems = save_failures(results, target, reports[-1])
+                saved += [replay_command(folder, target.spec) for folder in folders] + problems
     if as_json:
         documents = [report.as_dict() for report in reports]
         print_json(documents[0] if len(documents) == 1 else documents)
@@ -107,24 +105,10 @@ def check(
                 out.print(f"  {f.property} \\[{blame}]", escape(f.message), highlight=False)
             if line := bounds_line(report.measures):
                 out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
-    for path in saved:
-        err.print(f"invbench replay {path}", soft_wrap=True, highlight=False)
+    for line in saved:
+        err.print(line, markup=False, soft_wrap=True, highlight=False)
     if not all(report.sound for report in reports):
         raise typer.Exit(1)
-
-
-def _save(results: Path, target: Target, report: Report) -> list[Path]:
-    from invbench.conditions.recipe import Recipe
-    from invbench.properties.counterexample import save_counterexample
-
-    paths, options = [], (report.measures["dtype"], report.measures["device"])
-    for f in report.failures:
-        if f.breaks_soundness and f.recipe:
-            try:
-                paths.append(save_counterexample(results, target, f.property, Recipe(**f.recipe), *options))
-            except ValueError as error:
-                err.print(f"{f.property}: not saved, {escape(str(error))}")
-    return paths
 
 
 def replay(

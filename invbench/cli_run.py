@@ -79,6 +79,7 @@ def run(
     """
     from invbench.bench.cost import Remaining
     from invbench.bench.engine import default_workers
+    from invbench.bench.engines import require_engine
     from invbench.bench.run import options_of, survey
     from invbench.bench.run import run as run_bench
     from invbench.bench.tracks import TRACKS
@@ -89,6 +90,7 @@ def run(
     for name, limit in (("--time-limit", time_limit), ("--memory-limit", memory_limit), ("--gpu-share", gpu_share)):
         if limit is not None and not limit > 0:
             raise UsageError(f"{name} must be positive, got {limit:g}")
+    require_engine(engine, address)
     tracks = track or ([str(FLOWS[flow].metadata["track"])] if flow else list(TRACKS))
     retried = [status for group in retry for status in group.split(",")]
     if dry_run:

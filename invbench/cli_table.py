@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from invbench.console import err
+from invbench.console import JsonFlag, err
 from invbench.errors import HarnessError, InvbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def table(
     sort: Annotated[str, typer.Option(help="Sort by this column; rows without a value stand last.")] = "",
     descending: Annotated[bool, typer.Option("--descending", help="Largest first.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write to this file.")] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Export a track. Exit code 3 when files are there and none of them could be read.
 
@@ -51,6 +52,7 @@ def table(
     from invbench.report.selection import Selection
     from invbench.report.table import FORMATS, render
 
+    style = "json" if as_json else style
     if style not in FORMATS:
         raise UsageError(f"format {style!r} is not known; choose from {', '.join(FORMATS)}")
     data_format = style in ("csv", "json")

@@ -6,6 +6,7 @@ Imports nothing heavy until a suite asks, because it is loaded in every pytest s
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from invbench.targets import Target
 
 SLOT = "invbench_slot"  # of what xdist sends to a worker: its part of the environment
+MARKERS = ("soundness", "design", "capability")  # the severities of laws
 ADDED = pytest.StashKey["dict[str, list[Target]]"]()
 
 
@@ -40,12 +42,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--device", default="cpu", help="cpu or cuda")
     add("--dtype", default="float32", help="float32 or float64")
-    add("--budget", default="default", choices=("smoke", "default", "deep"), help="how many examples")
-    add("--results", default=None, metavar="DIR", help="write one JSON line per violation found below DIR")
+    add("--budget", choices=("smoke", "default", "deep"), help="how many examples (suites: default, decorator: smoke)")
+    add("--results", metavar="DIR", help="write violations and counterexamples below DIR")
     add("--xfails", default=None, metavar="FILE", help="known failures of your targets (TOML)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for severity in MARKERS:
+        config.addinivalue_line("markers", f"{severity}: laws of {severity} (invbench list properties)")
     # before a worker uses torch: it sees the GPU of its slot alone
     os.environ.update(getattr(config, "workerinput", {}).get(SLOT, {}))
     # two workers of two threads each are many times slower
@@ -81,6 +85,43 @@ def _slots(config: pytest.Config) -> list[dict[str, str]]:
     return environments(names)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The options reach the tests that ``parametrize_with_properties`` made, where its arguments do not say otherwise."""
+    from_decorator = getattr(sys.modules.get("invbench.testing"), "LawCheck", ())
+    made = [
+        (item, p["subject"], p["law"]) for item in items if isinstance((p := _params(item)).get("law"), from_decorator)
+    ]
+    if not made:
+        return
+    wanted = chosen_laws(config)
+    known = {(k.target, k.property): k for k in known_failures(config)}
+    for item, subject, law in made:
+        law.dtype, law.budget = law.dtype or config.getoption("dtype"), law.budget or config.getoption("budget")
+        law.device, law.results = (
+            config.getoption("device"),
+            config.getoption("results") and Path(config.getoption("results")),
+        )
+        if found := known.get((subject.name, law.name)):
+            item.add_marker(pytest.mark.xfail(reason=found.reason, raises=AssertionError, strict=True))
+    left_out = {item for item, _, law in made if law.name not in wanted}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
+    return item.callspec.params if hasattr(item, "callspec") else {}
+
+
+def chosen_laws(config: pytest.Config) -> list[str]:
+    """The laws of ``--property``, or all."""
+    from invbench.properties import LAWS
+
+    chosen = config.getoption("property") or list(LAWS)
+    if unknown := sorted(set(chosen) - set(LAWS)):
+        raise pytest.UsageError(f"--property {unknown[0]}: no such law (invbench list properties)")
+    return chosen
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
     chosen = [f"{kind} {spec}" for kind in ("coupling", "layer", "flow") for spec in config.getoption(kind)]
     if not chosen:
@@ -104,12 +145,12 @@ def added_targets(config: pytest.Config) -> dict[str, list[Target]]:
     return config.stash[ADDED]
 
 
-def known_failures(config: pytest.Config, shipped: Path) -> list[Known]:
-    """The shipped known failures and those of ``--xfails``."""
+def known_failures(config: pytest.Config, *shipped: Path) -> list[Known]:
+    """The ``shipped`` known failures and those of ``--xfails``."""
     from invbench.errors import UsageError
     from invbench.known import read_known
 
-    files = [shipped] + ([Path(config.getoption("xfails"))] if config.getoption("xfails") else [])
+    files = [*shipped] + ([Path(config.getoption("xfails"))] if config.getoption("xfails") else [])
     try:
         return [known for file in files for known in read_known(file)]
     except UsageError as error:

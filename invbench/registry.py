@@ -146,11 +146,19 @@ def layer(
 
     What a layer declares in ``metadata`` is held against it by the laws: ``untouched``, channels that pass through bit by bit;
     ``order``, the flattened elements in an order that makes the Jacobian lower triangular; ``train_differs=True`` for a layer that is
-    another map in training mode.
+    another map in training mode. Raises ``UsageError`` for a shape without dimensions or with an empty one.
     """
+    for what, shape in (("event_shape", event_shape), ("cond_shape", cond_shape)):
+        if shape is not None and (not shape or min(shape) < 1):
+            raise UsageError(
+                f"layer {name!r}: {what}={shape}: at least one dimension, each of 1 or more; a scalar is (1,)"
+            )
 
     def decorate(make: T) -> T:
-        shapes = {"event_shape": tuple(event_shape), "cond_shape": tuple(cond_shape) if cond_shape else None}
+        shapes = {
+            "event_shape": tuple(event_shape),
+            "cond_shape": tuple(cond_shape) if cond_shape is not None else None,
+        }
         LAYERS.register(name, make, {**shapes, **metadata})  # type: ignore[arg-type]
         return make
 

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import inspect
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from invbench.couplings.base import Elementwise
 from invbench.errors import InvbenchError, UsageError
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
 
-__all__ = ["Target", "absolute", "file_of", "resolve", "resolve_all", "runs_new_code"]
+__all__ = ["Target", "absolute", "file_of", "of_object", "replay_command", "resolve", "resolve_all", "runs_new_code"]
 
 _REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS, "flow": FLOWS}
 _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
@@ -103,6 +104,14 @@ def runs_new_code(spec: str) -> bool:
     return ":" in name or name.strip().endswith(".py")
 
 
+def replay_command(folder: Path, target: str, flow: str = "") -> str:
+    """The line that runs a saved case again. A target or flow that is a file or module is named in it: it runs only when the user says so."""
+    named = [
+        part for flag, spec in (("--flow", flow), ("--target", target)) if runs_new_code(spec) for part in (flag, spec)
+    ]
+    return shlex.join(["invbench", "replay", folder.as_posix(), *named])
+
+
 def file_of(spec: str) -> tuple[Path, str] | None:
     """(the file that a target names, absolute; what follows it, as in ``:Name(option=1)``); None for a target of another kind."""
     name, bracket, options = spec.partition("(")
@@ -117,6 +126,16 @@ def absolute(spec: str) -> str:
     """The same target for a process that stands in another folder: a file's path is made absolute, any other target is as it was."""
     found = file_of(spec)
     return f"{found[0]}{found[1]}" if found else spec
+
+
+def of_object(obj: Any) -> Target:
+    """The target of a registered coupling class or layer factory, wherever it was defined. Raises ``UsageError`` when it is not registered."""
+    spec = f"{obj.__module__}:{obj.__qualname__}"
+    for registry in (COUPLINGS, LAYERS):
+        for entry in registry.values():
+            if entry.obj is obj:
+                return Target(spec, entry)
+    return resolve(spec, ("coupling", "layer"))
 
 
 def resolve(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> Target:

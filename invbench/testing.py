@@ -10,14 +10,17 @@ def test_invertible(subject, law):
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from invbench.conditions.recipe import Recipe
 from invbench.errors import UsageError
 from invbench.properties import LAWS, Violation, check, judge, subject_of
 from invbench.properties.check import parse_dtype
-from invbench.targets import Target, resolve
+from invbench.properties.counterexample import save_failures
+from invbench.targets import Target, of_object, replay_command, resolve
 
 __all__ = ["LawCheck", "applicable", "parametrize_with_properties", "violations"]
 
@@ -52,29 +55,38 @@ def violations(target: Target, law: str, dtype: str, device: str, recipe: Recipe
     return [v for v in judge(found, subject, recipe) if v.kind != "ill-conditioned"]
 
 
+@dataclass
 class LawCheck:
-    """One law as a callable: raises ``AssertionError`` with the worst violation when a target breaks it."""
+    """One law as a callable: raises ``AssertionError`` with the worst violation when a target breaks it. What is None the command line of pytest
+    says, and where it does not, float32, the CPU and the budget smoke; below ``results`` a violation becomes a counterexample."""
 
-    def __init__(self, name: str, dtype: str, budget: str) -> None:
-        self.name, self.dtype, self.budget = name, dtype, budget
+    name: str
+    dtype: str | None = None
+    budget: str | None = None
+    device: str | None = None
+    results: Path | None = None
 
     def __call__(self, target: Target) -> None:
-        report = check(target, self.dtype, budget=self.budget, properties=[self.name])
+        options = self.dtype or "float32", self.device or "cpu", self.budget or "smoke"
+        report = check(target, *options, properties=[self.name])
         broken = [f for f in report.failures if f.breaks_soundness]
-        assert not broken, "\n".join(
-            f"{target.name} breaks {f.property} ({f.kind}): {f.message}\nrecipe: {f.recipe}" for f in broken
-        )
+        lines = [f"{target.name} breaks {f.property} ({f.kind}): {f.message}\nrecipe: {f.recipe}" for f in broken]
+        if broken and self.results is not None:
+            folders, problems = save_failures(self.results, target, report)
+            lines += [replay_command(folder, target.spec) for folder in folders] + problems
+        assert not broken, "\n".join(lines)
 
 
 def parametrize_with_properties(
     targets: Sequence[str | type],
-    dtype: str = "float32",
-    budget: str = "smoke",
+    dtype: str | None = None,
+    budget: str | None = None,
     properties: Sequence[str] | None = None,
 ) -> Callable[[Any], Any]:
     """Decorator: call the test once per target and law of soundness, as ``test(subject, law)``; ``law(subject)`` judges.
 
-    ``targets``: target strings, or classes and factories that are registered. Raises ``UsageError`` for what cannot be
+    ``targets``: target strings, or classes and factories that are registered. ``dtype``, ``budget``: None for those of pytest's command line,
+    else float32 and smoke; ``--device --property --results --xfails`` and ``-m soundness`` hold too. Raises ``UsageError`` for what cannot be
     resolved and for a property that does not exist.
     """
     import pytest
@@ -84,8 +96,9 @@ def parametrize_with_properties(
         raise UsageError(f"property {unknown[0]!r} is not known; known: {', '.join(LAWS)}")
     pairs = []
     for spec in targets:
-        target = resolve(spec if isinstance(spec, str) else f"{spec.__module__}:{spec.__qualname__}", SUBJECTS)
+        target = resolve(spec, SUBJECTS) if isinstance(spec, str) else of_object(spec)
         for name in applicable(target):
             if properties is None or name in properties:
-                pairs.append(pytest.param(target, LawCheck(name, dtype, budget), id=f"{target.name}-{name}"))
+                law = LawCheck(name, dtype, budget)
+                pairs.append(pytest.param(target, law, id=f"{target.name}-{name}", marks=pytest.mark.soundness))
     return pytest.mark.parametrize(("subject", "law"), pairs)

@@ -16,8 +16,8 @@ import invbench
 from invbench.conditions.recipe import Recipe
 from invbench.known import Known
 from invbench.properties.law import SCOPES, SEVERITIES
-from invbench.pytest_plugin import added_targets, known_failures
-from invbench.targets import Target, resolve
+from invbench.pytest_plugin import added_targets, chosen_laws, known_failures
+from invbench.targets import Target, replay_command, resolve
 
 from .records import append, merge
 
@@ -29,15 +29,13 @@ KNOWN = Path(__file__).with_name("known_failures.toml")
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(
         "invbench",
-        max_examples=EXAMPLES[config.getoption("budget")],
+        max_examples=EXAMPLES[config.getoption("budget") or "default"],
         deadline=None,
         derandomize=bool(os.environ.get("CI")),
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     settings.load_profile("invbench")
-    for severity, meaning in SEVERITIES.items():
-        config.addinivalue_line("markers", f"{severity}: laws about it ({meaning})")
     import torch
 
     torch.set_num_threads(1)
@@ -70,15 +68,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _laws(config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ...]) -> list[tuple[Target, str]]:
     from invbench.adapters import of_library
-    from invbench.properties import LAWS
     from invbench.registry import COUPLINGS, LAYERS
     from invbench.testing import applicable
 
     registry = {"coupling": COUPLINGS, "layer": LAYERS}[kind]
-    chosen = config.getoption("property") or list(LAWS)
-    unknown = sorted(set(chosen) - set(LAWS))
-    if unknown:
-        raise pytest.UsageError(f"--property {unknown[0]}: no such law (invbench list properties)")
+    chosen = chosen_laws(config)
     added = added_targets(config)[kind]
     if registry.broken:
         raise pytest.UsageError(f"plugin {registry.broken[0][0]} cannot be imported: {registry.broken[0][1]}")
@@ -136,7 +130,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
             options = item.config.getoption("dtype"), item.config.getoption("device")
             try:
-                text = f"invbench replay {save_counterexample(Path(folder), *broken, *options)}"
+                text = replay_command(save_counterexample(Path(folder), *broken, *options), broken[0].spec)
             except ValueError as error:  # it does not show again
                 text = f"no counterexample saved: {error}"
             report.sections.append(("invbench", text))

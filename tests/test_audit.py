@@ -174,3 +174,9 @@ def test_a_link_away_hides_nothing_of_an_entry_whose_name_begins_alike(store, tm
     damaged.write_bytes(damaged.read_bytes()[:100])
     kinds = {problem.path: problem.kind for problem in audit(store.root).problems}
     assert kinds == {"sr/a": "outside", damaged.relative_to(store.root).as_posix(): "damaged"}
+
+
+def test_a_folder_inside_the_results_is_not_called_whole(store):
+    for inside in ("sr", "counterexamples"):
+        with pytest.raises(UsageError, match="name the one above it"):
+            audit(store.root / inside)

@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
+from invbench.bench.store import Store
+
 from .examples import TANH_AFFINE
+from .test_report import sr
 
 
 @pytest.fixture
@@ -179,3 +182,18 @@ def test_run_table_and_resume_as_a_user_does(file, tmp_path):
     assert (row["entry"], row["sound"], row["tail_slopes_equal"]) == ("tanh-affine", True, False)
     assert row["slope_hi"] == pytest.approx(7.389, abs=1e-3)  # e²
     assert row["train_ns"] > 0
+
+
+def test_a_wrong_engine_or_folder_is_named_before_anything_runs(invbench, tmp_path):
+    code, _, error = invbench("run", "--engine", "slurm", "--dry-run", "--results", tmp_path)
+    assert code == 2 and "engine 'slurm' is not known" in error
+    file = tmp_path / "file"
+    file.write_text("")
+    code, _, error = invbench("train", "toy2d", "--coupling", "additive", "--out", file)
+    assert code == 2 and "cannot be a folder of weights" in error
+
+
+def test_table_has_the_flag_json_as_every_verb(invbench, tmp_path):
+    Store(tmp_path).write(sr("a", [0, 1]))
+    code, out, _ = invbench("table", "--track", "sr", "--json", "--results", tmp_path)
+    assert code == 0 and json.loads(out)

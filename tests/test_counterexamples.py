@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -104,3 +105,13 @@ def test_every_violation_names_a_recipe_that_shows_it():
     (violation, *_) = judge(LAWS["log-det"], subject, RECIPE)
     assert violation.row is not None
     assert "x = [" in violation.message
+
+
+def test_the_line_that_check_prints_runs_the_case_again(invbench, tmp_path):
+    file = tmp_path / "my own.py"
+    file.write_text(BROKEN.replace("on-disk", tmp_path.name))
+    code, _, said = invbench("check", file, "--budget", "smoke", "--results", tmp_path / "kept")
+    assert code == 1
+    line = next(line for line in said.splitlines() if line.startswith("invbench replay ") and "round-trip-x" in line)
+    code, out, _ = invbench(*shlex.split(line)[1:])
+    assert code == 1 and "round-trip-x" in out

@@ -229,3 +229,13 @@ def test_spread_counts_positions_behind_the_first_layer_and_in_the_output():
         "area_end_pct": 6.25,
         "spread": 0.25,
     }
+
+
+def test_a_failed_cell_leaves_the_claim_open(study):
+    cells = [quality("sr", d, 0.0) for d in ("affine", "affine-floor", "modified-rq")]
+    failed = images("sr", "modified-rq", 0, 0, "BSD100/noise-3").model_copy(update={"status": "error", "measures": {}})
+    says = {part.statement: part.outcome for part in RULES["C5"](study(*cells, failed))}
+    assert says["no Inf"] == "open"
+    exploding = images("sr", "affine", 9, 9, "BSD100/noise-3")
+    says = {part.statement: part.outcome for part in RULES["C4"](study(*cells, exploding))}
+    assert says["† removes the Inf of affine on changed conditions"] == "open"

@@ -112,6 +112,32 @@ def test_three_lines_put_the_laws_into_anyones_test_file(file, tmp_path):
     assert "5 passed" in done.stdout
 
 
+def test_the_options_reach_the_tests_of_the_decorator(file, tmp_path):
+    file(BROKEN, "my_flows.py")
+    file(
+        "import sys; sys.path.insert(0, '.')\n"
+        "from invbench.testing import parametrize_with_properties\n"
+        "@parametrize_with_properties(['my_flows.py'])\n"
+        "def test_invertible(subject, law):\n"
+        "    law(subject)\n",
+        "test_mine.py",
+    )
+    one = ("test_mine.py", "--property", "round-trip-x", "--strict-markers", "-m", "soundness")
+    done = run_pytest(tmp_path, *one, "--results", "kept", "--dtype", "float64")
+    assert done.returncode == 1 and "1 failed" in done.stdout and "deselected" in done.stdout
+    assert "invbench replay kept/counterexamples/broken-round-trip-x-" in done.stdout
+    assert "--target my_flows.py" in done.stdout
+    record = next((tmp_path / "kept/counterexamples").glob("*/case.json")).read_text()
+    assert '"dtype": "float64"' in record
+    listed = file(KNOWN.format(pattern="normal"), "known.toml")
+    done = run_pytest(tmp_path, *one, "--xfails", listed)
+    assert done.returncode == 0 and "1 xfailed" in done.stdout
+    listed.write_text(listed.read_text().replace("round-trip-x", "monotone"))
+    done = run_pytest(tmp_path, "test_mine.py", "--property", "monotone", "--xfails", listed)
+    assert done.returncode == 1 and "XPASS(strict)" in done.stdout
+    assert "no such law" in run_pytest(tmp_path, "test_mine.py", "--property", "nope").stderr
+
+
 def test_the_plugin_imports_nothing_heavy_until_a_suite_asks():
     code = "import sys, invbench.pytest_plugin; print('hypothesis' in sys.modules, 'pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

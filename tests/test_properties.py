@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from torch import nn
 
 import invbench
 from invbench.conditions.recipe import Recipe
 from invbench.couplings.fused import can_fuse
+from invbench.errors import UsageError
 from invbench.properties import LAWS, Case, check, judge, judge_case, subject_of
 from invbench.properties.law import Law
 from invbench.properties.sweep import sweep
@@ -160,3 +164,38 @@ def test_recipe_in_float32_has_a_float64_twin_with_the_same_values():
 def test_smoke_sweep_covers_every_pattern():
     assert {r.pattern for r in sweep("smoke")} == {r.pattern for r in sweep("deep")}
     assert {r.cond_pattern for r in sweep("smoke")} == {r.cond_pattern for r in sweep("deep")}
+
+
+class Placed(nn.Module):
+    """z = 2 x in another order, which a buffer of floats holds; with ``wrong`` the inverse forgets to undo the order."""
+
+    def __init__(self, wrong: bool) -> None:
+        super().__init__()
+        self.wrong = wrong
+        self.register_buffer("order", torch.tensor([1.0, 2.0, 0.0, 3.0]))
+
+    def forward(self, x, cond=None):
+        return x[:, self.order.long()] * 2, x.new_full((len(x),), 4 * math.log(2))
+
+    def inverse(self, z, cond=None):
+        order = self.order.long() if self.wrong else self.order.long().argsort()
+        return (z / 2)[:, order], z.new_full((len(z),), -4 * math.log(2))
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_a_permutation_kept_as_floats_is_exact_and_excuses_no_error(wrong):
+    @invbench.layer(f"placed-{wrong}", event_shape=(4,))
+    def placed(seed):
+        return Placed(wrong)
+
+    report = invbench.check(placed, budget="smoke")
+    assert report.sound is not wrong
+    assert not wrong or "round-trip-x" in {f.property for f in report.failures if f.kind == "defect"}
+
+
+@pytest.mark.parametrize(
+    "shapes", [{"event_shape": ()}, {"event_shape": (0,)}, {"event_shape": (2,), "cond_shape": ()}]
+)
+def test_a_shape_without_elements_is_refused_where_it_is_registered(shapes):
+    with pytest.raises(UsageError, match="at least one dimension"):
+        invbench.layer("shapeless", **shapes)

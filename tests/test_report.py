@@ -261,3 +261,12 @@ def test_rows_of_different_budgets_are_pointed_out(results):
     spec = other.spec.model_copy(update={"settings": {"limit": 6}})
     folder = results(sr("a", [0]), other.model_copy(update={"spec": spec, "key": spec.key}))
     assert any("different budgets" in note for note in read_table("sr", folder).notes)
+
+
+def test_a_run_in_another_dtype_or_on_another_device_is_a_row_of_its_own():
+    cells = [sr("a", [0, 1])]
+    for change in ({"dtype": "float64"}, {"device": "cuda"}):
+        spec = cells[0].spec.model_copy(update=change)
+        cells.append(cells[0].model_copy(update={"spec": spec, "key": spec.key}))
+    rows = {row["case"]: row["n"] for row in make_rows(cells, "sr")}
+    assert rows == {"embedded/clean": 2, "embedded/clean [float64]": 2, "embedded/clean [cuda]": 2}

@@ -23,7 +23,7 @@ from invbench.errors import UsageError, first_problem
 from invbench.flows import ConditionalFlow
 from invbench.paths import LARGEST_RECORD, parse_json, read_limited, write_atomically
 from invbench.reference_models.weights import digest_file, find_weights, load_flow
-from invbench.targets import Target, resolve, runs_new_code
+from invbench.targets import Target, replay_command, resolve, runs_new_code
 from invbench.tensor_file import read_tensors
 
 __all__ = ["AttackCase", "Model", "case_files", "is_attack_case", "read_case", "replay_case", "save_case"]
@@ -172,11 +172,11 @@ def replay_case(
     record, tensors = read_case(folder)
     if flow_name is None and runs_new_code(record.flow):
         raise UsageError(
-            f"the case is about the flow {record.flow!r}, which is a file; say so: invbench replay {folder} --flow {record.flow}"
+            f"the case is about the flow {record.flow!r}, a file or module; say so: {replay_command(folder, record.coupling, record.flow)}"
         )
     if coupling is None and runs_new_code(record.coupling):
         raise UsageError(
-            f"the case is about {record.coupling!r}, which is a file; say so: invbench replay {folder} --target {record.coupling}"
+            f"the case is about {record.coupling!r}, a file or module; say so: {replay_command(folder, record.coupling, record.flow)}"
         )
     model = Model(flow_name or record.flow, resolve(coupling or record.coupling), record.size, record.seed, weights)
     flow = model.load().to(getattr(torch, record.dtype))

@@ -60,7 +60,7 @@ def audit(root: Path) -> Audit:
     """Verify every cell below ``root`` (schema, key against content, place: so that none counts twice), every saved case, and name what else
     lies there.
 
-    Raises ``UsageError`` when ``root`` is no folder.
+    Raises ``UsageError`` when ``root`` is no folder, or one inside a results folder.
     """
     if not root.is_dir():
         raise UsageError(f"{root}: no such folder; name the folder that holds <track>/<entry>/*.json")
@@ -91,6 +91,8 @@ def audit(root: Path) -> Audit:
     ]
     cases = [path for path in sorted(root.glob("counterexamples/*")) if path.is_dir()]
     problems += [problem for folder in cases if (problem := _case(root, folder))]
+    if not (cells or cases or problems) and next(root.rglob("*.json"), None):
+        raise UsageError(f"{root} is no results folder; name the one above it that holds <track>/<entry>/*.json")
     return Audit(cells, len(cases), sorted(problems, key=lambda problem: (problem.path, problem.kind)))
 
 

@@ -15,7 +15,7 @@ from invbench.bench.slots import environments, slots, visible_gpus
 from invbench.devices import require_device
 from invbench.errors import UsageError
 
-__all__ = ["ENGINES", "Where", "open_engine"]
+__all__ = ["ENGINES", "Where", "open_engine", "require_engine"]
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,17 @@ class Where:
     address: str = ""
 
 
+def require_engine(name: str, address: str) -> None:
+    """Raises ``UsageError`` for an engine that is not known, and for an address that it has no use for."""
+    if name not in ENGINES:
+        raise UsageError(f"engine {name!r} is not known; choose from {', '.join(ENGINES)}")
+    if address and name != "ray":
+        raise UsageError("--address is of a Ray cluster: add --engine ray")
+
+
 def open_engine(where: Where, specs: Sequence[CellSpec], results: Path) -> AbstractContextManager[Engine]:
     """Raises ``UsageError`` for an engine, device or cluster that is not there."""
-    if where.engine not in ENGINES:
-        raise UsageError(f"engine {where.engine!r} is not known; choose from {', '.join(ENGINES)}")
-    if where.address and where.engine != "ray":
-        raise UsageError("--address is of a Ray cluster: add --engine ray")
+    require_engine(where.engine, where.address)
     return ENGINES[where.engine](where, specs, results)
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from invbench.bench.cell import Cell
+from invbench.bench.cell import FAILED, Cell
 from invbench.measures.paired import mean_interval
 from invbench.measures.statistics import clopper_pearson, median_interval
 from invbench.report.ranks import Unit, units
@@ -29,6 +29,7 @@ __all__ = [
     "difference",
     "mean",
     "median",
+    "none",
     "share",
 ]
 
@@ -105,6 +106,11 @@ def both(*outcomes: Outcome) -> Outcome:
     return "no" if "no" in outcomes else "open" if "open" in outcomes else "yes"
 
 
+def none(effect: Effect) -> Outcome:
+    """yes when nothing was found, no when something was, open when nothing was measured or a cell failed."""
+    return "open" if math.isnan(effect.value) else "no" if effect.value else "yes"
+
+
 def median(values: Sequence[float], seeds: int, unit: str = "", digits: int = 2) -> Effect:
     """Median with its exact interval; unbounded for fewer than six values. Raises ``ValueError`` for none."""
     value, lo, hi = median_interval([float(v) for v in values])
@@ -112,7 +118,10 @@ def median(values: Sequence[float], seeds: int, unit: str = "", digits: int = 2)
 
 
 def share(cells: Sequence[Cell], measure: str) -> Effect:
-    """Per cent of inputs with ``measure`` set; Clopper–Pearson when none is set or all are, else ``mean_interval`` over photographs."""
+    """Per cent of inputs with ``measure`` set; Clopper–Pearson when none is set or all are, else ``mean_interval`` over photographs. NaN where a
+    cell failed: what it would have shown is not known."""
+    if any(cell.status in FAILED for cell in cells):
+        return Effect(math.nan, math.nan, math.nan, 0, 0, " %, cells failed: invbench run --retry error,oom,timeout", 1)
     found = units(cells, measure)
     failures, n = int(sum(found.values())), len(found)
     seeds = len({cell.spec.seed for cell in cells})

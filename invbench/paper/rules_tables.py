@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from invbench.bench.cell import Cell
-from invbench.paper.evidence import Outcome, Part, above, below, difference, part, share, untested
+from invbench.paper.evidence import Outcome, Part, above, below, difference, none, part, share, untested
 from invbench.paper.study import FS_NCSR, Missing, Study, changed, clean
 
 __all__ = ["c4", "c5"]
@@ -54,9 +54,8 @@ def removed_inf(study: Study, model: str, words: str) -> list[Part]:
             why = f"affine itself has no Inf in {before.n} inputs there: nothing to remove"
             parts.append(Part(statement, "not testable", why, "", before.n, before.seeds))
             continue
-        outcome: Outcome = "yes" if after.value == 0 else "no"
         rule = "no input with a non-finite pixel under †"
-        parts.append(part(statement, outcome, after, rule, f" of inputs have Inf, of affine {before}"))
+        parts.append(part(statement, none(after), after, rule, f" of inputs have Inf, of affine {before}"))
     return parts
 
 
@@ -98,12 +97,12 @@ def c5(study: Study) -> list[Part]:
         study.need("sr", PAIRS, clean)
     except Missing as missing:
         return untested("the spline in super-resolution", missing) + quality(study) + [training_time(study)]
-    none = share([c for model in flows(study) for c in study.cells("sr", "modified-rq", model=model)], "inf")
+    found = share([c for model in flows(study) for c in study.cells("sr", "modified-rq", model=model)], "inf")
     parts = [
         part(
             "no Inf",
-            "yes" if none.value == 0 else "no",
-            none,
+            none(found),
+            found,
             "no non-finite pixel in any input, clean or changed",
             " of inputs",
         )
@@ -139,10 +138,8 @@ def quality(study: Study) -> list[Part]:
     spline, affine = (study.cells("lowlight", d) for d in ("modified-rq", "affine"))
     parts = []
     for words, (cells,) in precisions(study, "modified-rq").items():
-        none = share(cells, "inf")
-        parts.append(
-            part(f"no Inf in low light{words}", "yes" if none.value == 0 else "no", none, "no non-finite pixel")
-        )
+        found = share(cells, "inf")
+        parts.append(part(f"no Inf in low light{words}", none(found), found, "no non-finite pixel"))
     for name, margin, sign in (("psnr", SAME_DB, 1), ("ssim", SAME_SSIM, 1), ("lpips", SAME_SSIM, -1)):
         change = difference(spline, affine, name, digits=3, scale=sign)
         statement = f"same or better {name.upper()} in low light"

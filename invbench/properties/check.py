@@ -18,7 +18,7 @@ from invbench.properties.law import LAWS, Law, Violation
 from invbench.properties.report import Failure, Report
 from invbench.properties.subject import subject_of
 from invbench.properties.sweep import BUDGETS, CORPUS_VERSION, sweep
-from invbench.targets import Target, resolve
+from invbench.targets import Target, of_object, resolve
 
 __all__ = ["DTYPES", "asked", "check", "few", "parse_dtype"]
 
@@ -128,7 +128,7 @@ def _as_target(target: str | type | Target) -> Target:
         return target
     if isinstance(target, str):
         return resolve(target, ("coupling", "layer"))
-    return resolve(f"{target.__module__}:{target.__qualname__}", ("coupling", "layer"))
+    return of_object(target)
 
 
 class _Worst:

@@ -23,12 +23,13 @@ from invbench.properties.check import parse_dtype
 from invbench.properties.judge import judge_case
 from invbench.properties.law import LAWS, Law, Violation
 from invbench.properties.reduce import minimal
+from invbench.properties.report import Report
 from invbench.properties.snippet import snippet
 from invbench.properties.subject import WEIGHTS, subject_of
-from invbench.targets import Target, resolve, runs_new_code
+from invbench.targets import Target, replay_command, resolve, runs_new_code
 from invbench.tensor_file import read_tensors
 
-__all__ = ["Counterexample", "read", "replay", "save_counterexample"]
+__all__ = ["Counterexample", "read", "replay", "save_counterexample", "save_failures"]
 
 FORMAT = 1
 
@@ -134,6 +135,20 @@ def _is_recipe(recipe: dict[str, str | int]) -> bool:
     )
 
 
+def save_failures(results: Path, target: Target, report: Report) -> tuple[list[Path], list[str]]:
+    """A counterexample of every violation of soundness in the report: the folders, and why others could not be saved."""
+    folders: list[Path] = []
+    problems: list[str] = []
+    for f in report.failures:
+        if f.breaks_soundness and f.recipe:
+            options = report.measures["dtype"], report.measures["device"]
+            try:
+                folders.append(save_counterexample(results, target, f.property, Recipe(**f.recipe), *options))
+            except ValueError as error:
+                problems.append(f"{f.property}: not saved, {error}")
+    return folders, problems
+
+
 def replay(folder: Path, target: str | None = None) -> tuple[Counterexample, Target, list[Violation]]:
     """Run a saved case again: its record, the target, and what the law finds now, nothing when it has been repaired.
 
@@ -143,7 +158,7 @@ def replay(folder: Path, target: str | None = None) -> tuple[Counterexample, Tar
     record, tensors, weights = read(folder)
     if target is None and runs_new_code(record.target):
         raise UsageError(
-            f"the case is about {record.target!r}, which is a file; say so: invbench replay {folder} --target {record.target}"
+            f"the case is about {record.target!r}, a file or module; say so: {replay_command(folder, record.target)}"
         )
     found = resolve(target or record.target, (record.target_kind,))
     subject = subject_of(found, parse_dtype(record.dtype), record.device)

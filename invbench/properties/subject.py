@@ -83,7 +83,8 @@ class Subject:
         return self.as_type(torch.float64, "cpu")
 
     def wobbled(self, u: float) -> tuple[Subject, ...]:
-        """Two copies with every weight and buffer w moved to w·(1 ± u); none for a module without any."""
+        """Two copies with every weight and buffer w moved to w·(1 ± u); none for a module without any. Buffers and frozen weights that hold whole
+        numbers stay: masks, flags and permutations are exact, and moved they make another map, which would excuse any error."""
         if not any(v.is_floating_point() for v in self.module.state_dict().values()):
             return ()
         if u not in self._wobbled:
@@ -98,7 +99,7 @@ class Subject:
         module, generator = self._copied(), torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for p in (*module.parameters(), *module.buffers()):
-                if p.is_floating_point():
+                if p.is_floating_point() and (p.requires_grad or bool((p != p.round()).any())):
                     p.mul_(1 + u * (2.0 * torch.randint(0, 2, p.shape, generator=generator) - 1).to(p))
         return replace(self, module=module)
 

@@ -44,6 +44,12 @@ def train_reference(
         raise UsageError(f"flow {flow_name!r} has no recipe of size {size!r}; sizes: {', '.join(recipes.RECIPES)}")
     recipe = recipes.RECIPES[size]
     path = (out or cache_dir() / "weights" / flow_name) / weights_name(target.name, size, seed)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {path.parent}: cannot be a folder of weights ({error.strerror}); name another"
+        ) from None
     checkpoint = cache_dir() / "checkpoints" / flow_name / f"{path.stem}-{target.digest}.pt"
     batches = recipes.batches(size, seed)
     flow = factory.make(target.make, size, seed)

@@ -135,11 +135,11 @@ def _case(cell: Record, pooled: bool) -> str:
     case, _, part = cell.spec.case.partition("#")  # behind it: which of the case's cells
     own = (f" ({part})" if part in OWN_ROW else "") + other_model(cell)
     if cell.spec.track == "coupling":
-        return "corpus"
+        return f"corpus{own}"
     if not pooled or case == "in":
         return case + own
     if cell.spec.track == "toy2d":
-        return "shift-0.8" if case == "shift-0.8" else f"{POOLED} (other shifts)"
+        return ("shift-0.8" if case == "shift-0.8" else f"{POOLED} (other shifts)") + own
     dataset, _, condition = case.partition("/")
     if cell.spec.track == "lowlight":
         return f"{dataset}/{re.sub(r'-[1-9]$', '', condition)}{own}"
@@ -149,11 +149,16 @@ def _case(cell: Record, pooled: bool) -> str:
 
 
 def other_model(cell: Record) -> str:
-    """What a row's case says of a flow that is not its track's own at size mini: designs are compared within one flow."""
+    """What a row's case says of a flow that is not its track's own at size mini, and of a run in another dtype than float32 or on another device
+    than the CPU: designs are compared within one of each. What stands behind a ``#`` says itself in which dtype it is."""
+    own = (
+        [] if "#" in cell.spec.case else [v for v in (cell.spec.dtype, cell.spec.device) if v not in ("float32", "cpu")]
+    )
+    run = "".join(f" [{value}]" for value in own)
     flow, size = cell.spec.settings.get("flow"), cell.spec.settings.get("size", OWN_SIZE)
     if flow is None or (flow, size) == (OWN_FLOW.get(cell.spec.track), OWN_SIZE):
-        return ""
-    return f" [{flow}]" if size == OWN_SIZE else f" [{flow} {size}]"
+        return run
+    return (f" [{flow}]" if size == OWN_SIZE else f" [{flow} {size}]") + run
 
 
 def _worst_of(cells: Sequence[Record]) -> list[Record]:

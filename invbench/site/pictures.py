@@ -16,6 +16,7 @@ from invbench.attacks.case import AttackCase
 from invbench.attacks.judge import LEVELS
 from invbench.errors import UsageError, first_problem
 from invbench.paths import LARGEST_RECORD, read_limited
+from invbench.targets import replay_command
 
 __all__ = ["worst_pictures"]
 
@@ -75,7 +76,7 @@ def _said(folder: Path, record: AttackCase) -> dict[str, Any]:
         "log10_x": record.log10_x if math.isfinite(record.log10_x) else "Infinity",
         "source": record.source,
         "reached": reached,
-        "command": f"invbench replay {folder.as_posix()}",
+        "command": replay_command(folder, record.coupling, record.flow),
     }
 
 

@@ -358,7 +358,7 @@ def _read_image(data: bytes, folder: Path) -> str:
 
 def _read_csv(data: bytes, folder: Path) -> str:
     _write(folder / "table.csv", data)
-    Study(folder).csv("table.csv", "measure it again")
+    Study(folder).csv("table.csv", "measure it again", "")
     return ""
 
 
