@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["attack", "parse_eps"]
 
-SCALE = 4
+SCALE = 4  # of a flow that does not say its own
 MULTIPLE = 16  # of a crop's sides: ×4, and squeezed twice
 DEFAULT = "china"
 DUSK = ("under-exposure", 2)
@@ -91,10 +91,12 @@ def attack(
     track = str(known.get("track", "sr"))
     if track == "unconditional":
         raise UsageError(f"flow {flow!r} has no condition to attack under; invbench run --track unconditional")
-    scale = SCALE if track == "sr" else None
     temperature = float(known.get("temperature", 0.9)) if temperature is None else temperature
     loaded = model.load().to(device, number)
-    source, low, high = _picture(image, as_condition, crop, track)
+    spec = getattr(loaded, "spec", None)
+    scale = int(getattr(spec, "scale", SCALE)) if track == "sr" else None
+    multiple = max(MULTIPLE, (scale or 1) * int(getattr(spec, "divisor", 1)))
+    source, low, high = _picture(image, as_condition, crop, scale, multiple)
     y, x = (None if part is None else part[None].to(device, number) for part in (low, high))
     assert y is not None
     latents = loaded.sample_latents(1, y, temperature, torch.Generator().manual_seed(seed))
@@ -123,31 +125,35 @@ def attack(
         raise typer.Exit(1)
 
 
-def _picture(image: Path | None, as_condition: bool, crop: int, track: str) -> tuple[str, Tensor, Tensor | None]:
-    """(where it comes from, condition, ground truth or None). Raises ``UsageError`` when it is too small.
+def _picture(
+    image: Path | None, as_condition: bool, crop: int, scale: int | None, multiple: int
+) -> tuple[str, Tensor, Tensor | None]:
+    """(where it comes from, condition, ground truth or None). Raises ``UsageError`` when it is too small. The sides of the image are made
+    multiples of ``multiple``.
 
-    For a flow of track ``lowlight`` a picture of the user's is the dark one; the embedded one is under-exposed to 1/16.
+    ``scale``: of super-resolution; for a flow of track ``lowlight``, where it is None, a picture of the user's is the dark one, and the embedded
+    one is under-exposed to 1/16.
     """
     from invbench.conditions.families import apply_family
     from invbench.conditions.images import centre_crop, crops, embedded, read_image
     from invbench.conditions.resample import bicubic, quantise
 
-    if crop < MULTIPLE or crop % MULTIPLE:
-        raise UsageError(f"--crop must be a multiple of {MULTIPLE}, got {crop}")
+    if crop < multiple or crop % multiple:
+        raise UsageError(f"--crop must be a multiple of {multiple}, got {crop}")
     picture = embedded(DEFAULT) if image is None else read_image(image)
     source = f"embedded {DEFAULT}" if image is None else image.name
-    small = as_condition and track != "lowlight"
-    side, multiple = (crop // SCALE, MULTIPLE // SCALE) if small else (crop, MULTIPLE)
+    times = scale if as_condition and scale else 1  # that the picture is smaller than the image
+    side, multiple = crop // times, multiple // times
     if min(picture.shape[-2:]) < multiple:
         height, width = picture.shape[-2:]
         raise UsageError(f"{source} has {width}×{height} pixels; this needs at least {multiple}×{multiple}")
     # the whole of a smaller picture, down to the sides that the flow takes
     part = centre_crop(crops(picture, side, 1)[0], multiple)
-    if track == "lowlight" and image is None:
+    if scale is None and image is None:
         return source, apply_family(*DUSK, [part])[0], part
-    if small or track == "lowlight":
+    if scale is None or as_condition:
         return source, part, None
-    return source, quantise(bicubic(part, 1 / SCALE)), part
+    return source, quantise(bicubic(part, 1 / scale)), part
 
 
 def _record(one: Found) -> dict[str, object]:

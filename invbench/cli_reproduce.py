@@ -16,7 +16,8 @@ __all__ = ["reproduce"]
 
 def reproduce(
     names: Annotated[
-        list[str], typer.Argument(help="fig2 … fig8, table1, table2, theory, trainings, ablations, verdict, or all.")
+        list[str],
+        typer.Argument(help="fig2 … fig8, table1, table2, theory, prop1, trainings, ablations, verdict, or all."),
     ],
     results: Annotated[Path, typer.Option("--results", help="Results folder; written below its folder paper.")] = Path(
         "results"

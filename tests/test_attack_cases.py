@@ -17,6 +17,7 @@ from invbench.bench.measure import measure_cell
 from invbench.bench.run import plan
 from invbench.bench.store import Store
 from invbench.bench.track import Options
+from invbench.cli_attack import _picture
 from invbench.errors import UsageError
 
 
@@ -194,3 +195,10 @@ def test_a_flow_without_gradients_is_searched_without_and_says_so(invbench, tmp_
     assert code == 1 and torch.is_grad_enabled()
     assert found["sanity"][0].startswith("latent: no gradient on 1 of 1 inputs")
     assert found["attacks"][1]["levels"]["F2"]
+
+
+@pytest.mark.parametrize(("as_condition", "high"), [(False, (3, 64, 64)), (True, None)])
+def test_the_picture_is_made_for_the_scale_of_the_flow(as_condition, high):
+    _, low, photograph = _picture(None, as_condition, 64, 8, 32)
+    assert tuple(low.shape) == (3, 8, 8)
+    assert (photograph is not None and tuple(photograph.shape)) == (high or False)
