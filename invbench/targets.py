@@ -65,7 +65,7 @@ class Target:
     @property
     def sources(self) -> list[Path]:
         """The source files that make the entry: its own, those of the classes it inherits from, and those beside them in the same folder
-        from which they import functions or classes by name."""
+        that they import as modules, or functions and classes of by name; not what those import in turn."""
         obj = self.entry.obj
         parents = [c for c in inspect.getmro(obj) if _source_file(c)] if inspect.isclass(obj) else [obj]
         files = {file for parent in parents if (file := _source_file(parent))}
@@ -85,7 +85,10 @@ class Target:
 
 
 def _source_file(obj: Any) -> Path | None:
-    """The file that defines a class or function; None for anything else, for built-ins and for torch."""
+    """The file of a module, or that defines a class or function; None for anything else, for built-ins and for torch."""
+    if inspect.ismodule(obj):
+        place = getattr(obj, "__file__", None)
+        return Path(place) if place and obj.__name__.partition(".")[0] != "torch" else None
     if not (inspect.isclass(obj) or inspect.isfunction(obj)) or obj.__module__.partition(".")[0] in (
         "builtins",
         "torch",

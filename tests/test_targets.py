@@ -188,6 +188,17 @@ def test_the_digest_depends_on_source_and_options_but_not_on_where_the_file_lies
     assert len(set(boxes)) == 3
 
 
+def test_the_digest_depends_on_a_module_beside_it_that_it_imports_whole(file, package):
+    leaf = "import invbench\nfrom . import ops\n@invbench.coupling('leaf')\nclass Leaf(invbench.Elementwise): n_params = 1\n"
+    digests = []
+    for k, ops in enumerate(("A = 1", "A = 1", "A = 2")):
+        for name, source in (("__init__", ""), ("ops", ops), ("leaf", leaf)):
+            file(source, f"{package}{k}/{name}.py")
+        digests.append(resolve(f"{package}{k}.leaf:leaf").digest)
+        del COUPLINGS._items["leaf"]
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_the_digest_depends_on_the_source_of_base_classes(file, package):
     leaf = "import invbench\nfrom .base import TanhAffine\n@invbench.coupling('leaf')\nclass Leaf(TanhAffine): pass\n"
     digests = []
