@@ -189,7 +189,9 @@ def test_the_digest_depends_on_source_and_options_but_not_on_where_the_file_lies
 
 
 def test_the_digest_depends_on_a_module_beside_it_that_it_imports_whole(file, package):
-    leaf = TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf") + "\nfrom . import ops\n"
+    leaf = (
+        TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf") + "\nfrom . import ops\n"
+    )
     digests = []
     for k, ops in enumerate(("A = 1", "A = 1", "A = 2")):
         for name, source in (("__init__", ""), ("ops", ops), ("leaf", leaf)):
