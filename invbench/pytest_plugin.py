@@ -95,12 +95,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     wanted = chosen_laws(config)
     known = {(k.target, k.property): k for k in known_failures(config)}
+    folder = config.getoption("results")
     for item, subject, law in made:
-        law.dtype, law.budget = law.dtype or config.getoption("dtype"), law.budget or config.getoption("budget")
-        law.device, law.results = (
-            config.getoption("device"),
-            config.getoption("results") and Path(config.getoption("results")),
-        )
+        law.dtype = law.dtype or config.getoption("dtype")
+        law.budget = law.budget or config.getoption("budget")
+        law.device = config.getoption("device")
+        law.results = Path(folder) if folder else None
         if found := known.get((subject.name, law.name)):
             item.add_marker(pytest.mark.xfail(reason=found.reason, raises=AssertionError, strict=True))
     left_out = {item for item, _, law in made if law.name not in wanted}

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from invbench.bench.cell import CellSpec
 from invbench.bench.lane import Lane, Limits
 from invbench.bench.luggage import pack
 from invbench.bench.measure import measure_cell
 from invbench.bench.run import options_of, plan
+from invbench.bench.tracks.samples import measure_samples
 from invbench.bench.tracks.self_test import self_test_specs
+from invbench.conditions.datasets import Pair
 from invbench.reference_models.weights import load_flow, save_weights, weights_name
 from invbench.registry import COUPLINGS
 from invbench.targets import resolve
@@ -134,3 +138,33 @@ def test_a_cell_is_the_same_where_only_its_luggage_is(trained, file, tmp_path, m
 
 def test_what_ships_with_invbench_needs_no_luggage():
     assert pack([sr_spec("affine"), *self_test_specs(resolve("rq(bins=4)"), 2)]).files == {}
+
+
+def test_samples_are_judged_in_the_dtype_of_the_flow():
+    """1e50 is a finite float64 and no float32."""
+
+    class Large(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(1, dtype=torch.float64))
+
+        def sample_latents(self, n, y, temperature, generator):
+            return [torch.zeros(n, 3, 4, 4, dtype=torch.float64)]
+
+        def encode(self, x, y):
+            return [x], x.new_zeros(len(x))
+
+        def decode(self, latents, y):
+            return latents[0] + 1e50
+
+    pair = Pair("one", torch.zeros(3, 4, 4), torch.zeros(3, 4, 4))
+    settings = {"samples": 2, "temperature": 1.0}
+    spec = CellSpec(
+        track="sr", entry="large", case="embedded/clean", entry_digest="d", dtype="float64", settings=settings
+    )
+    found = measure_samples(
+        spec, Large(), [pair], [pair.low], lambda samples, pair: {"psnr": float(samples.isinf().all())}
+    )
+    assert found.status == "ok"
+    assert (found.measures["inf"], found.measures["error"], found.measures["psnr"]) == ([0], [1], [1.0])
+    assert found.measures["max_abs_log10"] == pytest.approx([50])
