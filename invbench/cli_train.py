@@ -19,7 +19,7 @@ __all__ = ["train"]
 def train(
     flow: Annotated[str, typer.Argument(help="Reference flow: srflow, fs_ncsr, llflow or glow.")] = "",
     coupling: Annotated[str, typer.Option(help="Coupling target.")] = "",
-    size: Annotated[str, typer.Option(help="mini.")] = "mini",
+    size: Annotated[str, typer.Option(help="mini, or a published size: paper, paper-8x; llflow's small.")] = "mini",
     seed: Annotated[int, typer.Option(help="Seed of weights and data order.")] = 0,
     every: Annotated[
         bool, typer.Option("--all", help="Train whatever the published results are of and has no weights yet.")
@@ -31,17 +31,31 @@ def train(
         bool | None,
         typer.Option("--compiled/--eager", help="Couplings as compiled kernels. Default: in long trainings."),
     ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    mixed: Annotated[
+        bool, typer.Option("--mixed-precision", help="Autocast to bfloat16; needs --out, being another training.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a reference flow with this coupling; interrupted, the same command goes on.
 
-    Examples: `INVBENCH_DATA=data invbench train srflow --coupling my.py`, `INVBENCH_DATA=data invbench train --all`
+    A mini takes half an hour on two cores and photographs of T91 or LOL; a published size takes a GPU, DIV2K and Flickr2K (or LOL), and days.
+
+    Examples: `INVBENCH_DATA=data invbench train srflow --coupling my.py`, `INVBENCH_DATA=data invbench train --all`,
+    `INVBENCH_DATA=data invbench train srflow --coupling affine --size paper --device cuda`
     """
     from invbench.reference_models.train import train_reference
     from invbench.reference_models.wanted import Wanted, missing
+    from invbench.registry import FLOWS
 
     if every == bool(flow) or (every and (coupling or out_dir)):
         raise UsageError("say which flow to train, and --coupling, or --all without either")
+    if flow:
+        FLOWS[flow]  # raises, with the nearest names
+    if mixed and out_dir is None:
+        raise UsageError(
+            "--mixed-precision is another training than the published ones; say where to put it, with --out"
+        )
     if not every and not coupling:
         raise UsageError(f"say which coupling: invbench train {flow} --coupling affine (invbench list couplings)")
     queue = missing() if every else [Wanted(flow, coupling, seed)]
@@ -61,7 +75,9 @@ def train(
                 if not err.is_terminal and log.step % 250 == 0:
                     err.print(f"step {log.step} of {total}, {said}, {log.seconds:.0f} s")
 
-            path = train_reference(one.flow, one.coupling, size, one.seed, out_dir, report, compiled, err.print)
+            path = train_reference(
+                one.flow, one.coupling, size, one.seed, out_dir, report, compiled, device, mixed, err.print
+            )
             cards.append({"weights": str(path)} | json.loads(path.with_suffix(".json").read_text()))
             progress.remove_task(bar)
             if not as_json:

@@ -88,6 +88,8 @@ def test_a_bad_file_is_one_line_and_exit_2(invbench, file, text, message):
         ("train", "--all", "--coupling", "affine"),
         ("train", "nope", "--coupling", "affine"),
         ("train", "srflow", "--coupling", "affine", "--size", "vast"),
+        ("train", "srflow", "--coupling", "affine", "--mixed-precision"),
+        ("train", "srflow", "--coupling", "affine", "--device", "cuda"),
         ("table", "--track", "nope"),
         ("table", "--format", "docx"),
         ("table", "--format", "csv"),

@@ -154,5 +154,5 @@ def test_pickled_code_and_other_contents_are_refused_in_one_line(tmp_path, conte
 def test_missing_files_and_published_sizes_without_weights_say_what_to_give(tmp_path, cache):
     with pytest.raises(UsageError, match=r"none\.pth: no such file"):
         read_state(tmp_path / "none.pth")
-    with pytest.raises(UsageError, match=r"give the authors' checkpoint: .*weights=FILE\.pth"):
+    with pytest.raises(UsageError, match=r"give the authors' checkpoint .*, or train them: .* --size paper"):
         load_flow("srflow", "affine", "paper")

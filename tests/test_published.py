@@ -207,7 +207,7 @@ def test_the_shipped_minis_are_what_they_were(coupling, cache):
 
 def test_noise_conditioned_batches_carry_the_same_noise_in_both_images_and_its_level(monkeypatch):
     x, y = torch.rand(8, 3, 64, 64), torch.rand(8, 3, 16, 16)
-    monkeypatch.setattr(fs_ncsr_recipe.srflow, "batches", lambda size, seed: lambda step: (x, y))
+    monkeypatch.setattr(fs_ncsr_recipe, "patches", lambda recipe, seed: lambda step: (x, y))
     batch = fs_ncsr_recipe.batches("mini", 5)
     noisy, condition = batch(7)
     noise, sigma = noisy - x, condition[:, 3:]

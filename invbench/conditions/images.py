@@ -40,7 +40,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield image
     except FileNotFoundError:
         raise UsageError(f"{path}: no such image file") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        kinds = ", ".join(FORMATS)
+        raise UsageError(f"{path}: not a readable image (none of {kinds}, or cut off); replace or remove it") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UsageError(f"{path}: not a readable image ({error}); replace or remove it") from None
 
 

@@ -26,14 +26,15 @@ def can_fuse(device: str = "cpu") -> str | None:
     return None
 
 
-def cannot_compile(design: Elementwise) -> str | None:
+def cannot_compile(design: Elementwise, device: str = "cpu") -> str | None:
     """Why this coupling's forward pass cannot be compiled here, in words, or None; found out by compiling it."""
-    if hindrance := can_fuse():
+    if hindrance := can_fuse(device):
         return hindrance
     kernel = fuse(design)
     if kernel is design:
         return "it has weights of its own"
-    x, params = torch.zeros(8, requires_grad=True), torch.zeros(design.n_params, 8, requires_grad=True)
+    x = torch.zeros(8, requires_grad=True, device=device)
+    params = torch.zeros(design.n_params, 8, requires_grad=True, device=device)
     try:
         value, log_slope = kernel(x, params)
         (value.sum() + log_slope.sum()).backward()

@@ -34,16 +34,16 @@ class _HoldsCode(ValueError):
     """The pickle names something that is no part of a tensor."""
 
 
-def load_pickled(path: Path) -> Any:
+def load_pickled(path: Path, largest: int = LARGEST_WEIGHTS) -> Any:
     """What ``torch.load(weights_only=True)`` makes of the file, on the CPU: dicts, lists, numbers and dense tensors.
 
-    Raises ``UsageError``, in one line, when the file is not there, is cut off, holds code or anything else, unpacks to more than 300 MiB,
+    Raises ``UsageError``, in one line, when the file is not there, is cut off, holds code or anything else, unpacks to more than ``largest`` bytes,
     or has a tensor that is larger than the numbers stored for it.
     """
     try:
-        if path.stat().st_size > LARGEST_WEIGHTS:
-            raise ValueError(f"larger than {LARGEST_WEIGHTS // 2**20} MiB")
-        for stream, pickles in _pickles(path):
+        if path.stat().st_size > largest:
+            raise ValueError(f"larger than {largest // 2**20} MiB")
+        for stream, pickles in _pickles(path, largest):
             _inspect(stream, pickles)
         value = torch.load(path, map_location="cpu", weights_only=True)
         _are_dense(value)
@@ -59,7 +59,7 @@ def load_pickled(path: Path) -> Any:
         raise UsageError(f"weights {path} are unreadable or cut off ({first}); fetch or train them again") from None
 
 
-def _pickles(path: Path) -> Iterator[tuple[IO[bytes], int]]:
+def _pickles(path: Path, largest: int) -> Iterator[tuple[IO[bytes], int]]:
     """(stream, number of pickles in it) of the file; of an archive its one pickle, once its members are known to be small."""
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
@@ -68,8 +68,8 @@ def _pickles(path: Path) -> Iterator[tuple[IO[bytes], int]]:
             return
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
-        if len(members) > MOST_MEMBERS or sum(m.file_size for m in members) > LARGEST_WEIGHTS:
-            raise ValueError(f"unpacks to more than {LARGEST_WEIGHTS // 2**20} MiB or {MOST_MEMBERS} members")
+        if len(members) > MOST_MEMBERS or sum(m.file_size for m in members) > largest:
+            raise ValueError(f"unpacks to more than {largest // 2**20} MiB or {MOST_MEMBERS} members")
         for member in members:
             if member.filename.endswith("data.pkl"):
                 yield io.BytesIO(archive.read(member)), 1

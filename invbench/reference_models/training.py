@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
@@ -23,11 +25,13 @@ __all__ = ["Recipe", "TrainingLog", "train"]
 
 Batches = Callable[[int], tuple[Tensor, Tensor]]  # step -> (x, y), the same for every coupling
 CHECKPOINT_SECONDS = 60.0
+LARGEST_CHECKPOINT = 2 * 2**30  # bytes; a published size and Adam's moments of it have 0.8 GB
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything about training but the coupling: Adam, one-cycle schedule, gradient norm clipped."""
+    """Everything about training but the coupling: Adam, gradient norm clipped, ``extra["schedule"]`` of ``SCHEDULES`` (one-cycle when unsaid);
+    float32, or with ``extra["autocast"]`` mixed precision."""
 
     data: str
     iterations: int
@@ -39,6 +43,19 @@ class Recipe:
     @property
     def digest(self) -> str:
         return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:8]
+
+
+def _one_cycle(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
+    return torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, total_steps=recipe.iterations + 1)
+
+
+def _halved(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
+    """At 50, 75, 90 and 95 % of the training, as SRFlow's, FS-NCSR's and LLFlow's released options have it."""
+    steps = [recipe.iterations * percent // 100 for percent in (50, 75, 90, 95)]
+    return torch.optim.lr_scheduler.MultiStepLR(optimiser, steps, gamma=0.5)
+
+
+SCHEDULES = {"one-cycle": _one_cycle, "halved": _halved}
 
 
 @dataclass
@@ -66,23 +83,26 @@ def train(
 ) -> TrainingLog:
     """Minimise the mean of −log q(x|y)/D (paper, eq. 2). Batches are a function of the step, so a resumed run is the same run.
 
-    A step with a non-finite loss or gradient is counted and skipped. With ``checkpoint``, the state is written there
-    every minute and read from there at the start. Raises ``UsageError`` when the checkpoint is unreadable or of
+    It trains on the device that the flow is on. A step with a non-finite loss or gradient is counted and skipped. With ``checkpoint``, the
+    state is written there every minute and read from there at the start. Raises ``UsageError`` when the checkpoint is unreadable or of
     another recipe.
     """
     flow.train()
+    device = next(flow.parameters()).device
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled="autocast" in recipe.extra)
     if checkpoint is None or not checkpoint.exists():
         with torch.no_grad():
-            flow.encode(*batches(0))  # ActNorm is initialised by the first batch
+            flow.encode(*(part.to(device) for part in batches(0)))  # ActNorm is initialised by the first batch
     optimiser = torch.optim.Adam(flow.parameters(), lr=recipe.lr)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.lr, total_steps=recipe.iterations + 1)
+    schedule = SCHEDULES[recipe.extra.get("schedule", "one-cycle")](optimiser, recipe)
     log = TrainingLog()
     if checkpoint is not None and checkpoint.exists():
         log = _restore(checkpoint, flow, optimiser, schedule, recipe)
     started, saved, sums = time.monotonic() - log.seconds, time.monotonic(), []
     while log.step < recipe.iterations:
-        x, y = batches(log.step)
-        loss = -flow.log_prob(x, y).mean() / x[0].numel()
+        x, y = (part.to(device) for part in batches(log.step))
+        with autocast:
+            loss = -flow.log_prob(x, y).mean() / x[0].numel()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(flow.parameters(), recipe.clip)
@@ -122,7 +142,7 @@ def _save(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe, 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The parts that ``_save`` wrote. Raises ``UsageError`` when the file is cut off or no checkpoint."""
     try:
-        state = load_pickled(path)
+        state = load_pickled(path, LARGEST_CHECKPOINT)
         return {name: state[name] for name in ("flow", "optimiser", "schedule", "recipe", "log")}
     except (UsageError, KeyError, TypeError, IndexError) as error:
         raise UsageError(

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).parent
-LARGE = 2_000_000  # bytes of weights from which on they are stored in half precision
+LARGE = 2_000_000  # bytes of weights from which on those of a mini are stored in half precision
 
 
 def weights_name(coupling: str, size: str, seed: int) -> str:
@@ -79,11 +79,11 @@ def digest_file(path: Path) -> str:
 def save_weights(flow: ConditionalFlow, card: dict[str, Any], path: Path) -> None:
     """Weights as safetensors, then the card as JSON beside them; each is written whole or not at all.
 
-    More than 2 MB of float32 are rounded to float16, where every value is finite in it; the card's ``stored`` says so. What is measured
-    is the model as it is read again.
+    A mini of more than 2 MB of float32 is rounded to float16, where every value is finite in it, since minis ship; the card's ``stored``
+    says so. What is measured is the model as it is read again.
     """
-    state = {k: v.contiguous() for k, v in flow.state_dict().items()}
-    if sum(v.nbytes for v in state.values()) > LARGE:
+    state = {k: v.cpu().contiguous() for k, v in flow.state_dict().items()}
+    if card.get("size") == "mini" and sum(v.nbytes for v in state.values()) > LARGE:
         half = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
         if all(v.isfinite().all() for v in half.values()):
             state = half
@@ -130,13 +130,11 @@ def load_flow(
     if size not in sizes:
         raise UsageError(f"flow {name!r} has no size {size!r}; sizes: {', '.join(sizes)}")
     path = Path(weights) if weights is not None else find_weights(name, target, size, seed)
-    if path is None and size in factory.entry.metadata.get("published", ()):
-        raise UsageError(
-            f"no weights of {name} ({size}) are shipped; give the authors' checkpoint: load_flow(…, weights=FILE.pth)"
-        )
     if path is None:
+        published = size in factory.entry.metadata.get("published", ())
+        advice = "give the authors' checkpoint as weights FILE.pth, or train them: " if published else ""
         raise UsageError(
-            f"no weights of {name} ({size}, seed {seed}) with coupling {target.name!r}; "
+            f"no weights of {name} ({size}, seed {seed}) with coupling {target.name!r}; {advice}"
             f"invbench train {name} --coupling {shlex.quote(target.spec)} --size {size} --seed {seed}"
         )
     with torch.random.fork_rng(devices=[]):

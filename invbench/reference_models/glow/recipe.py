@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import Tensor
 
 from invbench.reference_models.glow.model import sizes_only
-from invbench.reference_models.srflow import recipe as srflow
-from invbench.reference_models.training import Batches
+from invbench.reference_models.srflow.recipe import patches, photographs
+from invbench.reference_models.training import Batches, Recipe
 
 __all__ = ["RECIPES", "batches"]
 
-RECIPES = srflow.RECIPES | {"mini": replace(srflow.RECIPES["mini"], iterations=2000)}
+RECIPES = {"mini": Recipe(iterations=2000, batch=8, lr=1e-3, **photographs("T91", 64, 4, "one-cycle"))}
 
 
 def batches(size: str, seed: int) -> Batches:
-    """step -> (x, sizes only), a function of (seed, step) alone; x is ``srflow``'s of the same seed and step."""
-    pairs = srflow.batches(size, seed)
+    """step -> (x, sizes only), a function of (seed, step) alone; x is the ``patches``' of the same seed and step."""
+    pairs = patches(RECIPES[size], seed)
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
         x, _ = pairs(step)

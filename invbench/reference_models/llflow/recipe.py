@@ -1,4 +1,4 @@
-"""The one recipe of the low-light flow; only the coupling differs between trained models."""
+"""The recipes of the low-light flow; only the coupling differs between trained models."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from invbench.reference_models.training import Batches, Recipe
 __all__ = ["RECIPES", "batches"]
 
 QUANT = 32
+DEQUANTISATION = f"v/255 + (U(0,1) − ½)/{QUANT}, as released"
+
+
+def _recipe(iterations: int, batch: int, lr: float, patch: int, schedule: str) -> Recipe:
+    extra = {"patch": patch, "flips": True, "dequantisation": DEQUANTISATION, "schedule": schedule}
+    return Recipe("LOL our485", iterations, batch, lr, extra=extra)
+
+
 RECIPES = {
-    "mini": Recipe(
-        data="LOL our485",
-        iterations=5000,
-        batch=6,
-        extra={
-            "patch": 64,
-            "flips": True,
-            "dequantisation": f"v/255 + (U(0,1) − ½)/{QUANT}, as released",
-            "schedule": "one-cycle",
-        },
-    )
+    "mini": _recipe(10_000, 6, 1e-3, 64, "one-cycle"),
+    "small": _recipe(45_000, 16, 5e-4, 160, "halved"),
+    "paper": _recipe(40_000, 16, 5e-4, 160, "halved"),
 }
 
 
