@@ -65,15 +65,18 @@ class Target:
     @property
     def sources(self) -> list[Path]:
         """The source files that make the entry: its own, those of the classes it inherits from, and those beside them in the same folder
-        that they import as modules, or functions and classes of by name; not what those import in turn."""
+        that they import as modules, or functions and classes of by name, and so on from each of them."""
         obj = self.entry.obj
-        parents = [c for c in inspect.getmro(obj) if _source_file(c)] if inspect.isclass(obj) else [obj]
-        files = {file for parent in parents if (file := _source_file(parent))}
-        for parent in parents:
-            names = vars(sys.modules[parent.__module__]).values() if parent.__module__ in sys.modules else ()
-            beside = {file for value in names if (file := _source_file(value))}
-            files |= {file for file in beside if file.parent == (_source_file(parent) or file).parent}
-        return sorted(files)
+        waiting = [c for c in inspect.getmro(obj) if _source_file(c)] if inspect.isclass(obj) else [obj]
+        seen: dict[str, Path] = {}
+        while waiting:
+            module = _module_name(waiting.pop())
+            if module in seen or module not in sys.modules or not (file := _source_file(sys.modules[module])):
+                continue
+            seen[module] = file
+            names = vars(sys.modules[module]).values()
+            waiting += [value for value in names if (beside := _source_file(value)) and beside.parent == file.parent]
+        return sorted(set(seen.values()))
 
     @functools.cached_property
     def digest(self) -> str:
@@ -82,6 +85,10 @@ class Target:
         for name, source in sorted((file.name, file.read_bytes()) for file in self.sources):
             digest.update(name.encode() + source)
         return digest.hexdigest()[:16]
+
+
+def _module_name(obj: Any) -> str:
+    return str(obj.__name__ if inspect.ismodule(obj) else obj.__module__)
 
 
 def _source_file(obj: Any) -> Path | None:

@@ -201,6 +201,18 @@ def test_the_digest_depends_on_a_module_beside_it_that_it_imports_whole(file, pa
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_the_digest_depends_on_what_its_imports_import(file, package):
+    leaf = TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf") + "\nfrom .near import f\n"
+    near, far = "from .far import g\ndef f(): return g()\n", "from .near import *\ndef g(): return 1\n"  # in a circle
+    digests = []
+    for k, deep in enumerate((far, far, far.replace("1", "2"))):
+        for name, source in (("__init__", ""), ("far", deep), ("near", near), ("leaf", leaf)):
+            file(source, f"{package}{k}/{name}.py")
+        digests.append(resolve(f"{package}{k}.leaf:leaf").digest)
+        del COUPLINGS._items["leaf"]
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_the_digest_depends_on_the_source_of_base_classes(file, package):
     leaf = "import invbench\nfrom .base import TanhAffine\n@invbench.coupling('leaf')\nclass Leaf(TanhAffine): pass\n"
     digests = []
