@@ -199,9 +199,12 @@ def _split_call(spec: str) -> tuple[str, dict[str, Any]]:
         call = ast.parse(f"f({match['options']})", mode="eval").body
         if not isinstance(call, ast.Call) or call.args or not all(k.arg for k in call.keywords):
             raise ValueError("not options")
-        return match["name"], {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        if len(options) < len(call.keywords):
+            raise ValueError("an option twice")
+        return match["name"], options
     except (SyntaxError, ValueError):
-        raise UsageError(f"{spec}: options must be name=literal, as in rq(bins=16)") from None
+        raise UsageError(f"{spec}: options must be name=literal, each once, as in rq(bins=16)") from None
 
 
 def _target(spec: str, entry: Registered[Any], options: dict[str, Any]) -> Target:

@@ -67,7 +67,14 @@ def test_a_name_with_options_binds_them_and_shows_them():
 
 @pytest.mark.parametrize(
     "spec",
-    ["modified-rq(bins=3)", "affine(floor=0.3)", "modified-rq(3)", "modified-rq(box=print())", "modified-rq(box=)"],
+    [
+        "modified-rq(bins=3)",
+        "affine(floor=0.3)",
+        "modified-rq(3)",
+        "modified-rq(box=print())",
+        "modified-rq(box=)",
+        "rq(bins=4,bins=5)",
+    ],
 )
 def test_a_wrong_option_is_refused_when_the_target_is_resolved(spec):
     with pytest.raises(UsageError) as caught:
@@ -202,7 +209,9 @@ def test_the_digest_depends_on_a_module_beside_it_that_it_imports_whole(file, pa
 
 
 def test_the_digest_depends_on_what_its_imports_import(file, package):
-    leaf = TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf") + "\nfrom .near import f\n"
+    leaf = (
+        TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf") + "\nfrom .near import f\n"
+    )
     near, far = "from .far import g\ndef f(): return g()\n", "from .near import *\ndef g(): return 1\n"  # in a circle
     digests = []
     for k, deep in enumerate((far, far, far.replace("1", "2"))):

@@ -12,16 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGETS", "CORPUS_VERSION", "recipes", "sweep"]
 
-CORPUS_VERSION = 2
+CORPUS_VERSION = 3
 X_SCALES = {"normal": (0, -2, 6, 100), "box": (-1, 0), "log": (0, 20), "tails": (0, 10), "knots": (0,), "zeros": (0,)}
 COND_SCALES = {"zeros": (0,), "normal": (0, 1), "box": (2, 3), "saturated": (2, 3)}
+FAR = (("normal", 3), ("box", 5))  # raw parameters to ±36: the square of exp of them is in the range of float32
+FAR_X = (("normal", 0), ("box", 0), ("tails", 0))
 WEIGHT_SCALES = (("scaled", -6), ("scaled", 3), ("noise", 0), ("noise", 2), ("saturated", 1))
 WEIGHTS = ("initial", "scaled", "noise", "saturated")
 BUDGETS = {"smoke": (128, 1), "default": (512, 1), "deep": (4096, 4)}  # rows, seeds
 
 
 def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Recipe]:
-    """Every pattern × scale of x with every pattern × scale of the condition; ``smoke`` pairs them up instead.
+    """Every pattern × scale of x with every pattern × scale of the condition, and a few of x with conditions far out; ``smoke`` pairs
+    them up instead.
 
     ``weighted``: the subject has weights; every pattern × scale of x is also run with adversarial ones, on a quarter of the rows.
     ``first_seed`` moves the corpus to other random numbers; published results have 0.
@@ -30,9 +33,9 @@ def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Reci
     rows = rows // 4 if weighted else rows
     xs = [(p, s) for p, scales in X_SCALES.items() for s in scales]
     conds = [(p, s) for p, scales in COND_SCALES.items() for s in scales]
-    pairs = [(x, c) for x in xs for c in conds]
+    pairs = [(x, c) for x in xs for c in conds] + [(x, c) for x in FAR_X for c in FAR]
     if budget == "smoke":
-        pairs = [(x, conds[i % len(conds)]) for i, x in enumerate(xs)] + [(xs[0], c) for c in conds]
+        pairs = [(x, conds[i % len(conds)]) for i, x in enumerate(xs)] + [(xs[0], c) for c in (*conds, *FAR)]
     found = []
     for seed in range(first_seed, first_seed + seeds):
         found += [Recipe(*x, *c, rows, seed) for x, c in pairs]
@@ -55,7 +58,7 @@ def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[Recipe]:
         pattern=st.sampled_from(list(PATTERNS)),
         log2_scale=st.integers(-20, 100),
         cond_pattern=st.sampled_from(list(CONDITION_PATTERNS)),
-        cond_log2_scale=st.integers(-3, 3),
+        cond_log2_scale=st.integers(-3, 5),
         rows=st.just(rows),
         seed=st.integers(0, 2**20),
         **more,

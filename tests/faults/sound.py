@@ -35,6 +35,20 @@ class Kink(Elementwise):
         return torch.where(y > 0, y * (-log_a).exp(), y), torch.where(y > 0, -log_a, torch.zeros_like(y))
 
 
+class SaturatesFarOut(Elementwise):
+    """The raw scale is held to ±100, in both directions alike."""
+
+    n_params = 2
+
+    def forward(self, x, params):
+        log_a = params[0].clamp(-100, 100) / 50
+        return x * log_a.exp() + params[1], log_a.expand_as(x).clone()
+
+    def inverse(self, y, params):
+        log_a = params[0].clamp(-100, 100) / 50
+        return (y - params[1]) * (-log_a).exp(), -log_a.expand_as(y).clone()
+
+
 class LargeShift(Exp):
     def forward(self, x, params):
         y, log_slope = super().forward(x, params)
@@ -156,6 +170,7 @@ SOUND: list[type[Elementwise]] = [
     ModifiedRQ,
     TinyScale,
     Kink,
+    SaturatesFarOut,
     LargeShift,
     Identity,
     Decreasing,
