@@ -48,8 +48,10 @@ def train(
     from invbench.reference_models.wanted import Wanted, missing
     from invbench.registry import FLOWS
 
-    if every == bool(flow) or (every and (coupling or out_dir)):
-        raise UsageError("say which flow to train, and --coupling, or --all without either")
+    if every == bool(flow) or (every and (coupling or out_dir or seed or size != "mini")):
+        raise UsageError(
+            "say which flow to train, and --coupling, or --all without either, without --out, --seed and --size"
+        )
     if flow:
         FLOWS[flow]  # raises, with the nearest names
     if mixed and out_dir is None:

@@ -16,7 +16,7 @@ from invbench.reference_models import training, wanted
 from invbench.reference_models.fs_ncsr import fs_ncsr
 from invbench.reference_models.toy2d import recipe as toy_recipe
 from invbench.reference_models.wanted import WANTED, Wanted
-from invbench.reference_models.weights import save_weights, weights_name
+from invbench.reference_models.weights import load_flow, save_weights, weights_name
 from invbench.report.rows import current_cells, make_rows
 from invbench.targets import resolve
 
@@ -69,6 +69,19 @@ def test_wrong_choices_of_a_flow_are_one_line_and_exit_2(invbench, tmp_path, mon
     assert (code, out, error.count("\n")) == (2, "", 1)
     assert message in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_their_card_says_are_of_another_coupling_are_refused_though_they_would_fit(invbench, tmp_path):
+    file = tmp_path / "mine.safetensors"
+    save_weights(fs_ncsr(Affine, "mini", 0), {"flow": "fs_ncsr", "coupling": "affine", "size": "mini"}, file)
+    for entry, flow, message in (
+        ("affine-floor", "fs_ncsr", "of coupling affine, as the card beside them says, not of coupling affine-floor"),
+        ("affine", "srflow", "of flow fs_ncsr, as the card beside them says, not of flow srflow"),
+    ):
+        code, _, error = invbench("run", "--flow", flow, "--entry", entry, "--weights", file, "--dry-run")
+        assert (code, error.count("\n")) == (2, 1)
+        assert message in error
+    assert load_flow("fs_ncsr", "affine", weights=file).spec.noise_level
 
 
 def test_weights_of_another_coupling_are_refused_before_anything_runs(invbench, tmp_path, file):

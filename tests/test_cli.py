@@ -86,6 +86,8 @@ def test_a_bad_file_is_one_line_and_exit_2(invbench, file, text, message):
         ("train",),
         ("train", "srflow"),
         ("train", "--all", "--coupling", "affine"),
+        ("train", "--all", "--size", "paper"),
+        ("train", "--all", "--seed", "7"),
         ("train", "nope", "--coupling", "affine"),
         ("train", "srflow", "--coupling", "affine", "--size", "vast"),
         ("train", "srflow", "--coupling", "affine", "--mixed-precision"),

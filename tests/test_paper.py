@@ -173,6 +173,49 @@ def test_c4_and_c5_are_judged_on_the_papers_own_flow_too_where_it_was_measured(s
     assert "† removes the Inf of affine on changed conditions, in FS-NCSR" not in says
 
 
+def test_c4_asks_for_the_floor_where_affine_has_inf_and_for_more_than_one_such_input(study):
+    """The floor seen elsewhere removes nothing, and one Inf of many inputs may be chance."""
+
+    def says(inf, case):
+        cells = [images("sr", "affine", inf, inf), images("sr", "affine-floor", 0, 0, case)]
+        parts = RULES["C4"](study(*cells, images("sr", "modified-rq", 0, 0)))
+        return {part.statement: part.outcome for part in parts}["† removes the Inf of affine on clean photographs"]
+
+    assert says(6, "BSD100/clean") == "yes"
+    assert says(1, "BSD100/clean") == "open"
+    assert says(6, "Urban100/clean") == "open"
+
+
+def test_c5_counts_the_splines_inf_in_the_papers_own_flow_though_the_other_rows_are_not_there(study):
+    cells = [quality("sr", d, 0.0) for d in ("affine", "affine-floor", "modified-rq")]
+    alone = of_flow(images("sr", "modified-rq", 6, 6), "fs_ncsr")
+    says = {part.statement: part.outcome for part in RULES["C5"](study(*cells, alone))}
+    assert says["no Inf"] == "no"
+
+
+def test_c1_says_what_to_run_when_no_toy_was_measured_in_both_conditions(study):
+    cells = [*toys("affine", 30.0, 1e5), *(cell for cell in toys("modified-rq", 0.0, 1.0) if cell.spec.case == "in")]
+    cells.append(toy_of_another_seed := next(c for c in toys("modified-rq", 0.0, 1.0) if c.spec.case != "in"))
+    spec = toy_of_another_seed.spec.model_copy(update={"seed": 99})
+    cells[-1] = toy_of_another_seed.model_copy(update={"spec": spec, "key": spec.key})
+    (part,) = (part for part in RULES["C1"](study(*cells)) if part.statement == "the toy")
+    assert part.outcome == "not testable"
+    assert "invbench run --track toy2d --entry modified-rq" in part.found
+
+
+@pytest.mark.parametrize("failing", ["affine", "modified-rq"])
+def test_a_failed_cell_of_either_side_leaves_a_comparison_open(study, failing):
+    cells = []
+    for design, error in (("affine", 6), ("modified-rq", 0)):
+        for family in ("noise", "blur", "fog"):
+            made = images("unconditional", design, 0, error, f"embedded/{family}-3")
+            lost = design == failing and family != "noise"
+            cells.append(made.model_copy(update={"status": "error", "measures": {}}) if lost else made)
+    (part,) = RULES["C7"](study(*cells))
+    assert part.outcome == "open"
+    assert "cells failed" in part.found
+
+
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [((90, 90, 0.1, 50), "holds"), ((90, 10, 0.1, 50), "holds in part"), ((10, 10, 60, 0.9), "not seen")],

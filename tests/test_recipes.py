@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from invbench.errors import UsageError
+from invbench.reference_models import training
 from invbench.reference_models.fs_ncsr import recipe as fs_ncsr
 from invbench.reference_models.llflow import recipe as llflow
 from invbench.reference_models.srflow import recipe as srflow
@@ -59,6 +60,26 @@ def test_the_halved_schedule_halves_at_50_75_90_and_95_percent():
         optimiser.step()
         schedule.step()
     assert [rates.index(2.0**-k) for k in range(5)] == [0, 100, 150, 180, 190]
+
+
+def test_a_training_of_that_schedule_is_resumed_to_the_bit(tmp_path, tiny_flow, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    recipe = Recipe("drawn", 200, 8, 1e-2, extra={"schedule": "halved"})
+
+    def batch(step):
+        y = torch.randn(8, 2, generator=torch.Generator().manual_seed(step))
+        return 0.3 * y, y
+
+    def interrupt(log):
+        if log.step == 150:
+            raise KeyboardInterrupt
+
+    whole, resumed = tiny_flow(), tiny_flow()
+    train(whole, batch, recipe)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_flow(), batch, recipe, tmp_path / "c.pt", interrupt)
+    train(resumed, batch, recipe, tmp_path / "c.pt")
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import invbench
 from invbench.bench.cell import Cell, CellSpec
 from invbench.errors import UsageError
 from invbench.report.columns import COLUMNS
-from invbench.report.rows import current_cells, make_rows
+from invbench.report.rows import current_cells, gathered, make_rows
 from invbench.report.table import FORMATS, read_table, render
 
 DESIGN_COLUMNS = (
@@ -270,3 +270,20 @@ def test_a_run_in_another_dtype_or_on_another_device_is_a_row_of_its_own():
         cells.append(cells[0].model_copy(update={"spec": spec, "key": spec.key}))
     rows = {row["case"]: row["n"] for row in make_rows(cells, "sr")}
     assert rows == {"embedded/clean": 2, "embedded/clean [float64]": 2, "embedded/clean [cuda]": 2}
+
+
+@pytest.mark.parametrize(
+    ("part", "dtype", "device", "row"),
+    [
+        ("#stretch", "float64", "cpu", "embedded/clean"),
+        ("#stretch", "float64", "cuda", "embedded/clean [cuda]"),
+        ("#radius", "float32", "cpu", "embedded/clean"),
+        ("#radius", "float64", "cpu", "embedded/clean [float64]"),
+        ("#fp16", "float32", "cuda", "embedded/clean (fp16) [cuda]"),
+    ],
+)
+def test_the_other_cells_of_a_case_stand_in_the_row_of_their_run(part, dtype, device, row):
+    one = sr("a", [0, 1])
+    spec = one.spec.model_copy(update={"case": one.spec.case + part, "dtype": dtype, "device": device})
+    ((case, _),) = gathered([one.model_copy(update={"spec": spec, "key": spec.key})], "sr")
+    assert case == row

@@ -121,7 +121,7 @@ def share(cells: Sequence[Cell], measure: str) -> Effect:
     """Per cent of inputs with ``measure`` set; Clopper–Pearson when none is set or all are, else ``mean_interval`` over photographs. NaN where a
     cell failed: what it would have shown is not known."""
     if any(cell.status in FAILED for cell in cells):
-        return Effect(math.nan, math.nan, math.nan, 0, 0, " %, cells failed: invbench run --retry error,oom,timeout", 1)
+        return _unknown(" %", 1)
     found = units(cells, measure)
     failures, n = int(sum(found.values())), len(found)
     seeds = len({cell.spec.seed for cell in cells})
@@ -142,10 +142,18 @@ def mean(cells: Sequence[Cell], measure: str, unit: str = "", digits: int = 2) -
 def difference(
     a: Sequence[Cell], b: Sequence[Cell], measure: str, unit: str = "", digits: int = 2, scale: float = 1
 ) -> Effect:
-    """Mean over the inputs that both saw of a − b, times ``scale``; ``mean_interval`` over photographs."""
+    """Mean over the inputs that both saw of a − b, times ``scale``; ``mean_interval`` over photographs. NaN where a cell of either failed."""
+    if any(cell.status in FAILED for cell in (*a, *b)):
+        return _unknown(unit, digits)
     left, right = units(a, measure), units(b, measure)
     paired = {unit: scale * (left[unit] - right[unit]) for unit in left if unit in right}
     return _mean(paired, a, unit, digits)
+
+
+def _unknown(unit: str, digits: int) -> Effect:
+    return Effect(
+        math.nan, math.nan, math.nan, 0, 0, f"{unit}, cells failed: invbench run --retry error,oom,timeout", digits
+    )
 
 
 def _mean(found: dict[Unit, float], cells: Sequence[Cell], unit: str, digits: int) -> Effect:

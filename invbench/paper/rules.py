@@ -33,9 +33,9 @@ READINGS = (
 def c1(study: Study) -> list[Part]:
     try:
         study.need("toy2d", ("affine", "modified-rq"), lambda case: case in ("in", SHIFTED))
+        found = {d: toy_cells(study, d) for d in ("affine", "modified-rq")}
     except Missing as missing:
         return untested("the toy", missing)
-    found = {d: toy_cells(study, d) for d in ("affine", "modified-rq")}
     outside = {
         d: median([v for cell in shifted for v in cell_values(cell, "outside_pct")], len(shifted), " %", 1)
         for d, (_, shifted) in found.items()

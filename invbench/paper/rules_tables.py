@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from invbench.bench.cell import Cell
-from invbench.paper.evidence import Outcome, Part, above, below, difference, none, part, share, untested
+from invbench.paper.evidence import Outcome, Part, above, below, both, difference, none, part, share, untested
 from invbench.paper.study import FS_NCSR, Missing, Study, changed, clean
 
 __all__ = ["c4", "c5"]
@@ -49,13 +49,15 @@ def removed_inf(study: Study, model: str, words: str) -> list[Part]:
         if model and not bare:
             continue
         before, after = share(bare, "inf"), share(floored, "inf")
+        gain = difference(bare, floored, "inf", " points", 1, 100)
         statement = f"† removes the Inf of affine on {where}{words}"
         if not sum(sum(cell.numbers("inf")) for cell in bare):
             why = f"affine itself has no Inf in {before.n} inputs there: nothing to remove"
             parts.append(Part(statement, "not testable", why, "", before.n, before.seeds))
             continue
-        rule = "no input with a non-finite pixel under †"
-        parts.append(part(statement, none(after), after, rule, f" of inputs have Inf, of affine {before}"))
+        rule = "no input with a non-finite pixel under †, and affine − †, same inputs: above 0"
+        more = f" of inputs have Inf, of affine {before}; on the same inputs {gain} more"
+        parts.append(part(statement, both(none(after), above(gain, 0)), after, rule, more))
     return parts
 
 
@@ -97,7 +99,7 @@ def c5(study: Study) -> list[Part]:
         study.need("sr", PAIRS, clean)
     except Missing as missing:
         return untested("the spline in super-resolution", missing) + quality(study) + [training_time(study)]
-    found = share([c for model in flows(study) for c in study.cells("sr", "modified-rq", model=model)], "inf")
+    found = share([c for model in FLOWS for c in study.cells("sr", "modified-rq", model=model)], "inf")
     parts = [
         part(
             "no Inf",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from invbench.bench.cell import Cell
-from invbench.paper.study import Study
+from invbench.paper.study import Missing, Study
 
 __all__ = ["SHIFTED", "jumps", "ratios", "toy_cells", "variances"]
 
@@ -13,12 +13,15 @@ SHIFTED = "shift-0.8"  # the paper's: y + 0.8·(1, −1)
 
 
 def toy_cells(study: Study, design: str) -> tuple[list[Cell], list[Cell]]:
-    """(in distribution, shifted), in order of seed, of the seeds that have both."""
+    """(in distribution, shifted), in order of seed, of the seeds that have both. Raises ``Missing`` when none has."""
     sides = [
         {cell.spec.seed: cell for cell in study.cells("toy2d", design, case.__eq__) if "inf" in cell.measures}
         for case in ("in", SHIFTED)
     ]
     both = sorted(sides[0].keys() & sides[1].keys())
+    if not both:
+        command = f"invbench run --track toy2d --entry {design}"
+        raise Missing(f"no toy of {design} was measured in both conditions; {command}")
     return [sides[0][seed] for seed in both], [sides[1][seed] for seed in both]
 
 

@@ -17,9 +17,10 @@ TEXT = """{table}
 
 The verdict follows from the parts below: *holds*, every part says yes; *holds in part*, some do; *not seen*, none does; *not testable here*,
 nothing was measured that could tell. A part says yes or no when the whole 95 % interval of its effect lies on one side of the threshold in
-its rule, and "open" when the interval spans it. Intervals are drawn over photographs, or over trained toys; where there is one seed,
-they say nothing of other trainings. Nothing here is typed in: thresholds are in `invbench/paper/rules.py` and `rules_tables.py`, numbers in
-the tables linked.
+its rule, and "open" when the interval spans it. "No Inf" is a count: yes when none was found, and the interval beside it says how many inputs
+may have one that was not met. Formulas (C2), the sweep of toys (C1) and the training time have no interval. Intervals are drawn over photographs,
+or over trained toys; where there is one seed, they say nothing of other trainings. Nothing here is typed in: thresholds are in
+`invbench/paper/rules.py` and `rules_tables.py`, numbers in the tables linked.
 
 {claims}"""
 CLAIM = """## {key}: {verdict}

@@ -69,7 +69,7 @@ def _of_coupling(subject: Subject) -> dict[str, Any]:
         assert cond is not None
         with torch.no_grad():
             y, log_slope = twin.log_slopes(x, cond)
-        low = min(low, log_slope.exp().nan_to_num(math.inf).min().item())
+        low = min(low, log_slope.exp().nan_to_num(math.inf, math.inf).min().item())
         kappa = max(kappa, elementwise_kappa(x, y, log_slope.exp()))
         if recipe.pattern == CORPUS[0].pattern:  # the parameters are the same under every pattern of x
             parameters.append(cond[:1] if recipe.cond_pattern == "zeros" else cond)

@@ -99,16 +99,16 @@ def _check_inverse(name: str, transpose: Tensor, weight: Tensor) -> None:
         raise UsageError(f"{name} is not the inverse of its 1×1 matrix, as the published decoder takes it to be")
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path, largest: int = LARGEST_WEIGHTS) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or of a .pth, .pt or .ckpt file by ``torch.load(weights_only=True)``, which runs no code.
 
     A ``module.`` before every name (``DataParallel``'s) is taken off. Raises ``UsageError``, in one line, when the file is not there, is cut
-    off, holds code instead of tensors, or holds something else than named tensors.
+    off, larger than ``largest`` bytes, holds code instead of tensors, or holds something else than named tensors.
     """
     if not path.exists():
         raise UsageError(f"weights {path}: no such file")
     try:
-        state = load_pickled(path) if path.suffix in PICKLED else read_tensors(path, LARGEST_WEIGHTS)
+        state = load_pickled(path, largest) if path.suffix in PICKLED else read_tensors(path, largest)
     except SafetensorError as error:
         raise UsageError(f"weights {path} are unreadable or cut off ({error}); fetch or train them again") from None
     named = isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())

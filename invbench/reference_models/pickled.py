@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from torch import nn
 
 from invbench.errors import UsageError
 
-__all__ = ["LARGEST_WEIGHTS", "load_pickled"]
+__all__ = ["LARGEST_WEIGHTS", "bytes_of", "load_pickled"]
 
 LARGEST_WEIGHTS = 300 * 2**20  # bytes; the published checkpoints have up to 160 MB
-MOST_MEMBERS, MOST_STEPS = (
-    20_000,
-    400_000,
-)  # of an archive, of a pickle; a published model: 2 000 and 60 000, its training 8 000 and 234 000
+# of an archive, of a pickle; a published model: 2 000 and 60 000, its training 8 000 and 234 000, that of the largest twice as many
+MOST_MEMBERS, MOST_STEPS = 30_000, 800_000
 OLDER = 5  # pickles before the numbers of a file older than torch 1.6: two marks, the machine, the tensors, the order of their numbers
 KINDS = "Float Double Half BFloat16 Long Int Short Char Byte Bool".split()
 # what a file of tensors names; ``weights_only`` would take more, among it ``bytearray``, which makes memory out of a number
@@ -32,6 +31,11 @@ NAMES = {f"torch {kind}Storage" for kind in KINDS} | {
 
 class _HoldsCode(ValueError):
     """The pickle names something that is no part of a tensor."""
+
+
+def bytes_of(model: nn.Module) -> int:
+    """Of all that its state dict holds."""
+    return sum(tensor.nbytes for tensor in model.state_dict().values())
 
 
 def load_pickled(path: Path, largest: int = LARGEST_WEIGHTS) -> Any:

@@ -19,13 +19,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 from invbench.paths import write_atomically
-from invbench.reference_models.pickled import load_pickled
+from invbench.reference_models.pickled import LARGEST_WEIGHTS, bytes_of, load_pickled
 
 __all__ = ["Recipe", "TrainingLog", "train"]
 
 Batches = Callable[[int], tuple[Tensor, Tensor]]  # step -> (x, y), the same for every coupling
 CHECKPOINT_SECONDS = 60.0
-LARGEST_CHECKPOINT = 2 * 2**30  # bytes; a published size and Adam's moments of it have 0.8 GB
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ def _one_cycle(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
 
 def _halved(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
     """At 50, 75, 90 and 95 % of the training, as SRFlow's, FS-NCSR's and LLFlow's released options have it."""
-    steps = [recipe.iterations * percent // 100 for percent in (50, 75, 90, 95)]
-    return torch.optim.lr_scheduler.MultiStepLR(optimiser, steps, gamma=0.5)
+    ends = [recipe.iterations * percent // 100 for percent in (50, 75, 90, 95)]
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 ** sum(step >= end for end in ends))
 
 
 SCHEDULES = {"one-cycle": _one_cycle, "halved": _halved}
@@ -139,10 +138,10 @@ def _save(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe, 
     write_atomically(path, buffer.getvalue())
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The parts that ``_save`` wrote. Raises ``UsageError`` when the file is cut off or no checkpoint."""
+def read_checkpoint(path: Path, weights: int = 0) -> dict[str, Any]:
+    """The parts that ``_save`` wrote, of a model of so many bytes. Raises ``UsageError`` when the file is cut off or no checkpoint."""
     try:
-        state = load_pickled(path, LARGEST_CHECKPOINT)
+        state = load_pickled(path, max(LARGEST_WEIGHTS, 4 * weights))  # Adam has two numbers for each
         return {name: state[name] for name in ("flow", "optimiser", "schedule", "recipe", "log")}
     except (UsageError, KeyError, TypeError, IndexError) as error:
         raise UsageError(
@@ -151,7 +150,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _restore(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe) -> TrainingLog:
-    state = read_checkpoint(path)
+    state = read_checkpoint(path, bytes_of(flow))
     if state["recipe"] != asdict(recipe):
         raise UsageError(f"checkpoint {path} belongs to another recipe; move it away to start anew")
     try:

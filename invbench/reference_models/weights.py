@@ -14,7 +14,8 @@ from safetensors.torch import save
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 from invbench.paths import LARGEST_TEXT, cache_dir, parse_json, read_limited, write_atomically
-from invbench.reference_models.convert import convert, is_published, read_state
+from invbench.reference_models.convert import Account, convert, is_published, read_state
+from invbench.reference_models.pickled import LARGEST_WEIGHTS, bytes_of
 from invbench.targets import Target, resolve
 
 __all__ = [
@@ -98,17 +99,34 @@ def load_weights(flow: ConditionalFlow, path: Path) -> ConditionalFlow:
 
     Raises ``UsageError``, in one line, when the file is cut off, holds code, or is of another model.
     """
-    state = read_state(path)
+    state = read_state(path, max(LARGEST_WEIGHTS, 2 * bytes_of(flow)))
     try:
-        flow.load_state_dict(convert(state, flow) if is_published(state) else state)
+        state = convert(state, flow) if is_published(state) else state
     except UsageError as error:
         raise UsageError(f"weights {path}: {error}") from None
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        raise UsageError(
-            f"weights {path} are of another model: {lines[1].strip() if len(lines) > 1 else error}"
-        ) from None
+    own = flow.state_dict()
+    found = Account(
+        tuple(name for name in own if name not in state),
+        tuple(name for name in state if name not in own),
+        tuple(name for name in own if name in state and state[name].shape != own[name].shape),
+    )
+    if not found.complete:
+        raise UsageError(f"weights {path} are of another model: {found}")
+    flow.load_state_dict(state)
     return flow.eval()
+
+
+def _fit(path: Path, flow: str, coupling: str, size: str) -> None:
+    """Raise ``UsageError`` when the card beside the file says that it is of something else: designs that differ in a formula alone have weights
+    of the same shapes."""
+    asked = {"flow": flow, "coupling": coupling, "size": size}
+    wrong = {
+        part: card[part] for card in [read_card(path)] for part in asked if part in card and card[part] != asked[part]
+    }
+    if wrong:
+        said = ", ".join(f"{part} {value}" for part, value in wrong.items())
+        meant = ", ".join(f"{part} {asked[part]}" for part in wrong)
+        raise UsageError(f"weights {path} are of {said}, as the card beside them says, not of {meant}; give others")
 
 
 def load_flow(
@@ -137,6 +155,7 @@ def load_flow(
             f"no weights of {name} ({size}, seed {seed}) with coupling {target.name!r}; {advice}"
             f"invbench train {name} --coupling {shlex.quote(target.spec)} --size {size} --seed {seed}"
         )
+    _fit(path, name, target.name, size)
     with torch.random.fork_rng(devices=[]):
         flow: ConditionalFlow = factory.make(target.make, size, seed)
     return load_weights(flow, path)

@@ -150,11 +150,9 @@ def _case(cell: Record, pooled: bool) -> str:
 
 def other_model(cell: Record) -> str:
     """What a row's case says of a flow that is not its track's own at size mini, and of a run in another dtype than float32 or on another device
-    than the CPU: designs are compared within one of each. What stands behind a ``#`` says itself in which dtype it is."""
-    own = (
-        [] if "#" in cell.spec.case else [v for v in (cell.spec.dtype, cell.spec.device) if v not in ("float32", "cpu")]
-    )
-    run = "".join(f" [{value}]" for value in own)
+    than the CPU: designs are compared within one of each. ``#stretch`` is always in float64."""
+    usual = ("float64" if cell.spec.case.endswith("#stretch") else "float32", "cpu")
+    run = "".join(f" [{v}]" for v, own in zip((cell.spec.dtype, cell.spec.device), usual, strict=True) if v != own)
     flow, size = cell.spec.settings.get("flow"), cell.spec.settings.get("size", OWN_SIZE)
     if flow is None or (flow, size) == (OWN_FLOW.get(cell.spec.track), OWN_SIZE):
         return run

@@ -113,11 +113,13 @@ def _stretches(spec: CellSpec, flow: ConditionalFlow, names: list[str], conditio
         y = condition.to(spec.device, torch.float64)[None]
         generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
         decode, z = decoder(flow, flow.sample_latents(1, y, TEMPERATURE, generator), y)
-        value = largest_stretch(decode, z, int(spec.settings["products"] or PRODUCTS)).value.nan_to_num(torch.inf)
+        value = largest_stretch(decode, z, int(spec.settings["products"] or PRODUCTS)).value.nan_to_num(
+            torch.inf, torch.inf
+        )
         with torch.no_grad():
             size = decode(z).norm()
         stretches.append(value.item())
-        kappas.append((value * z.norm() / size).nan_to_num(torch.inf).item())
+        kappas.append((value * z.norm() / size).nan_to_num(torch.inf, torch.inf).item())
     return Measured({"names": names, "inv_lipschitz": stretches, "kappa": kappas})
 
 

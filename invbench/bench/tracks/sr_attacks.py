@@ -109,4 +109,4 @@ def _measures(attacked: Sequence[Found]) -> dict[str, list]:  # type: ignore[typ
 def _confirmed_stretch(twin: ConditionalFlow, found: Found) -> float:
     """σmax of the decoder's Jacobian at the point found, in float64 by 30 products; infinite where the decode is not finite."""
     decode, z = decoder(twin, [z.double() for z in found.inputs.latents], found.inputs.y.double())
-    return largest_stretch(decode, z, PRODUCTS).value.nan_to_num(torch.inf).item()
+    return largest_stretch(decode, z, PRODUCTS).value.nan_to_num(torch.inf, torch.inf).item()

@@ -67,7 +67,7 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
         with torch.no_grad():
             back = flow.decode(flow.encode(x, y)[0], y)
             nats = -flow.log_prob(x, y).item() / x[0].numel()
-        off = (back - x).abs().max().nan_to_num(math.inf).item()
+        off = (back - x).abs().max().nan_to_num(math.inf, math.inf).item()
         found = explosion(back)
         values = {
             "inf": int(found.inf),

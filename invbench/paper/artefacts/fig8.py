@@ -75,9 +75,9 @@ def make(study: Study) -> Made:
             study.say(f"fig8: {design}, {given.case}, {given.pair.name}")
             x, z = drawn(flow, given)
             k = int(
-                x.abs().flatten(1).nan_to_num(math.inf).amax(1).argmax()
+                x.abs().flatten(1).nan_to_num(math.inf, math.inf).amax(1).argmax()
             )  # samples of one condition explode at the same place
-            if not x[k].abs().nan_to_num(math.inf).max() > THRESHOLD:
+            if not x[k].abs().nan_to_num(math.inf, math.inf).max() > THRESHOLD:
                 continue
             latents = [part[k : k + 1] for part in z]
             rows.append(
