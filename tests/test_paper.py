@@ -173,17 +173,18 @@ def test_c4_and_c5_are_judged_on_the_papers_own_flow_too_where_it_was_measured(s
     assert "† removes the Inf of affine on changed conditions, in FS-NCSR" not in says
 
 
-def test_c4_asks_for_the_floor_where_affine_has_inf_and_for_more_than_one_such_input(study):
+@pytest.mark.parametrize(
+    ("inf", "case", "outcome"), [(6, "BSD100/clean", "yes"), (1, "BSD100/clean", "open"), (6, "Urban100/clean", "open")]
+)
+def test_c4_asks_for_the_floor_where_affine_has_inf_and_for_more_than_one_such_input(study, inf, case, outcome):
     """The floor seen elsewhere removes nothing, and one Inf of many inputs may be chance."""
-
-    def says(inf, case):
-        cells = [images("sr", "affine", inf, inf), images("sr", "affine-floor", 0, 0, case)]
-        parts = RULES["C4"](study(*cells, images("sr", "modified-rq", 0, 0)))
-        return {part.statement: part.outcome for part in parts}["† removes the Inf of affine on clean photographs"]
-
-    assert says(6, "BSD100/clean") == "yes"
-    assert says(1, "BSD100/clean") == "open"
-    assert says(6, "Urban100/clean") == "open"
+    cells = [
+        images("sr", "affine", inf, inf),
+        images("sr", "affine-floor", 0, 0, case),
+        images("sr", "modified-rq", 0, 0),
+    ]
+    says = {part.statement: part.outcome for part in RULES["C4"](study(*cells))}
+    assert says["† removes the Inf of affine on clean photographs"] == outcome
 
 
 def test_c5_counts_the_splines_inf_in_the_papers_own_flow_though_the_other_rows_are_not_there(study):

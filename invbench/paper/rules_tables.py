@@ -56,7 +56,7 @@ def removed_inf(study: Study, model: str, words: str) -> list[Part]:
             parts.append(Part(statement, "not testable", why, "", before.n, before.seeds))
             continue
         rule = "no input with a non-finite pixel under †, and affine − †, same inputs: above 0"
-        more = f" of inputs have Inf, of affine {before}; on the same inputs {gain} more"
+        more = f" of inputs have Inf, of affine {before}; affine − † on the same inputs {gain}"
         parts.append(part(statement, both(none(after), above(gain, 0)), after, rule, more))
     return parts
 
