@@ -149,9 +149,25 @@ def test_a_photograph_of_400_by_600_is_decoded_whole():
         assert flow.decode(flow.sample_latents(1, y), y).shape == y.shape
 
 
-def test_sides_that_cannot_be_squeezed_are_refused():
-    with pytest.raises(ValueError, match="divisible by 4, got 10×16"):
-        llflow(Affine, "mini").sample_latents(1, torch.zeros(1, 3, 10, 16))
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ((1, 3, 10, 16), "divisible by 4 and 8 or longer, got 10×16; crop or pad it"),
+        ((1, 3, 4, 16), "divisible by 4 and 8 or longer, got 4×16"),
+        ((1, 4, 16, 16), r"must be of shape \(B, 3, H, W\) or \(B, 6, H, W\), got \(1, 4, 16, 16\)"),
+    ],
+)
+def test_conditions_that_do_not_fit_are_refused_both_ways(condition, message):
+    flow, y = llflow(Affine, "mini"), torch.zeros(condition)
+    with pytest.raises(UsageError, match=message):
+        flow.sample_latents(1, y)
+    with pytest.raises(UsageError, match=message):
+        flow.encode(torch.zeros(1, 3, *condition[2:]), y)
+
+
+def test_an_image_of_another_size_than_its_condition_is_refused():
+    with pytest.raises(UsageError, match="has not the size of its condition"):
+        llflow(Affine, "mini").encode(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 24))
 
 
 @pytest.fixture

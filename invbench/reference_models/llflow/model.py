@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invbench.couplings.base import Elementwise
+from invbench.errors import UsageError
 from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner
 from invbench.flows.conditional_flow import Resized
 from invbench.reference_models.level_layers import level_layers
@@ -70,7 +71,10 @@ class ColourPrior(nn.Module):
 
 
 class LowLightFlow(ConditionalFlow):
-    """x: (B, 3, H, W) ↔ one latent (B, 3·4^levels, H/2^levels, W/2^levels), given y; ``ValueError`` when the sides cannot be squeezed."""
+    """x: (B, 3, H, W) ↔ one latent (B, 3·4^levels, H/2^levels, W/2^levels), given y: (B, 3 or 6, H, W).
+
+    Raises ``UsageError`` when y has other channels, sides that cannot be squeezed or are shorter than 8, or sides that are not x's.
+    """
 
     def __init__(self, spec: LLFlowSize, layers: dict[str, nn.Module], encoder: nn.Module) -> None:
         super().__init__(layers, encoder, self._shapes, prior=ColourPrior(spec.features, spec.levels))
@@ -78,16 +82,28 @@ class LowLightFlow(ConditionalFlow):
         if spec.unused:
             self.unused = nn.Conv2d(spec.unused, 384, 3, padding=1)
 
+    def encode(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Data → noise: (latents, log_det of shape (B,))."""
+        self._shapes(y)
+        if x.shape[1:] != (3, *y.shape[2:]):
+            raise UsageError(f"an image of shape {tuple(x.shape)} has not the size of its condition, {tuple(y.shape)}")
+        return super().encode(x, y)
+
     def conditions(self, y: Tensor) -> Resized:
         """g_θ(y) for every level."""
+        self._shapes(y)
         published = isinstance(self.encoder, PublishedEncoder)
         return Pyramid(self.encoder.levels(y)) if published else super().conditions(y)  # type: ignore[operator]
 
     def _shapes(self, y: Tensor) -> list[tuple[int, ...]]:
+        if y.ndim != 4 or y.shape[1] not in (3, 6):
+            raise UsageError(f"the condition must be of shape (B, 3, H, W) or (B, 6, H, W), got {tuple(y.shape)}")
         side = 2**self.spec.levels
         height, width = y.shape[-2:]
-        if height % side or width % side:
-            raise ValueError(f"the sides of a condition must be divisible by {side}, got {height}×{width}; crop it")
+        if height % side or width % side or min(height, width) < 8:
+            raise UsageError(
+                f"the sides of a condition must be divisible by {side} and 8 or longer, got {height}×{width}; crop or pad it"
+            )
         return [(3 * side * side, height // side, width // side)]
 
 
