@@ -14,9 +14,10 @@ into at most spread(δ), so
     |x̂ − x| ≤ C·(u·(|x| + 1) + spread(u·S)),   C = 30, the threshold of LAPACK's tests (numerics.md, section 4).
 
 All of it is evaluated on a float64 twin of the same parameters. For a coupling, spread(δ) is the larger of δ times the steepest
-slope that the twin reports at y ± kδ, k ≤ 8, and of the value's change there divided by k, because a steep place narrower than δ
-shows in no slope. A noisy inverse may so excuse itself in one round trip, but not in the other, where the spread is that of the
-forward map. For a layer, spread is the largest change over steps of up to 4δ along fixed sign patterns, a lower estimate that the slack C covers.
+slope that the twin reports at y ± kδ, k ≤ 8, and of the value's change there and at y ± 24δ divided by k, because a steep place narrower
+than δ shows in no slope, and a knot of a box of ±8 is known to no better than some 20δ of a small y. A noisy inverse may so excuse itself
+in one round trip, but not in the other, where the spread is that of the forward map. For a layer, spread is the largest change over steps
+of up to 4δ along fixed sign patterns, a lower estimate that the slack C covers.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = ["SLACK", "log_det_spread", "magnitude", "rounding_scale", "unit_round
 
 SLACK = 30.0
 NEIGHBOURS = (-8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)  # of an element, in units of δ
+WIDER = (-24.0, 24.0)  # for its value
 STEPS = (-4.0, -1.0, 1.0, 4.0)  # of a layer's row, along each sign pattern
 
 
@@ -76,9 +78,9 @@ def _around(
     return value.unflatten(0, (n, v.shape[0])), log.unflatten(0, (n, v.shape[0]))
 
 
-def _steps(twin: Subject, v: Tensor, delta: Tensor) -> list[Tensor]:
+def _steps(twin: Subject, v: Tensor, delta: Tensor, wider: tuple[float, ...] = WIDER) -> list[Tensor]:
     if twin.elementwise:
-        return [k * delta for k in NEIGHBOURS]
+        return [k * delta for k in NEIGHBOURS + wider]
     step = _widened(twin, delta, v)
     return [k * step * sign for sign in _patterns(v) for k in STEPS]
 
@@ -94,16 +96,16 @@ def _spread(twin: Subject, delta: Tensor, value: Tensor, log: Tensor) -> Tensor:
     """The spread of (value, log) at a point and at its steps."""
     if not twin.elementwise:
         return magnitude(twin, (value[1:] - value[0]).abs().amax(0))
-    sizes = value.new_tensor(NEIGHBOURS).abs().reshape(-1, *[1] * (value.ndim - 1))
+    sizes = value.new_tensor(NEIGHBOURS + WIDER).abs().reshape(-1, *[1] * (value.ndim - 1))
     moved = ((value[1:] - value[0]).abs() / sizes).amax(0)
-    return torch.maximum(delta * log.amax(0).exp(), moved)
+    return torch.maximum(delta * log[: 1 + len(NEIGHBOURS)].amax(0).exp(), moved)
 
 
 def log_det_spread(
     twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool, together: bool = True
 ) -> Tensor:
     """How far the log-determinant (log-slope, for a coupling) moves when v moves by up to 8δ, or 4δ in a layer."""
-    _, log = _around(twin, v, cond, _steps(twin, v, delta), inverse, together)
+    _, log = _around(twin, v, cond, _steps(twin, v, delta, wider=()), inverse, together)
     return (log[1:] - log[0]).abs().amax(0)
 
 
