@@ -11,5 +11,6 @@ __all__ = ["require_device"]
 
 def require_device(name: str) -> None:
     """Raises ``UsageError`` when torch has no such device here."""
-    if name != "cpu" and not torch.cuda.is_available():
+    kind = name.partition(":")[0]
+    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
         raise UsageError(f"device {name!r} is not available here; invbench doctor shows what is")

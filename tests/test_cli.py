@@ -91,7 +91,7 @@ def test_a_bad_file_is_one_line_and_exit_2(invbench, file, text, message):
         ("train", "nope", "--coupling", "affine"),
         ("train", "srflow", "--coupling", "affine", "--size", "vast"),
         ("train", "srflow", "--coupling", "affine", "--mixed-precision"),
-        ("train", "srflow", "--coupling", "affine", "--device", "cuda"),
+        ("train", "srflow", "--coupling", "affine", "--device", "tpu"),
         ("table", "--track", "nope"),
         ("table", "--format", "docx"),
         ("table", "--format", "csv"),
