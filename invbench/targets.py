@@ -67,15 +67,15 @@ class Target:
         """The source files that make the entry: its own, those of the classes it inherits from, and those beside them in the same folder
         that they import as modules, or functions and classes of by name, and so on from each of them."""
         obj = self.entry.obj
-        waiting = [c for c in inspect.getmro(obj) if _source_file(c)] if inspect.isclass(obj) else [obj]
+        waiting = list(inspect.getmro(obj)) if inspect.isclass(obj) else [obj]
         seen: dict[str, Path] = {}
         while waiting:
-            module = _module_name(waiting.pop())
-            if module in seen or module not in sys.modules or not (file := _source_file(sys.modules[module])):
+            value = waiting.pop()
+            if (file := _source_file(value)) is None or (module := _module_name(value)) in seen:
                 continue
             seen[module] = file
-            names = vars(sys.modules[module]).values()
-            waiting += [value for value in names if (beside := _source_file(value)) and beside.parent == file.parent]
+            names = vars(sys.modules[module]).values() if module in sys.modules else ()
+            waiting += [name for name in names if (beside := _source_file(name)) and beside.parent == file.parent]
         return sorted(set(seen.values()))
 
     @functools.cached_property

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from invbench.couplings import Affine, ModifiedRQ
 from invbench.errors import HarnessError, UsageError
-from invbench.registry import COUPLINGS
-from invbench.targets import resolve, resolve_all
+from invbench.registry import COUPLINGS, Registered
+from invbench.targets import Target, resolve, resolve_all
 
 from .examples import TANH_AFFINE
 
@@ -220,6 +222,14 @@ def test_the_digest_depends_on_what_its_imports_import(file, package):
         digests.append(resolve(f"{package}{k}.leaf:leaf").digest)
         del COUPLINGS._items["leaf"]
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_the_sources_of_an_entry_are_its_own_and_not_those_of_what_wraps_it():
+    """A partial is of functools; a class whose module is gone still has its file."""
+    of_partial = Target("p", Registered("p", "layer", functools.partial(print), "here:0", {}))
+    assert of_partial.sources == []
+    gone = type("Gone", (), {"__module__": "gone", "f": lambda self: None})
+    assert Target("g", Registered("g", "layer", gone.f, "here:0", {})).sources == [Path(__file__)]
 
 
 def test_the_digest_depends_on_the_source_of_base_classes(file, package):

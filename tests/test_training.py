@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from invbench import reference_models
+from invbench.couplings import Affine
 from invbench.errors import UsageError
 from invbench.reference_models import training
+from invbench.reference_models.srflow import srflow
 from invbench.reference_models.toy2d import recipe as toy_recipe
 from invbench.reference_models.train import train_reference
 from invbench.reference_models.training import Recipe, train
@@ -179,6 +181,12 @@ def test_large_weights_are_stored_in_half_precision_unless_that_overflows(tmp_pa
     with torch.no_grad():
         next(flow.parameters()).view(-1)[0] = 1e6
     assert stored() == "float32"
+
+
+def test_weights_as_large_as_the_model_needs_are_read_whatever_the_limit_for_others(tmp_path, monkeypatch):
+    monkeypatch.setattr("invbench.reference_models.weights.LARGEST_WEIGHTS", 1)
+    save_weights(srflow(Affine, "mini", 3), {}, tmp_path / "w.safetensors")
+    assert same_state(load_weights(srflow(Affine, "mini", 4), tmp_path / "w.safetensors"), srflow(Affine, "mini", 3))
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])

@@ -16,6 +16,7 @@ from invbench.couplings import Affine, ModifiedRQ
 from invbench.errors import UsageError
 from invbench.flows import ActNorm
 from invbench.reference_models.glow import glow, sizes_only
+from invbench.reference_models.glow.model import UnconditionalFlow
 from invbench.reference_models.weights import save_weights, weights_name
 from invbench.report.columns import COLUMNS
 from invbench.report.rows import make_rows
@@ -97,6 +98,14 @@ def test_a_flow_that_overflows_on_the_way_back_is_counted(untrained, monkeypatch
     found, cell = measured(untrained)
     assert found.status == "diverged" and found.measures["inf"] == [1] * 6
     assert make_rows([cell], "unconditional")[0]["gain_log10"] == math.inf
+
+
+def test_a_reconstruction_of_inf_and_no_nan_is_infinitely_far(untrained, monkeypatch):
+    def decode(self, latents, y):
+        return torch.full((1, 3, *y.shape[2:]), math.inf)
+
+    monkeypatch.setattr(UnconditionalFlow, "decode", decode)
+    assert measured(untrained)[0].measures["round_trip"] == [math.inf] * 6
 
 
 def test_without_weights_the_cell_says_how_to_train_them(cache):
