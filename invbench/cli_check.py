@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from invbench.cli_declare import (
+    Codomain,
+    Condition,
+    CondShape,
+    DataRange,
+    Domain,
+    EventShape,
+    InverseIs,
+    LatentShape,
+    LogDetIs,
+    Stochastic,
+    Tolerance,
+    TrainingIs,
+    condition_of,
+    range_of,
+    shape_of,
+)
 from invbench.console import JsonFlag, err, out, print_json
 from invbench.errors import UsageError
 from invbench.listing import KINDS, listed
 
 __all__ = ["check", "list_", "replay"]
+
+KINDS_CHECKED = ("coupling", "layer", "distribution")
 
 
 def list_(
@@ -65,30 +84,74 @@ def _draw(kind: str, path: Path, as_json: bool) -> None:
 def check(
     targets: Annotated[
         list[str],
-        typer.Argument(help="Coupling or layer: name, library/name, library/*, file.py, file.py:Name, module:Name."),
+        typer.Argument(
+            help="Coupling, layer or distribution: name, library/name, library/*, file.py, file.py:Name, module:Name(dim=4)."
+        ),
     ],
     dtype: Annotated[str, typer.Option(help="float32, float64, bfloat16 or float16.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     budget: Annotated[str, typer.Option(help="smoke, default or deep.")] = "default",
+    properties: Annotated[
+        list[str] | None, typer.Option("--property", help="Ask this law only; repeatable (invbench list properties).")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--as", help="coupling, layer or distribution, for a target that is several.")
+    ] = None,
     results: Annotated[Path | None, typer.Option("--results", help="Save counterexamples below this folder.")] = None,
+    event_shape: EventShape = None,
+    cond_shape: CondShape = None,
+    latent_shape: LatentShape = None,
+    domain: Domain = None,
+    codomain: Codomain = None,
+    condition: Condition = None,
+    data_range: DataRange = None,
+    tolerance: Tolerance = None,
+    inverse: InverseIs = None,
+    log_det: LogDetIs = None,
+    stochastic: Stochastic = None,
+    training: TrainingIs = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Is this coupling or layer a correct inverse? Exit code 1 when one is not sound.
+    """Is this coupling, layer or distribution what it says? Exit code 1 when one is not sound, 2 when it cannot be asked.
 
-    Examples: `invbench check affine`, `invbench check my.py --json`, `invbench check my_package.layers:Block --dtype float64`,
+    Examples: `invbench check affine`, `invbench check my.py:MyLayer --event-shape 3,32,32 --domain unit_interval`,
+    `invbench check 'my_package.layers:Block(dim=4)' --dtype float64 --property round-trip-x`,
     `invbench check 'nflows/*' --budget smoke`, `invbench check my.py --results results`
     """
     from invbench.properties import check as check_target
     from invbench.properties.counterexample import save_failures
     from invbench.properties.sensitivity import bounds_line
     from invbench.targets import replay_command, resolve_all
+    from invbench.verdict_text import verdict_lines
 
-    found = [t for spec in targets for t in resolve_all(spec, ("coupling", "layer"))]
+    if kind is not None and kind not in KINDS_CHECKED:
+        raise UsageError(f"--as {kind}: one of {', '.join(KINDS_CHECKED)}")
+    declared: dict[str, Any] = {
+        "event_shape": shape_of("--event-shape", event_shape),
+        "cond_shape": shape_of("--cond-shape", cond_shape),
+        "latent_shape": shape_of("--latent-shape", latent_shape),
+        "domain": domain,
+        "codomain": codomain,
+        "condition": condition_of(condition),
+        "data_range": range_of("--data-range", data_range),
+        "tolerance": tolerance,
+        "inverse": inverse,
+        "log_det": log_det,
+        "stochastic": stochastic,
+        "training": training,
+    }
+    kinds = KINDS_CHECKED if kind is None else (kind,)
+    found = [t for spec in targets for t in resolve_all(spec, kinds, declared)]
     reports, saved = [], []
     with err.status("checking …") as status:
         for target in found:
             announce = lambda law, name=target.name: status.update(f"{escape(name)}: {law}")  # noqa: E731
-            reports.append(check_target(target, dtype, device, budget, progress=announce))
+            if target.kind == "distribution":
+                from invbench.properties.distribution_laws import check_distribution
+
+                reports.append(check_distribution(target, dtype, device, budget, properties or None, announce))
+                continue
+            reports.append(check_target(target, dtype, device, budget, properties or None, progress=announce))
             if results is not None:
                 announce("reducing")
                 folders, problems = save_failures(results, target, reports[-1])
@@ -98,13 +161,8 @@ def check(
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for report in reports:
-            verdict = "[green]sound[/]" if report.sound else "[red]NOT SOUND[/]"
-            out.print(f"{escape(report.target)}: {verdict} ({dtype}, {report.measures.get('seconds', 0)} s)")
-            for f in report.failures:
-                blame = f.kind if f.severity == "soundness" else f"{f.severity} finding"
-                out.print(f"  {f.property} \\[{blame}]", escape(f.message), highlight=False)
-            if line := bounds_line(report.measures):
-                out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            for line in verdict_lines(report, dtype, bounds_line(report.measures)):
+                out.print(line, highlight=False, soft_wrap=True)
     for line in saved:
         err.print(line, markup=False, soft_wrap=True, highlight=False)
     if not all(report.sound for report in reports):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
+from invbench.declaration import Declaration
 from invbench.errors import UnknownName, UsageError
 
 __all__ = [
@@ -140,29 +141,31 @@ def coupling(name: str) -> Callable[[type], type]:
 
 
 def layer(
-    name: str, *, event_shape: tuple[int, ...], cond_shape: tuple[int, ...] | None = None, **metadata: Any
+    name: str, event_shape: Any, cond_shape: Any = None, *, latent_shape: Any = None, **metadata: Any
 ) -> Callable[[T], T]:
     """Register a factory ``make(seed)`` of an invertible layer, for events and conditions of these shapes (no batch).
 
-    What a layer declares in ``metadata`` is held against it by the laws: ``untouched``, channels that pass through bit by bit;
-    ``order``, the flattened elements in an order that makes the Jacobian lower triangular; ``train_differs=True`` for a layer that is
-    another map in training mode. Raises ``UsageError`` for a shape without dimensions or with an empty one.
+    What a layer declares in ``metadata`` is held against it by the laws, and inputs are drawn inside it: ``domain``, ``codomain``,
+    ``condition``, ``data_range``, ``tolerance``, ``inverse``, ``log_det``, ``stochastic``, ``training``, ``untouched``, ``order``
+    (``invbench.declaration``, docs/declarations.md; ``train_differs=True`` is ``training="differs"``). Several tensors: a tuple of
+    shapes. Raises ``UsageError`` that names the declaration that is not well formed.
     """
-    for what, shape in (("event_shape", event_shape), ("cond_shape", cond_shape)):
-        if shape is not None and (not shape or min(shape) < 1):
-            raise UsageError(
-                f"layer {name!r}: {what}={shape}: at least one dimension, each of 1 or more; a scalar is (1,)"
-            )
+    shapes = {"event_shape": _tuple(event_shape), "cond_shape": _tuple(cond_shape)}
+    declared = {**shapes, **({} if latent_shape is None else {"latent_shape": _tuple(latent_shape)}), **metadata}
+    Declaration.of(name, declared)
 
     def decorate(make: T) -> T:
-        shapes = {
-            "event_shape": tuple(event_shape),
-            "cond_shape": tuple(cond_shape) if cond_shape is not None else None,
-        }
-        LAYERS.register(name, make, {**shapes, **metadata})  # type: ignore[arg-type]
+        LAYERS.register(name, make, declared)  # type: ignore[arg-type]
         return make
 
     return decorate
+
+
+def _tuple(shape: Any) -> Any:
+    """A shape, or several, as tuples."""
+    if isinstance(shape, int):
+        return (shape,)
+    return tuple(map(_tuple, shape)) if shape and isinstance(shape[0], (tuple, list)) else shape and tuple(shape)
 
 
 def flow(name: str, **metadata: Any) -> Callable[[T], T]:

@@ -6,21 +6,22 @@ import ast
 import difflib
 import functools
 import hashlib
-import importlib
-import importlib.util
 import inspect
 import re
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from invbench.adapters import LIBRARIES, load_library
 from invbench.couplings.base import Elementwise
-from invbench.errors import InvbenchError, UsageError
+from invbench.declaration import Declaration
+from invbench.errors import UsageError
+from invbench.loading import import_module, load_file
+from invbench.plain import Plain, is_plain, plain_entry
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
 
 __all__ = ["Target", "absolute", "file_of", "of_object", "replay_command", "resolve", "resolve_all", "runs_new_code"]
@@ -31,11 +32,15 @@ _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A named subject: what was asked for, what was found, and a factory of it. Equal when kind, name and source are."""
+    """A named subject: what was asked for, what was found, and a factory of it. Equal when kind, name and source are.
+
+    ``declared``: what was declared beside the entry, as on the command line; it stands in the entry's metadata too.
+    """
 
     spec: str
     entry: Registered[Any]
     options: dict[str, Any] = field(default_factory=dict)
+    declared: dict[str, Any] = field(default_factory=dict)
 
     def _identity(self) -> tuple[str, str, str]:
         return self.kind, self.name, self.digest
@@ -66,7 +71,7 @@ class Target:
     def sources(self) -> list[Path]:
         """The source files that make the entry: its own, those of the classes it inherits from, and those beside them in the same folder
         that they import as modules, or functions and classes of by name, and so on from each of them."""
-        obj = self.entry.obj
+        obj = self.entry.obj.source if isinstance(self.entry.obj, Plain) else self.entry.obj
         waiting = list(inspect.getmro(obj)) if inspect.isclass(obj) else [obj]
         seen: dict[str, Path] = {}
         while waiting:
@@ -82,6 +87,8 @@ class Target:
     def digest(self) -> str:
         """Hash of the options and of the sources, by name and content: the same wherever the files lie."""
         digest = hashlib.sha256(repr(sorted(self.options.items())).encode())
+        if self.declared:
+            digest.update(repr(sorted(self.declared.items())).encode())
         for name, source in sorted((file.name, file.read_bytes()) for file in self.sources):
             digest.update(name.encode() + source)
         return digest.hexdigest()[:16]
@@ -148,18 +155,44 @@ def of_object(obj: Any) -> Target:
     return resolve(spec, ("coupling", "layer"))
 
 
-def resolve(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> Target:
+def resolve(spec: str, kinds: tuple[str, ...] = ("coupling",), declared: Mapping[str, Any] | None = None) -> Target:
     """The one target that ``spec`` names. Raises ``UsageError`` when there is none, or several."""
-    found = resolve_all(spec, kinds)
+    found = resolve_all(spec, kinds, declared)
     if len(found) > 1:
         names = ", ".join(target.name for target in found)
         raise UsageError(f"{spec} holds several targets ({names}); say which, as {spec}:NAME")
     return found[0]
 
 
-def resolve_all(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> list[Target]:
-    """Every target of these kinds that ``spec`` names: a file without ``:Name`` may define several."""
-    what = " or ".join(kinds)
+def resolve_all(
+    spec: str, kinds: tuple[str, ...] = ("coupling",), declared: Mapping[str, Any] | None = None
+) -> list[Target]:
+    """Every target of these kinds that ``spec`` names: a file without ``:Name`` may define several.
+
+    Kinds are coupling, layer, flow and distribution. With ``layer`` a module, a Transform or a factory that nobody registered may be
+    named, with ``distribution`` anything with log_prob and sample. ``declared``: keywords of ``Declaration``, which override the
+    target's own.
+    """
+    said = {k: v for k, v in (declared or {}).items() if v is not None}
+    registered = tuple(kind for kind in kinds if kind in _REGISTRIES)
+    return [_declaring(target, said) for target in _resolved(spec, kinds, registered, said)]
+
+
+def _declaring(target: Target, said: Mapping[str, Any]) -> Target:
+    """The target with what is declared beside it. Raises ``UsageError`` that names the declaration that is wrong."""
+    if not said:
+        return target
+    shapes = [k for k in said if k.endswith("_shape")]
+    if target.kind == "coupling" and shapes:
+        flag = "--" + shapes[0].replace("_", "-")
+        raise UsageError(f"coupling {target.name!r} is elementwise and takes any shape; leave {flag} out")
+    metadata = {**target.entry.metadata, **said}
+    Declaration.of(target.name, metadata)
+    return replace(target, entry=replace(target.entry, metadata=metadata), declared=dict(said))
+
+
+def _resolved(spec: str, asked: tuple[str, ...], kinds: tuple[str, ...], said: Mapping[str, Any]) -> list[Target]:
+    what = " or ".join(kinds or asked)
     name, options = _split_call(spec)
     library, slash, rest = name.partition("/")
     if slash and library in LIBRARIES and not Path(name).exists():
@@ -178,9 +211,9 @@ def resolve_all(spec: str, kinds: tuple[str, ...] = ("coupling",)) -> list[Targe
     if not colon:
         where, attribute = name, ""
     if where.endswith(".py") or "/" in where:
-        return _from_module(spec, _load_file(Path(where)), attribute, kinds, options)
+        return _from_module(spec, load_file(Path(where)), attribute, (asked, kinds), options, said)
     if colon:
-        return _from_module(spec, _import(where), attribute, kinds, options)
+        return _from_module(spec, import_module(where), attribute, (asked, kinds), options, said)
     for kind in kinds:
         if name in _REGISTRIES[kind]:
             return [_target(spec, _REGISTRIES[kind][name], options)]
@@ -220,8 +253,14 @@ def _target(spec: str, entry: Registered[Any], options: dict[str, Any]) -> Targe
 
 
 def _from_module(
-    spec: str, module: ModuleType, attribute: str, kinds: tuple[str, ...], options: dict[str, Any]
+    spec: str,
+    module: ModuleType,
+    attribute: str,
+    of_kinds: tuple[tuple[str, ...], tuple[str, ...]],
+    options: dict[str, Any],
+    said: Mapping[str, Any],
 ) -> list[Target]:
+    asked, kinds = of_kinds
     mine = [
         entry
         for kind in kinds
@@ -234,8 +273,10 @@ def _from_module(
             return [_target(f"{where}:{entry.name}{bracket}{call}", entry, options) for entry in mine]
         if mine:
             return [_target(spec, entry, options) for entry in mine]
+        classes = [n for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__]
+        names = f" (it defines {', '.join(classes[:8])})" if classes and "layer" in asked else ""
         raise UsageError(
-            f"{spec} registers no {' or '.join(kinds)}; decorate one, as in @invbench.coupling('name'), or name it: {spec}:NAME"
+            f"{spec} registers no {' or '.join(kinds or asked)}; decorate one, as in @invbench.coupling('name'), or name it: {spec}:NAME{names}"
         )
     obj = getattr(module, attribute, None)
     for entry in mine + [entry for kind in kinds for entry in _REGISTRIES[kind].values() if entry.obj is obj]:
@@ -246,37 +287,8 @@ def _from_module(
         if problem:
             raise UsageError(f"coupling {attribute!r} ({spec}) {problem}")
         return [_target(spec, COUPLINGS.register(attribute, obj, dict(obj.metadata)), options)]
+    elementwise = inspect.isclass(obj) and issubclass(obj, Elementwise)
+    if {"layer", "distribution"} & set(asked) and not elementwise and is_plain(obj):
+        return [Target(spec, plain_entry(spec, attribute, module, asked, options, said), options)]
     have = ", ".join(entry.name for entry in mine) or "none"
-    raise UsageError(f"{spec}: no {' or '.join(kinds)} named {attribute!r} there (found: {have})")
-
-
-def _import(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except InvbenchError:
-        raise
-    except Exception as error:  # a stranger's module may raise anything
-        raise UsageError(f"cannot import {name}: {type(error).__name__}: {error}") from error
-
-
-def _load_file(path: Path) -> ModuleType:
-    path = path.expanduser().resolve()
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file")
-    # the text is part of the name: an edited file is another module, never the old one under a new digest
-    name = f"invbench_target_{path.stem}_{hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:8]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
-        del sys.modules[name]
-        if isinstance(error, InvbenchError) or not isinstance(error, (Exception, SystemExit)):
-            raise
-        raise UsageError(f"cannot load {path}: {type(error).__name__}: {error}") from error
-    return module
+    raise UsageError(f"{spec}: no {' or '.join(kinds or asked)} named {attribute!r} there (found: {have})")

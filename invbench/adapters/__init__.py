@@ -18,7 +18,12 @@ LIBRARIES = {
     "FrEIA": "FrEIA",
     "pyro": "pyro-ppl",
     "glasflow": "glasflow",
+    "torch": "torch",
+    "torchflows": "torchflows",
+    "jet": "jet-pytorch",
+    "memcnn": "memcnn",
 }
+MODULES = {"torch": "torch_distributions"}  # where the name of the library is not that of the module here
 
 
 def of_library(name: str) -> bool:
@@ -40,6 +45,6 @@ def installed() -> dict[str, str]:
 def load_library(name: str) -> None:
     """Register what the library has. Raises ``UsageError`` when it cannot be imported."""
     try:
-        importlib.import_module(f"invbench.adapters.{name.lower()}")
+        importlib.import_module(f"invbench.adapters.{MODULES.get(name, name.lower())}")
     except ImportError as error:
         raise UsageError(f"{name} cannot be imported ({error}); pip install 'invbench[libraries]'") from None

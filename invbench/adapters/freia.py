@@ -37,13 +37,17 @@ def network(n_in: int, n_out: int) -> nn.Module:
     return nn.Sequential(nn.Linear(n_in, 16), nn.ReLU(), nn.Linear(16, n_out))
 
 
-def _block(name: str, cls: Any, doc: str, conditional: bool = True, **options: Any) -> None:
+def _block(
+    name: str, cls: Any, doc: str, conditional: bool = True, declared: dict[str, Any] | None = None, **options: Any
+) -> None:
+    said = {"event_shape": (DIM,), **(declared or {})}
+
     def make(seed: int) -> nn.Module:
         conditions = {"dims_c": [(COND,)]} if conditional else {}
-        return Block(shaken(cls([(DIM,)], **conditions, **options), seed, 0.1))
+        return Block(shaken(cls([said["event_shape"]], **conditions, **options), seed, 0.1))
 
     make.__doc__ = doc
-    layer(name, event_shape=(DIM,), cond_shape=(COND,) if conditional else None)(make)
+    layer(name, cond_shape=(COND,) if conditional else None, **said)(make)
 
 
 SUBNET: dict[str, Any] = {"subnet_constructor": network}
@@ -56,6 +60,18 @@ _block("FrEIA/conditional-affine", blocks.ConditionalAffineTransform, "Condition
 _block("FrEIA/all-in-one", blocks.AllInOneBlock, "AllInOneBlock", **SUBNET)
 _block("FrEIA/permute", blocks.PermuteRandom, "PermuteRandom", conditional=False, seed=3)
 _block("FrEIA/householder", blocks.HouseholderPerm, "HouseholderPerm", conditional=False, n_reflections=3)
+IMAGE = {"event_shape": (2, 3, 3), "codomain": "unit_interval"}
+FRESH = {"training": "differs"}  # it takes its weights from the first batch, in eval mode too
+_block("FrEIA/sigmoid", blocks.InvertibleSigmoid, "InvertibleSigmoid", conditional=False, declared=IMAGE)
+_block("FrEIA/actnorm-fresh", blocks.ActNorm, "ActNorm, fresh", conditional=False, declared=FRESH)
+
+
+@layer("FrEIA/actnorm", event_shape=(DIM,))
+def actnorm(seed: int) -> nn.Module:
+    """ActNorm as after training: initialised."""
+    module = blocks.ActNorm([(DIM,)])
+    module.init_on_next_batch = False
+    return Block(shaken(module, seed, 0.1))
 
 
 @coupling("FrEIA/affine")

@@ -8,85 +8,120 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Transform
 
+from invbench.adapters.conventions import Conventions, has_directions, per_row, read_conventions, tensors_of
+from invbench.adapters.transform import AdaptedTransform
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
 
 __all__ = ["Adapted", "AdaptedTransform", "Functional", "adapt", "per_row"]
 
 
-def per_row(log_det: Any, x: Tensor) -> Tensor:
-    """log_det of shape (B,) from any convention: one number, one per row, one per element (summed)."""
-    if not isinstance(log_det, Tensor):
-        return x.new_full(x.shape[:1], float(log_det))
-    if log_det.ndim == 0:
-        return log_det.expand(x.shape[0])
-    return log_det.flatten(1).sum(1) if log_det.ndim > 1 else log_det
-
-
 class Adapted(nn.Module):
-    """``encode`` (data → noise) and ``decode`` name the methods of ``module``; ``condition`` is the keyword that takes a condition."""
+    """``encode`` (data → noise) and ``decode`` name the methods of ``module``; ``condition`` is the keyword that takes a condition.
 
-    def __init__(
-        self, module: nn.Module, encode: str = "forward", decode: str = "inverse", condition: str | None = None
-    ) -> None:
-        super().__init__()
-        for name in (encode, decode):
-            if not callable(getattr(module, name, None)):
-                raise UsageError(f"{type(module).__name__} has no method {name!r}; name the two directions in adapt()")
-        self.module, self.encode, self.decode, self.condition = module, encode, decode, condition
-
-    def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.call(self.encode, x, cond)
-
-    def inverse(self, z: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.call(self.decode, z, cond)
-
-    def call(self, name: str, v: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
-        """One direction; a library with other habits overrides this."""
-        more = {} if cond is None or self.condition is None else {self.condition: cond}
-        value, log_det = getattr(self.module, name)(v, **more)
-        return value, per_row(log_det, v)
-
-
-class AdaptedTransform(nn.Module):
-    """A torch ``Transform``, which maps noise to data: data → noise is its inverse, unless ``towards_noise``.
-
-    A transform that is a module (pyro) keeps its weights, state_dict and dtype. log_det by ``log_abs_det_jacobian``. Its cache of
-    the last pair is switched off: an inverse that returns what it remembers proves nothing.
+    How they are called and what they return is read from one probing call of a copy, by ``probe(x, cond)`` or at the first use; names
+    that are None are found then. ``guesses`` has one plain line for each guess, ``declares`` what follows for the declaration.
+    Several inputs or latents stay lists. A library with habits of its own overrides ``call``, or both directions.
     """
 
-    def __init__(self, transform: Any, towards_noise: bool = False) -> None:
+    def __init__(
+        self,
+        module: Any,
+        encode: str | None = "forward",
+        decode: str | None = "inverse",
+        condition: str | None = None,
+        latent_shape: Any = None,
+        swapped: bool = False,
+    ) -> None:
         super().__init__()
-        transform._cache_size = 0
-        self.transform, self.towards_noise = transform, towards_noise
+        name = type(module).__name__
+        for method in (encode, decode):
+            if method is not None and not callable(getattr(module, method, None)):
+                raise UsageError(f"{name} has no method {method!r}; name the two directions in adapt()")
+        if encode is None and not has_directions(module):
+            raise UsageError(
+                f"{name} has no method forward, encode, normalize or the like; name its two directions in adapt()"
+            )
+        self.module, self.encode, self.decode, self.condition = module, encode, decode, condition
+        self.latent_shape, self.swapped = latent_shape, swapped
+        self.conventions: Conventions | None = None
+        self.given: tuple[str, ...] = ()  # guesses that were made before, of the shapes
 
-    def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._call(x, cond, self.towards_noise)
+    @property
+    def guesses(self) -> tuple[str, ...]:
+        """One plain line for each guess of the adapter."""
+        return self.given + (self.conventions.guesses if self.conventions else ())
 
-    def inverse(self, z: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._call(z, cond, not self.towards_noise)
+    @property
+    def declares(self) -> dict[str, Any]:
+        """What the probing call says for the declaration: latent_shape, inverse="none", log_det="none"."""
+        return dict(self.conventions.declares) if self.conventions else {}
 
-    def _call(self, v: Tensor, cond: Tensor | None, along: bool) -> tuple[Tensor, Tensor]:
-        transform = self.transform if cond is None else self.transform.condition(cond)
-        if along:
-            out = transform(v)
-            return out, per_row(transform.log_abs_det_jacobian(v, out), v)
-        transform._inv = None  # a weak reference, which a deep copy would share with the original
-        out = transform.inv(v)
-        return out, -per_row(transform.log_abs_det_jacobian(out, v), v)
+    def forward(self, x: Any, cond: Any = None) -> tuple[Any, Tensor]:
+        return self.call(self.encode or "forward", x, cond) if not self._reads else self._directed(x, cond, False)
+
+    def inverse(self, z: Any, cond: Any = None) -> tuple[Any, Tensor]:
+        return self.call(self.decode or "inverse", z, cond) if not self._reads else self._directed(z, cond, True)
+
+    def call(self, name: str, v: Any, cond: Any) -> tuple[Any, Tensor]:
+        """One direction by the name of its method; a library with other habits overrides this."""
+        return self._directed(v, cond, inverse=name == self.decode != self.encode)
+
+    @property
+    def _reads(self) -> bool:
+        return type(self).call is Adapted.call and type(self).forward is Adapted.forward
+
+    def probe(self, x: Any, cond: Any = None) -> None:
+        """Read the conventions from calls of a copy on rows of ``x``. Raises ``UsageError`` for what cannot be read."""
+        if self._reads and self.conventions is None:
+            self.conventions = self._read(x, cond, False)
+
+    def _read(self, v: Any, cond: Any, inverse: bool) -> Conventions:
+        names, shape = (self.encode, self.decode, self.condition), None if inverse else self.latent_shape
+        found = read_conventions(self.module, v, cond, *names, shape, swapped=self.swapped != inverse)
+        return found.flipped() if inverse else found
+
+    def _directed(self, v: Any, cond: Any, inverse: bool) -> tuple[Any, Tensor]:
+        if self.conventions is None:
+            self.conventions = self._read(v, cond, inverse)
+        habits = self.conventions
+        value, log_det = habits.call(self.module, v, cond, inverse)
+        returned = habits.x if inverse else habits.z
+        if log_det is None:
+            return value, self._silent(value, cond, inverse)
+        return value, per_row(log_det, tensors_of(value)[0], None if returned is None else returned.summed)
+
+    def shown(self, argument: str, inverse: bool, layer: str = "layer") -> str:
+        """The call of the user's own module, as it would be written: ``layer(x, reverse=True)``."""
+        habits = self.conventions
+        way = None if habits is None else habits.decode if inverse else habits.encode
+        if way is None:
+            return f"{layer}.{self.decode or 'inverse' if inverse else self.encode or 'forward'}({argument})"
+        call = way.shown(argument)
+        return layer + (call.removeprefix("forward") if way.method == "forward" else f".{call}")
+
+    def _silent(self, value: Any, cond: Any, inverse: bool) -> Tensor:
+        """The log_det of a direction that returns none: minus the other's at its value; 0 where neither returns one, which is declared."""
+        habits, first = self.conventions, tensors_of(value)[0]
+        assert habits is not None
+        other = habits.z if inverse else habits.x
+        if other is None or other.log_det is None:
+            return first.new_zeros(first.shape[0])
+        return -self._directed(value, cond, not inverse)[1]
 
 
 def adapt(
     subject: Any,
-    forward: str = "forward",
-    inverse: str = "inverse",
+    forward: str | None = None,
+    inverse: str | None = None,
     condition: str | None = None,
     towards_noise: bool = True,
 ) -> nn.Module:
-    """Any ``nn.Module`` with two methods that return (value, log-determinant), or a ``torch.distributions.Transform``.
+    """Any ``nn.Module`` that goes both ways, or a ``torch.distributions.Transform``, behind the face of a layer.
 
-    ``forward`` and ``inverse`` name the methods; ``towards_noise=False`` when ``forward`` maps noise to data (for a transform: when
-    calling it does). ``condition`` is the keyword of the condition. log-determinants may be one number, (B,) or elementwise.
+    ``forward`` and ``inverse`` name the methods; without them they are found (docs/declarations.md has the conventions).
+    ``towards_noise=False`` when ``forward`` maps noise to data (for a transform: when calling it does). ``condition`` is the keyword of
+    the condition. A log_det of (B,) or any odd shape is handed on as it is, one number or one of the value's shape becomes (B,).
 
     >>> @invbench.layer("mine", event_shape=(4,), cond_shape=(3,))
     ... def make(seed):
@@ -96,8 +131,12 @@ def adapt(
     """
     if isinstance(subject, Transform):
         return AdaptedTransform(subject, towards_noise)
-    names = (forward, inverse) if towards_noise else (inverse, forward)
-    return Adapted(subject, *names, condition=condition)
+    if isinstance(subject, (Adapted, AdaptedTransform)):
+        return subject
+    if forward is None and inverse is None:
+        return Adapted(subject, None, None, condition, swapped=not towards_noise)
+    names = forward or "forward", inverse or "inverse"
+    return Adapted(subject, *(names if towards_noise else names[::-1]), condition=condition)
 
 
 class Functional(Elementwise):

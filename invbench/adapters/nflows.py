@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from nflows.nn.nets import ResidualNet
-from nflows.transforms import autoregressive, coupling, lu, normalization, svd
+from nflows.transforms import autoregressive, coupling, lu, nonlinearities, normalization, svd
 from nflows.transforms.splines import cubic, linear, quadratic, rational_quadratic
 from torch import Tensor, nn
 
@@ -76,6 +76,26 @@ def actnorm(seed: int) -> nn.Module:
     module = normalization.ActNorm(DIM)
     module.initialized.fill_(True)
     return Adapted(shaken(module, seed, 0.2))
+
+
+@layer("nflows/actnorm-fresh", event_shape=(DIM,), training="differs")
+def actnorm_fresh(seed: int) -> nn.Module:
+    """ActNorm that takes its weights from the first batch in training mode."""
+    return Adapted(normalization.ActNorm(DIM))
+
+
+def _nonlinearity(name: str, make_module: Any, doc: str, **declared: Any) -> None:
+    def make(seed: int) -> nn.Module:
+        return Adapted(make_module())
+
+    make.__doc__ = doc
+    layer(f"nflows/{name}", event_shape=(DIM,), order=tuple(range(DIM)), **declared)(make)
+
+
+_nonlinearity("tanh", nonlinearities.Tanh, "Tanh", codomain="interval(-1, 1)")
+_nonlinearity("log-tanh", nonlinearities.LogTanh, "LogTanh: tanh up to 1, then a logarithm")
+_nonlinearity("leaky-relu", nonlinearities.LeakyReLU, "LeakyReLU")
+_nonlinearity("sigmoid", nonlinearities.Sigmoid, "Sigmoid, clamped to 1e-6 from its edges", codomain="unit_interval")
 
 
 def _functional(name: str, function: Any, layout: tuple[int, ...], cite: str) -> None:

@@ -81,6 +81,20 @@ def glow_block(seed: int) -> nn.Module:
     return _adapted(module, seed)
 
 
+@layer("normflows/glow-block-fresh", event_shape=(4, 2, 2), training="differs")
+def glow_block_fresh(seed: int) -> nn.Module:
+    """GlowBlock whose ActNorm takes its weights from the first batch, in eval mode too."""
+    return _adapted(flows.GlowBlock(4, 8), seed)
+
+
+@layer("normflows/actnorm", event_shape=(DIM,))
+def actnorm(seed: int) -> nn.Module:
+    """ActNorm marked as initialised."""
+    module = flows.ActNorm((DIM,))
+    module.data_dep_init_done.fill_(1.0)
+    return _adapted(module, seed)
+
+
 @coupling("normflows/rq")
 class RQ(Functional):
     """unconstrained_rational_quadratic_spline."""

@@ -17,15 +17,23 @@ from invbench.registry import coupling, layer
 DIM, COND, BINS, BOX = 6, 3, 8, 3.0
 
 
-def _layer(name: str, function: Any, doc: str, conditional: bool = False, amount: float = 0.2, **options: Any) -> None:
+def _layer(
+    name: str,
+    function: Any,
+    doc: str,
+    conditional: bool = False,
+    declared: dict[str, Any] | None = None,
+    **options: Any,
+) -> None:
     def make(seed: int) -> nn.Module:
         arguments = (DIM, COND) if conditional else (DIM,)
-        return AdaptedTransform(shaken(function(*arguments, **options), seed, amount))
+        return AdaptedTransform(shaken(function(*arguments, **options), seed, 0.2))
 
     make.__doc__ = doc
-    layer(name, event_shape=(DIM,), cond_shape=(COND,) if conditional else None)(make)
+    layer(name, event_shape=(DIM,), cond_shape=(COND,) if conditional else None, **(declared or {}))(make)
 
 
+SERIES = {"inverse": "iterated", "tolerance": 1e-6}  # a power series of so many terms, in both directions
 HIDDEN: dict[str, Any] = {"hidden_dims": [16]}
 _layer("pyro/affine-coupling", transforms.affine_coupling, "AffineCoupling", **HIDDEN)
 _layer(
@@ -42,7 +50,7 @@ _layer("pyro/spline-coupling", transforms.spline_coupling, "SplineCoupling", bou
 _layer("pyro/spline-autoregressive", transforms.spline_autoregressive, "SplineAutoregressive", bound=BOX, **HIDDEN)
 _layer("pyro/conditional-spline", transforms.conditional_spline, "ConditionalSpline", True, bound=BOX, **HIDDEN)
 _layer("pyro/householder", transforms.householder, "Householder", count_transforms=2)
-_layer("pyro/matrix-exponential", transforms.matrix_exponential, "MatrixExponential", iterations=12)
+_layer("pyro/matrix-exponential", transforms.matrix_exponential, "MatrixExponential", declared=SERIES, iterations=12)
 
 
 def _spline(name: str, layout: tuple[int, ...], formula: str) -> None:

@@ -71,22 +71,19 @@ class Recipe:
         self, event_shape: tuple[int, ...], cond_shape: tuple[int, ...] | None, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor | None]:
         """x: (rows, *event_shape) and the condition (rows, *cond_shape) or None, both of ``dtype``, finite."""
-        x = self._draw(0, event_shape, PATTERNS[self.pattern], self.log2_scale, dtype)
+        limit = torch.finfo(dtype).max
+        x = self.draws(event_shape).clamp(-limit, limit).to(dtype)
         if cond_shape is None:
             return x, None
-        return x, self._draw(1, cond_shape, CONDITION_PATTERNS[self.cond_pattern], self.cond_log2_scale, dtype)
+        return x, self.draws(cond_shape, condition=True).clamp(-limit, limit).to(dtype)
 
-    def _draw(
-        self,
-        stream: int,
-        shape: tuple[int, ...],
-        pattern: Callable[[np.ndarray], np.ndarray],
-        log2_scale: int,
-        dtype: torch.dtype,
-    ) -> Tensor:
+    def draws(self, shape: tuple[int, ...], condition: bool = False, stream: int | None = None) -> Tensor:
+        """(rows, *shape) in float64: what is drawn before it is rounded or placed in a space. ``stream`` 2 is for latents of their own."""
+        pattern = CONDITION_PATTERNS[self.cond_pattern] if condition else PATTERNS[self.pattern]
+        log2_scale = self.cond_log2_scale if condition else self.log2_scale
+        stream = int(condition) if stream is None else stream
         values = pattern(uniform(self.seed, stream, (self.rows, math.prod(shape)))) * 2.0**log2_scale
-        limit = torch.finfo(dtype).max
-        return torch.from_numpy(np.clip(values, -limit, limit)).to(dtype).reshape(self.rows, *shape)
+        return torch.from_numpy(np.ascontiguousarray(values)).reshape(self.rows, *shape)
 
     def as_dict(self) -> dict[str, str | int]:
         return asdict(self)

@@ -9,82 +9,102 @@ import torch
 from torch import Tensor
 
 from invbench.properties.case import Case
-from invbench.properties.conditioning import magnitude, unit_roundoff
+from invbench.properties.conditioning import FIRST, Effort, magnitude, unit_roundoff
 from invbench.properties.conduct_laws import DIRECTIONS, same_bits
-from invbench.properties.law import Violation, law
-from invbench.properties.log_det_laws import jacobian
+from invbench.properties.law import Tally, Violation, law
+from invbench.properties.reference import jacobian
+from invbench.properties.space import is_real
 from invbench.properties.subject import Subject
 from invbench.properties.verdict import beyond_rounding, per_row
 
 POISONS = (torch.nan, 1e30)
 SIZES = (1, 2, 7)
+LARGE = 1031  # rows of a batch that may take a path of its own
 
 
-def _differs(
+def differs(
     case: Case, inverse: bool, got: tuple[Tensor, Tensor], what: str, kept: Tensor | None = None
-) -> Iterator[Violation]:
+) -> Iterator[Violation | Tally]:
     """``got`` against the plain call, or against its rows ``kept``. The units are of the whole case, since a layer that is under
     suspicion of mixing rows gives others for some rows."""
-    u = unit_roundoff(case.subject.dtype)
+    subject = case.subject
+    u = unit_roundoff(subject.dtype)
     rows = torch.arange(case.x.shape[0]) if kept is None else kept
     value, log_det = (v[rows] for v in case.ours(inverse))
-    valid = per_row(value.isfinite(), case.subject.elementwise).cpu()  # where the plain call is finite, this must be
-    error = magnitude(case.subject, (got[0] - value).cpu().double())
-    yield from beyond_rounding(error, lambda r: u * case.scale(inverse, together=False)[rows][r], valid, what, least=u)
+    valid = per_row(value.isfinite(), subject.elementwise).cpu()  # where the plain call is finite, this must be
+    error = magnitude(subject, (got[0] - value).cpu().double())
+
+    def unit(some: Tensor, effort: Effort) -> Tensor:
+        tolerated = case.tolerated(inverse)
+        whole = u * case.scale(inverse, together=False, effort=effort) + tolerated
+        return whole[rows][some]
+
+    def log_unit(some: Tensor, effort: Effort) -> Tensor:
+        return case.log_unit(inverse, together=False, effort=effort)[rows][some]
+
+    yield from beyond_rounding(error, unit, valid, what, least=u, latent=inverse)
+    if not subject.has_log_det:
+        return
     error = (got[1] - log_det).cpu().double().abs()
     valid = log_det.isfinite().cpu()
-    what_log = f"log_det of {what}"
-    yield from beyond_rounding(
-        error, lambda r: case.log_unit(inverse, together=False)[rows][r], valid, what_log, least=u
-    )
+    yield from beyond_rounding(error, log_unit, valid, f"log_det of {what}", least=u, latent=inverse)
     if not torch.equal(value.isnan(), got[0].isnan()):
         yield Violation(1, 0, f"{what} has NaN elsewhere")
 
 
-def _as_plain(case: Case, what: str, x: Tensor, cond: Tensor | None) -> Iterator[Violation]:
+def _as_plain(case: Case, what: str, ways: Callable[[Tensor], Tensor], cond: Tensor | None) -> Iterator[Violation | Tally]:
     """Another way to hand over the same numbers."""
-    for inverse, name in enumerate(DIRECTIONS):
+    for inverse in case.subject.directions:
         with torch.no_grad():
-            got = getattr(case.subject, name)(x, cond)
-        yield from _differs(case, bool(inverse), got, f"{name} of {what}")
+            got = case.subject.direction(inverse)(ways(case.inputs(inverse)), cond)
+        yield from differs(case, inverse, got, f"{DIRECTIONS[inverse]} of {what}")
 
 
-@law("row-independence", scope="few")
-def row_independence(subject: Subject, case: Case) -> Iterator[Violation]:
-    """Row i of the result depends on row i alone: with another row set to NaN or 1e30, the rest moves by at most 30 rounding
-    units (a matrix product may round differently)."""
-    if case.x.shape[0] < 2:
+@law("row-independence", needs=("value-by-value",), scope="few", reference="the batch without the poisoned row, within 30 rounding units")
+def row_independence(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """Row i of the result depends on row i alone: with another row set to NaN or 1e30 (or, in a space with edges, to another value), the rest
+    moves by at most 30 rounding units (a matrix product may round differently)."""
+    if case.x.shape[0] < 3:
         return
     rest = torch.arange(1, case.x.shape[0])
-    for inverse, name in enumerate(DIRECTIONS):
-        for poison in POISONS:
-            poisoned = case.x.clone()
-            poisoned[0] = min(poison, torch.finfo(subject.dtype).max / 8) if poison == poison else poison
+    for inverse in subject.directions:
+        v = case.inputs(inverse)
+        free = is_real(subject.space(inverse)) and not subject.image and subject.declaration.tolerance is None
+        poisons = POISONS if free else (None,)  # an iteration may stop when the batch has converged, which NaN never does
+        for poison in poisons:
+            poisoned = v.clone()
+            if poison is None:
+                poisoned[0] = v[1:].flip(0)[0]
+            else:
+                poisoned[0] = min(poison, torch.finfo(subject.dtype).max / 8) if poison == poison else poison
             with torch.no_grad():
-                got = getattr(subject, name)(poisoned, case.cond)
-            what = f"{name} beside a row of {poison:g}"
-            found = list(_differs(case, bool(inverse), (got[0][rest], got[1][rest]), what, rest))
+                got = subject.direction(inverse)(poisoned, case.cond)
+            what = f"{DIRECTIONS[inverse]} beside a row of {'other values' if poison is None else format(poison, 'g')}"
+            found = list(differs(case, inverse, (got[0][rest], got[1][rest]), what, rest))
             yield from found
-            if found:
+            if any(isinstance(f, Violation) for f in found):
                 break
 
 
-def _others_unit(case: Case, inverse: bool, rows: Tensor) -> Tensor:
-    return case.unit(inverse)(rows)[:, 1:]
+def _others_unit(case: Case, inverse: bool, rows: Tensor, effort: Effort = FIRST) -> Tensor:
+    return case.unit(inverse)(rows, effort)[:, 1:]
 
 
-def _others_log_unit(case: Case, inverse: bool, rows: Tensor) -> Tensor:
-    return case.log_unit(inverse)[rows, None].expand(-1, case.x.shape[1] - 1)
+def _others_log_unit(case: Case, inverse: bool, rows: Tensor, effort: Effort = FIRST) -> Tensor:
+    return case.log_unit(inverse, effort=effort)[rows, None].expand(-1, case.x.shape[1] - 1)
 
 
-@law("element-independence", needs=("elementwise",), scope="few")
-def element_independence(subject: Subject, case: Case) -> Iterator[Violation]:
+@law("element-independence", needs=("elementwise",), scope="few", reference="the call without NaN, within 30 rounding units")
+def element_independence(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """A coupling is elementwise: with element 0 of every row set to NaN, and its parameters too, all others keep their value and slope,
     within 30 rounding units."""
     assert case.cond is not None
-    x, cond = case.x.clone(), case.cond.clone()
-    x[:, 0], cond[..., 0] = torch.nan, torch.nan
-    for inverse in (False, True):
+    poison = torch.nan if subject.declaration.tolerance is None else 0.25
+    cond = case.cond.clone()
+    cond[..., 0] = poison
+    for inverse in subject.directions:
+        x = case.inputs(inverse).clone()
+        x[:, 0] = poison
         with torch.no_grad():
             got = subject.log_slopes(x, cond, inverse)
         units = (partial(_others_unit, case, inverse), partial(_others_log_unit, case, inverse))
@@ -95,83 +115,126 @@ def element_independence(subject: Subject, case: Case) -> Iterator[Violation]:
             yield from beyond_rounding(error, unit, valid, what, least=unit_roundoff(subject.dtype))
 
 
-@law("batch-permutation", scope="few")
-def batch_permutation(subject: Subject, case: Case) -> Iterator[Violation]:
+@law("batch-permutation", needs=("value-by-value",), scope="few", reference="the batch as it was, within 30 rounding units")
+def batch_permutation(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """f(x[π]) = f(x)[π]: rows in another order give the same rows, within 30 rounding units."""
     order = torch.randperm(case.x.shape[0], generator=torch.Generator().manual_seed(0))
     turned = case.part(order)
-    for inverse in (False, True):
-        yield from _differs(case, inverse, turned.ours(inverse), f"{DIRECTIONS[inverse]} of permuted rows", order)
+    for inverse in subject.directions:
+        yield from differs(case, inverse, turned.ours(inverse), f"{DIRECTIONS[inverse]} of permuted rows", order)
 
 
-@law("batch-size", scope="few")
-def batch_size(subject: Subject, case: Case) -> Iterator[Violation]:
-    """A row alone, or among 2 or 7, gives what it gives in a large batch, within 30 rounding units."""
+@law("batch-size", needs=("value-by-value",), scope="few", reference="the batch as it was, within 30 rounding units")
+def batch_size(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """A row alone, among 2 or 7, or among 1031 gives what it gives in the case's batch, within 30 rounding units."""
+    n = case.x.shape[0]
     for size in SIZES:
-        rows = torch.arange(min(size, case.x.shape[0]))
+        rows = torch.arange(min(size, n))
         some = case.part(rows)
-        for inverse in (False, True):
+        for inverse in subject.directions:
             what = f"{DIRECTIONS[inverse]} of a batch of {size}"
-            yield from _differs(case, inverse, some.ours(inverse), what, rows)
+            yield from differs(case, inverse, some.ours(inverse), what, rows)
+    if case.x[:1].numel() * LARGE <= 2**20 and not subject.slow:
+        many = case.part(torch.arange(LARGE) % n)
+        for inverse in subject.directions:
+            got = many.ours(inverse)
+            yield from differs(case, inverse, (got[0][:n], got[1][:n]), f"{DIRECTIONS[inverse]} of a batch of {LARGE}")
 
 
-@law("layout", scope="few")
-def layout(subject: Subject, case: Case) -> Iterator[Violation]:
-    """Strided, transposed, expanded and (for images) channels-last inputs give what contiguous ones give, within 30 rounding
-    units."""
-    x, cond = case.x, case.cond
-    turned = x.transpose(0, -1).contiguous().transpose(0, -1)
-    ways = [("a strided input", x.repeat_interleave(2, dim=0)[::2], cond), ("a transposed input", turned, cond)]
-    if cond is not None:
-        ways.append(("a transposed condition", x, cond.transpose(0, -1).contiguous().transpose(0, -1)))
-    if x.ndim == 4:
-        ways.append(("a channels-last input", x.contiguous(memory_format=torch.channels_last), cond))
-    for what, v, c in ways:
-        yield from _as_plain(case, what, v, c)
-    one = Case(subject, case.recipe, x[:1].repeat(5, *[1] * (x.ndim - 1)), None if cond is None else cond[:5])
-    yield from _as_plain(one, "an expanded input", x[:1].expand(one.x.shape), one.cond)
+def _turned(v: Tensor) -> Tensor:
+    return v.transpose(0, -1).contiguous().transpose(0, -1)
 
 
-@law("rank", needs=("elementwise",), scope="few")
-def rank(subject: Subject, case: Case) -> Iterator[Violation]:
+def _gapped(v: Tensor) -> Tensor:
+    """Every other number of a tensor twice as long in its last dimension."""
+    return v.repeat_interleave(2, dim=-1)[..., ::2]
+
+
+LAYOUTS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
+    ("a strided input", lambda v: v.repeat_interleave(2, dim=0)[::2]),
+    ("a transposed input", _turned),
+    ("an input with gaps", _gapped),
+    ("an input at an offset", lambda v: torch.cat((v[:1], v))[1:]),
+)
+FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+@law("layout", needs=("value-by-value",), scope="few", reference="contiguous inputs, within 30 rounding units")
+def layout(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """Strided, transposed, gapped, offset, expanded and (for images and volumes) channels-last inputs and conditions give what contiguous
+    ones give, within 30 rounding units."""
+    cond = case.cond
+    for what, way in LAYOUTS:
+        yield from _as_plain(case, what, way, cond)
+        if cond is not None:
+            yield from _as_plain(case, what.replace("input", "condition"), lambda v: v, way(cond))
+    for inverse in subject.directions:
+        v = case.inputs(inverse)
+        if (form := FORMATS.get(v.ndim)) is not None:
+            with torch.no_grad():
+                got = subject.direction(inverse)(v.contiguous(memory_format=form), cond)
+            yield from differs(case, inverse, got, f"{DIRECTIONS[inverse]} of a channels-last input")
+    if cond is not None and (form := FORMATS.get(cond.ndim)) is not None:
+        yield from _as_plain(case, "a channels-last condition", lambda v: v, cond.contiguous(memory_format=form))
+    for inverse in subject.directions:
+        v = case.inputs(inverse)
+        some = None if cond is None else cond[:5]
+        n = 5 if some is None else len(some)
+        copies = v[:1].repeat(n, *[1] * (v.ndim - 1))
+        one = Case(subject, case.recipe, copies, some, copies)
+        with torch.no_grad():
+            got = subject.direction(inverse)(v[:1].expand(copies.shape), some)
+        yield from differs(one, inverse, got, f"{DIRECTIONS[inverse]} of an expanded input")
+
+
+@law("rank", needs=("elementwise",), scope="few", reference="rank 2, within 30 rounding units")
+def rank(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """A coupling gives the same values and slopes for x of rank 1, 2, 3 and 4, within 30 rounding units."""
     assert case.cond is not None
     params = case.cond.movedim(1, 0)
-    for inverse, name in enumerate(DIRECTIONS):
-        for size in ((-1,), (case.x.shape[0], 2, 3), (case.x.shape[0], 1, 2, 3)):
+    for inverse in subject.directions:
+        v, name = case.inputs(inverse), DIRECTIONS[inverse]
+        for size in ((-1,), (v.shape[0], 2, 3), (v.shape[0], 1, 2, 3), (v.shape[0], 1, 1, 2, 3)):
             with torch.no_grad():
-                got, log = getattr(subject.module, name)(case.x.reshape(size), params.reshape(params.shape[0], *size))
-            pair = got.reshape_as(case.x), log.reshape_as(case.x).sum(1)
-            yield from _differs(case, bool(inverse), pair, f"{name} at rank {len(size)}")
+                got, log = getattr(subject.module, name)(v.reshape(size), params.reshape(params.shape[0], *size))
+            pair = got.reshape_as(v), log.reshape_as(v).sum(1)
+            yield from differs(case, inverse, pair, f"{name} at rank {len(size)}")
 
 
-@law("condition-broadcast", needs=("condition",), scope="few")
-def condition_broadcast(subject: Subject, case: Case) -> Iterator[Violation]:
-    """One condition expanded over the batch (stride 0) gives what its copies give, within 30 rounding units."""
+@law("condition-broadcast", needs=("condition", "value-by-value"), scope="few", reference="copies of the condition, within 30 rounding units")
+def condition_broadcast(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """One condition expanded over the batch (stride 0), and one whose rows overlap in memory, give what their copies give, within 30
+    rounding units."""
     assert case.cond is not None
-    copies = Case(subject, case.recipe, case.x, case.cond[:1].repeat(case.x.shape[0], *[1] * (case.cond.ndim - 1)))
-    yield from _as_plain(copies, "an expanded condition", case.x, case.cond[:1].expand_as(case.cond))
+    rows, tail = case.x.shape[0], [1] * (case.cond.ndim - 1)
+    copies = Case(subject, case.recipe, case.x, case.cond[:1].repeat(rows, *tail), case.z)
+    yield from _as_plain(copies, "an expanded condition", lambda v: v, case.cond[:1].expand_as(case.cond))
+    long = case.cond.flatten()[: rows + case.cond[0].numel()].contiguous()
+    if len(long) >= rows - 1 + case.cond[0].numel() and case.cond.ndim == 2:
+        overlapping = long.as_strided((rows, case.cond.shape[1]), (1, 1))
+        plain = Case(subject, case.recipe, case.x, overlapping.clone(), case.z)
+        yield from _as_plain(plain, "a condition whose rows overlap", lambda v: v, overlapping)
 
 
-@law("untouched", needs=("untouched",), scope="few")
+@law("untouched", needs=("untouched", "tensors"), scope="few", reference="the input's bits")
 def untouched(subject: Subject, case: Case) -> Iterator[Violation]:
     """The channels that a layer declares ``untouched`` pass through bit by bit, in both directions."""
-    channels = list(subject.declared["untouched"])
-    for inverse in (False, True):
-        if not same_bits(case.ours(inverse)[0][:, channels], case.x[:, channels]):
+    channels = list(subject.declaration.untouched or ())
+    for inverse in subject.directions:
+        if not same_bits(case.ours(inverse)[0][:, channels], case.inputs(inverse)[:, channels]):
             yield Violation(1, 0, f"{DIRECTIONS[inverse]} changes a channel that is declared untouched")
 
 
-@law("triangular", needs=("order",), scope="few")
+@law("triangular", needs=("order", "deterministic"), scope="few", reference="the Jacobian by autograd, in float64: zeros are exact")
 def triangular(subject: Subject, case: Case) -> Iterator[Violation]:
     """With its elements in the declared ``order``, the Jacobian is lower triangular: entries above the diagonal are 0 exactly (autograd,
     float64), or the log_det that sums the diagonal is not the determinant."""
-    x, cond = case.double()
-    x, cond = x[:16], None if cond is None else cond[:16]
-    order = list(subject.declared["order"])
-    for inverse, name in enumerate(DIRECTIONS):
-        twin = subject.twin()
-        direction = twin.inverse if inverse else twin.forward
+    order = list(subject.declaration.order or ())
+    for inverse in subject.directions:
+        wide, conds = case.wide(inverse)
+        x, cond = wide[:16], None if conds is None else conds[:16]
+        twin, name = subject.twin(), DIRECTIONS[inverse]
+        direction = twin.direction(inverse)
         found = jacobian(partial(_value, direction, cond), x)[:, order][:, :, order]
         above = found.triu(1).abs().amax().item() if found.numel() else 0.0
         if above > 0:

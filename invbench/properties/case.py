@@ -3,53 +3,117 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from invbench.conditions.recipe import Recipe
-from invbench.properties.conditioning import log_det_spread, magnitude, rounding_scale, unit_roundoff
+from invbench.properties.conditioning import (
+    FIRST,
+    Effort,
+    log_det_spread,
+    log_det_wobble,
+    magnitude,
+    rounding_scale,
+    undone_unit,
+    unit_roundoff,
+    value_spread,
+)
+from invbench.properties.jitter import jittered
+from invbench.properties.space import STRUCTURED, place, strictly_inside, structured
 from invbench.properties.subject import Subject
 
 __all__ = ["Case"]
 
 T = TypeVar("T")
+NEAR = 20  # log2 of |x| up to which a layer with a network must stay finite
+OWN = 100.0  # roundings, times the slack of 30, that cancellation inside may cost a layer with its own weights
+TOLERATED = 4.0  # a stopping rule bounds the last step, not the error
 
 
 class Case:
     """Inputs of one recipe, in the subject's dtype and on its device, or tensors given by hand.
 
-    ``subject`` is the one whose weights the recipe asks for. Nothing here catches what the subject raises.
+    ``x`` is what forward is asked about, ``z`` what inverse is: the same numbers where both lie in Rⁿ. ``subject`` is the one whose
+    weights the recipe asks for. Nothing here catches what the subject raises.
     """
 
-    def __init__(self, subject: Subject, recipe: Recipe, x: Tensor, cond: Tensor | None) -> None:
+    def __init__(self, subject: Subject, recipe: Recipe, x: Tensor, cond: Tensor | None, z: Tensor | None = None) -> None:
         self.subject, self.recipe, self.x, self.cond = subject, recipe, x, cond
+        self._given = z
         self._known: dict[object, object] = {}
 
     @classmethod
     def of(cls, recipe: Recipe, subject: Subject) -> Case:
-        x, cond = recipe.materialise(subject.event_shape, subject.cond_shape, subject.dtype)
+        weights = recipe.weights
+        if subject.integrated and (weights in ("noise", "saturated") or recipe.log2_weights > 0):
+            recipe = replace(recipe, weights="scaled", log2_weights=-2)  # steps too long for such weights are no fault
         subject = subject.reweighted(recipe.weights, recipe.log2_weights, recipe.seed)
-        return cls(subject, recipe, x.to(subject.device), None if cond is None else cond.to(subject.device))
+        x = _in_range(subject, recipe.draws(subject.raw_shape(False)))
+        cond = None if subject.cond_shape is None else recipe.draws(subject.cond_shape, condition=True)
+        x = place(subject.space(False), x, subject.dtype).to(subject.device)
+        if cond is not None:
+            limit = torch.finfo(subject.dtype).max
+            cond = subject.place_condition(cond.clamp(-limit, limit)).to(subject.device)
+        case = cls(subject, recipe, x, cond)
+        return case.from_image() if "x" in subject.image else case
+
+    def from_image(self) -> Case:
+        """The case whose x is what inverse gives of normal latents: the domain is known only so far."""
+        twin = self.subject.twin()
+        z = _in_range(self.subject, self.recipe.draws(self.subject.raw_shape(True), stream=2))
+        with torch.no_grad():
+            x = twin.inverse(z, self.double()[1])[0]
+        return Case(self.subject, self.recipe, x.to(self.x), self.cond)
+
+    @property
+    def z(self) -> Tensor:
+        """Rows for the inverse: x itself, or numbers of its own space, or what the twin makes of x in another order."""
+        if self._given is not None:
+            return self._given
+        if not self.subject.invertible or (self.subject.same_space and self.subject.declaration.data_range is None):
+            return self.x
+        return self.once("z", self._latents)
+
+    def _latents(self) -> Tensor:
+        subject = self.subject
+        if "z" in subject.image or subject.declaration.data_range is not None:
+            with torch.no_grad():
+                return subject.twin().forward(*self.double())[0].to(self.x)
+        drawn = self.recipe.draws(subject.raw_shape(True), stream=2)[: len(self.x)]
+        return place(subject.space(True), drawn, subject.dtype).to(self.x.device)
+
+    def inputs(self, inverse: bool) -> Tensor:
+        return self.z if inverse else self.x
 
     def part(self, rows: Tensor) -> Case:
         """The case of these rows alone."""
-        return Case(self.subject, self.recipe, self.x[rows], None if self.cond is None else self.cond[rows])
+        cond = None if self.cond is None else self.cond[rows]
+        z = None if self._given is None and self.z is self.x else self.z[rows]
+        return Case(self.subject, self.recipe, self.x[rows], cond, z)
 
-    def representable(self, exact: Tensor) -> Tensor:
+    def representable(self, exact: Tensor, latent: bool | None = None) -> Tensor:
         """Exact values that the dtype can hold with room for an intermediate factor of four; under adversarial weights up to the root
-        of its largest number, since a network's hidden values may then be larger than what comes out."""
+        of its largest number, since a network's hidden values may then be larger than what comes out. Where ``latent`` says of which
+        space they are, they must not round to its edge either."""
         largest = torch.finfo(self.subject.dtype).max
         limit = largest / 4 if self.recipe.weights == "initial" else largest**0.5
-        return exact.isfinite() & (exact.abs() <= limit)
+        fine = exact.isfinite() & (exact.abs() <= limit)
+        if latent is None:
+            return fine
+        space = self.subject.space(latent)
+        held = strictly_inside(space, exact.to(self.subject.dtype))
+        return fine & held if held.shape == fine.shape else fine
 
     def double(self) -> tuple[Tensor, Tensor | None]:
-        """The same values in float64 on the CPU, for the twin."""
-        return self.once("double", self._double)
+        """x and the condition in float64 on the CPU, for the twin."""
+        return self.once("double", lambda: (self.x.cpu().double(), None if self.cond is None else self.cond.cpu().double()))
 
-    def _double(self) -> tuple[Tensor, Tensor | None]:
-        return self.x.cpu().double(), None if self.cond is None else self.cond.cpu().double()
+    def wide(self, inverse: bool) -> tuple[Tensor, Tensor | None]:
+        """As ``double``, of z for the inverse."""
+        return (self.z.cpu().double() if inverse else self.double()[0]), self.double()[1]
 
     def ours(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """(value, log_det) of the subject, without gradients."""
@@ -57,7 +121,7 @@ class Case:
 
     def slopes(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """As ``ours``, but with the log-slope of each element of a coupling."""
-        return self.once(("ours", inverse), lambda: self._call(self.subject, inverse, self.x, self.cond))
+        return self.once(("ours", inverse), lambda: self._call(self.subject, inverse, self.inputs(inverse), self.cond))
 
     def back(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """What the other direction makes of our value: there and back again, as ``slopes``."""
@@ -65,45 +129,135 @@ class Case:
             ("back", inverse), lambda: self._call(self.subject, not inverse, self.slopes(inverse)[0], self.cond)
         )
 
+    def undone(self, inverse: bool) -> tuple[Tensor, Tensor]:
+        """What the other direction of the float64 twin makes of our value, as ``slopes``."""
+
+        def compute() -> tuple[Tensor, Tensor]:
+            value = self.slopes(inverse)[0].cpu().double()
+            return self._call(self.subject.twin(), not inverse, value, self.double()[1])
+
+        return self.once(("undone", inverse), compute)
+
     def exact(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """(value, log_det) of the float64 twin."""
         return self._summed(self.exact_slopes(inverse))
 
     def exact_slopes(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """As ``exact``, but with the log-slope of each element of a coupling."""
-        return self.once(("exact", inverse), lambda: self._call(self.subject.twin(), inverse, *self.double()))
+        return self.once(("exact", inverse), lambda: self._call(self.subject.twin(), inverse, *self.wide(inverse)))
 
-    def unit(self, inverse: bool) -> Callable[[Tensor], Tensor]:
-        """One rounding error u·S of a direction, as a function of row numbers."""
-        return lambda rows: unit_roundoff(self.subject.dtype) * self.part(rows).scale(inverse)
+    def valid(self, inverse: bool) -> Tensor:
+        """Where the exact result of a direction is representable, and lies inside its space."""
+        return self.once(("valid", inverse), lambda: self._valid(inverse))
 
-    def scale(self, inverse: bool, together: bool = True) -> Tensor:
+    def _valid(self, inverse: bool) -> Tensor:
+        fine = self.representable(self.exact(inverse)[0], latent=not inverse)
+        if self.subject.elementwise or (self.recipe.weights == "initial" and self.recipe.log2_scale <= NEAR):
+            return fine
+        return fine & self.ours(inverse)[0].cpu().isfinite()  # hidden values overflow: finite and far-range judge that
+
+    def unit(self, inverse: bool) -> Callable[[Tensor, Effort], Tensor]:
+        """One unit of the forward error of a direction, as a function of row numbers and effort; the tolerance that it has counts."""
+
+        def of(rows: Tensor, effort: Effort = FIRST) -> Tensor:
+            part, twin = self.part(rows), self.subject.twin()
+            unit = unit_roundoff(self.subject.dtype) * part.scale(inverse, effort=effort)
+            for value, _ in self._simulated(*part.wide(inverse), inverse, effort):
+                moved = magnitude(twin, value - part.exact(inverse)[0])
+                unit = torch.maximum(unit, self._heard(moved, magnitude(twin, value)))
+            return unit + part.tolerated(inverse)
+
+        return of
+
+    def undone_unit(self, inverse: bool) -> Callable[[Tensor, Effort], Tensor]:
+        """One unit of |B(A(v)) − v|, with A in our dtype and B the other direction of the twin."""
+
+        def of(rows: Tensor, effort: Effort = FIRST) -> Tensor:
+            u, twin = unit_roundoff(self.subject.dtype), self.subject.twin()
+            v, cond = self.wide(inverse)
+            some = None if cond is None else cond[rows]
+            w = self.slopes(inverse)[0].cpu().double()[rows]
+            with torch.no_grad():
+                unit = undone_unit(twin, v[rows], w, some, u, inverse, effort)
+                for value, _ in self._simulated(v[rows], some, inverse, effort):
+                    back = self._call(twin, not inverse, value, some)[0]
+                    moved = magnitude(twin, back - v[rows])
+                    unit = torch.maximum(unit, self._heard(moved, magnitude(twin, v[rows])))
+                return unit + self._tolerance(v[rows], w, some, not inverse)
+
+        return of
+
+    def tolerated(self, inverse: bool) -> Tensor | float:
+        """What the declared tolerance adds to a unit of the forward error."""
+        tolerance = self.subject.declaration.tolerance
+        if tolerance is None:
+            return 0.0
+        value = self.exact(inverse)[0]
+        return TOLERATED / 30 * tolerance * (1 + magnitude(self.subject, value))
+
+    def _tolerance(self, v: Tensor, w: Tensor, cond: Tensor | None, inverse: bool) -> Tensor | float:
+        """What the tolerance adds to a unit of |B(w) − v|: w may be off by it, and so may B."""
+        tolerance = self.subject.declaration.tolerance
+        if tolerance is None:
+            return 0.0
+        delta = tolerance * (1 + magnitude(self.subject, w))
+        moved = value_spread(self.subject.twin(), w, cond, delta, inverse)
+        return TOLERATED / 30 * (moved + tolerance * (1 + magnitude(self.subject, v)))
+
+    def _simulated(
+        self, v: Tensor, cond: Tensor | None, inverse: bool, effort: Effort
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Rounding by simulation, heard on appeal."""
+        if effort is FIRST:
+            return []
+        return jittered(self.subject.twin(), v, cond, unit_roundoff(self.subject.dtype), inverse)
+
+    def _heard(self, moved: Tensor, size: Tensor) -> Tensor:
+        """What a simulation excuses: everything under weights made to strain the layer; with its own, a thousand roundings."""
+        moved = moved.nan_to_num(nan=torch.inf)
+        if self.recipe.weights != "initial":
+            return moved
+        return torch.minimum(moved, OWN * unit_roundoff(self.subject.dtype) * (1 + size.nan_to_num(nan=0.0)))
+
+    def scale(self, inverse: bool, together: bool = True, effort: Effort = FIRST) -> Tensor:
         """S of conditioning.py at the inputs: one rounding error of the direction is about u·S."""
 
         def compute() -> Tensor:
             u = unit_roundoff(self.subject.dtype)
             with torch.no_grad():
-                return rounding_scale(self.subject.twin(), *self.double(), u, inverse, together)
+                return rounding_scale(self.subject.twin(), *self.wide(inverse), u, inverse, together, effort)
 
-        return self.once(("scale", inverse, together), compute)
+        return self.once(("scale", inverse, together, effort), compute)
 
-    def log_unit(self, inverse: bool, together: bool = True) -> Tensor:
-        """One rounding error of log_det, per row: u·(1 + |log_det|)·D and what a rounding of x does to it."""
+    def log_unit(self, inverse: bool, together: bool = True, effort: Effort = FIRST) -> Tensor:
+        """One rounding error of log_det, per row: u·(1 + |log_det|)·D and what a rounding of x, or of the weights, does to it."""
 
         def compute() -> Tensor:
-            subject, u = self.subject, unit_roundoff(self.subject.dtype)
-            x, cond = self.double()
-            with torch.no_grad():
-                delta = u * (magnitude(subject, x) + 1)
-                spread = log_det_spread(subject.twin(), x, cond, delta, inverse, together)
-            per_row = spread.flatten(1).sum(1) if subject.elementwise else spread
-            size = 1 + self.ours(inverse)[1].cpu().double().abs()
-            return u * size * max(1, x[:1].numel()) + per_row
+            spread = self.log_slope_unit(inverse, together, effort)
+            per_row = spread.flatten(1).sum(1) if self.subject.elementwise else spread
+            size = 1 + self.exact(inverse)[1].abs()
+            u = unit_roundoff(self.subject.dtype)
+            return u * size * max(1, self.x[:1].numel()) + per_row
 
-        return self.once(("log unit", inverse, together), compute)
+        return self.once(("log unit", inverse, together, effort), compute)
 
-    def _summed(self, found: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        value, log = found
+    def log_slope_unit(self, inverse: bool, together: bool = True, effort: Effort = FIRST) -> Tensor:
+        """What a rounding of the input, and of the weights, does to the exact log_det (log-slope, for a coupling)."""
+        u, twin = unit_roundoff(self.subject.dtype), self.subject.twin()
+        v, cond = self.wide(inverse)
+        tolerance = self.subject.declaration.tolerance or 0.0
+        with torch.no_grad():
+            delta = max(u, tolerance / 4) * (magnitude(twin, v) + 1)
+            moved = log_det_spread(twin, v, cond, delta, inverse, together, effort)
+            moved = moved + log_det_wobble(twin, v, cond, u, inverse, effort)
+            for _, log_det in self._simulated(v, cond, inverse, effort):
+                off = (log_det - self.exact_slopes(inverse)[1]).abs()
+                moved = torch.maximum(moved, self._heard(off, log_det.abs()))
+        own = TOLERATED / 30 * tolerance * (1 + self.exact_slopes(inverse)[1].abs())
+        return moved + own
+
+    def _summed(self, result: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        value, log = result
         return value, log.flatten(1).sum(1) if self.subject.elementwise else log
 
     @staticmethod
@@ -111,10 +265,22 @@ class Case:
         with torch.no_grad():
             if subject.elementwise:
                 return subject.log_slopes(x, cond, inverse)
-            return (subject.inverse if inverse else subject.forward)(x, cond)
+            return subject.direction(inverse)(x, cond)
 
     def once(self, key: object, compute: Callable[[], T]) -> T:
         """What is stored under ``key``, computed at the first call: laws share their work in here."""
         if key not in self._known:
             self._known[key] = compute()
         return self._known[key]  # type: ignore[return-value]
+
+
+def _in_range(subject: Subject, drawn: Tensor) -> Tensor:
+    """Numbers beyond the declared range of data folded back into it. Where a space is of whole values, or known only as an image, they stay
+    small: far out an image rounds to its edge."""
+    if subject.image or structured(subject.space(False)) or structured(subject.space(True)):
+        return STRUCTURED * (drawn / STRUCTURED).tanh()
+    limits = subject.declaration.data_range
+    if limits is None:
+        return drawn
+    low, high = limits
+    return torch.where((drawn >= low) & (drawn <= high), drawn, low + torch.remainder(drawn - low, high - low))

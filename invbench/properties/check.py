@@ -13,10 +13,11 @@ from invbench.devices import require_device
 from invbench.errors import UsageError
 from invbench.properties.case import Case
 from invbench.properties.guard import TookTooLong
-from invbench.properties.judge import judge_case
-from invbench.properties.law import LAWS, Law, Violation
+from invbench.properties.judge import examine
+from invbench.properties.law import LAWS, Law, Tally, Violation
+from invbench.properties.plan import SECONDS, Plan, planned
 from invbench.properties.report import Failure, Report
-from invbench.properties.subject import subject_of
+from invbench.properties.subject import Subject, subject_of
 from invbench.properties.sweep import BUDGETS, CORPUS_VERSION, sweep
 from invbench.targets import Target, of_object, resolve
 
@@ -31,6 +32,7 @@ DTYPES = {
 FEW, FEW_ROWS = 4, 96
 PATIENCE = 8  # cases on which a law crashed, after which it is not asked again
 HANGS = 2  # cases on which the subject did not come back, after which nothing is asked of it
+SHOWN = 4  # failures whose case is made small
 
 
 def parse_dtype(name: str) -> torch.dtype:
@@ -39,11 +41,11 @@ def parse_dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def few(cases: Sequence[Recipe]) -> list[Recipe]:
+def few(cases: Sequence[Recipe], count: int = FEW, rows: int = FEW_ROWS) -> list[Recipe]:
     """The recipes for laws that do not depend on the values: magnitudes near 1, each condition pattern."""
     plain = [r for r in cases if r.pattern == "normal" and r.log2_scale == 0 and r.weights == "initial"]
-    chosen = plain[:: max(1, len(plain) // FEW)][:FEW]
-    return [replace(r, rows=min(r.rows, FEW_ROWS), seed=r.seed + i) for i, r in enumerate(chosen)]
+    chosen = plain[:: max(1, len(plain) // FEW)][:count]
+    return [replace(r, rows=min(r.rows, rows), seed=r.seed + i) for i, r in enumerate(chosen)]
 
 
 def asked(properties: Iterable[str] | None) -> list[str]:
@@ -63,13 +65,15 @@ def check(
     properties: Iterable[str] | None = None,
     progress: Callable[[str], None] = lambda law: None,
     first_seed: int = 0,
+    plan: Plan | None = None,
 ) -> Report:
     """Is this coupling or layer a correct inverse? Laws × fixed sweep, deterministic.
 
     ``target``: a target string, or a registered class. ``properties`` limits the laws; without it ``measures`` has the bounds of
-    ``sensitivity``. ``first_seed`` moves the corpus to other random numbers.
+    ``sensitivity``. ``first_seed`` moves the corpus to other random numbers. ``plan``: that of an earlier report, to repeat it exactly.
 
-    Raises ``UsageError`` for an unknown target, dtype, budget or property; never for what the subject does.
+    Raises ``UsageError`` for an unknown target, dtype, budget or property, and for a declaration that the layer contradicts; never for what
+    else the subject does.
     """
     started = time.monotonic()
     found = _as_target(target)
@@ -77,50 +81,71 @@ def check(
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
     names = asked(properties)
     require_device(device)
+    progress("survey")
     subject = subject_of(found, parse_dtype(dtype), device)
+    said = {"dtype": dtype, "device": device, "budget": budget}
+    said |= {"assumed": list(subject.assumed), "guesses": list(getattr(subject.module, "guesses", ()))}
+    said |= {"declared": subject.declaration.as_dict()}
     try:
         subject.twin(), subject.reweighted("noise", 0, 0)
     except Exception as error:  # without a float64 twin nothing can be judged
         message = f"cannot be copied, nor built anew from its state_dict: {type(error).__name__}: {str(error)[:300]}"
         failure = Failure("copies", "soundness", "crash", float("inf"), 0.0, {}, message)
-        return Report(found.name, [failure], {"dtype": dtype, "device": device, "budget": budget})
+        return Report(found.name, [failure], said)
     laws = [LAWS[name] for name in names if LAWS[name].applies(subject)]
     weighted = next(subject.module.parameters(), None) is not None
     corpus = sweep(budget, weighted, first_seed)
-    judged = _Worst()
-    for law in laws:
-        if law.scope == "first" and not judged.found:
-            progress(law.name)
-            judged.add(law, Case.of(corpus[0], subject))
-    if not judged.found:  # where these fail, the others would only echo them
-        scopes = {"few"} | ({"deep"} if budget == "deep" else set())
-        cases = [Case.of(recipe, subject) for recipe in few(corpus)]
-        for law in laws:
-            if law.scope in scopes:
-                progress(law.name)
-                for case in cases:
-                    judged.add(law, case)
-        wide = [law for law in laws if law.scope == "corpus"]
-        for index, recipe in enumerate(corpus if wide else []):
-            progress(f"case {index + 1} of {len(corpus)}")
-            case = Case.of(recipe, subject)
-            for law in wide:
-                judged.add(law, case)
-    measures = {
-        "dtype": dtype,
-        "device": device,
-        "budget": budget,
+    plan = plan or planned(subject, budget, corpus[0].rows, len(corpus))
+    subject = replace(subject, slow=plan.every > 1)
+    judged = _judged(subject, laws, corpus, plan, budget, progress)
+    measures = said | {
         "corpus": CORPUS_VERSION,
-        "cases": len(corpus),
+        "cases": -(-len(corpus) // plan.every),
         "laws": len(laws),
+        "plan": plan.as_dict(),
+        "decided": {name: tally.decided for name, tally in judged.tallies.items()},
+        "undecided": judged.undecided(),
     }
     if properties is None:
         from invbench.properties.sensitivity import sensitivity  # here: the laws alone stand on no flow
 
         progress("sensitivity")
         measures |= sensitivity(subject)
+    left = SECONDS[budget] - (time.monotonic() - started)
+    failures = judged.failures(names, found, subject, max(1.0, min(left, 8.0)), progress)
     measures["seconds"] = round(time.monotonic() - started, 2)
-    return Report(found.name, judged.failures(names), measures)
+    return Report(found.name, failures, measures)
+
+
+def _judged(
+    subject: Subject, laws: list[Law], corpus: list[Recipe], plan: Plan, budget: str, progress: Callable[[str], None]
+) -> _Worst:
+    judged = _Worst(plan.limit)
+    for law in laws:
+        if law.scope == "first" and not judged.found:
+            progress(law.name)
+            judged.add(law, Case.of(replace(corpus[0], rows=plan.few_rows), subject))
+    if judged.found:  # where these fail, the others would only echo them
+        return judged
+    scopes = {"few"} | ({"deep"} if budget == "deep" else set())
+    cases = [_case(recipe, subject) for recipe in few(corpus, plan.few, plan.few_rows)]
+    for law in laws:
+        if law.scope in scopes:
+            progress(law.name)
+            for case in cases:
+                judged.add(law, case)
+    wide = [law for law in laws if law.scope == "corpus"]
+    chosen = corpus[:: plan.every] if wide else []
+    for index, recipe in enumerate(chosen):
+        progress(f"case {index + 1} of {len(chosen)}")
+        case = _case(replace(recipe, rows=min(recipe.rows, plan.rows)), subject)
+        for law in wide:
+            judged.add(law, case)
+    return judged
+
+
+def _case(recipe: Recipe, subject: Subject) -> Case:
+    return Case.of(recipe, subject)
 
 
 def _as_target(target: str | type | Target) -> Target:
@@ -134,25 +159,51 @@ def _as_target(target: str | type | Target) -> Target:
 class _Worst:
     """The worst violation per law and kind: a law may find a defect and, elsewhere, an ill-conditioned design."""
 
-    def __init__(self) -> None:
-        self.found: dict[tuple[str, str], tuple[Law, Violation, Recipe]] = {}
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.found: dict[tuple[str, str], tuple[Law, Violation, Case]] = {}
+        self.tallies: dict[str, Tally] = {}
         self.crashes: dict[str, int] = {}
         self.hangs = 0
 
     def add(self, law: Law, case: Case) -> None:
         if self.crashes.get(law.name, 0) >= PATIENCE or self.hangs >= HANGS:
             return
-        for violation in judge_case(law, case):
-            self.hangs += violation.kind == "crash" and violation.message.startswith(TookTooLong.__name__)
+        violations, tally = examine(law, case, self.limit)
+        known = self.tallies.get(law.name, Tally(0, 0))
+        self.tallies[law.name] = Tally(known.decided + tally.decided, known.of + tally.of)
+        for violation in violations:
+            if violation.kind == "crash" and violation.message.startswith(TookTooLong.__name__):
+                self.crashes[law.name] = PATIENCE  # it is not waited for again
+                self.hangs += law.severity == "soundness"
             key = law.name, violation.kind
             if key not in self.found or violation.value > self.found[key][1].value:
-                self.found[key] = law, violation, case.recipe
+                self.found[key] = law, violation, case
             if violation.kind == "crash":
                 self.crashes[law.name] = self.crashes.get(law.name, 0) + 1
 
-    def failures(self, order: list[str]) -> list[Failure]:
+    def undecided(self) -> dict[str, str]:
+        """Law → why it decided nothing; those that found something have decided."""
+        spoke = {name for name, _ in self.found}
+        return {
+            name: f"none of {tally.of} rows could decide it"
+            for name, tally in self.tallies.items()
+            if tally.decided == 0 and tally.of and name not in spoke
+        }
+
+    def failures(
+        self, order: list[str], target: Target, subject: Subject, seconds: float, progress: Callable[[str], None]
+    ) -> list[Failure]:
+        from invbench.properties.shown import shown  # here: it makes cases smaller, which asks laws
+
         ranked = sorted(self.found.values(), key=lambda item: order.index(item[0].name))
-        return [
-            Failure(law.name, law.severity, v.kind, v.value, v.bound, recipe.as_dict(), v.message)
-            for law, v, recipe in ranked
-        ]
+        grave = [item for item in ranked if item[0].severity == "soundness" and item[1].kind != "ill-conditioned"][:SHOWN]
+        made = []
+        for item in ranked:
+            law, v, case = item
+            text = ""
+            if item in grave:
+                progress("reducing")
+                text = shown(target, law, v, case, seconds / len(grave))
+            made.append(Failure(law.name, law.severity, v.kind, v.value, v.bound, case.recipe.as_dict(), v.message, text))
+        return made

@@ -2,115 +2,297 @@
 
 from __future__ import annotations
 
+import copy
+import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from invbench.properties.case import Case
-from invbench.properties.law import Violation, law
-from invbench.properties.subject import Subject
+from invbench.properties.law import Tally, Violation, law
+from invbench.properties.subject import SEED, Subject
 
 DIRECTIONS = ("forward", "inverse")
+SIZES = (3, 5)  # of batches whose shapes are looked at: a log_det of shape (D,) cannot fit both
+REDUCTIONS = ("reduction dim", "max()", "min()", "argmax()", "argmin()", "quantile", "median", "numel() == 0")
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
     return torch.equal(a.nan_to_num(nan=1.2345), b.nan_to_num(nan=1.2345)) and torch.equal(a.isnan(), b.isnan())
 
 
-def _call(subject: Subject, name: str, x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
+def call(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
-        found: tuple[Tensor, Tensor] = getattr(subject, name)(x, cond)
-    return found
+        return subject.direction(inverse)(v, cond)
 
 
-@law("shape", scope="first")
+def same_pair(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> bool:
+    return all(same_bits(one, other) for one, other in zip(a, b, strict=True))
+
+
+@law("shape", scope="first", reference="the shapes of the inputs, at batches of 3 and 5 and the case's own")
 def shape(subject: Subject, case: Case) -> Iterator[Violation]:
-    """Each direction returns (value, log): value of the input's shape; log of that shape for a coupling, (B,) for a layer. Both are
-    real, dense tensors of floating point."""
-    for name in DIRECTIONS:
-        direction = getattr(subject.module, name)
+    """Each direction returns (value, log): value of the input's shape (or the declared latent's); log of that shape for a coupling, (B,)
+    for a layer. Both are real, dense tensors of floating point."""
+    seen: set[str] = set()
+    for inverse in subject.directions:
+        for size in (*SIZES, len(case.x)):
+            for message in _misshapen(subject, case, inverse, min(size, len(case.x))):
+                if message.split(":")[0] not in seen:
+                    seen.add(message.split(":")[0])
+                    yield Violation(1, 0, message)
+
+
+def _misshapen(subject: Subject, case: Case, inverse: bool, size: int) -> Iterator[str]:
+    name = DIRECTIONS[inverse]
+    v, cond = case.inputs(inverse)[:size], None if case.cond is None else case.cond[:size]
+    with torch.no_grad():
         if subject.elementwise:
-            assert case.cond is not None
-            out = direction(case.x, case.cond.movedim(1, 0))
-            expected = (case.x.shape, case.x.shape)
+            assert cond is not None
+            direction = subject.module.inverse if inverse else subject.module.forward
+            out = direction(v, cond.movedim(1, 0))  # type: ignore[operator]
         else:
-            out = direction(case.x, case.cond) if case.cond is not None else direction(case.x)
-            expected = (case.x.shape, case.x.shape[:1])
-        if not (isinstance(out, (tuple, list)) and len(out) == 2 and all(isinstance(o, Tensor) for o in out)):
-            found = type(out).__name__
-            yield Violation(1, 0, f"{name} returned {found}, not a pair of tensors (value, log-determinant)")
+            out = subject.raw(v, cond, inverse)
+    if not (isinstance(out, (tuple, list)) and len(out) == 2):
+        yield f"{name}: the layer returned {type(out).__name__}, not a pair of tensors (value, log-determinant)"
+        return
+    value, log = out
+    whole = subject.packed(not inverse)
+    tensors = list(value.values()) if isinstance(value, dict) else list(value) if whole.several else [value]
+    if not all(isinstance(t, Tensor) for t in (*tensors, log)):
+        kinds = ", ".join(type(t).__name__ for t in (*tensors, log))
+        yield f"{name}: the layer returned ({kinds}), not a pair of tensors (value, log-determinant)"
+        return
+    want = [(size, *part) for part in (whole.parts if not subject.elementwise else (subject.event_shape,))]
+    if [tuple(t.shape) for t in tensors] != want:
+        shown = " and ".join(str(tuple(t.shape)) for t in tensors)
+        yield f"{name}: the layer returned a value of shape {shown}, expected {' and '.join(map(str, want))}"
+    expected = (size, *subject.event_shape) if subject.elementwise else (size,)
+    if tuple(log.shape) != expected and subject.declaration.log_det != "none":
+        yield f"{name}: the layer returned log_det of shape {tuple(log.shape)}, expected {expected}"
+    if not all(t.is_floating_point() and t.layout == torch.strided for t in (*tensors, log)):
+        kinds = ", ".join(str(t.dtype) for t in (*tensors, log))
+        yield f"{name}: the layer returned {kinds}, not dense real floating-point tensors"
+
+
+@law("dtype", scope="first", reference="dtype and device of the input")
+def dtype(subject: Subject, case: Case) -> Iterator[Violation]:
+    """Value and log keep the input's dtype and device: no silent up- or downcast."""
+    for inverse in subject.directions:
+        v = case.inputs(inverse)
+        for out, what in zip(call(subject, inverse, v, case.cond), ("value", "log-determinant"), strict=True):
+            if out.dtype != v.dtype or out.device != v.device:
+                given, got = f"{v.dtype} on {v.device}", f"{out.dtype} on {out.device}"
+                yield Violation(1, 0, f"{what} of {DIRECTIONS[inverse]} is {got}, the input {given}")
+
+
+@law("spaces", needs=("spaces", "tensors"), scope="few", reference="the declared (or assumed) constraints themselves")
+def spaces(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """What comes out lies in the space that is declared for it, its edge included, wherever the exact result rounds to inside; one float
+    beyond an edge a layer raises, gives NaN, or goes on; that is not judged."""
+    for inverse in subject.directions:
+        space = subject.space(not inverse)
+        if space is None or subject.packed(not inverse).whole is not None:
             continue
-        got = tuple(o.shape for o in out)
-        if got != expected:
-            shapes = [tuple(s) for s in got], [tuple(s) for s in expected]
-            yield Violation(1, 0, f"{name} returned shapes {shapes[0]}, expected {shapes[1]}")
-        if not all(o.is_floating_point() and o.layout == torch.strided for o in out):
+        got = case.ours(inverse)[0]
+        ok = torch.as_tensor(space.check(got.cpu()))
+        ok = ok.reshape(len(got), -1).all(1) | ~case.valid(inverse).flatten(1).all(1) | _on_edge(space, got)
+        yield Tally(len(ok), len(ok))
+        if not ok.all():
+            row = int((~ok).int().argmax())
+            shown = ", ".join(f"{v:.9g}" for v in got[row].flatten()[:4].tolist())
+            what = "codomain" if not inverse else "domain"
             yield Violation(
-                1, 0, f"{name} returned {[str(o.dtype) for o in out]}, not dense real floating-point tensors"
+                float((~ok).sum()), 0, f"{DIRECTIONS[inverse]} leaves the {what} {space} on {int((~ok).sum())} of {len(ok)} rows: {shown}",
+                row=row, latent=inverse,
             )
 
 
-@law("dtype", scope="first")
-def dtype(subject: Subject, case: Case) -> Iterator[Violation]:
-    """Value and log keep the input's dtype and device: no silent up- or downcast."""
-    for name in DIRECTIONS:
-        for out, what in zip(getattr(subject, name)(case.x, case.cond), ("value", "log-determinant"), strict=True):
-            if out.dtype != case.x.dtype or out.device != case.x.device:
-                given, got = f"{case.x.dtype} on {case.x.device}", f"{out.dtype} on {out.device}"
-                yield Violation(1, 0, f"{what} of {name} is {got}, the input {given}")
+def _on_edge(space: object, value: Tensor) -> Tensor:
+    edges = [getattr(space, n, None) for n in ("lower_bound", "upper_bound")]
+    near = torch.zeros(len(value), dtype=torch.bool)
+    for edge in edges:
+        if edge is not None:
+            off = (value.cpu().double() - float(edge)).abs() <= 1e-5 * (1 + abs(float(edge)))
+            near |= off.flatten(1).any(1)
+    return near
 
 
-@law("deterministic", scope="few")
+@law("deterministic", needs=("value-by-value",), scope="few", reference="the first call", trusts="nothing")
 def deterministic(subject: Subject, case: Case) -> Iterator[Violation]:
     """Called again, each direction gives the same bits."""
-    for name in DIRECTIONS:
-        first, second = (_call(subject, name, case.x, case.cond) for _ in range(2))
-        if not all(same_bits(a, b) for a, b in zip(first, second, strict=True)):
-            yield Violation(1, 0, f"{name} gives other bits when it is called again")
+    for inverse in subject.directions:
+        first, second = (call(subject, inverse, case.inputs(inverse), case.cond) for _ in range(2))
+        if not same_pair(first, second):
+            which = "value" if not same_bits(first[0], second[0]) else "log_det"
+            yield Violation(1, 0, f"the {which} of {DIRECTIONS[inverse]} has other bits when it is called again")
 
 
-@law("stateless", scope="few")
+@law("stateless", needs=("value-by-value",), scope="few", reference="the first call", trusts="nothing")
 def stateless(subject: Subject, case: Case) -> Iterator[Violation]:
     """What a direction returns does not depend on earlier calls: with calls of both directions on other rows in between, it gives the
     same bits. An inverse that needs the cache of the last forward call is no inverse."""
-    for name in DIRECTIONS:
-        first = _call(subject, name, case.x, case.cond)
-        for other in DIRECTIONS:
-            for x in (case.x.flip(0), -case.x):
-                _call(subject, other, x, None if case.cond is None else case.cond.flip(0))
-                second = _call(subject, name, case.x, case.cond)
-                if not all(same_bits(a, b) for a, b in zip(first, second, strict=True)):
-                    yield Violation(1, 0, f"{name} gives other bits after a call of {other} on other rows")
+    for inverse in subject.directions:
+        v = case.inputs(inverse)
+        first = call(subject, inverse, v, case.cond)
+        for other in subject.directions:
+            for rows in _others(subject, case, other):
+                call(subject, other, rows, None if case.cond is None else case.cond.flip(0))
+                second = call(subject, inverse, v, case.cond)
+                if not same_pair(first, second):
+                    what = f"{DIRECTIONS[inverse]} gives other bits after a call of {DIRECTIONS[other]} on other rows"
+                    yield Violation(1, 0, what)
                     return
 
 
-@law("inputs-unchanged", scope="few")
+def _others(subject: Subject, case: Case, inverse: bool) -> list[Tensor]:
+    v = case.inputs(inverse)
+    return [v.flip(0), -v] if subject.same_space else [v.flip(0)]
+
+
+@law("call-order", needs=("rebuild", "value-by-value", "inverse"), scope="few", reference="a layer on which nothing has been called yet")
+def call_order(subject: Subject, case: Case) -> Iterator[Violation]:
+    """The inverse may be the first call on a fresh layer, on a copy, and on one that loaded a state_dict: it raises nothing and gives the
+    bits that it gives later."""
+    assert subject.build is not None
+    later = call(subject, True, case.z, case.cond)
+    ways = {"a copy": replace(subject, module=subject._copied())}
+    fresh = subject.made(SEED)
+    if _sets_itself(subject, case):
+        ways["a fresh layer"] = replace(subject, module=fresh)
+    else:
+        loaded = copy.deepcopy(fresh)
+        loaded.load_state_dict(subject.module.state_dict())
+        ways |= {"a fresh layer": replace(subject, module=fresh), "a layer that loaded the state_dict": replace(subject, module=loaded)}
+    for what, other in ways.items():
+        try:
+            first = call(other, True, case.z, case.cond)
+        except Exception as error:
+            if is_refusal(error):
+                continue
+            yield Violation(1, 0, f"inverse as the first call on {what} raises {type(error).__name__}: {str(error)[:200]}", kind="crash")
+            return
+        same_weights = all(torch.equal(a, b) for a, b in zip(_state(other), _state(subject), strict=False))
+        if same_weights and not same_pair(first, later):
+            yield Violation(1, 0, f"inverse as the first call on {what} gives other bits than later")
+            return
+
+
+def _state(subject: Subject) -> list[Tensor]:
+    return list(subject.module.state_dict().values())
+
+
+def _sets_itself(subject: Subject, case: Case) -> bool:
+    """Whether the first forward call changes what the layer holds."""
+    assert subject.build is not None
+    module = subject.made(SEED)
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    with torch.no_grad():
+        replace(subject, module=module).forward(case.x, case.cond)
+    return any(not torch.equal(before[k], v) for k, v in module.state_dict().items())
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the code says on purpose that it cannot: NotImplementedError, a class of its own, or ``raise`` with a message."""
+    if isinstance(error, (AttributeError, AssertionError, TypeError, KeyError, IndexError, NameError)):
+        return False
+    if isinstance(error, NotImplementedError):
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    line = (frames[-1].line or "").strip() if frames else ""
+    return bool(str(error) or type(error).__module__ != "builtins") and line.startswith("raise ")
+
+
+@law("inputs-unchanged", scope="few", reference="a copy of the inputs")
 def inputs_unchanged(subject: Subject, case: Case) -> Iterator[Violation]:
     """No call writes into its inputs."""
-    for name in DIRECTIONS:
-        x, cond = case.x.clone(), None if case.cond is None else case.cond.clone()
-        _call(subject, name, x, cond)
-        if not same_bits(x, case.x) or (cond is not None and case.cond is not None and not same_bits(cond, case.cond)):
-            yield Violation(1, 0, f"{name} changed an input tensor in place")
+    for inverse in subject.directions:
+        v, cond = case.inputs(inverse).clone(), None if case.cond is None else case.cond.clone()
+        call(subject, inverse, v, cond)
+        if not same_bits(v, case.inputs(inverse)) or (
+            cond is not None and case.cond is not None and not same_bits(cond, case.cond)
+        ):
+            yield Violation(1, 0, f"{DIRECTIONS[inverse]} changed an input tensor in place")
 
 
-@law("rng-untouched", scope="few")
+@law("rng-untouched", needs=("value-by-value",), scope="few", reference="the state of the generator before")
 def rng_untouched(subject: Subject, case: Case) -> Iterator[Violation]:
     """No call draws from or seeds torch's global random generator: it would change the experiment around it."""
-    for name in DIRECTIONS:
+    for inverse in subject.directions:
         state = torch.random.get_rng_state()
-        _call(subject, name, case.x, case.cond)
+        call(subject, inverse, case.inputs(inverse), case.cond)
         if not torch.equal(state, torch.random.get_rng_state()):
             torch.random.set_rng_state(state)
-            yield Violation(1, 0, f"{name} changed the state of the global random generator")
+            yield Violation(1, 0, f"{DIRECTIONS[inverse]} changed the state of the global random generator")
 
 
-@law("empty-batch", scope="few")
+@law("empty-batch", scope="few", reference="the shapes of the inputs")
 def empty_batch(subject: Subject, case: Case) -> Iterator[Violation]:
-    """A batch of no rows gives a result of no rows."""
+    """A batch of no rows gives a result of no rows. Where it is an operation of torch on single rows that refuses (rfft, say), the layer is
+    not to blame: the law ``empty-batch-supported`` says so. A maximum over the batch is the layer's own."""
+    for inverse in subject.directions:
+        try:
+            value, log_det = _of_nothing(subject, case, inverse)
+        except Exception as error:
+            if _torch_refuses(error):
+                continue
+            raise
+        if subject.packed(not inverse).several or len(value) or (subject.has_log_det and log_det.shape != (0,)):
+            shapes = f"{tuple(value.shape)}, {tuple(log_det.shape)}"
+            if len(value) or log_det.shape != (0,):
+                yield Violation(1, 0, f"{DIRECTIONS[inverse]} of an empty batch has shapes {shapes}")
+
+
+def _of_nothing(subject: Subject, case: Case, inverse: bool) -> tuple[Tensor, Tensor]:
     cond = None if case.cond is None else case.cond[:0]
-    for name in DIRECTIONS:
-        value, log_det = getattr(subject, name)(case.x[:0], cond)
-        if value.shape != case.x[:0].shape or log_det.shape != (0,):
-            yield Violation(1, 0, f"{name} of an empty batch has shapes {tuple(value.shape)}, {tuple(log_det.shape)}")
+    return call(subject, inverse, case.inputs(inverse)[:0], cond)
+
+
+def _torch_refuses(error: Exception) -> bool:
+    """A torch operation raised, not the layer's own line, and it is none that takes the batch together."""
+    text = str(error)
+    if not isinstance(error, (RuntimeError, IndexError)) or any(word in text for word in REDUCTIONS):
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    line = (frames[-1].line or "").strip() if frames else ""
+    of_torch = bool(frames) and "/torch/" in frames[-1].filename.replace("\\", "/")
+    return of_torch or (not line.startswith(("raise ", "assert ")) and "reshape" not in text and "view" not in text)
+
+
+@law("empty-batch-supported", severity="capability", scope="few", reference="the shapes of the inputs")
+def empty_batch_supported(subject: Subject, case: Case) -> Iterator[Violation]:
+    """No operation inside refuses a batch of no rows."""
+    for inverse in subject.directions:
+        try:
+            _of_nothing(subject, case, inverse)
+        except Exception as error:
+            if _torch_refuses(error):
+                what = str(error).splitlines()[0][:160]
+                yield Violation(1, 0, f"{DIRECTIONS[inverse]} of an empty batch: torch refuses ({what})", kind="crash")
+
+
+@law(
+    "earlier-pair",
+    needs=("transform",),
+    scope="few",
+    reference="log_abs_det_jacobian of the same pair, asked right after it was made",
+)
+def earlier_pair(subject: Subject, case: Case) -> Iterator[Violation]:
+    """A Transform's log_abs_det_jacobian(x, y) belongs to x and y: asked again after a call on other numbers, it is the same."""
+    transform = subject.module.transform
+    v = case.z if subject.declared.get("towards_noise") is False else case.x
+    rows = v[: max(2, len(v) // 2)]
+    with torch.no_grad():
+        source = transform if case.cond is None else transform.condition(case.cond[: len(rows)])  # type: ignore[operator,union-attr]
+        first = source(rows)  # type: ignore[operator]
+        before = source.log_abs_det_jacobian(rows, first)  # type: ignore[operator,union-attr]
+        source(rows.flip(0))  # type: ignore[operator]
+        after = source.log_abs_det_jacobian(rows, first)  # type: ignore[operator,union-attr]
+    if not same_bits(before, after):
+        at = int((before - after).abs().flatten().nan_to_num(nan=torch.inf).argmax())
+        got, right = after.flatten()[at].item(), before.flatten()[at].item()
+        yield Violation(
+            abs(got - right), 0, f"log_abs_det_jacobian(x1, y1) after a call on x2 is {got:.6g}, before it was {right:.6g}"
+        )

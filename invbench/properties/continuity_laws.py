@@ -9,7 +9,8 @@ from torch import Tensor
 
 from invbench.properties.case import Case
 from invbench.properties.conditioning import unit_roundoff
-from invbench.properties.law import Violation, law
+from invbench.properties.law import Tally, Violation, law
+from invbench.properties.space import is_real
 from invbench.properties.subject import Subject
 
 GRID, REACH = 257, 8.0
@@ -17,6 +18,9 @@ HALVINGS = 46
 ROWS = 32
 JUMP = 100.0  # rounding units
 KINK = 1e-3  # relative change of the slope across a few adjacent floats
+FINE = {torch.float64: 2.0**-22, torch.float32: 2.0**-9}  # steps of the difference table, relative to 1 + |v|
+NOISE = 1e-9  # of float64, relative
+KEPT = 2.0**-14  # rounding noise falls 2²⁹-fold from float32 to float64; what keeps more than this is none
 Between = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -69,11 +73,13 @@ def _between(gap: Between, a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> Tens
     return gap(a[0], b[0], a[1], b[1], a[2], b[2]).nan_to_num(nan=0.0)
 
 
-@law("continuous", needs=("elementwise",), scope="few")
+@law("continuous", needs=("elementwise", "deterministic"), scope="few", reference="the slopes at both ends of an interval, halved 46 times")
 def continuous(subject: Subject, case: Case) -> Iterator[Violation]:
     """c has no jump in [−8, 8], in float64: the interval whose change the slopes explain least is halved 46 times, and what is left of
     the change must be rounding, 100 units: the search finds the worst place. A spline whose pieces do not meet at a knot breaks
     this."""
+    if not is_real(subject.space(False)):
+        return
     twin, cond, a, b = _steepest(case, _value_gap)
     u = unit_roundoff(torch.float64)
     with torch.no_grad():
@@ -92,13 +98,15 @@ def continuous(subject: Subject, case: Case) -> Iterator[Violation]:
 
 def _kink(case: Case) -> tuple[float, float]:
     """(largest relative change of the slope across a few floats, where)."""
+    if not is_real(case.subject.space(False)):
+        return 0.0, 0.0
     _, _, a, b = _steepest(case, _slope_gap)
     change = (b[2] - a[2]).abs().expm1().nan_to_num(nan=0.0)
     at = int(change.argmax())
     return change.flatten()[at].item(), a[0].flatten()[at].item()
 
 
-@law("smooth", severity="design", needs=("elementwise",), scope="few")
+@law("smooth", severity="design", needs=("elementwise",), scope="few", reference="the slope a few floats away")
 def smooth(subject: Subject, case: Case) -> Iterator[Violation]:
     """The slope is continuous: across a few adjacent float64 values it changes by less than 0.1 %. A kink is a property of a family
     (quadratic splines and ReLU networks have them), so it is a finding about the design."""
@@ -107,7 +115,7 @@ def smooth(subject: Subject, case: Case) -> Iterator[Violation]:
         yield Violation(change, KINK, f"the slope jumps by a factor {1 + change:.4g} at x = {where:.9g}")
 
 
-@law("declared-smooth", needs=("elementwise", "smooth"), scope="few")
+@law("declared-smooth", needs=("elementwise", "smooth"), scope="few", reference="the slope a few floats away")
 def declared_smooth(subject: Subject, case: Case) -> Iterator[Violation]:
     """A coupling that declares ``kinks = False`` has a continuous slope, as in the law ``smooth``: a boundary slope that does not match
     the tail is then an error of the code."""
@@ -115,3 +123,42 @@ def declared_smooth(subject: Subject, case: Case) -> Iterator[Violation]:
     if change > KINK:
         message = f"kinks = False is declared, and the slope jumps by a factor {1 + change:.4g} at x = {where:.9g}"
         yield Violation(change, KINK, message)
+
+
+@law(
+    "noise",
+    needs=("value-by-value", "exact"),
+    scope="few",
+    reference="smoothness: fourth differences at neighbours; their error is the noise that rounding makes, seen in float32 and scaled",
+)
+def noise(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """Values are smooth at the scale of 2⁻²², in float64: along a line the fourth differences of a map vanish, and what is left is its noise
+    (Moré and Wild, Estimating computational noise, 2011). Rounding noise is 2²⁹ times smaller in float64 than in float32; noise that
+    is not, in more than half of the rows, is made by the code. Kinks stand in few rows."""
+    if not is_real(subject.space(False)) or not is_real(subject.space(True)) or subject.image:
+        return
+    if case.recipe.weights != "initial" or case.recipe.log2_scale > 3:
+        return
+    for inverse in subject.directions:
+        wide, usable = _noise(subject.twin(), case, inverse, torch.float64)
+        narrow, also = _noise(subject.as_type(torch.float32, "cpu"), case, inverse, torch.float32)
+        usable = usable & also
+        yield Tally(int(usable.sum()), len(usable))
+        bad = usable & (wide > NOISE) & (wide > KEPT * narrow)
+        if int(bad.sum()) > max(2, 0.5 * int(usable.sum())):
+            size = wide[bad].median().item()
+            what = "inverse" if inverse else "forward"
+            yield Violation(size, NOISE, f"{what} carries noise of {size:.3g} (relative) in {int(bad.sum())} of {len(bad)} rows, in float64")
+
+
+def _noise(subject: Subject, case: Case, inverse: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """(noise of the values per row, relative; rows that tell): fourth differences over √70 along a fixed direction."""
+    v, cond = case.wide(inverse)
+    v, cond = v[:ROWS], None if cond is None else cond[:ROWS].to(dtype)
+    signs = 2.0 * torch.randint(0, 2, v.shape[1:], generator=torch.Generator().manual_seed(3)) - 1
+    step = FINE[dtype] * (1 + v.abs().flatten(1).amax(1)).reshape(-1, *[1] * (v.ndim - 1)) * signs
+    with torch.no_grad():
+        values = [subject.direction(inverse)((v + k * step).to(dtype), cond)[0].double().flatten(1) for k in range(-2, 3)]
+    fourth = values[0] - 4 * values[1] + 6 * values[2] - 4 * values[3] + values[4]
+    found = fourth.square().mean(1).sqrt() / 70**0.5 / (1 + values[2].abs().amax(1))
+    return found.nan_to_num(nan=0.0, posinf=0.0), found.isfinite()

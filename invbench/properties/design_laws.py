@@ -10,12 +10,13 @@ import torch
 from invbench.properties.case import Case
 from invbench.properties.conditioning import SLACK, log_det_spread, unit_roundoff
 from invbench.properties.law import Violation, law
+from invbench.properties.space import is_real
 from invbench.properties.subject import Subject
 
 FAR = 2.0**40  # tail slopes are read there, in float64
 
 
-@law("declared-slopes", needs=("elementwise",))
+@law("declared-slopes", needs=("elementwise",), reference="the declared constants; slopes of the float64 twin")
 def declared_slopes(subject: Subject, case: Case) -> Iterator[Violation]:
     """Slopes lie within the declared ``slope_range`` and ``slope_bounds(params)``, in float64, to 1e-6 relative and 30 times the change
     of the slope under rounding of x: a bound that does not hold is worse than none."""
@@ -48,7 +49,7 @@ def declared_slopes(subject: Subject, case: Case) -> Iterator[Violation]:
             yield Violation(worst, 1 + 1e-6, f"a slope leaves the declared {what} by a factor {worst:.6g}")
 
 
-@law("declared-displacement", needs=("elementwise",))
+@law("declared-displacement", needs=("elementwise", "inverse", "real"), reference="the declared constant; values of the float64 twin")
 def declared_displacement(subject: Subject, case: Case) -> Iterator[Violation]:
     """Half the range of c⁻¹(y) − y over y, the least sup |c⁻¹(y) − (y − t)| over shifts t, stays within the declared ``displacement``."""
     bound = subject.declared.get("displacement")
@@ -65,9 +66,11 @@ def declared_displacement(subject: Subject, case: Case) -> Iterator[Violation]:
         yield Violation(half, bound, f"the inverse moves values by {half:.6g}, declared displacement {bound:.6g}")
 
 
-@law("equal-tails", severity="design", needs=("elementwise",))
+@law("equal-tails", severity="design", needs=("elementwise",), reference="slopes at other parameters")
 def equal_tails(subject: Subject, case: Case) -> Iterator[Violation]:
     """The slope far outside does not depend on the parameters (the paper's Remark 2): max/min over both tails ≤ 1.001 at |x| = 2⁴⁰."""
+    if not is_real(subject.space(False)):
+        return
     ratio = tail_slope_ratio(subject, case)
     if ratio > 1.001:
         yield Violation(ratio, 1.001, f"tail slopes differ by a factor {ratio:.4g} between parameters")

@@ -11,54 +11,76 @@ from torch import Tensor
 from invbench.properties.case import Case
 from invbench.properties.conditioning import magnitude, unit_roundoff
 from invbench.properties.conduct_laws import DIRECTIONS
-from invbench.properties.law import Violation, law
-from invbench.properties.log_det_laws import jacobian
+from invbench.properties.law import Tally, Violation, law
+from invbench.properties.reference import jacobian
 from invbench.properties.subject import Subject
 from invbench.properties.verdict import beyond_rounding
 
-LARGEST = 60  # log2 of x
+LARGEST, LARGEST_OF_LAYER = 60, 10  # log2 of x
 STEP, WIDE = 1e-6, 1e-3  # of the difference quotients
 ROWS = 8
 RELATIVE = 1e-4
 
 
-@law("gradients-finite")
-def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation]:
+@law(
+    "gradients-finite",
+    needs=("value-by-value",),
+    reference="gradients of the float64 twin, and the rows whose result is finite",
+)
+def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """Gradients of value and log with respect to x, condition and weights are finite wherever those of the float64 twin are
-    representable, in rows whose value and log are; the twin's are never NaN. For |x| up to about 2⁶⁰: a gradient multiplies x by
-    slopes and weights on its way, and may leave the dtype there though the result would not.
+    representable, over the rows whose value and log are; the twin's are never NaN. For |x| up to about 2⁶⁰ in a coupling and 2¹⁰ in a layer
+    with the weights that it has: a gradient multiplies x by slopes and weights on its way, and may leave the dtype there though the result
+    would not.
     """
-    if case.recipe.log2_scale > LARGEST:
+    plain = subject.elementwise or case.recipe.weights == "initial"
+    if case.recipe.log2_scale > (LARGEST if subject.elementwise else LARGEST_OF_LAYER) or not plain:
         return
     twin = subject.twin()
-    for name in DIRECTIONS:
-        ours = _gradients(subject, name, case.x, case.cond)
-        exact = ours if subject.dtype == torch.float64 else _gradients(twin, name, *case.double())
-        due = torch.ones(case.x.shape[0], dtype=torch.bool)
-        for out in case.exact(name == "inverse"):
-            due = due & case.representable(out).flatten(1).all(1) if out.ndim > 1 else due & out.isfinite()
-        names = ("x", *(["the condition"] if case.cond is not None else []), *["a weight"] * len(ours))
-        for what, gradient, reference in zip(names, ours, exact, strict=False):
+    for inverse in _differentiable(subject):
+        v, (wide, cond) = case.inputs(inverse), case.wide(inverse)
+        due = case.valid(inverse).flatten(1).all(1) & case.representable(wide, latent=inverse).flatten(1).all(1)
+        due &= case.representable(case.exact(inverse)[1]) if subject.has_log_det else due
+        yield Tally(int(due.sum()), len(due))
+        rows = due.nonzero()[:, 0]
+        if not len(rows):
+            continue
+        some = None if case.cond is None else case.cond[rows]
+        ours = _gradients(subject, inverse, v[rows], some)
+        exact = ours
+        if subject.dtype != torch.float64:
+            exact = _gradients(twin, inverse, wide[rows], None if cond is None else cond[rows])
+        names = [name for name, _ in _leaves(subject, v[rows], some)]
+        for what, gradient, reference in zip(names, ours, exact, strict=True):
             bad = reference.cpu().isnan()
             if subject.dtype != torch.float64:
-                rows = due.all() if what == "a weight" else due.reshape(-1, *[1] * (gradient.ndim - 1))
-                bad = bad | (rows & case.representable(reference) & ~gradient.cpu().isfinite())
+                bad = bad | (case.representable(reference.cpu()) & ~gradient.cpu().isfinite())
             if bad.any():
-                count = int(bad.sum())
-                yield Violation(float(count), 0, f"the gradient of {name} for {what} is not finite on {count} elements")
+                count, per_row = int(bad.sum()), what != "a weight"
+                row = int(rows[int(bad.flatten(1).any(1).int().argmax())]) if per_row else None
+                message = f"the gradient of {DIRECTIONS[inverse]} for {what} is not finite on {count} elements"
+                yield Violation(float(count), 0, message, row=row, latent=inverse)
                 break
 
 
+def _differentiable(subject: Subject) -> tuple[bool, ...]:
+    """The directions whose gradients are promised: not those of an inverse that is for sampling only."""
+    return (False, True) if subject.declaration.inverse in (None, "exact", "iterated") else (False,)
+
+
 def _leaves(subject: Subject, x: Tensor, cond: Tensor | None) -> list[tuple[str, Tensor]]:
-    inputs = [("x", x)] + ([("the condition", cond)] if cond is not None else [])
+    smooth = cond is not None and subject.declaration.condition is None
+    inputs = [("x", x)] + ([("the condition", cond)] if cond is not None and smooth else [])
     return inputs + [("a weight", p) for p in subject.module.parameters() if p.requires_grad]
 
 
-def _gradients(subject: Subject, name: str, x: Tensor, cond: Tensor | None) -> list[Tensor]:
+def _gradients(subject: Subject, inverse: bool, x: Tensor, cond: Tensor | None) -> list[Tensor]:
     x = x.detach().clone().requires_grad_()
-    cond = None if cond is None else cond.detach().clone().requires_grad_()
-    value, log_det = getattr(subject, name)(x, cond)
-    return _pulled(value.sum() + log_det.sum(), [v for _, v in _leaves(subject, x, cond)])
+    if cond is not None and subject.declaration.condition is None:
+        cond = cond.detach().clone().requires_grad_()
+    value, log_det = subject.direction(inverse)(x, cond)
+    total = value.sum() + log_det.sum() if subject.has_log_det else value.sum()
+    return _pulled(total, [v for _, v in _leaves(subject, x, cond)])
 
 
 def _pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
@@ -68,38 +90,50 @@ def _pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
     return [torch.zeros_like(v) if g is None else g for v, g in zip(leaves, found, strict=True)]
 
 
-@law("gradients", scope="few")
-def gradients_true(subject: Subject, case: Case) -> Iterator[Violation]:
+@law(
+    "gradients",
+    needs=("value-by-value",),
+    scope="few",
+    reference="central difference quotients of the float64 twin; their error is read from three steps and from rounding of the values",
+    trusts="values, which the round trips look at",
+)
+def gradients_true(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """Gradients of value and log_det for x, condition and weights agree with central difference quotients of the float64 twin along a
     random direction, to 1e-4 plus ten times the change under a halved step, plus twice that under a step of 1e-3 (an inverse that stops
-    early is a staircase). Rows where the quotients to the left and to the right differ stand at a kink and do not count; one row
-    alone is no evidence."""
+    early is a staircase), plus the rounding of the values over the step. Rows where the quotients to the left and to the right differ
+    stand at a kink and do not count; one row alone is no evidence. An inverse that computes with gradients switched off is for sampling."""
     twin = subject.twin()
-    x, cond = case.double()
-    x, cond = x[:ROWS].clone().requires_grad_(), None if cond is None else cond[:ROWS].clone().requires_grad_()
-    generator = torch.Generator().manual_seed(0)
-    mix = torch.randn(x.shape, generator=generator, dtype=torch.float64)
-    for name in DIRECTIONS:
+    for inverse in _differentiable(subject):
+        v, cond = case.wide(inverse)
+        x, cond = v[:ROWS].clone().requires_grad_(), None if cond is None else cond[:ROWS].clone()
+        if cond is not None and subject.declaration.condition is None:
+            cond.requires_grad_()
+        generator = torch.Generator().manual_seed(0)
+        mix: list[Tensor] = []
 
-        def rows(name: str = name) -> Tensor:
-            value, log_det = getattr(twin, name)(x, cond)
-            return (value * mix).flatten(1).sum(1) + 0.7 * log_det
+        def rows(inverse: bool = inverse, x: Tensor = x, cond: Tensor | None = cond, mix: list[Tensor] = mix) -> Tensor:
+            value, log_det = twin.direction(inverse)(x, cond)
+            if not mix:
+                mix.append(torch.randn(value.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64))
+            total = (value * mix[0]).flatten(1).sum(1)
+            return total + 0.7 * log_det if subject.has_log_det else total
 
         leaves = _leaves(twin, x, cond)
-        per_row = [_pulled(r, [v for _, v in leaves]) for r in rows().unbind(0)]
+        per_row = [_pulled(r, [leaf for _, leaf in leaves]) for r in rows().unbind(0)]
         for index, (what, leaf) in enumerate(leaves):
             direction = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
             ours = torch.stack([(pulled[index] * direction).sum() for pulled in per_row])
-            wrong = _wrong(ours, _quotients(rows, leaf, direction))
+            wrong, decided = _wrong(ours, _quotients(rows, leaf, direction), subject.declaration.tolerance or 0.0)
+            yield Tally(int(decided.sum()), len(decided))
             if wrong.sum() >= min(2, len(wrong)):
                 row = int(wrong.int().argmax())
-                message = f"the gradient of {name} for {what} is not its difference quotient in {int(wrong.sum())} of {len(wrong)} rows"
-                yield Violation(float(wrong.sum()), 1.0, message, row=row)
+                message = f"the gradient of {DIRECTIONS[inverse]} for {what} is not its difference quotient in {int(wrong.sum())} of {len(wrong)} rows"
+                yield Violation(float(wrong.sum()), 1.0, message, row=row, latent=inverse)
                 break
 
 
 def _quotients(rows: Callable[[], Tensor], leaf: Tensor, direction: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """(to the right, to the left) for a step, half of it, and a wide one."""
+    """(to the right, to the left) for a step, half of it, and a wide one; last, what rounding of the values makes of the half step."""
     found = []
     with torch.no_grad():
         kept = leaf.detach().clone()
@@ -111,17 +145,21 @@ def _quotients(rows: Callable[[], Tensor], leaf: Tensor, direction: Tensor) -> l
                 values.append(rows())
             found.append(((values[0] - middle) / step, (middle - values[1]) / step))
         leaf.copy_(kept)
-    return found
+        noise = 64 * unit_roundoff(torch.float64) * (1 + middle.abs()) / STEP
+    return [*found, (noise, noise)]
 
 
-def _wrong(ours: Tensor, quotients: list[tuple[Tensor, Tensor]]) -> Tensor:
-    (right, left), (right_half, left_half), wide = quotients
+def _wrong(ours: Tensor, quotients: list[tuple[Tensor, Tensor]], tolerance: float) -> tuple[Tensor, Tensor]:
+    """(rows whose gradient is wrong, rows that decide)."""
+    (right, left), (right_half, left_half), wide, (noise, _) = quotients
     central, finer, coarse = (right + left) / 2, (right_half + left_half) / 2, (wide[0] + wide[1]) / 2
     size = 1 + ours.abs() + finer.abs()
     kink = ((right_half - left_half).abs() > 0.75 * (right - left).abs()) & ((right - left).abs() > RELATIVE * size)
-    unsure = 10 * (central - finer).abs() + 2 * (coarse - finer).abs().nan_to_num(nan=0.0)
+    unsure = 10 * (central - finer).abs() + 2 * (coarse - finer).abs().nan_to_num(nan=0.0) + noise
+    unsure = unsure + 4 * tolerance / WIDE * size
     off = (ours - finer).abs() > RELATIVE * size + unsure
-    return (off | ~ours.isfinite()) & ~kink & finer.isfinite() & central.isfinite()
+    sure = ~kink & finer.isfinite() & central.isfinite()
+    return (off | ~ours.isfinite()) & sure, sure & (unsure < 0.1 * size)
 
 
 def _single(subject: Subject, name: str) -> Callable[[Tensor, Tensor | None], Any]:
@@ -134,46 +172,71 @@ def _single(subject: Subject, name: str) -> Callable[[Tensor, Tensor | None], An
     return one
 
 
-@law("vmap", severity="capability", scope="few")
-def vmap(subject: Subject, case: Case) -> Iterator[Violation]:
+@law("vmap", severity="capability", needs=("value-by-value", "tensors"), scope="few", reference="the batched call")
+def vmap(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """torch.vmap over single rows gives what the batch gives, within 30 rounding units."""
     u = unit_roundoff(subject.dtype)
-    for inverse in (False, True):
+    for inverse in subject.directions:
         with torch.no_grad():
             dims = (0, None if case.cond is None else 0)
-            value, _ = torch.vmap(_single(subject, DIRECTIONS[inverse]), dims)(case.x, case.cond)
+            value, _ = torch.vmap(_single(subject, DIRECTIONS[inverse]), dims)(case.inputs(inverse), case.cond)
         plain = case.ours(inverse)[0]
         error = magnitude(subject, (value - plain).cpu().double())
         what = f"{DIRECTIONS[inverse]} under vmap"
         yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
 
 
-@law("jvp", severity="capability", scope="few")
-def jvp(subject: Subject, case: Case) -> Iterator[Violation]:
+@law("jvp", severity="capability", needs=("value-by-value",), scope="few", reference="reverse mode, in float64")
+def jvp(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """Forward-mode differentiation gives J·v as reverse mode does, to 1e-6 relative, in float64."""
     twin = subject.twin()
-    x, cond = case.double()
-    x, cond = x[:ROWS], None if cond is None else cond[:ROWS]
-    v = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for name in DIRECTIONS:
+    for inverse in _differentiable(subject):
+        wide, conds = case.wide(inverse)
+        x, cond = wide[:ROWS], None if conds is None else conds[:ROWS]
+        v = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        name = DIRECTIONS[inverse]
 
-        def value(x: Tensor, name: str = name) -> Tensor:
-            found: Tensor = getattr(twin, name)(x, cond)[0]
-            return found
+        def value(x: Tensor, inverse: bool = inverse, cond: Tensor | None = cond) -> Tensor:
+            return twin.direction(inverse)(x, cond)[0]
 
         ours = torch.func.jvp(value, (x,), (v,))[1]
-        exact = (jacobian(value, x) @ v.flatten(1)[..., None])[..., 0].reshape_as(x)
+        exact = (jacobian(value, x) @ v.flatten(1)[..., None])[..., 0].reshape_as(ours)
         scale = 1e-6 / 30 * (1 + exact.abs())
         yield from beyond_rounding((ours - exact).abs(), scale, exact.isfinite(), f"{name} by forward mode")
 
 
-@law("compile", severity="capability", needs=("on-cpu",), scope="deep")
-def compiled_is_eager(subject: Subject, case: Case) -> Iterator[Violation]:
+@law("compile", severity="capability", needs=("on-cpu", "value-by-value", "tensors"), scope="deep", reference="eager code")
+def compiled_is_eager(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """torch.compile gives what eager code gives, within 30 rounding units."""
     u = unit_roundoff(subject.dtype)
-    for inverse in (False, True):
+    for inverse in subject.directions:
         with torch.no_grad():
-            value, _ = torch.compile(getattr(subject, DIRECTIONS[inverse]), dynamic=True)(case.x, case.cond)
+            value, _ = torch.compile(getattr(subject, DIRECTIONS[inverse]), dynamic=True)(case.inputs(inverse), case.cond)
         error = magnitude(subject, (value - case.ours(inverse)[0]).cpu().double())
         what = f"{DIRECTIONS[inverse]} under torch.compile"
         yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
+
+
+@law(
+    "grad-mode",
+    needs=("value-by-value",),
+    scope="few",
+    reference="the call without gradients; its error is 30 rounding units",
+)
+def grad_mode(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """Value and log_det are the same while gradients are recorded, and under ``torch.inference_mode``: what is trained is what is
+    evaluated."""
+    from invbench.properties.batch_laws import differs  # here: it looks at gradients of the laws of rows
+
+    for inverse in subject.directions:
+        v = case.inputs(inverse)
+        with torch.enable_grad():
+            cond = case.cond
+            if cond is not None and subject.declaration.condition is None:
+                cond = cond.detach().clone().requires_grad_()
+            recorded = subject.direction(inverse)(v.detach().clone().requires_grad_(), cond)
+        with torch.inference_mode():
+            inferred = subject.direction(inverse)(v.clone(), None if case.cond is None else case.cond.clone())
+        for got, what in ((recorded, "while gradients are recorded"), (inferred, "in inference mode")):
+            pair = tuple(g.detach().clone() for g in got)
+            yield from differs(case, inverse, (pair[0], pair[1]), f"{DIRECTIONS[inverse]} {what}")

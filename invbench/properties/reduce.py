@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,17 +12,18 @@ from torch import Tensor
 from invbench.properties.case import Case
 from invbench.properties.judge import judge_case
 from invbench.properties.law import Law, Violation
+from invbench.properties.space import is_real
 
 __all__ = ["minimal"]
 
 CALLS, SECONDS = 400, 20.0
 
 
-def minimal(law: Law, case: Case, kind: str) -> tuple[Case, Violation]:
+def minimal(law: Law, case: Case, kind: str, seconds: float = SECONDS) -> tuple[Case, Violation]:
     """The smallest case found that yields a violation of ``kind``, and that violation.
 
     Rows are halved while one half still breaks the law; then each number is set to 0, else to a signed power of two, else kept.
-    At most 400 judgements and 20 s, so a slow subject may keep more than it needs. Raises ``ValueError`` when the case is sound.
+    At most 400 judgements and ``seconds``, so a slow subject may keep more than it needs. Raises ``ValueError`` when the case is sound.
     """
     found = _violation(law, case, kind)
     if found is None:
@@ -36,11 +38,11 @@ def minimal(law: Law, case: Case, kind: str) -> tuple[Case, Violation]:
         return violation is not None
 
     def patient() -> bool:
-        return calls < CALLS and time.monotonic() - started < SECONDS
+        return calls < CALLS and time.monotonic() - started < seconds
 
     case = _fewer_rows(case, found, breaks, patient)
-    for cond in (False, True):
-        case = _simpler_numbers(case, cond, breaks, patient)
+    for which in ("x", "z", "cond") if case.z is not case.x else ("x", "cond"):
+        case = _simpler_numbers(case, which, breaks, patient)
     assert found is not None
     return case, found
 
@@ -62,9 +64,9 @@ def _fewer_rows(case: Case, found: Violation, breaks: Callable[[Case], bool], pa
     return case.part(rows)
 
 
-def _simpler_numbers(case: Case, cond: bool, breaks: Callable[[Case], bool], patient: Callable[[], bool]) -> Case:
-    values = case.cond if cond else case.x
-    if values is None:
+def _simpler_numbers(case: Case, which: str, breaks: Callable[[Case], bool], patient: Callable[[], bool]) -> Case:
+    values = getattr(case, which)
+    if values is None or not is_real(_space(case, which)):
         return case
     for index in range(values.numel()):
         for simpler in (0.0, _power_of_two(values.flatten()[index])):
@@ -72,11 +74,17 @@ def _simpler_numbers(case: Case, cond: bool, breaks: Callable[[Case], bool], pat
                 break
             changed = values.clone()
             changed.view(-1)[index] = simpler
-            candidate = Case(case.subject, case.recipe, *((case.x, changed) if cond else (changed, case.cond)))
+            z = None if case.z is case.x else case.z
+            parts = {"x": case.x, "cond": case.cond, "z": z} | {which: changed}
+            candidate = Case(case.subject, case.recipe, parts["x"], parts["cond"], parts["z"])
             if breaks(candidate):
                 case, values = candidate, changed
                 break
     return case
+
+
+def _space(case: Case, which: str) -> Any:
+    return case.subject.declaration.condition if which == "cond" else case.subject.space(which == "z")
 
 
 def _power_of_two(value: Tensor) -> float:

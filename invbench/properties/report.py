@@ -11,7 +11,10 @@ __all__ = ["Failure", "Report"]
 
 @dataclass(frozen=True)
 class Failure:
-    """One law that does not hold. ``kind``: ``defect`` (the code), ``ill-conditioned`` (the design), ``crash``."""
+    """One law that does not hold. ``kind``: ``defect`` (the code), ``ill-conditioned`` (the design), ``crash``.
+
+    ``case``: several lines, the smallest case found, what came out, the weights, and how to run it with torch and the layer alone.
+    """
 
     property: str
     severity: str
@@ -20,6 +23,7 @@ class Failure:
     bound: float
     recipe: dict[str, Any]
     message: str
+    case: str = ""
 
     @builtins.property  # the field above takes the name
     def breaks_soundness(self) -> bool:
@@ -28,7 +32,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of ``check``. ``sound`` is about the code; design findings and ill-conditioning do not count against it."""
+    """The outcome of ``check``. ``sound`` is about the code; design findings and ill-conditioning do not count against it.
+
+    ``measures`` has, besides numbers, ``assumed`` (what was not declared and had to be assumed, each with the line to write), ``guesses``
+    (how an adapter reads the layer), ``decided`` (law → rows that could decide it), ``undecided`` (law → why none could), and
+    ``plan`` (rows and cases, so that a run can be repeated exactly).
+    """
 
     target: str
     failures: list[Failure]
@@ -39,10 +48,6 @@ class Report:
         return not any(failure.breaks_soundness for failure in self.failures)
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON document of ``invbench check --json``."""
-        return {
-            "target": self.target,
-            "sound": self.sound,
-            "failures": [asdict(failure) for failure in self.failures],
-            "measures": self.measures,
-        }
+        """As JSON has it."""
+        failures = [asdict(f) for f in self.failures]
+        return {"target": self.target, "sound": self.sound, "failures": failures, "measures": self.measures}

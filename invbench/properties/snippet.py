@@ -7,11 +7,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from invbench.conditions.recipe import Recipe
 from invbench.properties.case import Case
 from invbench.properties.law import LAWS, Violation
 from invbench.targets import Target
 
-__all__ = ["snippet"]
+__all__ = ["construction", "reweighting", "snippet"]
 
 LARGEST = 400  # numbers that are written out
 
@@ -51,7 +52,7 @@ layer.load_state_dict(load_file(pathlib.Path(__file__).with_name("weights.safete
 
 def snippet(target: Target, law: str, violation: Violation, case: Case) -> str:
     """Python source. Numbers are written out with all digits up to 400 of them; beyond, they come from tensors.safetensors."""
-    imports, make = _construction(target)
+    imports, make = construction(target)
     has_weights = any(v.numel() for v in case.subject.module.state_dict().values())
     cond = case.cond.movedim(1, 0) if case.cond is not None and case.subject.elementwise else case.cond
     return TEMPLATE.format(
@@ -70,7 +71,8 @@ def snippet(target: Target, law: str, violation: Violation, case: Case) -> str:
     )
 
 
-def _construction(target: Target) -> tuple[str, str]:
+def construction(target: Target) -> tuple[str, str]:
+    """(the import, the expression) that make the layer."""
     obj, options = target.entry.obj, ", ".join(f"{k}={v!r}" for k, v in target.options.items())
     arguments = ", ".join(filter(None, ["20231001" if target.kind == "layer" else "", options]))
     name = getattr(obj, "__qualname__", "")
@@ -82,6 +84,25 @@ def _construction(target: Target) -> tuple[str, str]:
     # made inside a function: by its registered name
     call = f"resolve({target.spec!r}, ({target.kind!r},)).make({arguments})"
     return "from invbench.targets import resolve", call
+
+
+def reweighting(recipe: Recipe) -> list[str]:
+    """Lines of torch that give a layer the weights of a recipe, as ``Subject.reweighted`` does."""
+    if recipe.weights == "initial":
+        return []
+    scale = 2.0**recipe.log2_weights
+    new = {
+        "scaled": f"{scale} * p",
+        "noise": f"p + {scale} * d / (p[0].numel() ** 0.5 if p.ndim > 1 else 1)",
+        "saturated": f"{scale} * (d.sign() + 0.1 * d) / (p[0].numel() ** 0.5 if p.ndim > 1 else 1)",
+        "reflected": "torch.cat((-p[:1], p[1:])) if p.ndim > 1 and p.shape[0] == p.shape[1] == p[0].numel() else p",
+    }[recipe.weights]
+    return [
+        f"g = torch.Generator().manual_seed({recipe.seed})",
+        "for p in (p for p in layer.parameters() if p.requires_grad):",
+        "    d = torch.randn(p.shape, generator=g, dtype=torch.float64)",
+        f"    p.data = ({new}).to(p)",
+    ]
 
 
 def _literal(v: Tensor, name: str, parameters_first: bool) -> str:

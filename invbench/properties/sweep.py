@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGETS", "CORPUS_VERSION", "recipes", "sweep"]
 
-CORPUS_VERSION = 3
+CORPUS_VERSION = 4
 X_SCALES = {"normal": (0, -2, 6, 100), "box": (-1, 0), "log": (0, 20), "tails": (0, 10), "knots": (0,), "zeros": (0,)}
 COND_SCALES = {"zeros": (0,), "normal": (0, 1), "box": (2, 3), "saturated": (2, 3)}
 FAR = (("normal", 3), ("box", 5))  # raw parameters to ±36: the square of exp of them is in the range of float32
 FAR_X = (("normal", 0), ("box", 0), ("tails", 0))
-WEIGHT_SCALES = (("scaled", -6), ("scaled", 3), ("noise", 0), ("noise", 2), ("saturated", 1))
-WEIGHTS = ("initial", "scaled", "noise", "saturated")
+WEIGHT_SCALES = (("scaled", -6), ("scaled", 3), ("noise", 0), ("noise", 2), ("saturated", 1), ("reflected", 0))
+WEIGHTS = ("initial", "scaled", "noise", "saturated", "reflected")
 BUDGETS = {"smoke": (128, 1), "default": (512, 1), "deep": (4096, 4)}  # rows, seeds
 
 
@@ -41,10 +41,11 @@ def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Reci
         found += [Recipe(*x, *c, rows, seed) for x, c in pairs]
         if weighted:
             base = [Recipe(*x, *conds[i % len(conds)], rows, seed) for i, x in enumerate(xs)]
-            ways = [(r, WEIGHT_SCALES[i % 5]) for i, r in enumerate(base)]
+            ways = [(r, WEIGHT_SCALES[i % len(WEIGHT_SCALES)]) for i, r in enumerate(base)]
             if budget != "smoke":
                 ways = [(r, way) for r in base for way in WEIGHT_SCALES]
-            found += [replace(r, weights=w, log2_weights=k) for r, (w, k) in ways]
+            # a seed of its own for each: weights of one draw may all have determinants of one sign
+            found += [replace(r, weights=w, log2_weights=k, seed=r.seed + 1000 * (i + 1)) for i, (r, (w, k)) in enumerate(ways)]
     return found
 
 

@@ -1,0 +1,48 @@
+"""Strangers' files and modules, imported to find a target in them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from invbench.errors import InvbenchError, UsageError
+
+__all__ = ["import_module", "load_file"]
+
+
+def import_module(name: str) -> ModuleType:
+    """A module by its name. Raises ``UsageError`` with what went wrong."""
+    try:
+        return importlib.import_module(name)
+    except InvbenchError:
+        raise
+    except Exception as error:  # a stranger's module may raise anything
+        raise UsageError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+
+
+def load_file(path: Path) -> ModuleType:
+    """A file as a module of its own. Raises ``UsageError`` with what went wrong."""
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    # the text is part of the name: an edited file is another module, never the old one under a new digest
+    name = f"invbench_target_{path.stem}_{hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, InvbenchError) or not isinstance(error, (Exception, SystemExit)):
+            raise
+        raise UsageError(f"cannot load {path}: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,50 @@
+"""Rounding by simulation: every arithmetic result inside a call moved by a relative ±u (Parker, Monte Carlo arithmetic, 1997).
+
+What cancels inside a layer without showing in its inputs or weights shows here. The simulation runs the accused code, so it is heard on appeal
+only, and for weights that a layer was given to strain it: with its own weights a formula must not lose digits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from invbench.properties.subject import Subject
+
+__all__ = ["jittered"]
+
+COPIES = 4
+ARITHMETIC = frozenset(
+    "add sub mul div matmul linear conv1d conv2d conv3d addmm bmm einsum exp expm1 log log1p tanh sigmoid softplus logsigmoid sum mean "
+    "cumsum pow sqrt rsqrt square norm det logdet slogdet inv solve solve_triangular reciprocal softmax log_softmax logsumexp "
+    "true_divide __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __rtruediv__ __matmul__ __pow__ __rpow__ rsub "
+    "atanh atan sinh cosh erf erfinv lerp prod var std linalg_inv linalg_solve linalg_det linalg_slogdet".split()
+)
+
+
+class _Jitter(TorchFunctionMode):
+    def __init__(self, u: float, seed: int) -> None:
+        super().__init__()
+        self.u, self.generator = u, torch.Generator().manual_seed(seed)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        return self._moved(out) if getattr(func, "__name__", "") in ARITHMETIC else out
+
+    def _moved(self, out: Any) -> Any:
+        if isinstance(out, Tensor) and out.is_floating_point():
+            signs = torch.randint(0, 2, out.shape, generator=self.generator)
+            return out * (1 + self.u * (2.0 * signs - 1))
+        return out
+
+
+def jittered(twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool) -> list[tuple[Tensor, Tensor]]:
+    """(value, log_det; log-slope of a coupling) of a direction of the float64 twin under four simulations of rounding to u."""
+    found = []
+    for seed in range(COPIES):
+        with torch.no_grad(), _Jitter(u, seed):
+            found.append(twin.log_slopes(v, cond, inverse) if twin.elementwise else twin.direction(inverse)(v, cond))
+    return found
