@@ -77,13 +77,22 @@ def row_independence(subject: Subject, case: Case) -> Iterator[Violation | Tally
                 poisoned[0] = v[1:].flip(0)[0]
             else:
                 poisoned[0] = min(poison, torch.finfo(subject.dtype).max / 8) if poison == poison else poison
-            with torch.no_grad():
-                got = subject.direction(inverse)(poisoned, case.cond)
+            got = _beside(subject, inverse, poisoned, v, case.cond)
             what = f"{DIRECTIONS[inverse]} beside a row of {'other values' if poison is None else format(poison, 'g')}"
             found = list(differs(case, inverse, (got[0][rest], got[1][rest]), what, rest))
             yield from found
             if any(isinstance(f, Violation) for f in found):
                 break
+
+
+def _beside(subject: Subject, inverse: bool, poisoned: Tensor, v: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The result beside a poisoned row; beside another one where the layer refuses such numbers, which it may."""
+    with torch.no_grad():
+        try:
+            return subject.direction(inverse)(poisoned, cond)
+        except Exception:
+            poisoned[0] = v[1:].flip(0)[0]
+            return subject.direction(inverse)(poisoned, cond)
 
 
 def _others_unit(case: Case, inverse: bool, rows: Tensor, effort: Effort = FIRST) -> Tensor:

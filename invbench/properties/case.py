@@ -53,7 +53,7 @@ class Case:
         subject = subject.reweighted(recipe.weights, recipe.log2_weights, recipe.seed)
         x = _in_range(subject, recipe.draws(subject.raw_shape(False)))
         cond = None if subject.cond_shape is None else recipe.draws(subject.cond_shape, condition=True)
-        x = place(subject.space(False), x, subject.dtype).to(subject.device)
+        x = place(None if "x" in subject.image else subject.space(False), x, subject.dtype).to(subject.device)
         if cond is not None:
             limit = torch.finfo(subject.dtype).max
             cond = subject.place_condition(cond.clamp(-limit, limit)).to(subject.device)
@@ -152,6 +152,11 @@ class Case:
 
     def _valid(self, inverse: bool) -> Tensor:
         fine = self.representable(self.exact(inverse)[0], latent=not inverse)
+        if not inverse and self.subject.invertible and ("z" in self.subject.image or structured(self.subject.space(True))):
+            # an edge that is not known: what rounds to it has no way back
+            rounded = self.exact(False)[0].to(self.subject.dtype).double()
+            there = self._call(self.subject.twin(), True, rounded, self.double()[1])[0]
+            fine = fine & there.flatten(1).isfinite().all(1).reshape(-1, *[1] * (fine.ndim - 1))
         if self.subject.elementwise or (self.recipe.weights == "initial" and self.recipe.log2_scale <= NEAR):
             return fine
         return fine & self.ours(inverse)[0].cpu().isfinite()  # hidden values overflow: finite and far-range judge that
@@ -277,10 +282,9 @@ class Case:
 def _in_range(subject: Subject, drawn: Tensor) -> Tensor:
     """Numbers beyond the declared range of data folded back into it. Where a space is of whole values, or known only as an image, they stay
     small: far out an image rounds to its edge."""
-    if subject.image or structured(subject.space(False)) or structured(subject.space(True)):
-        return STRUCTURED * (drawn / STRUCTURED).tanh()
     limits = subject.declaration.data_range
     if limits is None:
-        return drawn
+        narrow = subject.image or structured(subject.space(False)) or structured(subject.space(True))
+        return STRUCTURED * (drawn / STRUCTURED).tanh() if narrow else drawn
     low, high = limits
     return torch.where((drawn >= low) & (drawn <= high), drawn, low + torch.remainder(drawn - low, high - low))

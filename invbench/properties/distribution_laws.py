@@ -86,7 +86,11 @@ def check_distribution(
             size = rows if rows is not None else _affordable(subject, seconds / seeds, largest, places)
             if size not in dict(STEPS):
                 raise UsageError(f"rows={size}: one of {', '.join(str(n) for n, _ in STEPS)}")
-            measures |= {"guesses": subject.guesses, "rows": size, "conditions": conditions}
+            measures |= {
+                "guesses": subject.guesses,
+                "rows": size,
+                "conditions": conditions if subject.cond_shape is not None else 0,
+            }
         with seeded(seed, device):
             stand = Stand(subject, seed, size, dict(STEPS)[size], conditions)
             recipe = {"weights": weights, "seed": seed, "rows": size}

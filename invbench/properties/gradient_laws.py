@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,13 +11,13 @@ from torch import Tensor
 
 from invbench.properties.case import Case
 from invbench.properties.conditioning import magnitude, unit_roundoff
-from invbench.properties.conduct_laws import DIRECTIONS
+from invbench.properties.conduct_laws import DIRECTIONS, same_bits
 from invbench.properties.law import Tally, Violation, law
 from invbench.properties.reference import jacobian
-from invbench.properties.subject import Subject
+from invbench.properties.subject import SEED, Subject
 from invbench.properties.verdict import beyond_rounding
 
-LARGEST, LARGEST_OF_LAYER = 60, 10  # log2 of x
+LARGEST, LARGEST_OF_LAYER = 60, 6  # log2 of x
 STEP, WIDE = 1e-6, 1e-3  # of the difference quotients
 ROWS = 8
 RELATIVE = 1e-4
@@ -29,7 +30,7 @@ RELATIVE = 1e-4
 )
 def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """Gradients of value and log with respect to x, condition and weights are finite wherever those of the float64 twin are
-    representable, over the rows whose value and log are; the twin's are never NaN. For |x| up to about 2⁶⁰ in a coupling and 2¹⁰ in a layer
+    representable, over the rows whose value and log are; the twin's are never NaN. For |x| up to about 2⁶⁰ in a coupling and 2⁶ in a layer
     with the weights that it has: a gradient multiplies x by slopes and weights on its way, and may leave the dtype there though the result
     would not.
     """
@@ -41,6 +42,8 @@ def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally
         v, (wide, cond) = case.inputs(inverse), case.wide(inverse)
         due = case.valid(inverse).flatten(1).all(1) & case.representable(wide, latent=inverse).flatten(1).all(1)
         due &= case.representable(case.exact(inverse)[1]) if subject.has_log_det else due
+        if not subject.elementwise:
+            due &= (wide.abs() <= 2.0**LARGEST_OF_LAYER).flatten(1).all(1)
         yield Tally(int(due.sum()), len(due))
         rows = due.nonzero()[:, 0]
         if not len(rows):
@@ -240,3 +243,66 @@ def grad_mode(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         for got, what in ((recorded, "while gradients are recorded"), (inferred, "in inference mode")):
             pair = tuple(g.detach().clone() for g in got)
             yield from differs(case, inverse, (pair[0], pair[1]), f"{DIRECTIONS[inverse]} {what}")
+
+
+@law(
+    "training-step",
+    needs=("rebuild", "value-by-value"),
+    scope="few",
+    reference="a layer that loaded the state_dict after the step, and the first step's gradients",
+)
+def training_step(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """A step of training works twice, and the layer follows its weights: after backward and an update in place, it gives the bits of a layer that
+    loaded the new state_dict. One that keeps scales with their graph raises at the second backward, or goes on with the old ones."""
+    ours = replace(subject, module=subject.made())
+    weights = [p for p in ours.module.parameters() if p.requires_grad]
+    if not weights:
+        return
+    rows = slice(0, 16)
+    cond = None if case.cond is None else case.cond[rows]
+    for _ in range(2):
+        value, log_det = ours.forward(case.x[rows], cond)
+        total = value.sum() + (log_det.sum() if subject.has_log_det else 0)
+        found = torch.autograd.grad(total, weights, allow_unused=True) if total.requires_grad else []
+        with torch.no_grad():
+            for p, g in zip(weights, found, strict=False):
+                if g is not None and g.isfinite().all():
+                    p.mul_(1.01)
+    fresh = replace(subject, module=subject.untrained(SEED).eval())
+    fresh.module.load_state_dict(ours.module.state_dict())
+    for inverse in subject.directions:
+        v = case.inputs(inverse)[rows]
+        with torch.no_grad():
+            pairs = [s.direction(inverse)(v, cond) for s in (ours, fresh)]
+        if not all(same_bits(a, b) for a, b in zip(*pairs, strict=True)):
+            yield Violation(1, 0, f"after a step of training, {DIRECTIONS[inverse]} is not that of the new weights")
+            return
+
+
+@law("gradient-order", needs=("value-by-value", "inverse"), scope="few", reference="the gradient of a copy on which forward was not called before")
+def gradient_order(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """The gradient of inverse(z) does not depend on whether forward has just made that z: an answer from a cache has no graph."""
+    if True not in _differentiable(subject):
+        return
+    twin = subject.twin()
+    x, cond = (None if v is None else v[:ROWS] for v in case.double())
+    assert x is not None
+    with torch.no_grad():
+        z = twin.forward(x, cond)[0]
+        twin.forward(x.flip(0), cond)
+        twin.inverse(z.flip(0), cond)
+    apart = _gradients_at(twin, z, cond)
+    with torch.no_grad():
+        z = twin.forward(x, cond)[0]
+    right_after = _gradients_at(twin, z, cond)
+    for a, b in zip(apart, right_after, strict=True):
+        if not torch.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True):
+            yield Violation(1, 0, "the gradient of inverse(z) is another one right after the forward call that made z")
+            return
+
+
+def _gradients_at(twin: Subject, z: Tensor, cond: Tensor | None) -> list[Tensor]:
+    """Of inverse at these very numbers, for the weights (z itself is not copied, as a caller would not)."""
+    weights = [p for p in twin.module.parameters() if p.requires_grad]
+    value, log_det = twin.inverse(z, cond)
+    return _pulled(value.sum() + (log_det.sum() if twin.has_log_det else 0.0), weights)

@@ -72,22 +72,29 @@ def log_det_is_that_of_the_map(subject: Subject, case: Case) -> Iterator[Violati
     if not subject.elementwise:
         rows = _jacobian_rows(x)
         x, cond = x[:rows], None if cond is None else cond[:rows]
-    yield from _against_references(subject, twin, x, cond, lambda: _log(twin, x, cond), "forward")
+    yield from against_references(subject, twin, x, cond, lambda: log_of(twin, x, cond), "forward")
 
 
-def _log(twin: Subject, x: Tensor, cond: Tensor | None, inverse: bool = False) -> Tensor:
+def log_of(twin: Subject, x: Tensor, cond: Tensor | None, inverse: bool = False) -> Tensor:
     with torch.no_grad():
         return (twin.log_slopes(x, cond, inverse) if twin.elementwise else twin.direction(inverse)(x, cond))[1]
 
 
-def _against_references(
-    subject: Subject, twin: Subject, x: Tensor, cond: Tensor | None, log_det: Callable[[], Tensor], what: str
+def against_references(
+    subject: Subject,
+    twin: Subject,
+    x: Tensor,
+    cond: Tensor | None,
+    log_det: Callable[[], Tensor],
+    what: str,
+    relative: float = RELATIVE,
 ) -> Iterator[Violation | Tally]:
+    """What a layer says of log|det J| at x against two references; a defect is spoken when both find it wrong."""
     first = slope_by_autograd(twin, x, cond) if twin.elementwise else _of_layer(twin, x, cond, by_autograd)  # type: ignore[arg-type]
     got = log_det()
     tolerance = subject.declaration.tolerance or 0.0
     of_weights = 0.0 if subject.elementwise else unit_roundoff(subject.dtype) * x[:1].numel()
-    allowed = SLACK * of_weights + (RELATIVE + 4 * tolerance * x[:1].numel()) * (1 + first.value.abs())
+    allowed = SLACK * of_weights + (relative + 4 * tolerance * x[:1].numel()) * (1 + first.value.abs())
     compared = Compared(got, first, allowed)
     decided = compared.decided.reshape(len(x), -1).any(1)
     yield Tally(int(decided.sum()), len(x))
@@ -168,7 +175,7 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]
     twin = subject.twin()
     x, cond = case.double()
     z, forward = case.exact_slopes(False)
-    backward = case.once("inverse's log at forward(x)", lambda: _log(twin, z, cond, True))
+    backward = case.once("inverse's log at forward(x)", lambda: log_of(twin, z, cond, True))
     elements = 1 if subject.elementwise else max(1, case.x[0:1].numel())
     tolerance = subject.declaration.tolerance or 0.0
     least = (U * elements + 4 / SLACK * tolerance * elements) * (1 + forward.abs())
@@ -246,10 +253,10 @@ def composed_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally
         middle = twin.forward(x, cond)[0]
 
     def second() -> Tensor:
-        _log(twin, x, cond)
-        return _log(twin, middle, cond)
+        log_of(twin, x, cond)
+        return log_of(twin, middle, cond)
 
-    yield from _against_references(subject, twin, middle, cond, second, "a second call")
+    yield from against_references(subject, twin, middle, cond, second, "a second call")
 
 
 @law(

@@ -15,7 +15,7 @@ from torch.distributions.constraints import Constraint
 from invbench.declaration import Circle, Shape
 from invbench.errors import UsageError
 
-__all__ = ["STRUCTURED", "Packing", "beyond", "is_real", "packing", "place", "raw_shape", "strictly_inside", "structured", "unwrapped"]
+__all__ = ["STRUCTURED", "Packing", "beyond", "drawable", "is_real", "packing", "place", "raw_shape", "strictly_inside", "structured", "unwrapped"]
 
 CHARTS = ("Simplex", "LowerCholesky", "CorrCholesky", "PositiveDefinite")
 STRUCTURED = 3.0  # how far raw numbers go of which a simplex or a Cholesky factor is made
@@ -32,6 +32,15 @@ def unwrapped(space: Constraint | None) -> Constraint | None:
 def is_real(space: Constraint | None) -> bool:
     bare = unwrapped(space)
     return bare is None or type(bare) in (type(constraints.real), type(constraints.real_vector.base_constraint))
+
+
+def drawable(space: Constraint | None, shape: Shape) -> bool:
+    """Whether values of the space can be made of raw numbers."""
+    try:
+        place(space, torch.zeros(1, *shape, dtype=torch.float64), torch.float64)
+    except (UsageError, ValueError, RuntimeError, IndexError):
+        return False
+    return True
 
 
 def _bounds(space: Constraint) -> tuple[float, float] | None:

@@ -220,7 +220,7 @@ class Subject:
         """Normal numbers placed in the spaces of x and of the condition."""
         generator = torch.Generator().manual_seed(seed)
         drawn = scale * torch.randn(rows, *self.raw_shape(False), generator=generator, dtype=torch.float64)
-        x = place(self.space(False), drawn, self.dtype).to(self.device)
+        x = place(None if "x" in self.image else self.space(False), drawn, self.dtype).to(self.device)
         if self.cond_shape is None:
             return x, None
         drawn = torch.randn(rows, *self.cond_shape, generator=generator, dtype=torch.float64)

@@ -20,7 +20,7 @@ from torch.distributions.constraints import Constraint
 from invbench.declaration import Circle, Declaration
 from invbench.errors import UsageError
 from invbench.properties.guard import guarded
-from invbench.properties.space import packing, place, strictly_inside
+from invbench.properties.space import drawable, packing, place, strictly_inside
 from invbench.properties.subject import Subject
 from invbench.properties.trace import Trace, traced
 
@@ -46,11 +46,23 @@ def surveyed(subject: Subject) -> Subject:
     """The subject with what can be assumed of it, warmed up. Raises ``UsageError`` for a declaration that the layer contradicts."""
     with guarded(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
+        subject = _undrawable(subject)
         if not subject.elementwise:
             subject = _probed(subject)
         subject = _conditioned(subject).warm()
         for look in (_one_way, _shapes, _stochastic, _circle, _spaces, _iterated):
             subject = look(subject)
+    return subject
+
+
+def _undrawable(subject: Subject) -> Subject:
+    """A declared space of a kind that nothing is known of is drawn as what the other direction gives."""
+    for latent, name in ((False, "x"), (True, "z")):
+        space = subject.space(latent)
+        if space is not None and not drawable(space, subject.raw_shape(latent)):
+            subject = replace(subject, image=subject.image | {name})
+    if subject.image == {"x", "z"}:
+        raise UsageError(f"{subject.name}: nothing is known of drawing from {subject.space(False)}; declare another domain")
     return subject
 
 

@@ -11,6 +11,7 @@ from invbench.declaration import Circle
 from invbench.properties.case import Case
 from invbench.properties.conditioning import FIRST, Effort, magnitude, rounding_scale, unit_roundoff
 from invbench.properties.law import Tally, Violation, law
+from invbench.properties.log_det_laws import against_references, log_of
 from invbench.properties.reference import by_autograd
 from invbench.properties.relation import pair
 from invbench.properties.space import unwrapped
@@ -126,9 +127,21 @@ def surjective(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 )
 def double_precision(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """A float64 caller gets float64 accuracy: inverse(forward(x)) of the same layer, built in float64, returns x within 30 rounding
-    units of float64. A constant of float32 or a cast on the way loses half the digits."""
-    wide = Case(subject.rebuilt(torch.float64), case.recipe, *case.double())
-    for violation in undoes(wide, False):
+    units of float64, log_det is float64, and that of the map to 1e-10. A constant of float32 or a cast on the way loses half the digits."""
+    built = subject.rebuilt(torch.float64)
+    x, cond = case.double()
+    wide = Case(built, case.recipe, x, cond)
+    for inverse in subject.directions:
+        for out, what in zip(wide.ours(inverse), ("value", "log_det"), strict=True):
+            if out.dtype != torch.float64:
+                yield Violation(1, 0, f"in float64, the {what} of {NAMES[inverse]} is {out.dtype}")
+                return
+    said = list(undoes(wide, False))
+    if subject.has_log_det:
+        rows = 32 if subject.elementwise else 8
+        some = None if cond is None else cond[:rows]
+        said += against_references(built, built, x[:rows], some, lambda: log_of(built, x[:rows], some), "forward", 1e-10)
+    for violation in said:
         if isinstance(violation, Violation) and violation.kind == "defect":
             yield Violation(violation.value, violation.bound, f"in float64, {violation.message}", row=violation.row)
 

@@ -77,14 +77,6 @@ class Flow(nn.Module):
             return self.decode(self.noise(n))
 
 
-class SixDimensions(Flow):
-    dim = 6
-
-
-class TenDimensions(Flow):
-    dim = 10
-
-
 class Estimates(Flow):
     """An unbiased log_prob with noise, as Hutchinson's: no law of value applies."""
 
@@ -248,8 +240,8 @@ def _pyro(seed: int) -> Any:
 ONE, TWO = td.Normal(_t(0.3), _t(1.0)), td.Independent(td.Normal(_t(0.0, 1.0), _t(1.0, 2.0)), 1)
 SOUND_DISTRIBUTIONS: dict[str, Whole] = {
     "flow": seeded(Flow),
-    "flow in six dimensions": seeded(SixDimensions),
-    "flow in ten dimensions": seeded(TenDimensions),
+    "flow in six dimensions": seeded(type("Six", (Flow,), {"dim": 6})),
+    "flow in ten dimensions": seeded(type("Ten", (Flow,), {"dim": 10})),
     "flow with log_prob of samples": seeded(WithLogProb),
     "estimate": seeded(Estimates),
     "conditional": seeded(Conditional, **CONDITION),
