@@ -150,16 +150,23 @@ class Case:
         """Where the exact result of a direction is representable, and lies inside its space."""
         return self.once(("valid", inverse), lambda: self._valid(inverse))
 
+    @property
+    def far(self) -> bool:
+        """A layer's inputs where no data are, with a network that may overflow: the law far-range alone judges that."""
+        return not self.subject.elementwise and self.recipe.log2_scale > NEAR
+
     def _valid(self, inverse: bool) -> Tensor:
+        if self.far:
+            return torch.zeros_like(self.exact(inverse)[0], dtype=torch.bool)
         fine = self.representable(self.exact(inverse)[0], latent=not inverse)
         if not inverse and self.subject.invertible and ("z" in self.subject.image or structured(self.subject.space(True))):
             # an edge that is not known: what rounds to it has no way back
             rounded = self.exact(False)[0].to(self.subject.dtype).double()
             there = self._call(self.subject.twin(), True, rounded, self.double()[1])[0]
             fine = fine & there.flatten(1).isfinite().all(1).reshape(-1, *[1] * (fine.ndim - 1))
-        if self.subject.elementwise or (self.recipe.weights == "initial" and self.recipe.log2_scale <= NEAR):
+        if self.subject.elementwise or self.recipe.weights == "initial":
             return fine
-        return fine & self.ours(inverse)[0].cpu().isfinite()  # hidden values overflow: finite and far-range judge that
+        return fine & self.ours(inverse)[0].cpu().isfinite()  # where hidden values overflow the law finite judges
 
     def unit(self, inverse: bool) -> Callable[[Tensor, Effort], Tensor]:
         """One unit of the forward error of a direction, as a function of row numbers and effort; the tolerance that it has counts."""
@@ -169,7 +176,7 @@ class Case:
             unit = unit_roundoff(self.subject.dtype) * part.scale(inverse, effort=effort)
             for value, _ in self._simulated(*part.wide(inverse), inverse, effort):
                 moved = magnitude(twin, value - part.exact(inverse)[0])
-                unit = torch.maximum(unit, self._heard(moved, magnitude(twin, value)))
+                unit = self._heard(unit, moved, magnitude(twin, value))
             return unit + part.tolerated(inverse)
 
         return of
@@ -184,10 +191,12 @@ class Case:
             w = self.slopes(inverse)[0].cpu().double()[rows]
             with torch.no_grad():
                 unit = undone_unit(twin, v[rows], w, some, u, inverse, effort)
-                for value, _ in self._simulated(v[rows], some, inverse, effort):
-                    back = self._call(twin, not inverse, value, some)[0]
-                    moved = magnitude(twin, back - v[rows])
-                    unit = torch.maximum(unit, self._heard(moved, magnitude(twin, v[rows])))
+                simulated = self._simulated(v[rows], some, inverse, effort)
+                for value, _ in simulated:
+                    plain, back = (
+                        self._call(twin, not inverse, there, some)[0] for there in (self.exact(inverse)[0][rows], value)
+                    )
+                    unit = self._heard(unit, magnitude(twin, back - plain), magnitude(twin, v[rows]))
                 return unit + self._tolerance(v[rows], w, some, not inverse)
 
         return of
@@ -217,12 +226,14 @@ class Case:
             return []
         return jittered(self.subject.twin(), v, cond, unit_roundoff(self.subject.dtype), inverse)
 
-    def _heard(self, moved: Tensor, size: Tensor) -> Tensor:
-        """What a simulation excuses: everything under weights made to strain the layer; with its own, a thousand roundings."""
+    def _heard(self, unit: Tensor, moved: Tensor, size: Tensor) -> Tensor:
+        """The unit with what a simulation excuses: everything under weights made to strain the layer; with its own, a few hundred roundings, or so
+        many times what conditioning explains."""
         moved = moved.nan_to_num(nan=torch.inf)
-        if self.recipe.weights != "initial":
-            return moved
-        return torch.minimum(moved, OWN * unit_roundoff(self.subject.dtype) * (1 + size.nan_to_num(nan=0.0)))
+        if self.recipe.weights == "initial":
+            own = OWN * unit_roundoff(self.subject.dtype) * (1 + size.nan_to_num(nan=0.0))
+            moved = torch.minimum(moved, torch.maximum(own, OWN * unit))
+        return torch.maximum(unit, moved)
 
     def scale(self, inverse: bool, together: bool = True, effort: Effort = FIRST) -> Tensor:
         """S of conditioning.py at the inputs: one rounding error of the direction is about u·S."""
@@ -255,9 +266,12 @@ class Case:
             delta = max(u, tolerance / 4) * (magnitude(twin, v) + 1)
             moved = log_det_spread(twin, v, cond, delta, inverse, together, effort)
             moved = moved + log_det_wobble(twin, v, cond, u, inverse, effort)
+            if inverse:  # it is taken at the rounded result as well
+                w = self.exact(inverse)[0]
+                moved = moved + log_det_spread(twin, w, cond, u * (magnitude(twin, w) + 1), not inverse, together, effort)
             for _, log_det in self._simulated(v, cond, inverse, effort):
                 off = (log_det - self.exact_slopes(inverse)[1]).abs()
-                moved = torch.maximum(moved, self._heard(off, log_det.abs()))
+                moved = self._heard(moved, off, log_det.abs())
         own = TOLERATED / 30 * tolerance * (1 + self.exact_slopes(inverse)[1].abs())
         return moved + own
 

@@ -12,7 +12,7 @@ from invbench.conditions.recipe import Recipe
 from invbench.devices import require_device
 from invbench.errors import UsageError
 from invbench.properties.case import Case
-from invbench.properties.guard import TookTooLong
+from invbench.properties.guard import TookTooLong, guarded
 from invbench.properties.judge import examine
 from invbench.properties.law import LAWS, Law, Tally, Violation
 from invbench.properties.plan import SECONDS, Plan, planned
@@ -156,6 +156,19 @@ def _as_target(target: str | type | Target) -> Target:
     return of_object(target)
 
 
+def _hangs(case: Case, limit: float) -> bool:
+    """Whether a plain call of a direction does not come back: the layer is to blame, not a law that asks much."""
+    try:
+        with guarded(limit):
+            for inverse in case.subject.directions:
+                case._call(case.subject, inverse, case.inputs(inverse), case.cond)
+    except TookTooLong:
+        return True
+    except Exception:
+        return False
+    return False
+
+
 class _Worst:
     """The worst violation per law and kind: a law may find a defect and, elsewhere, an ill-conditioned design."""
 
@@ -164,6 +177,7 @@ class _Worst:
         self.found: dict[tuple[str, str], tuple[Law, Violation, Case]] = {}
         self.tallies: dict[str, Tally] = {}
         self.crashes: dict[str, int] = {}
+        self.late: dict[str, str] = {}
         self.hangs = 0
 
     def add(self, law: Law, case: Case) -> None:
@@ -175,6 +189,9 @@ class _Worst:
         for violation in violations:
             if violation.kind == "crash" and violation.message.startswith(TookTooLong.__name__):
                 self.crashes[law.name] = PATIENCE  # it is not waited for again
+                if not _hangs(case, self.limit):
+                    self.late[law.name] = f"the law was given up after {self.limit:g} s; --budget deep waits longer"
+                    continue
                 self.hangs += law.severity == "soundness"
             key = law.name, violation.kind
             if key not in self.found or violation.value > self.found[key][1].value:
@@ -185,7 +202,7 @@ class _Worst:
     def undecided(self) -> dict[str, str]:
         """Law → why it decided nothing; those that found something have decided."""
         spoke = {name for name, _ in self.found}
-        return {
+        return self.late | {
             name: f"none of {tally.of} rows could decide it"
             for name, tally in self.tallies.items()
             if tally.decided == 0 and tally.of and name not in spoke

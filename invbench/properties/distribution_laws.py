@@ -41,6 +41,7 @@ __all__ = ["BUDGETS", "DISTRIBUTION_LAWS", "STEPS", "DistributionLaw", "check_di
 STEPS = ((64, 0), (256, 8192), (1024, 32768), (4096, 65536), (16384, 262144), (65536, 1048576))
 # budget → (seconds to plan for, largest step, seeds of the weights, conditions)
 BUDGETS = {"smoke": (2.5, 3, 1, 1), "default": (15.0, 4, 2, 2), "deep": (300.0, 5, 4, 4)}
+SAMPLINGS, CALLS = 16, 100  # calls of sample and of log_prob at one place, whatever their rows
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 LIMIT = {"smoke": 5.0, "default": 30.0, "deep": 600.0}  # seconds for all laws; each has one second at least
 
@@ -133,30 +134,37 @@ def _affordable(subject: DistributionSubject, seconds: float, largest: int, plac
     cond = subject.condition(0)
     try:
         with seeded(0, subject.device), guarded(60.0):
-            draw, x = _per_row(lambda n: subject.sample(n, cond)[0])
+            draw, x = _cost(lambda n: subject.sample(n, cond)[0])
             twin = subject.twin or subject
             wide = twin.condition(0)
-            ask, _ = _per_row(lambda n: twin.log_prob(x[:1].to(twin.dtype).expand(n, *x.shape[1:]), wide))
+            ask, _ = _cost(lambda n: twin.log_prob(x[:1].to(twin.dtype).expand(n, *x.shape[1:]), wide))
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException:
         return STEPS[0][0]
     for n, evaluations in STEPS[largest::-1]:
-        calls = 8 * n * draw + (2 * evaluations + (30 + 2 * subject.dim) * n) * ask
-        if calls * places <= seconds:
+        rows = 2 * evaluations + (30 + 2 * subject.dim) * n
+        took = SAMPLINGS * draw[0] + 8 * n * draw[1] + CALLS * ask[0] + rows * ask[1]
+        if took * places <= seconds:
             return n
     return STEPS[0][0]
 
 
-def _per_row(call: Callable[[int], Tensor]) -> tuple[float, Tensor]:
-    """(seconds per row of a call, the last result): from 8 rows upwards until a call takes long enough to be timed."""
-    took, n, found = 0.0, 8, call(8)
-    while took < 0.02 and n <= 2048:
-        n *= 8
+def _cost(call: Callable[[int], Tensor]) -> tuple[tuple[float, float], Tensor]:
+    """((seconds of a call, seconds of a row more), the last result): from 8 rows up to where a call takes long enough to be timed."""
+    n, found = 8, call(8)
+    times: list[tuple[int, float]] = []
+    while not times or (times[-1][1] < 0.1 and n < 4096):
+        if times:
+            n *= 8
         start = time.perf_counter()
         found = call(n)
-        took = time.perf_counter() - start
-    return took / n, found
+        times.append((n, time.perf_counter() - start))
+    (few, short), (many, long) = times[0], times[-1]
+    if few == many:
+        return (0.0, long / many), found
+    row = max(0.0, long - short) / (many - few)
+    return (max(0.0, short - few * row), row), found
 
 
 def _ask(

@@ -13,6 +13,7 @@ from invbench.properties.case import Case
 from invbench.properties.conditioning import FIRST, SLACK, Effort, log_det_spread, magnitude, rounding_scale, unit_roundoff
 from invbench.properties.law import Tally, Violation, law
 from invbench.properties.reference import (
+    NEIGHBOURS,
     Reference,
     by_autograd,
     by_differences,
@@ -103,10 +104,15 @@ def against_references(
         return
     off = (got - first.value).abs().nan_to_num(nan=torch.inf).reshape(len(x), -1).amax(1)
     worst = suspects[off[suspects].argsort(descending=True)[:CONFIRMED]]
+    if not subject.elementwise:  # what cancels inside shows at neighbours; they cost a Jacobian each
+        near = _of_layer(twin, x[worst], None if cond is None else cond[worst], by_autograd, NEIGHBOURS)
+        first.error[worst] = torch.maximum(first.error[worst], near.error)
     yield from _confirmed(subject, twin, x, cond, compared, worst, what)
 
 
-def _of_layer(twin: Subject, x: Tensor, cond: Tensor | None, method: Callable[..., Reference]) -> Reference:
+def _of_layer(
+    twin: Subject, x: Tensor, cond: Tensor | None, method: Callable[..., Reference], neighbours: int = 0
+) -> Reference:
     """The reference of rows together; of a layer whose rows see each other the law row-independence speaks."""
     inner, outer = twin.packed(False), twin.packed(True)
 
@@ -119,7 +125,7 @@ def _of_layer(twin: Subject, x: Tensor, cond: Tensor | None, method: Callable[..
 
     x = inner.to_free(x)
     if method is by_autograd:
-        return by_autograd(free(cond), x)
+        return by_autograd(free(cond), x, neighbours)
     found = []
     for row in range(len(x)):
         some = None if cond is None else cond[row : row + 1]

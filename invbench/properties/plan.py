@@ -13,7 +13,7 @@ from invbench.properties.subject import Subject
 __all__ = ["SECONDS", "Plan", "planned"]
 
 SECONDS = {"smoke": 5.0, "default": 30.0, "deep": 600.0}
-LIMITS = {"smoke": 2.0, "default": 6.0, "deep": 60.0}  # at least, for one law on one case
+LIMITS = {"smoke": 4.0, "default": 10.0, "deep": 60.0}  # at least, for one law on one case
 SHARE = 0.6  # of the time that is planned for; the rest is for doubts, reductions and a busy machine
 CALLS_OF_FEW, CALLS_OF_CASE = 330, 46  # of forward and inverse, for the laws of a few recipes and of one recipe of the corpus
 FEW_ROWS = 96
@@ -56,7 +56,7 @@ def planned(subject: Subject, budget: str, rows: int, cases: int) -> Plan:
     jacobians = 0 if subject.elementwise else min(elements, 256)
     for share, every, few in STEPS:
         n, n_few = max(3, int(rows * share)), max(4, int(FEW_ROWS * max(share, 0.04)))
-        of_case = (CALLS_OF_CASE + 3 * jacobians) * (base + slope * n)
+        of_case = (CALLS_OF_CASE + 2 * jacobians) * (base + slope * n)
         of_few = (CALLS_OF_FEW + 12 * jacobians) * (base + slope * n_few)
         if of_few * few + of_case * max(1, cases // every) <= SHARE * SECONDS[budget]:
             break

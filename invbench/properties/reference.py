@@ -25,7 +25,7 @@ __all__ = ["Reference", "by_autograd", "by_differences", "by_parts", "jacobian",
 
 U = unit_roundoff(torch.float64)
 SAFETY = 32.0
-NEIGHBOURS = 3  # rows a rounding away, at which the reference is taken again
+NEIGHBOURS = 5  # points a rounding away, at which the reference is taken again
 STEPS = (2.0**-13, 2.0**-17, 2.0**-21)  # of differences, relative to 1 + |x|
 LARGE = 160  # elements, above which singular values cost more than they tell
 REPRESENTABLE_LOG = 600.0  # a slope of e^±600 is a normal float64

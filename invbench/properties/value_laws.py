@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from invbench.declaration import Circle
 from invbench.properties.case import Case
 from invbench.properties.conditioning import FIRST, Effort, magnitude, rounding_scale, unit_roundoff
-from invbench.properties.law import Tally, Violation, law
+from invbench.properties.law import NEEDS, Tally, Violation, law
 from invbench.properties.log_det_laws import against_references, log_of
 from invbench.properties.reference import by_autograd
 from invbench.properties.relation import pair
@@ -20,7 +21,6 @@ from invbench.properties.trace import OVERFLOWING, first_bad
 from invbench.properties.verdict import beyond_rounding, per_row
 
 EXTREMES = (7, 14, 30, 100)  # powers of 2 that the condition is set to
-NEAR = 20  # log2 of |x| up to which a layer with a network must stay finite
 NAMES = ("forward", "inverse")
 
 
@@ -180,17 +180,20 @@ def finite(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """Finite in, finite out, wherever the exact result (of the float64 twin) is representable; never NaN in float64, and no
     infinite log_det beside a finite value there. Numbers that are too large for float64 on the way are no fault, nor, of a layer,
     are |x| beyond 2²⁰ or weights that make hidden values overflow: the law ``far-range`` says so."""
-    if not subject.elementwise and case.recipe.log2_scale > NEAR:
+    if case.far:
         return
     yield from _finite(subject, case, excuse_overflow=not subject.elementwise and case.recipe.weights != "initial")
 
 
 @law("far-range", severity="capability", needs=("layer",), reference="as finite")
 def far_range(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """A layer stays finite at |x| beyond 2²⁰ too, wherever the exact result is representable. A mean of squares in a conditioner
+    """A layer stays finite and accurate at |x| beyond 2²⁰ too, wherever the exact result is representable. A mean of squares in a conditioner
     (layer norm, attention) overflows there; declare ``data_range`` where no such data exist."""
-    if case.recipe.log2_scale > NEAR:
-        yield from _finite(subject, case, excuse_overflow=False)
+    if case.far:
+        near = Case(subject, replace(case.recipe, log2_scale=0), case.x, case.cond, None if case.z is case.x else case.z)
+        yield from _finite(subject, near, excuse_overflow=False)
+        if NEEDS["value-by-value"](subject):
+            yield from (said for said in accuracy(subject, near) if isinstance(said, Violation))
 
 
 def _finite(subject: Subject, case: Case, excuse_overflow: bool) -> Iterator[Violation | Tally]:
@@ -233,7 +236,7 @@ def _overflows(case: Case, rows: Tensor, inverse: bool, subject: Subject) -> Ten
         one = v[row : row + 1].to(subject.device, subject.dtype)
         some = None if cond is None else cond[row : row + 1].to(subject.device, subject.dtype)
         name = first_bad(lambda one=one, some=some: subject.direction(inverse)(one, some))  # type: ignore[misc]
-        excused[row] = name in OVERFLOWING or name is None
+        excused[row] = name in OVERFLOWING  # None: something inside was not finite before
     excused[rows.nonzero()[16:, 0]] = True
     return excused
 

@@ -12,11 +12,16 @@ from invbench.targets import Target
 from . import conduct as d
 from . import couplings as c
 from . import sound
-from .layers import LAYER_MUTANTS, SOUND_LAYERS, Planted
+from .layers import LAYER_MUTANTS as OF_LAYERS
+from .layers import SOUND_LAYERS as SOUND_OF_LAYERS
+from .layers import Planted
+from .lives import LIVES, NOISY, SOUND_LIVES
 
 __all__ = ["LAYER_MUTANTS", "MUTANTS", "SOUND", "SOUND_LAYERS", "every_mutant", "every_sound", "target_of"]
 
 SOUND = sound.SOUND
+SOUND_LAYERS = SOUND_OF_LAYERS | SOUND_LIVES
+LAYER_MUTANTS = {law: OF_LAYERS.get(law, {}) | LIVES.get(law, {}) for law in (*OF_LAYERS, *LIVES)}
 # law -> couplings that it must kill
 MUTANTS: dict[str, list[type[Elementwise]]] = {
     "shape": [d.WrongShape, d.ReturnsNone, d.ComplexValued],
@@ -67,6 +72,8 @@ MUTANTS: dict[str, list[type[Elementwise]]] = {
     "half-supported": [d.NeedsLinearAlgebra],
     "autocast": [d.MixedPrecisionCrash],
 }
+for _law, _mutants in NOISY.items():
+    MUTANTS[_law] = MUTANTS.get(_law, []) + _mutants
 
 
 def target_of(what: type[Elementwise] | Planted, name: str = "") -> Target:
