@@ -58,7 +58,8 @@ def list_(
     for name, rows in found.items():
         table = RichTable("name", "what", "source", title=name, title_justify="left", box=None)
         for row in rows:
-            table.add_row(escape(row["name"]), escape(row["summary"]), escape(row["source"]))
+            more = "".join(f"\n{what}: {row[what]}" for what in ("reference", "trusts") if row.get(what))
+            table.add_row(escape(row["name"]), escape(row["summary"] + more), escape(row["source"]))
         out.print(table)
 
 

@@ -15,11 +15,12 @@ def listed(kind: str) -> list[dict[str, str]]:
     from invbench.bench.tracks import TRACKS
     from invbench.errors import UsageError
     from invbench.properties import LAWS
+    from invbench.properties.distribution_laws import DISTRIBUTION_LAWS
     from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS, FLOWS, LAYERS
 
     errors: list[tuple[str, str]] = []
     if kind == "properties":
-        return [{"name": n, "summary": law.statement, "source": law.severity} for n, law in LAWS.items()]
+        return [_law(name, law) for name, law in (*LAWS.items(), *DISTRIBUTION_LAWS.items())]
     if kind == "tracks":
         return [{"name": n, "summary": track.summary, "source": ""} for n, track in TRACKS.items()]
     if kind in ("couplings", "layers"):
@@ -41,6 +42,15 @@ def listed(kind: str) -> list[dict[str, str]]:
     return rows + [
         {"name": name, "summary": f"ERROR {reason}", "source": "plugin"} for name, reason in [*registry.broken, *errors]
     ]
+
+
+def _law(name: str, law: Any) -> dict[str, str]:
+    """Its statement, and what it holds a layer against: the reference, its error, and what it trusts."""
+    row = {"name": name, "summary": law.statement, "source": law.severity}
+    for what in ("reference", "trusts"):
+        if said := getattr(law, what, ""):
+            row[what] = said
+    return row
 
 
 def _short(origin: str) -> str:

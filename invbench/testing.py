@@ -26,7 +26,7 @@ __all__ = ["LawCheck", "applicable", "parametrize_with_properties", "violations"
 
 SUBJECTS = ("coupling", "layer")
 ALWAYS = ("first", "few", "corpus")
-OF_LAYERS = {"untouched", "order"}
+OF_LAYERS = {"untouched", "order", "layer", "transform", "estimate", "stochastic"}
 
 
 def applicable(target: Target, severity: str = "soundness", scopes: Sequence[str] = ALWAYS) -> list[str]:

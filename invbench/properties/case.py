@@ -173,10 +173,10 @@ class Case:
 
         def of(rows: Tensor, effort: Effort = FIRST) -> Tensor:
             part, twin = self.part(rows), self.subject.twin()
-            unit = unit_roundoff(self.subject.dtype) * part.scale(inverse, effort=effort)
+            unit = first = unit_roundoff(self.subject.dtype) * part.scale(inverse, effort=effort)
             for value, _ in self._simulated(*part.wide(inverse), inverse, effort):
                 moved = magnitude(twin, value - part.exact(inverse)[0])
-                unit = self._heard(unit, moved, magnitude(twin, value))
+                unit = torch.maximum(unit, self._heard(first, moved, magnitude(twin, value)))
             return unit + part.tolerated(inverse)
 
         return of
@@ -191,12 +191,13 @@ class Case:
             w = self.slopes(inverse)[0].cpu().double()[rows]
             with torch.no_grad():
                 unit = undone_unit(twin, v[rows], w, some, u, inverse, effort)
-                simulated = self._simulated(v[rows], some, inverse, effort)
-                for value, _ in simulated:
+                first = unit
+                for value, _ in self._simulated(v[rows], some, inverse, effort):
                     plain, back = (
                         self._call(twin, not inverse, there, some)[0] for there in (self.exact(inverse)[0][rows], value)
                     )
-                    unit = self._heard(unit, magnitude(twin, back - plain), magnitude(twin, v[rows]))
+                    heard = self._heard(first, magnitude(twin, back - plain), magnitude(twin, v[rows]))
+                    unit = torch.maximum(unit, heard)
                 return unit + self._tolerance(v[rows], w, some, not inverse)
 
         return of
@@ -232,7 +233,7 @@ class Case:
         moved = moved.nan_to_num(nan=torch.inf)
         if self.recipe.weights == "initial":
             own = OWN * unit_roundoff(self.subject.dtype) * (1 + size.nan_to_num(nan=0.0))
-            moved = torch.minimum(moved, torch.maximum(own, OWN * unit))
+            moved = torch.minimum(moved, torch.maximum(own, OWN / 16 * unit))  # a unit on appeal is of steps 16 times as long
         return torch.maximum(unit, moved)
 
     def scale(self, inverse: bool, together: bool = True, effort: Effort = FIRST) -> Tensor:
@@ -269,9 +270,10 @@ class Case:
             if inverse:  # it is taken at the rounded result as well
                 w = self.exact(inverse)[0]
                 moved = moved + log_det_spread(twin, w, cond, u * (magnitude(twin, w) + 1), not inverse, together, effort)
+            first = moved
             for _, log_det in self._simulated(v, cond, inverse, effort):
                 off = (log_det - self.exact_slopes(inverse)[1]).abs()
-                moved = self._heard(moved, off, log_det.abs())
+                moved = torch.maximum(moved, self._heard(first, off, log_det.abs()))
         own = TOLERATED / 30 * tolerance * (1 + self.exact_slopes(inverse)[1].abs())
         return moved + own
 

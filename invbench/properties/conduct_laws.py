@@ -128,11 +128,19 @@ def _within(space: object, value: Tensor, margin: float = 0.0) -> Tensor:
         ok = torch.as_tensor(space.check(value.float().double()) | space.check(value))  # type: ignore[attr-defined]
         return ok.reshape(len(value), -1).all(1)
     if margin:
+        if _digits_left_off(space):
+            return _within(space, value)
         held = strictly_inside(space, value)  # type: ignore[arg-type]
         return held.reshape(len(value), -1).all(1)
-    slack = 1e-12 * (1 + value.abs())
+    slack = max(1e-12, _digits_left_off(space)) * (1 + value.abs())
     checks = [torch.as_tensor(space.check(v)) for v in (value, value + slack, value - slack)]  # type: ignore[attr-defined]
     return (checks[0] | checks[1] | checks[2]).reshape(len(value), -1).all(1)
+
+
+def _digits_left_off(space: object) -> float:
+    """1e-4 for an edge that is written with some digits of many, as 2.9444; 0 for one such as 0, 1 or 2.5."""
+    edges = [getattr(unwrapped(space), name, 0.0) for name in ("lower_bound", "upper_bound")]  # type: ignore[arg-type]
+    return 1e-4 if any(float(e) * 8 != round(float(e) * 8) for e in edges) else 0.0
 
 
 def _at_edge(space: object, exact: Tensor, dtype: torch.dtype) -> Tensor:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import save
+from torch.distributions.constraints import Constraint
 
 from invbench.conditions.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
+from invbench.declaration import space_name
 from invbench.errors import UsageError, first_problem
 from invbench.paths import LARGEST_RECORD, read_limited, write_atomically
 from invbench.properties.case import Case
@@ -50,6 +53,8 @@ class Counterexample(BaseModel):
     dtype: str = Field(pattern="^(float32|float64|bfloat16|float16)$")
     device: str = Field(max_length=20)
     recipe: dict[str, str | int]
+    declared: dict[str, Any] = Field(default_factory=dict)  # on the command line
+    latent: bool = False  # whether z, not x, is what breaks the law
     environment: dict[str, str]
 
 
@@ -79,10 +84,14 @@ def save_counterexample(
         dtype=dtype,
         device=device,
         recipe=asdict(recipe),
+        declared=_plain(target.declared),
+        latent=violation.latent,
         environment={"python": platform.python_version(), "torch": torch.__version__, "machine": platform.platform()},
     )
     rows = slice(worst.row, worst.row + 1) if worst.row is not None else slice(0, min(64, case.x.shape[0]))
     tensors = {"x": small.x, "worst_x": case.x[rows]}
+    if small.z is not small.x:
+        tensors |= {"z": small.z, "worst_z": case.z[rows]}
     if small.cond is not None and case.cond is not None:
         tensors |= {"cond": small.cond, "worst_cond": case.cond[rows]}
     files = {
@@ -97,6 +106,11 @@ def save_counterexample(
     for name, data in files.items():
         write_atomically(path / name, data)
     return path
+
+
+def _plain(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Declarations as JSON has them: spaces by name."""
+    return {k: space_name(v) if isinstance(v, Constraint) else v for k, v in declared.items() if v is not None}
 
 
 def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -160,7 +174,7 @@ def replay(folder: Path, target: str | None = None) -> tuple[Counterexample, Tar
         raise UsageError(
             f"the case is about {record.target!r}, a file or module; say so: {replay_command(folder, record.target)}"
         )
-    found = resolve(target or record.target, (record.target_kind,))
+    found = resolve(target or record.target, (record.target_kind,), record.declared)
     subject = subject_of(found, parse_dtype(record.dtype), record.device)
     if "x" not in tensors or tuple(tensors["x"].shape[1:]) != tuple(subject.event_shape):
         raise UsageError(f"{folder}: its x does not have the event shape {subject.event_shape} of {found.name}")
@@ -175,6 +189,7 @@ def replay(folder: Path, target: str | None = None) -> tuple[Counterexample, Tar
         )
     cond = None if "cond" not in tensors else tensors["cond"].to(subject.device)
     recipe: dict[str, Any] = dict(record.recipe)
-    case = Case(subject, Recipe(**recipe), tensors["x"].to(subject.device), cond)
+    z = None if "z" not in tensors else tensors["z"].to(subject.device)
+    case = Case(subject, Recipe(**recipe), tensors["x"].to(subject.device), cond, z)
     law: Law = LAWS[record.property]
     return record, found, judge_case(law, case) if law.applies(subject) else []

@@ -225,7 +225,8 @@ def log_det_accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally
             return
         elements = 1 if subject.elementwise else max(1, case.x[:1].numel())
         least = u * (1 + exact.abs()) * elements
-        valid = case.representable(exact) & per_row(case.valid(inverse), subject.elementwise)
+        fine = case.valid(inverse) if case.subject.invertible and case.subject.image else case.representable(case.exact(inverse)[0])
+        valid = case.representable(exact) & per_row(fine, subject.elementwise) & (not case.far)
         valid &= per_row(case.representable(case.wide(inverse)[0], latent=inverse), subject.elementwise)
 
         def unit(rows: Tensor, effort: Effort = FIRST, inverse: bool = inverse, least: Tensor = least) -> Tensor:

@@ -9,7 +9,7 @@ from invbench.properties.case import Case
 from invbench.properties.judge import weights_in_words
 from invbench.properties.law import Law, Violation
 from invbench.properties.reduce import minimal
-from invbench.properties.snippet import construction, reweighting
+from invbench.properties.snippet import calls, construction, reweighting
 from invbench.targets import Target
 
 __all__ = ["shown"]
@@ -61,7 +61,6 @@ def _outcome(case: Case, latent: bool, name: str) -> list[str]:
 def _script(target: Target, case: Case, latent: bool, name: str) -> list[str]:
     imports, make = construction(target)
     dtype = str(case.subject.dtype)
-    call = "inverse" if latent else "forward"
     argument, cond = "", []
     if case.cond is not None:
         given = case.cond.movedim(1, 0) if case.subject.elementwise else case.cond
@@ -69,7 +68,7 @@ def _script(target: Target, case: Case, latent: bool, name: str) -> list[str]:
     v = case.z if latent else case.x
     lines = ["import torch", imports, "torch.manual_seed(20231001)", f"layer = {make}.to({dtype}).eval()"]
     lines += reweighting(case.recipe)
-    return [*lines, f"{name} = {_tensor(v)}", *cond, f"print(layer.{call}({name}{argument}))"]
+    return [*lines, f"{name} = {_tensor(v)}", *cond, f"print({calls(case.subject, argument)[latent]})"]
 
 
 def _tensor(v: Tensor) -> str:

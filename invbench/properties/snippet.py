@@ -10,9 +10,10 @@ from torch import Tensor
 from invbench.conditions.recipe import Recipe
 from invbench.properties.case import Case
 from invbench.properties.law import LAWS, Violation
+from invbench.properties.subject import Subject
 from invbench.targets import Target
 
-__all__ = ["construction", "reweighting", "snippet"]
+__all__ = ["calls", "construction", "reweighting", "snippet"]
 
 LARGEST = 400  # numbers that are written out
 
@@ -31,23 +32,37 @@ torch.manual_seed(20231001)
 layer = {make}
 layer = layer.to(torch.{dtype}).eval()
 {weights}
-x = {x}
 {cond}
-
-z, log_det = layer.forward(x{argument})
-back, back_log_det = layer.inverse(z{argument})
-print("x               ", x)
-print("forward(x)      ", z)
-print("inverse of that ", back)
-print("log_det         ", log_det)
-print("inverse's       ", back_log_det)
-u, log_det = layer.inverse(x{argument})
-print("inverse(x)      ", u)
-print("forward of that ", layer.forward(u{argument})[0])
+{calls}
 '''
 WEIGHTS = """from safetensors.torch import load_file  # the weights beside this file
 
 layer.load_state_dict(load_file(pathlib.Path(__file__).with_name("weights.safetensors")), strict=False)"""
+
+
+FORWARD = """x = {x}
+found = {forward}
+print("x               ", x)
+print("forward(x)      ", found)
+"""
+INVERSE = """z = {z}
+found = {inverse}
+print("z               ", z)
+print("inverse(z)      ", found)
+"""
+PAIR = """if isinstance(found, (tuple, list)) and isinstance(found[0], torch.Tensor):
+    {name} = found[0]
+    print("and back again  ", {call})
+"""
+
+
+def calls(subject: Subject, argument: str) -> tuple[str, str]:
+    """(the call of forward on x, that of inverse on z), as the user's own module is called."""
+    shown = getattr(subject.module, "shown", None)
+    if not callable(shown):
+        return f"layer.forward(x{argument})", f"layer.inverse(z{argument})"
+    forward, inverse = shown("x", inverse=False), shown("z", inverse=True)
+    return forward, inverse
 
 
 def snippet(target: Target, law: str, violation: Violation, case: Case) -> str:
@@ -55,6 +70,14 @@ def snippet(target: Target, law: str, violation: Violation, case: Case) -> str:
     imports, make = construction(target)
     has_weights = any(v.numel() for v in case.subject.module.state_dict().values())
     cond = case.cond.movedim(1, 0) if case.cond is not None and case.subject.elementwise else case.cond
+    argument = "" if cond is None else ", cond"
+    forward, inverse = calls(case.subject, argument)
+    lines = FORWARD.format(x=_literal(case.x, "x", False), forward=forward) + PAIR.format(name="z", call=inverse)
+    if not case.subject.invertible:
+        lines = FORWARD.format(x=_literal(case.x, "x", False), forward=forward)
+    elif violation.latent or case.z is case.x:
+        lines += INVERSE.format(z=_literal(case.z, "x" if case.z is case.x else "z", False), inverse=inverse)
+        lines += PAIR.format(name="x", call=forward)
     return TEMPLATE.format(
         target=_quoted(target.name),
         law=law,
@@ -65,14 +88,16 @@ def snippet(target: Target, law: str, violation: Violation, case: Case) -> str:
         make=make,
         dtype=str(case.subject.dtype).removeprefix("torch."),
         weights=WEIGHTS if has_weights else "",
-        x=_literal(case.x, "x", False),
         cond="" if cond is None else f"cond = {_literal(cond, 'cond', case.subject.elementwise)}",
-        argument="" if cond is None else ", cond",
+        calls=lines,
     )
 
 
 def construction(target: Target) -> tuple[str, str]:
     """(the import, the expression) that make the layer."""
+    own = getattr(target.entry.obj, "construction", None)
+    if callable(own):  # something that nobody registered: without the harness
+        return own(target.options)  # type: ignore[no-any-return]
     obj, options = target.entry.obj, ", ".join(f"{k}={v!r}" for k, v in target.options.items())
     arguments = ", ".join(filter(None, ["20231001" if target.kind == "layer" else "", options]))
     name = getattr(obj, "__qualname__", "")

@@ -157,9 +157,9 @@ class RemembersInput(Layer):
 
     def __deepcopy__(self, memo):
         self.last = None
-        new = type(self)(self.faulty)
+        new = type(self)(self.faulty).to(self.s.dtype)
         new.load_state_dict(copy.deepcopy(self.state_dict(), memo))
-        return new.to(self.s.dtype).train(self.training)
+        return new.train(self.training)
 
     def __getstate__(self):
         return {**self.__dict__, "last": None}
