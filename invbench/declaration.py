@@ -84,7 +84,11 @@ def space(what: str | Constraint) -> Constraint:
         raise UsageError(f"{what!r}: the arguments of {match[1]} must be numbers") from None
     if not least <= len(numbers) <= most:
         raise UsageError(f"{what!r}: {match[1]} takes {least if least == most else f'{least} to {most}'} numbers")
-    return make(*numbers)
+    made = make(*numbers)
+    low, high = getattr(made, "lower_bound", -math.inf), getattr(made, "upper_bound", math.inf)
+    if not low <= high or (low == high and not made.is_discrete):
+        raise UsageError(f"{what!r} holds nothing: its lower bound {low:g} must be below its upper bound {high:g}")
+    return made
 
 
 def space_name(constraint: Constraint) -> str:
@@ -144,7 +148,7 @@ class Declaration:
         for what in ("domain", "codomain"):
             if what in values:
                 values[what] = _space(name, what, values[what])
-        if isinstance(values.get("condition"), (tuple, list)):
+        if isinstance(values.get("condition"), (tuple, list)) and values["condition"]:
             values["condition"] = tuple(_space(name, "condition", c) for c in values["condition"])
         elif "condition" in values:
             values["condition"] = _space(name, "condition", values["condition"])
@@ -161,7 +165,7 @@ class Declaration:
             raise UsageError(f"layer {name!r}: stochastic={values['stochastic']!r}: True or False")
         for what in ("untouched", "order"):
             if what in values:
-                values[what] = tuple(int(v) for v in values[what])
+                values[what] = _positions(name, what, values[what])
         return cls(**values)
 
     def assuming(self, **found: Any) -> Declaration:
@@ -205,11 +209,21 @@ def _shape(name: str, what: str, value: Any) -> Any:
     return found
 
 
+def _positions(name: str, what: str, value: Any) -> tuple[int, ...]:
+    try:
+        return tuple(int(v) for v in value)
+    except (TypeError, ValueError):
+        raise UsageError(f"layer {name!r}: {what}={value!r}: whole numbers that count from 0, as (0, 2)") from None
+
+
 def _range(name: str, value: Any) -> tuple[float, float]:
-    pair = (-value, value) if isinstance(value, (int, float)) else tuple(value)
-    if len(pair) != 2 or not pair[0] < pair[1]:
+    try:
+        low, high = (-value, value) if isinstance(value, (int, float)) else (float(v) for v in value)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not low < high:
         raise UsageError(f"layer {name!r}: data_range={value!r}: (low, high), or one number for both sides")
-    return float(pair[0]), float(pair[1])
+    return float(low), float(high)
 
 
 def declared_by(transform: Any, towards_noise: bool) -> dict[str, Any]:

@@ -22,7 +22,11 @@ def verdict_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterato
     yield from _listed("assumed: ", measures.get("assumed"))
     if undecided := measures.get("undecided"):
         reasons = undecided.items() if isinstance(undecided, dict) else [(str(law), "") for law in undecided]
-        yield from _listed("not decided: ", [f"{law}: {reason}".rstrip(": ") for law, reason in reasons])
+        by_reason: dict[str, list[str]] = {}
+        for law, reason in reasons:
+            by_reason.setdefault(str(reason), []).append(law)
+        lines = [f"{', '.join(laws)}: {reason}".rstrip(": ") for reason, laws in by_reason.items()]
+        yield from _listed("not decided: ", lines)
     for failure in report.failures:
         blame = failure.kind if failure.severity == "soundness" else f"{failure.severity} finding"
         yield from _wrapped(f"{failure.property} [{blame}] ", failure.message, "  ")

@@ -70,7 +70,7 @@ def test_options_behind_a_file_do_not_make_it_a_registered_name(saved, tmp_path)
 def test_the_snippet_runs_without_the_harness_and_shows_the_failure(saved):
     done = subprocess.run([sys.executable, saved[1] / "snippet.py"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "inverse of that" in done.stdout
+    assert "and back again" in done.stdout and "-0.3041" in done.stdout  # x was -0.5
 
 
 @pytest.mark.parametrize(

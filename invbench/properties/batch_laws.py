@@ -52,7 +52,9 @@ def differs(
         yield Violation(1, 0, f"{what} has NaN elsewhere")
 
 
-def _as_plain(case: Case, what: str, ways: Callable[[Tensor], Tensor], cond: Tensor | None) -> Iterator[Violation | Tally]:
+def _as_plain(
+    case: Case, what: str, ways: Callable[[Tensor], Tensor], cond: Tensor | None
+) -> Iterator[Violation | Tally]:
     """Another way to hand over the same numbers."""
     for inverse in case.subject.directions:
         with torch.no_grad():
@@ -60,7 +62,12 @@ def _as_plain(case: Case, what: str, ways: Callable[[Tensor], Tensor], cond: Ten
         yield from differs(case, inverse, got, f"{DIRECTIONS[inverse]} of {what}")
 
 
-@law("row-independence", needs=("value-by-value",), scope="few", reference="the batch without the poisoned row, within 30 rounding units")
+@law(
+    "row-independence",
+    needs=("value-by-value",),
+    scope="few",
+    reference="the batch without the poisoned row, within 30 rounding units",
+)
 def row_independence(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """Row i of the result depends on row i alone: with another row set to NaN or 1e30 (or, in a space with edges, to another value), the rest
     moves by at most 30 rounding units (a matrix product may round differently)."""
@@ -70,7 +77,9 @@ def row_independence(subject: Subject, case: Case) -> Iterator[Violation | Tally
     for inverse in subject.directions:
         v = case.inputs(inverse)
         free = is_real(subject.space(inverse)) and not subject.image and subject.declaration.tolerance is None
-        poisons = POISONS if free else (None,)  # an iteration may stop when the batch has converged, which NaN never does
+        poisons = (
+            POISONS if free else (None,)
+        )  # an iteration may stop when the batch has converged, which NaN never does
         for poison in poisons:
             poisoned = v.clone()
             if poison is None:
@@ -103,7 +112,12 @@ def _others_log_unit(case: Case, inverse: bool, rows: Tensor, effort: Effort = F
     return case.log_unit(inverse, effort=effort)[rows, None].expand(-1, case.x.shape[1] - 1)
 
 
-@law("element-independence", needs=("elementwise",), scope="few", reference="the call without NaN, within 30 rounding units")
+@law(
+    "element-independence",
+    needs=("elementwise",),
+    scope="few",
+    reference="the call without NaN, within 30 rounding units",
+)
 def element_independence(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """A coupling is elementwise: with element 0 of every row set to NaN, and its parameters too, all others keep their value and slope,
     within 30 rounding units."""
@@ -124,7 +138,12 @@ def element_independence(subject: Subject, case: Case) -> Iterator[Violation | T
             yield from beyond_rounding(error, unit, valid, what, least=unit_roundoff(subject.dtype))
 
 
-@law("batch-permutation", needs=("value-by-value",), scope="few", reference="the batch as it was, within 30 rounding units")
+@law(
+    "batch-permutation",
+    needs=("value-by-value",),
+    scope="few",
+    reference="the batch as it was, within 30 rounding units",
+)
 def batch_permutation(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """f(x[π]) = f(x)[π]: rows in another order give the same rows, within 30 rounding units."""
     order = torch.randperm(case.x.shape[0], generator=torch.Generator().manual_seed(0))
@@ -210,7 +229,12 @@ def rank(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
             yield from differs(case, inverse, pair, f"{name} at rank {len(size)}")
 
 
-@law("condition-broadcast", needs=("condition", "value-by-value"), scope="few", reference="copies of the condition, within 30 rounding units")
+@law(
+    "condition-broadcast",
+    needs=("condition", "value-by-value"),
+    scope="few",
+    reference="copies of the condition, within 30 rounding units",
+)
 def condition_broadcast(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """One condition expanded over the batch (stride 0), and one whose rows overlap in memory, give what their copies give, within 30
     rounding units."""
@@ -234,7 +258,12 @@ def untouched(subject: Subject, case: Case) -> Iterator[Violation]:
             yield Violation(1, 0, f"{DIRECTIONS[inverse]} changes a channel that is declared untouched")
 
 
-@law("triangular", needs=("order", "deterministic"), scope="few", reference="the Jacobian by autograd, in float64: zeros are exact")
+@law(
+    "triangular",
+    needs=("order", "deterministic"),
+    scope="few",
+    reference="the Jacobian by autograd, in float64: zeros are exact",
+)
 def triangular(subject: Subject, case: Case) -> Iterator[Violation]:
     """With its elements in the declared ``order``, the Jacobian is lower triangular: entries above the diagonal are 0 exactly (autograd,
     float64), or the log_det that sums the diagonal is not the determinant."""

@@ -29,6 +29,7 @@ __all__ = ["Case"]
 
 T = TypeVar("T")
 NEAR = 20  # log2 of |x| up to which a layer with a network must stay finite
+TAIL = 3.0  # the worst of thousands of rows against the worst of a few simulations
 OWN = 100.0  # roundings, times the slack of 30, that cancellation inside may cost a layer with its own weights
 TOLERATED = 4.0  # a stopping rule bounds the last step, not the error
 
@@ -230,7 +231,7 @@ class Case:
     def _heard(self, unit: Tensor, moved: Tensor, size: Tensor) -> Tensor:
         """The unit with what a simulation excuses: everything under weights made to strain the layer; with its own, a few hundred roundings, or so
         many times what conditioning explains."""
-        moved = moved.nan_to_num(nan=torch.inf)
+        moved = TAIL * moved.nan_to_num(nan=torch.inf)
         if self.recipe.weights == "initial":
             own = OWN * unit_roundoff(self.subject.dtype) * (1 + size.nan_to_num(nan=0.0))
             moved = torch.minimum(moved, torch.maximum(own, OWN / 16 * unit))  # a unit on appeal is of steps 16 times as long

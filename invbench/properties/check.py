@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 
@@ -15,7 +17,9 @@ from invbench.properties.case import Case
 from invbench.properties.guard import TookTooLong, guarded
 from invbench.properties.judge import examine
 from invbench.properties.law import LAWS, Law, Tally, Violation
-from invbench.properties.plan import SECONDS, Plan, planned
+from invbench.properties.plan import CORPUS as CORPUS_SHARE
+from invbench.properties.plan import FEW as FEW_SHARE
+from invbench.properties.plan import Clock, Plan, interleaved, planned
 from invbench.properties.report import Failure, Report
 from invbench.properties.subject import Subject, subject_of
 from invbench.properties.sweep import BUDGETS, CORPUS_VERSION, sweep
@@ -32,6 +36,7 @@ DTYPES = {
 FEW, FEW_ROWS = 4, 96
 PATIENCE = 8  # cases on which a law crashed, after which it is not asked again
 HANGS = 2  # cases on which the subject did not come back, after which nothing is asked of it
+LEAST = 2  # cases of the corpus, however dear
 SHOWN = 4  # failures whose case is made small
 
 
@@ -75,15 +80,34 @@ def check(
     Raises ``UsageError`` for an unknown target, dtype, budget or property, and for a declaration that the layer contradicts; never for what
     else the subject does.
     """
-    started = time.monotonic()
     found = _as_target(target)
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
     names = asked(properties)
     require_device(device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # of small tensors; two threads beside other work are many times slower
+    try:
+        return _check(found, dtype, device, budget, names, properties is None, progress, first_seed, plan)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _check(
+    found: Target,
+    dtype: str,
+    device: str,
+    budget: str,
+    names: list[str],
+    whole: bool,
+    progress: Callable[[str], None],
+    first_seed: int,
+    plan: Plan | None,
+) -> Report:
+    started, clock = time.monotonic(), Clock(budget)
     progress("survey")
     subject = subject_of(found, parse_dtype(dtype), device)
-    said = {"dtype": dtype, "device": device, "budget": budget}
+    said: dict[str, Any] = {"dtype": dtype, "device": device, "budget": budget}
     said |= {"assumed": list(subject.assumed), "guesses": list(getattr(subject.module, "guesses", ()))}
     said |= {"declared": subject.declaration.as_dict()}
     try:
@@ -96,56 +120,102 @@ def check(
     weighted = next(subject.module.parameters(), None) is not None
     corpus = sweep(budget, weighted, first_seed)
     plan = plan or planned(subject, budget, corpus[0].rows, len(corpus))
-    subject = replace(subject, slow=plan.every > 1)
-    judged = _judged(subject, laws, corpus, plan, budget, progress)
+    subject = replace(subject, slow=plan.rows < corpus[0].rows // 4)
+    judged, plan = _judged(subject, laws, corpus, plan, budget == "deep", clock, progress)
     measures = said | {
         "corpus": CORPUS_VERSION,
-        "cases": -(-len(corpus) // plan.every),
+        "cases": plan.cases,
         "laws": len(laws),
         "plan": plan.as_dict(),
         "decided": {name: tally.decided for name, tally in judged.tallies.items()},
         "undecided": judged.undecided(),
     }
-    if properties is None:
+    if whole:
         from invbench.properties.sensitivity import sensitivity  # here: the laws alone stand on no flow
 
         progress("sensitivity")
-        measures |= sensitivity(subject)
-    left = SECONDS[budget] - (time.monotonic() - started)
-    failures = judged.failures(names, found, subject, max(1.0, min(left, 8.0)), progress)
+        measures |= sensitivity(subject, max(1.0, min(clock.left(), 10.0)))
+    failures = judged.failures(names, found, max(0.5, min(clock.left(), 8.0)), progress)
     measures["seconds"] = round(time.monotonic() - started, 2)
     return Report(found.name, failures, measures)
 
 
 def _judged(
-    subject: Subject, laws: list[Law], corpus: list[Recipe], plan: Plan, budget: str, progress: Callable[[str], None]
-) -> _Worst:
+    subject: Subject,
+    laws: list[Law],
+    corpus: list[Recipe],
+    plan: Plan,
+    deep: bool,
+    clock: Clock,
+    progress: Callable[[str], None],
+) -> tuple[_Worst, Plan]:
+    """What the laws find, and the plan as it came to be; a plan that is given whole is kept to."""
     judged = _Worst(plan.limit)
     for law in laws:
         if law.scope == "first" and not judged.found:
             progress(law.name)
             judged.add(law, Case.of(replace(corpus[0], rows=plan.few_rows), subject))
     if judged.found:  # where these fail, the others would only echo them
-        return judged
-    scopes = {"few"} | ({"deep"} if budget == "deep" else set())
-    cases = [_case(recipe, subject) for recipe in few(corpus, plan.few, plan.few_rows)]
-    for law in laws:
-        if law.scope in scopes:
-            progress(law.name)
-            for case in cases:
-                judged.add(law, case)
+        return judged, plan
+    scopes = {"few"} | ({"deep"} if deep else set())
+    # soundness first: it is what there must be time for
+    ranked = sorted((law for law in laws if law.scope in scopes), key=lambda law: law.severity != "soundness")
     wide = [law for law in laws if law.scope == "corpus"]
-    chosen = corpus[:: plan.every] if wide else []
-    for index, recipe in enumerate(chosen):
-        progress(f"case {index + 1} of {len(chosen)}")
-        case = _case(replace(recipe, rows=min(recipe.rows, plan.rows)), subject)
-        for law in wide:
+    order = interleaved(len(corpus)) if wide else []
+    given = plan.cases > 0
+    cases = order[: plan.cases] if given else order
+    judge_wide = partial(_judge_wide, judged, subject, wide, corpus, plan, progress)
+    judge_wide(cases[:1])  # values and log_dets of one case before all else
+    plan = _judge_few(judged, subject, ranked, corpus, plan, clock, progress)
+    done = min(1, len(cases))
+    while done < len(cases) and (given or done < LEAST or clock.left(CORPUS_SHARE) > 0):
+        judge_wide(cases[done : done + 1])
+        done += 1
+    return judged, replace(plan, cases=done)
+
+
+def _judge_wide(
+    judged: _Worst,
+    subject: Subject,
+    laws: list[Law],
+    corpus: list[Recipe],
+    plan: Plan,
+    progress: Callable[[str], None],
+    indices: list[int],
+) -> None:
+    for index in indices:
+        progress(f"case {index + 1} of {len(corpus)}")
+        case = Case.of(replace(corpus[index], rows=min(corpus[index].rows, plan.rows)), subject)
+        for law in laws:
             judged.add(law, case)
-    return judged
 
 
-def _case(recipe: Recipe, subject: Subject) -> Case:
-    return Case.of(recipe, subject)
+def _judge_few(
+    judged: _Worst,
+    subject: Subject,
+    laws: list[Law],
+    corpus: list[Recipe],
+    plan: Plan,
+    clock: Clock,
+    progress: Callable[[str], None],
+) -> Plan:
+    """The laws of a few recipes: all on the first while there is time, then the others."""
+    given, left_out = plan.few > 0, list(plan.left_out)
+    done = 0
+    for recipe in few(corpus, plan.few or FEW, plan.few_rows):
+        if done and not given and clock.left(FEW_SHARE) <= 0:
+            break
+        case = Case.of(recipe, subject)
+        for law in laws:
+            if not given and not done and clock.left(FEW_SHARE) <= 0:
+                left_out.append(law.name)
+            if law.name in left_out:
+                judged.late[law.name] = "there was no time for it at this budget; a larger one, or --property, asks it"
+                continue
+            progress(law.name)
+            judged.add(law, case)
+        done += 1
+    return replace(plan, few=done, left_out=tuple(left_out))
 
 
 def _as_target(target: str | type | Target) -> Target:
@@ -209,7 +279,7 @@ class _Worst:
         }
 
     def failures(
-        self, order: list[str], target: Target, subject: Subject, seconds: float, progress: Callable[[str], None]
+        self, order: list[str], target: Target, seconds: float, progress: Callable[[str], None]
     ) -> list[Failure]:
         from invbench.properties.shown import shown  # here: it makes cases smaller, which asks laws
 

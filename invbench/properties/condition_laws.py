@@ -49,7 +49,9 @@ def condition_reaches(subject: Subject, case: Case) -> Iterator[Violation | Tall
     silent = quiet & ~held
     if silent.any() and _one_by_one(subject):
         names = ", ".join(map(str, silent.nonzero()[:8, 0].tolist()))
-        yield Violation(float(silent.sum()), 0, f"output {names} is the same under every condition, and the others are not")
+        yield Violation(
+            float(silent.sum()), 0, f"output {names} is the same under every condition, and the others are not"
+        )
 
 
 def _one_by_one(subject: Subject) -> bool:

@@ -16,7 +16,7 @@ For a coupling, spread(δ) is the larger of δ times the steepest slope that the
 at y ± 24δ divided by k, because a steep place narrower than δ shows in no slope, and a knot of a box of ±8 is known to no better than some 20δ of
 a small y. For a layer it is the largest change over steps of up to 4δ along fixed sign patterns, a lower estimate that the slack C covers.
 
-Before a defect is spoken the rows in question appeal: sixteen patterns, steps up to 64δ, twelve moved copies. A kink a few roundings away,
+Before a defect is spoken the rows in question appeal: eight patterns, steps up to 64δ, eight moved copies. A kink a few roundings away,
 which the first look missed, excuses them then.
 """
 
@@ -49,7 +49,7 @@ class Effort:
 
 
 FIRST = Effort(3, (-4.0, -1.0, 1.0, 4.0), NEIGHBOURS, 2)
-APPEAL = Effort(16, (-64.0, -16.0, -4.0, -1.0, 1.0, 4.0, 16.0, 64.0), (*NEIGHBOURS, -64.0, -32.0, -16.0, 16.0, 32.0, 64.0), 12)
+APPEAL = Effort(8, (-64.0, -16.0, -4.0, -1.0, 1.0, 4.0, 16.0, 64.0), (*NEIGHBOURS, -64.0, -32.0, -16.0, 16.0, 32.0, 64.0), 8)
 
 
 def unit_roundoff(dtype: torch.dtype) -> float:

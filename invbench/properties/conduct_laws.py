@@ -93,9 +93,9 @@ def dtype(subject: Subject, case: Case) -> Iterator[Violation]:
 
 @law("spaces", needs=("spaces", "tensors"), scope="corpus", reference="the declared (or assumed) constraints; the float64 twin says what rounds to an edge")
 def spaces(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """What comes out lies in the space that is declared for it: the float64 twin's value, its edge included, and the dtype's own value strictly inside
-    where the exact one lies a thousand roundings off the edge (relative to it: beside 0, anywhere but in the subnormal numbers). Beyond an edge
-    a layer may raise, give NaN, or go on: that is not judged."""
+    """What comes out lies in the space that is declared for it: the float64 twin's value, its edge included, and the dtype's own value
+    strictly inside where the exact one lies a thousand roundings off the edge (relative to it: beside 0, anywhere but in the subnormal
+    numbers). Beyond an edge a layer may raise, give NaN, or go on: that is not judged."""
     for inverse in subject.directions:
         space = subject.space(not inverse)
         if is_real(space) or (inverse and subject.declaration.inverse == "sampling"):

@@ -73,7 +73,12 @@ def _between(gap: Between, a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> Tens
     return gap(a[0], b[0], a[1], b[1], a[2], b[2]).nan_to_num(nan=0.0)
 
 
-@law("continuous", needs=("elementwise", "deterministic"), scope="few", reference="the slopes at both ends of an interval, halved 46 times")
+@law(
+    "continuous",
+    needs=("elementwise", "deterministic"),
+    scope="few",
+    reference="the slopes at both ends of an interval, halved 46 times",
+)
 def continuous(subject: Subject, case: Case) -> Iterator[Violation]:
     """c has no jump in [−8, 8], in float64: the interval whose change the slopes explain least is halved 46 times, and what is left of
     the change must be rounding, 100 units: the search finds the worst place. A spline whose pieces do not meet at a knot breaks
@@ -148,7 +153,11 @@ def noise(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         if int(bad.sum()) > max(2, 0.5 * int(usable.sum())):
             size = wide[bad].median().item()
             what = "inverse" if inverse else "forward"
-            yield Violation(size, NOISE, f"{what} carries noise of {size:.3g} (relative) in {int(bad.sum())} of {len(bad)} rows, in float64")
+            yield Violation(
+                size,
+                NOISE,
+                f"{what} carries noise of {size:.3g} (relative) in {int(bad.sum())} of {len(bad)} rows, in float64",
+            )
 
 
 def _noise(subject: Subject, case: Case, inverse: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -158,7 +167,9 @@ def _noise(subject: Subject, case: Case, inverse: bool, dtype: torch.dtype) -> t
     signs = 2.0 * torch.randint(0, 2, v.shape[1:], generator=torch.Generator().manual_seed(3)) - 1
     step = FINE[dtype] * (1 + v.abs().flatten(1).amax(1)).reshape(-1, *[1] * (v.ndim - 1)) * signs
     with torch.no_grad():
-        values = [subject.direction(inverse)((v + k * step).to(dtype), cond)[0].double().flatten(1) for k in range(-2, 3)]
+        values = [
+            subject.direction(inverse)((v + k * step).to(dtype), cond)[0].double().flatten(1) for k in range(-2, 3)
+        ]
     fourth = values[0] - 4 * values[1] + 6 * values[2] - 4 * values[3] + values[4]
     found = fourth.square().mean(1).sqrt() / 70**0.5 / (1 + values[2].abs().amax(1))
     return found.nan_to_num(nan=0.0, posinf=0.0), found.isfinite()

@@ -49,7 +49,11 @@ def declared_slopes(subject: Subject, case: Case) -> Iterator[Violation]:
             yield Violation(worst, 1 + 1e-6, f"a slope leaves the declared {what} by a factor {worst:.6g}")
 
 
-@law("declared-displacement", needs=("elementwise", "inverse", "real"), reference="the declared constant; values of the float64 twin")
+@law(
+    "declared-displacement",
+    needs=("elementwise", "inverse", "real"),
+    reference="the declared constant; values of the float64 twin",
+)
 def declared_displacement(subject: Subject, case: Case) -> Iterator[Violation]:
     """Half the range of c⁻¹(y) − y over y, the least sup |c⁻¹(y) − (y − t)| over shifts t, stays within the declared ``displacement``."""
     bound = subject.declared.get("displacement")

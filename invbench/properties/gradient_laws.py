@@ -130,7 +130,8 @@ def gradients_true(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
             yield Tally(int(decided.sum()), len(decided))
             if wrong.sum() >= min(2, len(wrong)):
                 row = int(wrong.int().argmax())
-                message = f"the gradient of {DIRECTIONS[inverse]} for {what} is not its difference quotient in {int(wrong.sum())} of {len(wrong)} rows"
+                share = f"{int(wrong.sum())} of {len(wrong)} rows"
+                message = f"the gradient of {DIRECTIONS[inverse]} for {what} is not its difference quotient in {share}"
                 yield Violation(float(wrong.sum()), 1.0, message, row=row, latent=inverse)
                 break
 
@@ -208,13 +209,21 @@ def jvp(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         yield from beyond_rounding((ours - exact).abs(), scale, exact.isfinite(), f"{name} by forward mode")
 
 
-@law("compile", severity="capability", needs=("on-cpu", "value-by-value", "tensors"), scope="deep", reference="eager code")
+@law(
+    "compile",
+    severity="capability",
+    needs=("on-cpu", "value-by-value", "tensors"),
+    scope="deep",
+    reference="eager code",
+)
 def compiled_is_eager(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """torch.compile gives what eager code gives, within 30 rounding units."""
     u = unit_roundoff(subject.dtype)
     for inverse in subject.directions:
         with torch.no_grad():
-            value, _ = torch.compile(getattr(subject, DIRECTIONS[inverse]), dynamic=True)(case.inputs(inverse), case.cond)
+            value, _ = torch.compile(getattr(subject, DIRECTIONS[inverse]), dynamic=True)(
+                case.inputs(inverse), case.cond
+            )
         error = magnitude(subject, (value - case.ours(inverse)[0]).cpu().double())
         what = f"{DIRECTIONS[inverse]} under torch.compile"
         yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
@@ -279,7 +288,12 @@ def training_step(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
             return
 
 
-@law("gradient-order", needs=("value-by-value", "inverse"), scope="few", reference="the gradient of a copy on which forward was not called before")
+@law(
+    "gradient-order",
+    needs=("value-by-value", "inverse"),
+    scope="few",
+    reference="the gradient of a copy on which forward was not called before",
+)
 def gradient_order(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """The gradient of inverse(z) does not depend on whether forward has just made that z: an answer from a cache has no graph."""
     if True not in _differentiable(subject):
@@ -303,6 +317,6 @@ def gradient_order(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 
 def _gradients_at(twin: Subject, z: Tensor, cond: Tensor | None) -> list[Tensor]:
     """Of inverse at these very numbers, for the weights (z itself is not copied, as a caller would not)."""
-    weights = [p for p in twin.module.parameters() if p.requires_grad]
+    weights: list[Tensor] = [p for p in twin.module.parameters() if p.requires_grad]
     value, log_det = twin.inverse(z, cond)
     return _pulled(value.sum() + (log_det.sum() if twin.has_log_det else 0.0), weights)

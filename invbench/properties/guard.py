@@ -19,11 +19,15 @@ class TookTooLong(BaseException):
     """A call did not come back within the limit. Not an ``Exception``, which the code that hangs may catch."""
 
 
+PATIENT = 5.0  # times the limit in real time, on a machine with other work
+
+
 @contextlib.contextmanager
 def guarded(limit: float = LIMIT) -> Iterator[None]:
-    """Within it, prints and warnings go nowhere, and a call that outlasts ``limit`` seconds raises ``TookTooLong``.
+    """Within it, prints and warnings go nowhere, and a call that outlasts ``limit`` seconds of the processor, or five times that in
+    real time, raises ``TookTooLong``.
 
-    The limit works in the main thread of systems with SIGALRM, and interrupts Python code, not a single call into C.
+    The limit works in the main thread of systems with timers, and interrupts Python code, not a single call into C.
     """
 
     def ring(number: int, frame: FrameType | None) -> None:
@@ -35,14 +39,16 @@ def guarded(limit: float = LIMIT) -> Iterator[None]:
         if not timed:
             yield
             return
-        before = signal.signal(signal.SIGALRM, ring)
-        others = signal.setitimer(signal.ITIMER_REAL, limit)  # a timer of pytest-timeout, say
+        timers = ((signal.ITIMER_PROF, signal.SIGPROF, limit), (signal.ITIMER_REAL, signal.SIGALRM, PATIENT * limit))
+        # timers of others: of pytest-timeout, say, or of a guard around this one
+        before = [(signal.signal(number, ring), signal.setitimer(timer, length)) for timer, number, length in timers]
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-            signal.setitimer(signal.ITIMER_REAL, *others)
+            for (timer, number, _), (handler, length) in zip(timers, before, strict=True):
+                signal.setitimer(timer, 0)
+                signal.signal(number, handler)
+                signal.setitimer(timer, *length)
 
 
 def origin_of(error: BaseException) -> str:

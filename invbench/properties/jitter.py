@@ -1,4 +1,4 @@
-"""Rounding by simulation: every arithmetic result inside a call moved by a relative ±u (Parker, Monte Carlo arithmetic, 1997).
+"""Rounding by simulation: every arithmetic result inside a call moved by a relative ±2u (Parker, Monte Carlo arithmetic, 1997).
 
 What cancels inside a layer without showing in its inputs or weights shows here. The simulation runs the accused code, so it is heard on appeal
 only, and for weights that a layer was given to strain it: with its own weights a formula must not lose digits.
@@ -36,8 +36,8 @@ class _Jitter(TorchFunctionMode):
 
     def _moved(self, out: Any) -> Any:
         if isinstance(out, Tensor) and out.is_floating_point():
-            signs = torch.randint(0, 2, out.shape, generator=self.generator)
-            return out * (1 + self.u * (2.0 * signs - 1))
+            signs = 2 * torch.randint(0, 2, out.shape, generator=self.generator).double() - 1
+            return out * (1 + 2 * self.u * signs).to(out.dtype)  # 1 + u is 1 in the dtype whose u it is
         return out
 
 

@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from invbench.properties.case import Case
-from invbench.properties.conditioning import FIRST, SLACK, Effort, log_det_spread, magnitude, rounding_scale, unit_roundoff
+from invbench.properties.conditioning import (
+    FIRST,
+    SLACK,
+    Effort,
+    log_det_spread,
+    magnitude,
+    rounding_scale,
+    unit_roundoff,
+)
 from invbench.properties.law import Tally, Violation, law
 from invbench.properties.reference import (
     NEIGHBOURS,
@@ -177,7 +185,8 @@ def _confirmed(
 )
 def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """The inverse's log_det at forward(x) is minus the forward one, on the float64 twin, within rounding of both and of the point.
-    Rows of a layer whose rounding unit exceeds 1e-3 are left out: there a float grid coarser than a spline's box decides whether an element is in it."""
+    Rows of a layer whose rounding unit exceeds 1e-3 are left out: there a float grid coarser than a spline's box decides whether an
+    element is in it."""
     twin = subject.twin()
     x, cond = case.double()
     z, forward = case.exact_slopes(False)

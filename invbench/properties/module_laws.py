@@ -37,14 +37,24 @@ def state_dict(subject: Subject, case: Case) -> Iterator[Violation]:
     yield from _agrees(subject, other, case, "a layer that loaded the state_dict")
 
 
-@law("resumes-training", needs=("rebuild", "value-by-value"), scope="few", reference="the layer whose state_dict it is, trained on the same batch")
+@law(
+    "resumes-training",
+    needs=("rebuild", "value-by-value"),
+    scope="few",
+    reference="the layer whose state_dict it is, trained on the same batch",
+)
 def resumes_training(subject: Subject, case: Case) -> Iterator[Violation]:
     """A layer that loaded the state_dict of one that has seen a batch, and is trained on, goes on as that one does: the same result and the
     same state after the next batch. An «initialised» that is no part of the state_dict sets trained scales anew."""
     assert subject.build is not None
     half = max(2, len(case.x) // 2)
     batches = [(case.x[:half], None if case.cond is None else case.cond[:half])]
-    batches.append((3 * case.x[half:] + 5 if subject.same_space else case.x[half:], None if case.cond is None else case.cond[half:]))
+    batches.append(
+        (
+            3 * case.x[half:] + 5 if subject.same_space else case.x[half:],
+            None if case.cond is None else case.cond[half:],
+        )
+    )
     if len(batches[1][0]) < 2:
         return
     trained = replace(subject, module=subject.made(SEED).train())
@@ -57,7 +67,9 @@ def resumes_training(subject: Subject, case: Case) -> Iterator[Violation]:
     for name in states[0]:
         if name in states[1] and not same_bits(states[0][name].detach().double(), states[1][name].detach().double()):
             moved = not torch.equal(kept[name], states[1][name].detach())
-            why = "is overwritten by" if moved and torch.equal(kept[name], states[0][name].detach()) else "differs after"
+            why = (
+                "is overwritten by" if moved and torch.equal(kept[name], states[0][name].detach()) else "differs after"
+            )
             yield Violation(1, 0, f"after loading a state_dict, {name} {why} the next batch of training")
             return
     if not same_pair(first, second):
@@ -127,7 +139,9 @@ def _in_halves(subject: Subject, case: Case) -> Iterator[Violation]:
                     yield replace(violation, message=f"in {half}: {violation.message}")
 
 
-@law("half-supported", severity="capability", needs=("wider", "on-cpu"), scope="few", reference="none: it raises or not")
+@law(
+    "half-supported", severity="capability", needs=("wider", "on-cpu"), scope="few", reference="none: it raises or not"
+)
 def half_supported(subject: Subject, case: Case) -> Iterator[Violation]:
     """Both directions run in bfloat16 and float16."""
     for half in HALVES:

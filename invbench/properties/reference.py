@@ -1,8 +1,8 @@
 """Log-determinants by a second way, each with a bound of its own error.
 
-By autograd: J in float64, log|det J| by LU. An entry of J is off by about u·(‖J‖ + |z| + 1) (a slope that is a difference of larger numbers, as that of
-sigmoid or tanh in a tail, is off by u·|y|), and a change E of J moves log|det J| by at most D·‖E‖/σmin. To that comes the spread of the reference
-itself at a few neighbours a rounding away: numbers that cancel inside the layer show there.
+By autograd: J in float64, log|det J| by LU. An entry of J is off by about u·(‖J‖ + |z| + 1) (a slope that is a difference of larger
+numbers, as that of sigmoid or tanh in a tail, is off by u·|y|), and a change E of J moves log|det J| by at most D·‖E‖/σmin. To that comes
+the spread of the reference itself at a few neighbours a rounding away: numbers that cancel inside the layer show there.
 
 By differences: (f(x + h) − f(x − h))/2h, extrapolated from h and h/2, needs nothing but values; its error is read from the two steps.
 
@@ -27,7 +27,9 @@ U = unit_roundoff(torch.float64)
 SAFETY = 32.0
 NEIGHBOURS = 5  # points a rounding away, at which the reference is taken again
 STEPS = (2.0**-13, 2.0**-17, 2.0**-21)  # of differences, relative to 1 + |x|
+BATCHED, MOST = 24, 2**24  # elements above which columns go together; numbers of their gradients
 LARGE = 160  # elements, above which singular values cost more than they tell
+POWERS = 6
 REPRESENTABLE_LOG = 600.0  # a slope of e^±600 is a normal float64
 Map = Callable[[Tensor], Tensor]
 
@@ -44,8 +46,26 @@ class Reference:
 def jacobian(function: Map, x: Tensor) -> Tensor:
     """∂f/∂x per row, by autograd: (B, D_out, D_in)."""
     x = x.detach().clone().requires_grad_()
-    z = function(x)
-    return torch.stack([_gradient(column.sum(), x).flatten(1) for column in z.flatten(1).unbind(1)], 1)
+    z = function(x).flatten(1)
+    if z.shape[1] > BATCHED and z.requires_grad:
+        try:
+            return _batched(z, x)
+        except RuntimeError:
+            pass  # an operation that does not take many gradients at once
+    return torch.stack([_gradient(column.sum(), x).flatten(1) for column in z.unbind(1)], 1)
+
+
+def _batched(z: Tensor, x: Tensor) -> Tensor:
+    """Many columns in one backward pass."""
+    rows, d = z.shape
+    chunk = max(1, min(d, MOST // (rows * max(d, x[0].numel()))))
+    found = []
+    for some in torch.eye(d, dtype=z.dtype).split(chunk):
+        (gradient,) = torch.autograd.grad(
+            z, x, some[:, None].expand(-1, rows, d), retain_graph=True, allow_unused=True, is_grads_batched=True
+        )
+        found.append(torch.zeros(len(some), *x.shape, dtype=x.dtype) if gradient is None else gradient)
+    return torch.cat(found).movedim(0, 1).flatten(2)
 
 
 def _gradient(scalar: Tensor, x: Tensor) -> Tensor:
@@ -77,7 +97,7 @@ def by_autograd(function: Map, x: Tensor, neighbours: int = NEIGHBOURS) -> Refer
 
 
 def _singular(j: Tensor) -> tuple[Tensor, Tensor]:
-    """(largest, smallest singular value) per row; of large matrices bounds by norms, the smaller one from the inverse."""
+    """(largest, smallest singular value) per row; of large matrices by norm and by power iteration with the LU factors, a quarter of it."""
     finite = j.flatten(1).isfinite().all(1)
     safe = torch.where(finite[:, None, None], j, torch.eye(j.shape[1]).to(j))
     if j.shape[1] <= LARGE:
@@ -85,8 +105,14 @@ def _singular(j: Tensor) -> tuple[Tensor, Tensor]:
         largest, least = values[:, 0], values[:, -1]
     else:
         largest = torch.linalg.matrix_norm(safe)
-        inverse, info = torch.linalg.inv_ex(safe)
-        least = torch.where(info == 0, 1 / torch.linalg.matrix_norm(inverse), torch.zeros_like(largest))
+        factors = torch.linalg.lu_factor_ex(safe)
+        v = torch.ones(*safe.shape[:2], 1, dtype=safe.dtype)
+        size = torch.ones(len(safe), 1, 1, dtype=safe.dtype)
+        for _ in range(POWERS):
+            v = torch.linalg.lu_solve(factors.LU, factors.pivots, v / v.norm(dim=1, keepdim=True), adjoint=True)
+            v = torch.linalg.lu_solve(factors.LU, factors.pivots, v)
+            size = v.norm(dim=1, keepdim=True)
+        least = (1 / size.sqrt() / 4).flatten().nan_to_num(nan=0.0, posinf=0.0)
     return largest, torch.where(finite, least, torch.zeros_like(least))
 
 

@@ -46,7 +46,11 @@ def pattern_of(got: Tensor, right: Tensor, wrong: Tensor, x: Tensor) -> str:
     difference, ratio = (got - right).flatten()[wrong], (got / right).flatten()[wrong]
     for what, values in (("offset", difference), ("factor", ratio)):
         middle = values.median().item()
-        if math.isfinite(middle) and abs(middle) > 1e-9 and bool(((values - middle).abs() <= CLOSE * abs(middle)).all()):
+        if (
+            math.isfinite(middle)
+            and abs(middle) > 1e-9
+            and bool(((values - middle).abs() <= CLOSE * abs(middle)).all())
+        ):
             return f"a constant {what} of {middle:.6g} in all of {len(values)} wrong rows"
     signs = x.reshape(len(wrong), -1) if x.numel() and x.shape[0] == len(wrong) else None
     if signs is not None and signs.shape[1] and (~wrong).any():

@@ -29,7 +29,7 @@ CORPUS = tuple(
 )
 
 
-def sensitivity(subject: Subject) -> dict[str, Any]:
+def sensitivity(subject: Subject, limit: float = LIMIT) -> dict[str, Any]:
     """``inv_lipschitz_lower`` ≤ sup ‖J⁻¹‖ ≤ ``inv_lipschitz_upper`` and ``kappa_lower`` over a few fixed points, each with its ``…_tier``.
 
     In float64. A coupling: 384 rows of parameters; the lower bound from slopes at x, the upper one over all x. A layer: eight standard
@@ -38,7 +38,7 @@ def sensitivity(subject: Subject) -> dict[str, Any]:
     """
     found: dict[str, Any] = dict.fromkeys(BOUNDS)
     try:
-        with guarded(LIMIT):
+        with guarded(limit):
             found |= _of_coupling(subject) if subject.elementwise else _of_layer(subject)
     except (KeyboardInterrupt, MemoryError):
         raise

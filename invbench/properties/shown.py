@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch import Tensor
 
@@ -20,10 +22,10 @@ LINES = 100  # columns
 
 def shown(target: Target, law: Law, violation: Violation, case: Case, seconds: float) -> str:
     """Several lines, each up to 100 columns."""
-    try:
+    with contextlib.suppress(
+        ValueError
+    ):  # it does not show again on the case alone; what was seen stands in the message
         case, violation = minimal(law, case, violation.kind, seconds)
-    except ValueError:
-        pass  # it does not show again on the case alone; what was seen stands in the message
     lines = [f"smallest case: {len(case.x)} row{'s' if len(case.x) > 1 else ''}, {weights_in_words(case.recipe)}"]
     v = case.z if violation.latent else case.x
     name = "z" if violation.latent else "x"
@@ -31,7 +33,10 @@ def shown(target: Target, law: Law, violation: Violation, case: Case, seconds: f
     if case.cond is not None:
         lines.append(f"  condition = {numbers(case.cond)}")
     lines += _outcome(case, violation.latent, name)
-    lines += ["to run it with torch and the layer alone:", *(f"  {line}" for line in _script(target, case, violation.latent, name))]
+    lines += [
+        "to run it with torch and the layer alone:",
+        *(f"  {line}" for line in _script(target, case, violation.latent, name)),
+    ]
     return "\n".join(line[:400] for line in lines)
 
 

@@ -15,7 +15,19 @@ from torch.distributions.constraints import Constraint
 from invbench.declaration import Circle, Shape
 from invbench.errors import UsageError
 
-__all__ = ["STRUCTURED", "Packing", "beyond", "drawable", "is_real", "packing", "place", "raw_shape", "strictly_inside", "structured", "unwrapped"]
+__all__ = [
+    "STRUCTURED",
+    "Packing",
+    "beyond",
+    "drawable",
+    "is_real",
+    "packing",
+    "place",
+    "raw_shape",
+    "strictly_inside",
+    "structured",
+    "unwrapped",
+]
 
 CHARTS = ("Simplex", "LowerCholesky", "CorrCholesky", "PositiveDefinite")
 STRUCTURED = 3.0  # how far raw numbers go of which a simplex or a Cholesky factor is made

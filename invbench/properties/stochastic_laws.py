@@ -30,7 +30,12 @@ def _random_direction(subject: Subject, case: Case) -> bool | None:
     return None
 
 
-@law("draws-agree", needs=("stochastic",), scope="few", reference="other draws of the same layer; Kolmogorov and Smirnov, error rate 1e-6")
+@law(
+    "draws-agree",
+    needs=("stochastic",),
+    scope="few",
+    reference="other draws of the same layer; Kolmogorov and Smirnov, error rate 1e-6",
+)
 def draws_agree(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """What a random direction gives has one distribution: the same for every row of a batch of equal rows, and for the first and the second
     call; rows do not share their noise."""
@@ -89,4 +94,9 @@ def estimate(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     if int((ratio > 1).sum()) >= min(2, len(x)):
         at = int(ratio.argmax())
         mean, right = logs.mean(0)[at].item(), first.value[at].item()
-        yield Violation(ratio[at].item(), 1.0, f"log_det is {mean:.6g} in the mean of {CALLS} calls, by autograd {right:.6g}", row=at)
+        yield Violation(
+            ratio[at].item(),
+            1.0,
+            f"log_det is {mean:.6g} in the mean of {CALLS} calls, by autograd {right:.6g}",
+            row=at,
+        )

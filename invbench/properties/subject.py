@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 from collections.abc import Callable
@@ -47,8 +48,9 @@ def _reflected(w: Tensor) -> Tensor:
 class Subject:
     """``forward(x, cond)`` and ``inverse(z, cond)`` return (value, log_det of shape (B,)), each value one tensor (B, *shape).
 
-    Several tensors are flattened into one; ``inner`` and ``outer`` say how, for x and z, and what the free numbers of a value are. For a coupling the condition *is* the raw parameters, shape (B, n_params, 6), and ``log_slopes`` gives
-    log c′ per element. ``module`` is the subject's own object; nothing here catches what it raises. ``build(seed)`` makes another one.
+    Several tensors are flattened into one; ``inner`` and ``outer`` say how, for x and z, and what the free numbers of a value are.
+    For a coupling the condition *is* the raw parameters, shape (B, n_params, 6), and ``log_slopes`` gives log c′ per element.
+    ``module`` is the subject's own object; nothing here catches what it raises. ``build(seed)`` makes another one.
     ``declaration`` is what is declared or, where ``assumed`` says so, assumed of it.
     """
 
@@ -210,10 +212,8 @@ class Subject:
         """Itself, after one forward call in evaluation mode: some layers set their scales by the first batch that they see."""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             x, cond = self.probes(16)
-            try:
+            with contextlib.suppress(Exception):  # the laws will meet it, and say so
                 self.forward(x, cond)
-            except Exception:
-                pass  # the laws will meet it, and say so
         return self
 
     def probes(self, rows: int, seed: int = SEED, scale: float = 1.0) -> tuple[Tensor, Tensor | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from torch.distributions.constraints import Constraint
 
 from invbench.declaration import Circle, Declaration
 from invbench.errors import UsageError
-from invbench.properties.guard import guarded
+from invbench.properties.guard import TookTooLong, guarded
 from invbench.properties.space import drawable, packing, place, strictly_inside
 from invbench.properties.subject import Subject
 from invbench.properties.trace import Trace, traced
@@ -27,6 +28,7 @@ from invbench.properties.trace import Trace, traced
 __all__ = ["ASSUMED_TOLERANCE", "surveyed"]
 
 ROWS = 48
+PROBE = 10.0  # seconds for one call
 SCALES = (0.3, 1.0, 8.0)  # of the probes
 ASSUMED_TOLERANCE = 1e-4  # of a direction that is seen to iterate or integrate
 MATERIAL = 1e-3  # random differences below this share are not a stochastic layer but noise
@@ -44,7 +46,7 @@ CIRCLES = (Circle(), Circle(0.0), Circle(0.0, 1.0))
 
 def surveyed(subject: Subject) -> Subject:
     """The subject with what can be assumed of it, warmed up. Raises ``UsageError`` for a declaration that the layer contradicts."""
-    with guarded(), torch.random.fork_rng(devices=[]):
+    with guarded(20 * PROBE), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         subject = _undrawable(subject)
         if not subject.elementwise:
@@ -90,12 +92,14 @@ def _probed(subject: Subject) -> Subject:
 
 
 def _try(call: Callable[[], Any]) -> Any:
-    """What it returns, or the exception."""
+    """What it returns, or the exception; one that does not come back in time counts as one that raises."""
     try:
-        with torch.no_grad():
+        with torch.no_grad(), guarded(PROBE):
             return call()
     except (KeyboardInterrupt, MemoryError):
         raise
+    except TookTooLong as error:
+        return RuntimeError(str(error))
     except Exception as error:
         return error
 
@@ -109,7 +113,7 @@ def _conditioned(subject: Subject) -> Subject:
         return subject
     if subject.declaration.condition is not None:
         for labels in (False, True):
-            found = _try(lambda labels=labels: _called(replace(subject, labels=labels), None))
+            found = _try(partial(_called, replace(subject, labels=labels), None))
             if not isinstance(found, Exception):
                 return replace(subject, labels=labels)
         names = subject.declaration.as_dict()["condition"]
@@ -282,7 +286,7 @@ def _stochastic(subject: Subject) -> Subject:
     if _differ(first[0], again[0]) and draws:
         whole = [(c, place(c, x.double(), x.dtype)) for c in INTEGERS]
         for domain, inputs in ((None, x), *whole):
-            back = _try(lambda inputs=inputs: subject.inverse(subject.forward(inputs, cond)[0], cond))
+            back = _try(partial(_there_and_back, subject, inputs, cond))
             if not isinstance(back, Exception) and _undoes(back[0], inputs):
                 why = "forward draws random numbers, and inverse takes them away again"
                 found = _assume(subject, why, stochastic=True)
@@ -297,6 +301,10 @@ def _stochastic(subject: Subject) -> Subject:
     if draws and not _differ(first[0], again[0]) and _differ(first[1], again[1]):
         return _assume(subject, "two calls give the same value and another log_det", log_det="estimate")
     return subject
+
+
+def _there_and_back(subject: Subject, x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
+    return subject.inverse(subject.forward(x, cond)[0], cond)
 
 
 def _differ(a: Tensor, b: Tensor) -> bool:
@@ -321,7 +329,7 @@ def _circle(subject: Subject) -> Subject:
     if isinstance(found, Exception) or not isinstance(found[0], Tensor) or not found[0].isfinite().all():
         return subject
     for circle in CIRCLES:
-        turned = [_try(lambda k=k: twin.forward(x + k * circle.period, cond)) for k in (1, -2)]
+        turned = [_try(partial(twin.forward, x + k * circle.period, cond)) for k in (1, -2)]
         if any(isinstance(t, Exception) for t in turned):
             continue
         low, high = float(circle.lower_bound) - 1e-9, float(circle.upper_bound) + 1e-9
@@ -473,7 +481,7 @@ def _extents(subject: Subject) -> Iterator[tuple[float, float] | None]:
         other = twin.reweighted(pattern, scale, seed)
         x, cond = other.probes(ROWS, seed=seed)
         size = torch.logspace(-1, 4, ROWS, dtype=torch.float64).reshape(-1, *[1] * (x.ndim - 1))
-        found = _try(lambda other=other, x=x, size=size, cond=cond: other.forward(x.sign() * size, cond))
+        found = _try(partial(other.forward, x.sign() * size, cond))
         if isinstance(found, Exception) or not isinstance(found[0], Tensor) or found[0].isnan().any():
             yield None
             continue
@@ -507,14 +515,18 @@ def _iterated(subject: Subject) -> Subject:
 def _inexact(subject: Subject) -> bool:
     """Whether the two directions differ by more than rounding, whose share of the error falls 2²⁹-fold from float32 to float64: an exact
     loop (autoregressive, say) needs no tolerance."""
-    wide = _disagreement(subject.twin())
-    narrow = _disagreement(subject.as_type(torch.float32, "cpu"))
-    return wide > 1e-13 and wide > 2.0**-16 * max(narrow, 1e-7)
+    for weights in (("initial", 0), ("noise", 2)):
+        other = subject.reweighted(*weights, seed=3)
+        wide = _disagreement(other.twin())
+        narrow = _disagreement(other.as_type(torch.float32, "cpu"))
+        if wide > 1e-13 and wide > 2.0**-16 * max(narrow, 1e-7):
+            return True
+    return False
 
 
 def _disagreement(subject: Subject) -> float:
     """The largest relative difference of inverse(forward(x)) from x, and of the two log_dets."""
-    x, cond = subject.probes(ROWS)
+    x, cond = subject.probes(16)
     with torch.no_grad():
         z, log_det = subject.forward(x, cond)
         back, other = subject.inverse(z, cond)

@@ -45,7 +45,10 @@ def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Reci
             if budget != "smoke":
                 ways = [(r, way) for r in base for way in WEIGHT_SCALES]
             # a seed of its own for each: weights of one draw may all have determinants of one sign
-            found += [replace(r, weights=w, log2_weights=k, seed=r.seed + 1000 * (i + 1)) for i, (r, (w, k)) in enumerate(ways)]
+            found += [
+                replace(r, weights=w, log2_weights=k, seed=r.seed + 1000 * (i + 1))
+                for i, (r, (w, k)) in enumerate(ways)
+            ]
     return found
 
 

@@ -85,7 +85,9 @@ def _same_value_other_log(subject: Subject, case: Case, size: int) -> Iterator[V
     if torch.equal(ours[0], other[0]) and not torch.allclose(ours[1], other[1], rtol=1e-3, atol=1e-4):
         at = int((ours[1] - other[1]).abs().flatten().argmax())
         said = pair(other[1].flatten()[at].item(), ours[1].flatten()[at].item(), "in evaluation mode")
-        yield Violation(1, 0, f"in training mode, for a batch of {size}, the values stay the same and log_det is another: {said}")
+        yield Violation(
+            1, 0, f"in training mode, for a batch of {size}, the values stay the same and log_det is another: {said}"
+        )
 
 
 def _in_training(subject: Subject, case: Case, size: int) -> Iterator[Violation | Tally]:
@@ -117,7 +119,9 @@ def _round_trip(wide: Subject, x: Tensor, z: Tensor, cond: Tensor | None) -> Ite
         return  # inverse goes by the running statistics, as in evaluation
     at = int(off.nan_to_num(nan=torch.inf).argmax())
     yield Violation(
-        off.flatten()[at].item(), ROUND_TRIP, f"in training mode, inverse(forward(x)) is off by {off.flatten()[at].item():.3g}"
+        off.flatten()[at].item(),
+        ROUND_TRIP,
+        f"in training mode, inverse(forward(x)) is off by {off.flatten()[at].item():.3g}",
     )
 
 
@@ -164,7 +168,9 @@ def _by_row(wide: Subject, x: Tensor, log_det: Tensor, cond: Tensor | None) -> I
     x, cond = x[:rows], None if cond is None else cond[:rows]
     alone = call(wide, False, x, cond)
     again = call(wide, False, x.flip(0), None if cond is None else cond.flip(0))
-    if not torch.allclose(alone[0], again[0].flip(0), rtol=1e-10, atol=1e-12) or not torch.allclose(alone[1], log_det[:rows]):
+    if not torch.allclose(alone[0], again[0].flip(0), rtol=1e-10, atol=1e-12) or not torch.allclose(
+        alone[1], log_det[:rows]
+    ):
         yield Tally(0, rows)
         return
     value: Callable[[Tensor], Tensor] = lambda v: wide.forward(v, cond)[0]  # noqa: E731

@@ -276,7 +276,7 @@ def _missing(case: Case, inverse: bool) -> Tensor:
     do the hidden values that the others and the log_det are made of."""
     if case.subject.dtype == torch.float64:
         return torch.zeros_like(case.exact(inverse)[0], dtype=torch.bool)
-    (exact, exact_log), (value, log_det) = case.exact(inverse), (v.cpu() for v in case.ours(inverse))
+    exact_log, (value, log_det) = case.exact(inverse)[1], (v.cpu() for v in case.ours(inverse))
     due = case.valid(inverse)
     if not case.subject.elementwise:
         due = _per_element(due.flatten(1).all(1), value)

@@ -16,7 +16,7 @@ __all__ = ["LOST", "Unit", "beyond_rounding", "per_row"]
 Unit = Tensor | Callable[[Tensor, Effort], Tensor]
 
 LOST = 1e4  # a sound round trip that loses more than this many u is reported as ill-conditioned
-HEARD = 12  # rows that may appeal
+HEARD = 6  # rows that may appeal
 
 
 def per_row(valid: Tensor, elementwise: bool) -> Tensor:

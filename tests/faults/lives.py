@@ -411,7 +411,10 @@ def _stale(seed: int) -> nn.Module:
 
 
 LIVES: dict[str, dict[str, Planted]] = {
-    "log-det-accuracy": {"single-precision-log-det": Planted(SinglePrecisionLogDet), "naive-tanh": Planted(lambda seed: NaiveTanh(), (2,), declared={"codomain": "interval(-1, 1)"})},
+    "log-det-accuracy": {
+        "single-precision-log-det": Planted(SinglePrecisionLogDet),
+        "naive-tanh": Planted(lambda seed: NaiveTanh(), (2,), declared={"codomain": "interval(-1, 1)"}),
+    },
     "round-trip-z": {"noisy-layer": Planted(NoisyLayer)},
     "grad-mode": {"off-while-recording": Planted(OffWhileRecording), "off-in-inference": Planted(OffInInference)},
     "train-eval": {
@@ -434,7 +437,9 @@ LIVES: dict[str, dict[str, Planted]] = {
         "cut-condition": Planted(CutCondition, (3,), (2,)),
         "ignores-condition": Planted(IgnoresCondition, cond_shape=(2,)),
     },
-    "draws-agree": {"shared-noise": Planted(lambda seed: Shared(), declared={"stochastic": True, "domain": "integers(0, 9)"})},
+    "draws-agree": {
+        "shared-noise": Planted(lambda seed: Shared(), declared={"stochastic": True, "domain": "integers(0, 9)"})
+    },
     "estimate": {"doubled-estimate": Planted(lambda seed: Estimated(seed, 2.0), declared={"log_det": "estimate"})},
     "earlier-pair": {"stale-transform": Planted(_stale)},
     "empty-batch-supported": {"refuses-nothing": Planted(RefusesNothing)},
