@@ -22,7 +22,7 @@ from rich.progress import (
 __all__ = ["JsonFlag", "err", "out", "print_json", "progress_bar"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-out, err = Console(), Console(stderr=True)
+out, err = Console(emoji=False), Console(stderr=True, emoji=False)  # m.py:x: is a place, not a picture
 
 
 def progress_bar(left: ProgressColumn | None = None) -> Progress:

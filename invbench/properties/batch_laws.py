@@ -224,7 +224,8 @@ def rank(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         v, name = case.inputs(inverse), DIRECTIONS[inverse]
         for size in ((-1,), (v.shape[0], 2, 3), (v.shape[0], 1, 2, 3), (v.shape[0], 1, 1, 2, 3)):
             with torch.no_grad():
-                got, log = getattr(subject.module, name)(v.reshape(size), params.reshape(params.shape[0], *size))
+                direction = subject.module.inverse if inverse else subject.module
+                got, log = direction(v.reshape(size), params.reshape(params.shape[0], *size))
             pair = got.reshape_as(v), log.reshape_as(v).sum(1)
             yield from differs(case, inverse, pair, f"{name} at rank {len(size)}")
 
@@ -242,6 +243,8 @@ def condition_broadcast(subject: Subject, case: Case) -> Iterator[Violation | Ta
     rows, tail = case.x.shape[0], [1] * (case.cond.ndim - 1)
     copies = Case(subject, case.recipe, case.x, case.cond[:1].repeat(rows, *tail), case.z)
     yield from _as_plain(copies, "an expanded condition", lambda v: v, case.cond[:1].expand_as(case.cond))
+    if subject.declaration.condition is not None or subject.packed(False).several:
+        return
     long = case.cond.flatten()[: rows + case.cond[0].numel()].contiguous()
     if len(long) >= rows - 1 + case.cond[0].numel() and case.cond.ndim == 2:
         overlapping = long.as_strided((rows, case.cond.shape[1]), (1, 1))

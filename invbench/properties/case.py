@@ -31,7 +31,7 @@ T = TypeVar("T")
 NEAR = 20  # log2 of |x| up to which a layer with a network must stay finite
 TAIL = 3.0  # the worst of thousands of rows against the worst of a few simulations
 OWN = 100.0  # roundings, times the slack of 30, that cancellation inside may cost a layer with its own weights
-TOLERATED = 4.0  # a stopping rule bounds the last step, not the error
+TOLERATED = 2.0  # a stopping rule bounds the last step, not the error
 
 
 class Case:

@@ -39,6 +39,9 @@ def condition_reaches(subject: Subject, case: Case) -> Iterator[Violation | Tall
     if quiet.all():
         yield Violation(1, 0, "the declared condition has no effect on any output, whatever the weights")
         return
+    if (unused := _unused(subject)) is not None:
+        yield Violation(1, 0, f"element {unused} of the declared condition has no effect on any output, whatever the weights")
+        return
     if not quiet.any():
         return
     held = torch.zeros_like(quiet)
@@ -52,6 +55,26 @@ def condition_reaches(subject: Subject, case: Case) -> Iterator[Violation | Tall
         yield Violation(
             float(silent.sum()), 0, f"output {names} is the same under every condition, and the others are not"
         )
+
+
+def _unused(subject: Subject) -> int | None:
+    """The element of a condition that is a vector of real numbers, up to 16, which nothing depends on; None where there is none."""
+    if subject.declaration.condition is not None or subject.cond_shape is None or len(subject.cond_shape) != 1:
+        return None
+    if subject.cond_shape[0] > 16:
+        return None
+    used = torch.zeros(subject.cond_shape, dtype=torch.bool)
+    for seed in SEEDS:
+        twin = subject.reweighted("noise", 0, seed).twin()
+        x, cond = twin.probes(ROWS, seed)
+        assert cond is not None
+        with torch.no_grad():
+            base = twin.forward(x, cond)[0]
+            for k in range(len(used)):
+                changed = cond.clone()
+                changed[:, k] = 1.7 - cond[:, k]
+                used[k] |= bool((twin.forward(x, changed)[0] != base).any())
+    return int((~used).int().argmax()) if not used.all() else None
 
 
 def _one_by_one(subject: Subject) -> bool:

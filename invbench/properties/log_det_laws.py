@@ -20,6 +20,7 @@ from invbench.properties.conditioning import (
     unit_roundoff,
 )
 from invbench.properties.law import Tally, Violation, law
+from invbench.properties.overflow import overflows
 from invbench.properties.reference import (
     NEIGHBOURS,
     Reference,
@@ -207,6 +208,9 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]
 
     valid = per_row(case.valid(False), subject.elementwise)
     error = (forward + backward).abs()
+    if (lost := ~error.reshape(len(error), -1).isfinite().all(1)).any():
+        excused = overflows(twin, True, z, cond, lost)
+        valid = valid & ~excused.reshape(-1, *[1] * (valid.ndim - 1))
 
     def explain(row: int) -> str:
         at = int(error[row].flatten().nan_to_num(nan=torch.inf).argmax())

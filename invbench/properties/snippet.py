@@ -60,7 +60,7 @@ def calls(subject: Subject, argument: str) -> tuple[str, str]:
     """(the call of forward on x, that of inverse on z), as the user's own module is called."""
     shown = getattr(subject.module, "shown", None)
     if not callable(shown):
-        return f"layer.forward(x{argument})", f"layer.inverse(z{argument})"
+        return f"layer(x{argument})", f"layer.inverse(z{argument})"
     forward, inverse = shown("x", inverse=False), shown("z", inverse=True)
     return forward, inverse
 

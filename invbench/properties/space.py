@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import constraints, transform_to
 from torch.distributions.constraints import Constraint
 
-from invbench.declaration import Circle, Shape
+from invbench.declaration import Circle, Shape, space_name
 from invbench.errors import UsageError
 
 __all__ = [
@@ -183,6 +183,8 @@ def packing(shape: Any, space: Constraint | None) -> Packing:
     if chart not in CHARTS:
         return Packing(shape, (shape,))
     n = shape[-1]
+    if chart != "Simplex" and (len(shape) < 2 or shape[-2] != n):
+        raise UsageError(f"a value of shape {shape} cannot lie in {space_name(bare)}: its last two dimensions must be equal")  # type: ignore[arg-type]
     if chart == "Simplex":
         last = lambda v: torch.cat((v, 1 - v.sum(-1, keepdim=True)), -1)  # noqa: E731
         return Packing(shape, (shape,), free=lambda v: v[..., :-1], whole=last)

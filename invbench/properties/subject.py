@@ -108,7 +108,7 @@ class Subject:
         return own[0].shape == own[1].shape and real and not self.image and not own[0].several
 
     def forward(self, x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
-        return self._call(self.module.forward, x, cond, False)
+        return self._call(self.module, x, cond, False)
 
     def inverse(self, z: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
         return self._call(self.module.inverse, z, cond, True)  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ class Subject:
     def log_slopes(self, x: Tensor, cond: Tensor | None, inverse: bool = False) -> tuple[Tensor, Tensor]:
         """(value, log-slope), both of x's shape; couplings only."""
         assert self.elementwise and cond is not None
-        direction: Callable[..., Any] = self.module.inverse if inverse else self.module.forward  # type: ignore[assignment]
+        direction: Callable[..., Any] = self.module.inverse if inverse else self.module  # type: ignore[assignment]
         return direction(x, cond.movedim(1, 0))
 
     def handed(self, cond: Tensor) -> Any:
@@ -131,7 +131,7 @@ class Subject:
 
     def raw(self, v: Tensor, cond: Tensor | None, inverse: bool) -> Any:
         """What the user's layer returns, untouched; of a layer only."""
-        direction: Callable[..., Any] = self.module.inverse if inverse else self.module.forward  # type: ignore[assignment]
+        direction: Callable[..., Any] = self.module.inverse if inverse else self.module  # type: ignore[assignment]
         value = self.packed(inverse).unpack(v)
         return direction(value, self.handed(cond)) if cond is not None else direction(value)
 

@@ -18,16 +18,17 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from invbench.declaration import Circle, Declaration
+from invbench.declaration import Circle, Declaration, space_name
 from invbench.errors import UsageError
 from invbench.properties.guard import TookTooLong, guarded
-from invbench.properties.space import drawable, packing, place, strictly_inside
+from invbench.properties.space import drawable, is_real, packing, place, strictly_inside
 from invbench.properties.subject import Subject
 from invbench.properties.trace import Trace, traced
 
 __all__ = ["ASSUMED_TOLERANCE", "surveyed"]
 
 ROWS = 48
+SATURATED = 1e-2  # an error of float32 beyond which it says nothing about rounding
 PROBE = 10.0  # seconds for one call
 SCALES = (0.3, 1.0, 8.0)  # of the probes
 ASSUMED_TOLERANCE = 1e-4  # of a direction that is seen to iterate or integrate
@@ -52,7 +53,7 @@ def surveyed(subject: Subject) -> Subject:
         if not subject.elementwise:
             subject = _probed(subject)
         subject = _conditioned(subject).warm()
-        for look in (_one_way, _shapes, _stochastic, _circle, _spaces, _iterated):
+        for look in (_one_way, _shapes, _stochastic, _contradicts, _circle, _spaces, _iterated):
             subject = look(subject)
     return subject
 
@@ -319,6 +320,35 @@ def _differ(a: Tensor, b: Tensor) -> bool:
 # spaces
 
 
+def _contradicts(subject: Subject) -> Subject:
+    """Raise ``UsageError`` for a declared space that most of what comes out lies outside of."""
+    twin = subject.twin()
+    for inverse, what in ((False, "codomain"), (True, "domain")):
+        space = subject.space(not inverse)
+        if is_real(space) or (inverse and not subject.invertible) or subject.packed(not inverse).several:
+            continue
+        with torch.no_grad():
+            x, cond = twin.probes(ROWS)
+            v = x if not inverse else _try(lambda x=x, cond=cond: twin.forward(x, cond)[0])
+            found = v if isinstance(v, Exception) else _try(lambda v=v, cond=cond: twin.direction(inverse)(v, cond)[0])
+        if inverse or isinstance(found, Exception) or not isinstance(found, Tensor):
+            continue
+        try:
+            ok = torch.as_tensor(space.check(found))  # type: ignore[union-attr]
+            ok = ok.reshape(len(found), -1).all(1)
+        except Exception as error:
+            raise UsageError(f"{subject.name}: declared {what}={space_name(space)!r}, and forward gives a value of shape "  # type: ignore[arg-type]
+                             f"{tuple(found.shape[1:])}: {str(error)[:120]}") from None
+        outside = ~ok & found.flatten(1).isfinite().all(1)
+        if outside.float().mean() > 0.5:
+            shown = ", ".join(f"{n:.5g}" for n in found[outside][0].flatten()[:3].tolist())
+            raise UsageError(
+                f"{subject.name}: declared {what}={space_name(space)!r}, and forward leaves it on {int(outside.sum())} of {len(ok)} rows, "  # type: ignore[arg-type]
+                f"as with {shown}"
+            )
+    return subject
+
+
 def _circle(subject: Subject) -> Subject:
     """Angles: forward comes back after a turn of x, and stays within one turn."""
     if subject.declaration.domain is not None or not _surveyable(subject):
@@ -370,8 +400,12 @@ def _spaces(subject: Subject) -> Subject:
             subject = replace(
                 subject, image=subject.image | {"z" if latent else "x"}, assumed=(*subject.assumed, f"{line} ({what}=…)")
             )
-    if subject.declaration.codomain is None and subject.invertible and (held := _held_image(subject)) is not None:
-        subject = _assume(subject, "forward stays inside, whatever the weights and conditions", codomain=held)
+    if subject.declaration.codomain is None and subject.invertible and "z" not in subject.image:
+        if (held := _held_image(subject)) is not None:
+            return _assume(subject, "forward stays inside, whatever the weights and conditions", codomain=held)
+        if (edges := _bounded_image(subject)) is not None and not _moves(subject):
+            line = f"forward stays {edges}, whatever the weights and conditions: say its codomain (codomain=…)"
+            return replace(subject, image=subject.image | {"z"}, assumed=(*subject.assumed, line))
     return subject
 
 
@@ -384,10 +418,13 @@ def _rows_bad(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -
         half = len(v) // 2
         parts = [(v[:half], None if cond is None else cond[:half]), (v[half:], None if cond is None else cond[half:])]
         return torch.cat([_rows_bad(subject, inverse, *part) for part in parts])
-    value = found[0]
+    value, log = found
     if not isinstance(value, Tensor) or value.shape[:1] != v.shape[:1]:
         return torch.zeros(len(v), dtype=torch.bool)
-    return ~value.reshape(len(v), -1).isfinite().all(1)
+    bad = ~value.reshape(len(v), -1).isfinite().all(1)
+    if subject.has_log_det and isinstance(log, Tensor) and log.shape == (len(v),):
+        bad |= log.isnan()  # the slope of a map that is none there, as log(2x) of x² for x < 0
+    return bad
 
 
 def _outside(subject: Subject, latent: bool) -> tuple[Constraint | None, float] | None:
@@ -474,6 +511,19 @@ def _held_image(subject: Subject) -> Constraint | None:
     return None
 
 
+def _bounded_image(subject: Subject) -> str | None:
+    """The side or sides on which forward has an edge that it comes near and that is the same for all weights and conditions, in words."""
+    extents = list(_extents(subject))
+    if any(e is None for e in extents):
+        return None
+    said = []
+    for index, word in ((0, "above"), (1, "below")):
+        edges = [e[index] for e in extents if e is not None]
+        if max(map(abs, edges)) < 1e3 and max(edges) - min(edges) <= 1e-2 * (1 + abs(edges[0])):
+            said.append(f"{word} {edges[0]:.5g}")
+    return " and ".join(said) or None
+
+
 def _extents(subject: Subject) -> Iterator[tuple[float, float] | None]:
     """(least, largest value of forward) over a wide range of x, for several weights and conditions; None where it raises."""
     twin = subject.twin()
@@ -519,7 +569,7 @@ def _inexact(subject: Subject) -> bool:
         other = subject.reweighted(*weights, seed=3)
         wide = _disagreement(other.twin())
         narrow = _disagreement(other.as_type(torch.float32, "cpu"))
-        if wide > 1e-13 and wide > 2.0**-16 * max(narrow, 1e-7):
+        if narrow < SATURATED and wide > 1e-13 and wide > 2.0**-16 * max(narrow, 1e-7):
             return True
     return False
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["OVERFLOWING", "Trace", "first_bad", "traced"]
+__all__ = ["OVERFLOWING", "Trace", "extremes", "first_bad", "traced"]
 
 LONGEST = 4000  # calls that are looked at
 REPEATS = 4  # as often a block must come in a row to be a loop
@@ -98,3 +98,30 @@ def first_bad(call: Callable[[], Any]) -> str | None:
     with torch.no_grad(), recorder:
         call()
     return recorder.name
+
+
+class _Extremes(TorchFunctionMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.least, self.most = torch.inf, 0.0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor) and out.is_floating_point() and out.numel():
+            with torch._C.DisableTorchFunction():
+                size = out.detach().abs()
+                self.most = max(self.most, size.nan_to_num(nan=torch.inf).max().item())
+                if getattr(func, "__name__", "") in SCALES:
+                    self.least = min(self.least, size.min().item())
+        return out
+
+
+SCALES = frozenset("exp sigmoid softplus reciprocal cosh square".split())  # whose results are often divided by
+
+
+def extremes(call: Callable[[], Any]) -> tuple[float, float]:
+    """(the smallest scale, the largest absolute value) of all torch functions inside a call; NaN counts as infinite."""
+    recorder = _Extremes()
+    with torch.no_grad(), recorder:
+        call()
+    return recorder.least, recorder.most

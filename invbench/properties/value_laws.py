@@ -17,7 +17,8 @@ from invbench.properties.reference import by_autograd
 from invbench.properties.relation import pair
 from invbench.properties.space import unwrapped
 from invbench.properties.subject import Subject
-from invbench.properties.trace import OVERFLOWING, first_bad
+from invbench.properties.overflow import overflows
+from invbench.properties.trace import first_bad
 from invbench.properties.verdict import beyond_rounding, per_row
 
 EXTREMES = (7, 14, 30, 100)  # powers of 2 that the condition is set to
@@ -42,8 +43,13 @@ def undoes(case: Case, inverse: bool) -> Iterator[Violation | Tally]:
     back = case.undone(inverse)[0]
     error = magnitude(subject, apart(subject, inverse, back, v))
     valid = per_row(case.valid(inverse), subject.elementwise) & per_row(case.representable(v), subject.elementwise)
+    lost = ~back.reshape(len(v), -1).isfinite().all(1)
+    if (suspects := lost & valid.reshape(len(v), -1).any(1)).any():
+        # what is too large on the way back, or is 0 times that, is the design's; a root of a negative number is not
+        excused = overflows(subject.twin(), not inverse, case.slopes(inverse)[0].cpu().double(), case.double()[1], suspects)
+        valid &= ~excused.reshape(-1, *[1] * (valid.ndim - 1))
     ours = magnitude(subject, apart(subject, inverse, case.back(inverse)[0].cpu().double(), v))
-    lost = torch.where(valid, ours, torch.zeros_like(ours))
+    loss = torch.where(valid, ours, torch.zeros_like(ours))
 
     def explain(row: int) -> str:
         worst = int((apart(subject, inverse, back[row], v[row]).abs()).flatten().nan_to_num(nan=torch.inf).argmax())
@@ -52,7 +58,7 @@ def undoes(case: Case, inverse: bool) -> Iterator[Violation | Tally]:
     yield from beyond_rounding(
         error, case.undone_unit(inverse), valid, what, None, least=natural, latent=inverse, explain=explain
     )
-    yield from _ill_conditioned(lost, natural, what, inverse)
+    yield from _ill_conditioned(loss, natural, what, inverse)
 
 
 def _ill_conditioned(lost: Tensor, natural: Tensor, what: str, latent: bool) -> Iterator[Violation]:
@@ -106,6 +112,7 @@ def surjective(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     latents, cond = case.z, case.cond
     value = case.exact(True)[0]
     missing = ~value.flatten(1).isfinite().all(1) & case.wide(True)[0].flatten(1).isfinite().all(1)
+    missing &= ~overflows(subject.twin(), True, *case.wide(True), missing)
     if not missing.any() or not case.exact(False)[0].isfinite().all():
         yield Tally(len(latents), len(latents))
         return
@@ -207,10 +214,10 @@ def _finite(subject: Subject, case: Case, excuse_overflow: bool) -> Iterator[Vio
         if bad_log.any():
             bad_log &= ~_per_element(_singular_points(case, inverse, bad_log.flatten(1).any(1)), exact)
         bad = (bad_value | bad_log) & _per_element(inside, exact)
-        bad &= ~_per_element(_overflows(case, bad.flatten(1).any(1), inverse, subject.twin()), exact)
+        bad &= ~_per_element(overflows(subject.twin(), inverse, *case.wide(inverse), bad.flatten(1).any(1)), exact)
         missing = _missing(case, inverse) & _per_element(inside, exact)
         if excuse_overflow:
-            missing &= ~_per_element(_overflows(case, missing.flatten(1).any(1), inverse, subject), exact)
+            missing &= ~_per_element(overflows(subject, inverse, *case.wide(inverse), missing.flatten(1).any(1)), exact)
         yield from _not_finite(bad, case, inverse, NAMES[inverse], twin=True)
         yield from _not_finite(missing & ~bad, case, inverse, NAMES[inverse], twin=False)
 
@@ -225,19 +232,6 @@ def _singular_points(case: Case, inverse: bool, rows: Tensor) -> Tensor:
         beside = [case._call(twin, inverse, v[row : row + 1] + k * 1e-3 * (1 + v[row].abs()), some)[1] for k in (-1.0, 1.0, 0.7)]
         excused[row] = not log.isfinite().all() and all(b.isfinite().all() for b in beside)
     excused[rows.nonzero()[16:, 0]] = bool(excused.any())
-    return excused
-
-
-def _overflows(case: Case, rows: Tensor, inverse: bool, subject: Subject) -> Tensor:
-    """Rows in which the first number that is not finite is too large, not undefined; the first 16 are looked at."""
-    excused = torch.zeros_like(rows)
-    v, cond = case.wide(inverse)
-    for row in rows.nonzero()[:16, 0].tolist():
-        one = v[row : row + 1].to(subject.device, subject.dtype)
-        some = None if cond is None else cond[row : row + 1].to(subject.device, subject.dtype)
-        name = first_bad(lambda one=one, some=some: subject.direction(inverse)(one, some))  # type: ignore[misc]
-        excused[row] = name in OVERFLOWING  # None: something inside was not finite before
-    excused[rows.nonzero()[16:, 0]] = True
     return excused
 
 
