@@ -289,7 +289,7 @@ class _Worst:
         for item in ranked:
             law, v, case = item
             text = ""
-            if item in grave:
+            if item in grave and not v.message.startswith(TookTooLong.__name__):
                 progress("reducing")
                 text = shown(target, law, v, case, seconds / len(grave))
             made.append(Failure(law.name, law.severity, v.kind, v.value, v.bound, case.recipe.as_dict(), v.message, text))

@@ -118,6 +118,16 @@ def gradients_true(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     random direction, to 1e-4 plus ten times the change under a halved step, plus twice that under a step of 1e-3 (an inverse that stops
     early is a staircase), plus the rounding of the values over the step. Rows where the quotients to the left and to the right differ
     stand at a kink and do not count; one row alone is no evidence. An inverse that computes with gradients switched off is for sampling."""
+    said = list(_against_quotients(subject, case))
+    if any(isinstance(t, Tally) and t.decided == 0 for t in said) and not any(isinstance(v, Violation) for v in said):
+        other = subject.reweighted("noise", 0, 5)  # where these weights decide nothing, others may
+        if other is not subject:
+            recipe = replace(case.recipe, weights="noise", log2_weights=0)
+            said += _against_quotients(other, Case(other, recipe, case.x, case.cond, None if case.z is case.x else case.z))
+    yield from said
+
+
+def _against_quotients(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     twin = subject.twin()
     for inverse in _differentiable(subject):
         v, cond = case.wide(inverse)

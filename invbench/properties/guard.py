@@ -19,12 +19,12 @@ class TookTooLong(BaseException):
     """A call did not come back within the limit. Not an ``Exception``, which the code that hangs may catch."""
 
 
-PATIENT = 5.0  # times the limit in real time, on a machine with other work
+PATIENT = 3.0  # times the limit in real time, on a machine with other work
 
 
 @contextlib.contextmanager
 def guarded(limit: float = LIMIT) -> Iterator[None]:
-    """Within it, prints and warnings go nowhere, and a call that outlasts ``limit`` seconds of the processor, or five times that in
+    """Within it, prints and warnings go nowhere, and a call that outlasts ``limit`` seconds of the processor, or three times that in
     real time, raises ``TookTooLong``.
 
     The limit works in the main thread of systems with timers, and interrupts Python code, not a single call into C.

@@ -39,9 +39,16 @@ class _Jitter(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
         if name in SOLVERS:  # a backward-stable solver is exact for a matrix a rounding away
-            args = tuple(self._moved(a) for a in args)
+            args = tuple(self._beside(a) for a in args)
         out = func(*args, **(kwargs or {}))
         return self._moved(out) if name in ARITHMETIC else out
+
+    def _beside(self, a: Any) -> Any:
+        """A matrix moved by a rounding of its largest entry, zeros too; anything else by one of its own size."""
+        if isinstance(a, Tensor) and a.is_floating_point() and a.ndim >= 2 and a.shape[-1] == a.shape[-2]:
+            signs = 2 * torch.randint(0, 2, a.shape, generator=self.generator).double() - 1
+            return a + (2 * self.u * signs).to(a.dtype) * a.abs().amax((-2, -1), keepdim=True)
+        return self._moved(a)
 
     def _moved(self, out: Any) -> Any:
         if isinstance(out, Tensor) and out.is_floating_point():

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from invbench.properties.guard import TookTooLong, guarded
 from invbench.properties.subject import Subject
 
 __all__ = ["SECONDS", "Clock", "Plan", "interleaved", "planned"]
@@ -20,6 +21,7 @@ NUMBER = 4e-6  # seconds for the work around one number of a case: drawing, comp
 FEW_ROWS, FEWEST = 96, 12
 SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03, 0.0)  # of the rows
 MANY = 40  # cases of the corpus that are worth fewer rows
+MOST = 10.0  # seconds for one call
 GOLDEN = 0.6180339887498949
 
 
@@ -79,10 +81,11 @@ def _seconds(subject: Subject, rows: int) -> float:
         for _ in range(2):
             started = time.process_time()
             try:
-                z = subject.forward(x, cond)[0]
-                if subject.invertible:
-                    subject.inverse(z, cond)
-            except Exception:
+                with guarded(MOST):
+                    z = subject.forward(x, cond)[0]
+                    if subject.invertible:
+                        subject.inverse(z, cond)
+            except (Exception, SystemExit, TookTooLong):
                 return 1e-3  # the laws will say what is wrong
             times.append(time.process_time() - started)
     return min(times) / 2

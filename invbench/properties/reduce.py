@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from invbench.properties.case import Case
-from invbench.properties.judge import judge_case
+from invbench.properties.judge import examine
 from invbench.properties.law import Law, Violation
 from invbench.properties.space import is_real
 
 __all__ = ["minimal"]
 
 CALLS, SECONDS = 400, 20.0
+PATIENCE = 10.0  # seconds for one judgement
 
 
 def minimal(law: Law, case: Case, kind: str, seconds: float = SECONDS) -> tuple[Case, Violation]:
@@ -48,7 +49,7 @@ def minimal(law: Law, case: Case, kind: str, seconds: float = SECONDS) -> tuple[
 
 
 def _violation(law: Law, case: Case, kind: str) -> Violation | None:
-    return next((v for v in judge_case(law, case) if v.kind == kind), None)
+    return next((v for v in examine(law, case, PATIENCE)[0] if v.kind == kind), None)
 
 
 def _fewer_rows(case: Case, found: Violation, breaks: Callable[[Case], bool], patient: Callable[[], bool]) -> Case:

@@ -29,7 +29,7 @@ NEIGHBOURS = 5  # points a rounding away, at which the reference is taken again
 STEPS = (2.0**-13, 2.0**-17, 2.0**-21)  # of differences, relative to 1 + |x|
 BATCHED, MOST = 24, 2**24  # elements above which columns go together; numbers of their gradients
 LARGE = 160  # elements, above which singular values cost more than they tell
-POWERS = 6
+POWERS, UNSURE = 6, 0.25  # a relative error of differences above which they say nothing
 REPRESENTABLE_LOG = 600.0  # a slope of e^±600 is a normal float64
 Map = Callable[[Tensor], Tensor]
 
@@ -89,7 +89,7 @@ def by_autograd(function: Map, x: Tensor, neighbours: int = NEIGHBOURS) -> Refer
         step = 4 * U * (1 + x.abs()) * (2 * torch.randint(0, 2, x.shape, generator=generator).to(x) - 1)
         moved = _determinants(jacobian(function, x + step).detach(), torch.zeros_like(value))[1]
         error = torch.maximum(error, 8 * (moved - value).abs().nan_to_num(nan=torch.inf))
-    usable = value.isfinite() & (value.abs() < REPRESENTABLE_LOG)
+    usable = value.isfinite() & (value.abs() < REPRESENTABLE_LOG * j.shape[1])
     return Reference(value, torch.where(usable, error.nan_to_num(nan=torch.inf), torch.inf), sign)
 
 
@@ -170,7 +170,8 @@ def by_differences(function: Map, x: Tensor) -> Reference:
             off = torch.linalg.matrix_norm(half - whole) / 3
             size = torch.linalg.matrix_norm(fine) + function(x).flatten(1).abs().amax(1) + 1
             least = _singular(fine)[1]
-            found_error = (4 * d * (off + U * size / step) / least).nan_to_num(nan=torch.inf)
+            relative = d * (off + U * size / step) / least
+            found_error = torch.where(relative < UNSURE, 4 * relative, torch.inf).nan_to_num(nan=torch.inf)
             better = (found_error < error) & found.isfinite()
             best, error = torch.where(better, found, best), torch.where(better, found_error, error)
             sign = torch.where(better, found_sign, sign)
@@ -215,7 +216,7 @@ def slope_by_differences(twin: Subject, x: Tensor, cond: Tensor, inverse: bool =
                 slopes.append((up - down) / (2 * k))
             fine = ((4 * slopes[1] - slopes[0]) / 3).abs()
             off = (slopes[1] - slopes[0]).abs() / 3 + U * (value + 1) / h
-            found_error = (4 * off / fine).nan_to_num(nan=torch.inf)
+            found_error = torch.where(off / fine < UNSURE, 4 * off / fine, torch.inf).nan_to_num(nan=torch.inf)
             better = found_error < error
             best, error = torch.where(better, fine.log(), best), torch.where(better, found_error, error)
     return Reference(best, error)
@@ -283,9 +284,14 @@ def _visits(twin: Subject, x: Tensor, cond: Tensor | None) -> list[_Visit] | Non
             hook.remove()
     at, chain = x, []
     for visit in seen:
-        if visit.x.shape == at.shape and torch.equal(visit.x, at):
+        if visit.x.shape == at.shape and torch.equal(_sorted(visit.x), _sorted(at)):  # reordered between, perhaps
             chain.append(visit)
             at = visit.value
-        if at.shape == z.shape and torch.equal(at, z) and len(chain) > 1:
+        if at.numel() == z.numel() and torch.equal(_sorted(at), _sorted(z)) and len(chain) > 1:
             return chain
     return None
+
+
+def _sorted(v: Tensor) -> Tensor:
+    """The numbers of each row in order: the same for rows whose elements have changed places, which costs no volume."""
+    return v.flatten(1).sort(1).values

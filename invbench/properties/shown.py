@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invbench.properties.case import Case
+from invbench.properties.guard import TookTooLong, guarded
 from invbench.properties.judge import weights_in_words
 from invbench.properties.law import Law, Violation
 from invbench.properties.reduce import minimal
@@ -18,6 +19,7 @@ __all__ = ["shown"]
 
 NUMBERS = 12  # that are written out
 LINES = 100  # columns
+OUTCOME = 2.0  # seconds for both directions
 
 
 def shown(target: Target, law: Law, violation: Violation, case: Case, seconds: float) -> str:
@@ -51,15 +53,15 @@ def _outcome(case: Case, latent: bool, name: str) -> list[str]:
     """What both directions make of it."""
     subject, first, second = case.subject, "inverse" if latent else "forward", "forward" if latent else "inverse"
     v, lines = case.z if latent else case.x, []
-    with torch.no_grad():
-        try:
+    try:
+        with torch.no_grad(), guarded(OUTCOME):
             value, log_det = subject.direction(latent)(v, case.cond)
             lines.append(f"  {first}({name}) = {numbers(value)}, log_det {numbers(log_det)}")
             if subject.invertible:
                 back, other = subject.direction(not latent)(value, case.cond)
                 lines.append(f"  {second} of that = {numbers(back)}, log_det {numbers(other)}")
-        except Exception as error:
-            lines.append(f"  raises {type(error).__name__}: {str(error)[:120]}")
+    except (Exception, SystemExit, TookTooLong) as error:
+        lines.append(f"  raises {type(error).__name__}: {str(error)[:120]}")
     return lines
 
 

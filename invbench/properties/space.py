@@ -97,7 +97,9 @@ def place(space: Constraint | None, raw: Tensor, dtype: torch.dtype, shape: Shap
             value = low + _amount(raw) if math.isfinite(low) else high - _amount(raw)
         return _held(value, low, high, dtype)
     try:
-        return transform_to(bare)(STRUCTURED * (raw / STRUCTURED).tanh()).to(dtype)
+        # a matrix of larger numbers is not positive definite any more once it is rounded to float32
+        reach = STRUCTURED / 2 if name == "PositiveDefinite" else STRUCTURED
+        return transform_to(bare)(reach * (raw / reach).tanh()).to(dtype)
     except NotImplementedError:
         raise UsageError(f"nothing is known of drawing from {space}; declare another domain or codomain") from None
 
@@ -106,10 +108,11 @@ def _held(value: Tensor, low: float, high: float, dtype: torch.dtype) -> Tensor:
     """Strictly between the edges, in the dtype."""
     limit = torch.finfo(dtype).max
     value = value.clamp(-limit, limit).to(dtype)
-    edges = torch.tensor([low, high]).double().clamp(-limit, limit).to(dtype)
+    edges = torch.tensor([low, high], dtype=torch.float64).clamp(-limit, limit).to(dtype)
     inner = torch.nextafter(edges, edges.flip(0)).double()
-    tiny = torch.finfo(dtype).tiny * 2**10  # not into the subnormal numbers, whose reciprocals overflow
-    inner = torch.where(edges == 0, torch.tensor([tiny, -tiny]).double(), inner)
+    # not into the subnormal numbers, whose reciprocals overflow
+    tiny = min(torch.finfo(dtype).tiny * 2**10, torch.finfo(dtype).eps)
+    inner = torch.where(edges == 0, torch.tensor([tiny, -tiny], dtype=torch.float64), inner)
     return value.clamp(inner[0].item(), inner[1].item())
 
 

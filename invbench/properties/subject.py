@@ -212,7 +212,7 @@ class Subject:
         """Itself, after one forward call in evaluation mode: some layers set their scales by the first batch that they see."""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             x, cond = self.probes(16)
-            with contextlib.suppress(Exception):  # the laws will meet it, and say so
+            with contextlib.suppress(Exception, SystemExit):  # the laws will meet it, and say so
                 self.forward(x, cond)
         return self
 

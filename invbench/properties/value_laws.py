@@ -55,10 +55,12 @@ def undoes(case: Case, inverse: bool) -> Iterator[Violation | Tally]:
         worst = int((apart(subject, inverse, back[row], v[row]).abs()).flatten().nan_to_num(nan=torch.inf).argmax())
         return pair(back[row].flatten()[worst].item(), v[row].flatten()[worst].item())
 
-    yield from beyond_rounding(
-        error, case.undone_unit(inverse), valid, what, None, least=natural, latent=inverse, explain=explain
+    found = list(
+        beyond_rounding(error, case.undone_unit(inverse), valid, what, None, least=natural, latent=inverse, explain=explain)
     )
-    yield from _ill_conditioned(loss, natural, what, inverse)
+    yield from found
+    if not any(isinstance(said, Violation) for said in found):
+        yield from _ill_conditioned(loss, natural, what, inverse)
 
 
 def _ill_conditioned(lost: Tensor, natural: Tensor, what: str, latent: bool) -> Iterator[Violation]:
