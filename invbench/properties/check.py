@@ -135,7 +135,7 @@ def _check(
 
         progress("sensitivity")
         measures |= sensitivity(subject, max(1.0, min(clock.left(), 10.0)))
-    failures = judged.failures(names, found, max(0.5, min(clock.left(), 8.0)), progress)
+    failures = judged.failures(names, found, min(clock.left(), 8.0), progress)
     measures["seconds"] = round(time.monotonic() - started, 2)
     return Report(found.name, failures, measures)
 

@@ -38,6 +38,7 @@ from invbench.properties.verdict import beyond_rounding, per_row
 COARSE = 1e-3  # in units of the data
 ENTRIES = 2**21  # of all Jacobians of a case
 ROWS, CONFIRMED = 24, 4  # of a layer, for Jacobians; rows that a second reference is asked about
+MANY = 256  # elements, above which each Jacobian counts
 DECIDES = 1e-3  # a reference that may be off by more than this share decides nothing
 RELATIVE = 1e-8
 CELLS, NODES = 512, (4, 8)  # of the quadrature
@@ -112,9 +113,10 @@ def against_references(
     if not len(suspects):
         return
     off = (got - first.value).abs().nan_to_num(nan=torch.inf).reshape(len(x), -1).amax(1)
-    worst = suspects[off[suspects].argsort(descending=True)[:CONFIRMED]]
+    many = x[:1].numel() > MANY
+    worst = suspects[off[suspects].argsort(descending=True)[: 1 if many else CONFIRMED]]
     if not subject.elementwise:  # what cancels inside shows at neighbours; they cost a Jacobian each
-        near = _of_layer(twin, x[worst], None if cond is None else cond[worst], by_autograd, NEIGHBOURS)
+        near = _of_layer(twin, x[worst], None if cond is None else cond[worst], by_autograd, 1 if many else NEIGHBOURS)
         first.error[worst] = torch.maximum(first.error[worst], near.error)
     yield from _confirmed(subject, twin, x, cond, compared, worst, what)
 

@@ -14,7 +14,7 @@ from invbench.properties.subject import Subject
 __all__ = ["SECONDS", "Clock", "Plan", "interleaved", "planned"]
 
 SECONDS = {"smoke": 5.0, "default": 30.0, "deep": 600.0}  # of one processor
-LIMITS = {"smoke": 2.0, "default": 6.0, "deep": 60.0}  # for one law on one case
+LIMITS = {"smoke": 2.5, "default": 9.0, "deep": 60.0}  # for one law on one case
 FEW, CORPUS = 0.4, 0.8  # shares of the seconds by which the laws of a few recipes, and those of the corpus, must be through
 CALLS, CALLS_OF_FEW = 46, 400  # of forward and inverse: for one case of the corpus, for all laws of a few recipes
 NUMBER = 4e-6  # seconds for the work around one number of a case: drawing, comparing

@@ -161,17 +161,15 @@ def by_differences(function: Map, x: Tensor) -> Reference:
     error = torch.full_like(best, torch.inf)
     sign = torch.zeros_like(best)
     with torch.no_grad():
-        for step in STEPS:
+        size = function(x).flatten(1).abs().amax(1) + 1
+        for step in STEPS if d <= LARGE else STEPS[1:2]:
             whole, half = (_differences(function, x, step * k) for k in (1.0, 0.5))
             if whole.shape[1] != whole.shape[2]:
                 return Reference(best, error)
             fine = (4 * half - whole) / 3
-            found_sign, found = torch.linalg.slogdet(fine)
-            off = torch.linalg.matrix_norm(half - whole) / 3
-            size = torch.linalg.matrix_norm(fine) + function(x).flatten(1).abs().amax(1) + 1
-            least = _singular(fine)[1]
-            relative = d * (off + U * size / step) / least
-            found_error = torch.where(relative < UNSURE, 4 * relative, torch.inf).nan_to_num(nan=torch.inf)
+            off = (half - whole).abs().flatten(1).amax(1) / 3 + U * size / step
+            found_sign, found, found_error = _determinants(fine, off)
+            found_error = torch.where(found_error < UNSURE * d, 4 * found_error, torch.inf).nan_to_num(nan=torch.inf)
             better = (found_error < error) & found.isfinite()
             best, error = torch.where(better, found, best), torch.where(better, found_error, error)
             sign = torch.where(better, found_sign, sign)

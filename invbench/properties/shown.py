@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+import contextlib
+
 import torch
 from torch import Tensor
 

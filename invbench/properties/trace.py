@@ -110,9 +110,9 @@ class _Extremes(TorchFunctionMode):
         if isinstance(out, torch.Tensor) and out.is_floating_point() and out.numel():
             with torch._C.DisableTorchFunction():
                 size = out.detach().abs()
-                self.most = max(self.most, size.nan_to_num(nan=torch.inf).max().item())
+                self.most = max(self.most, size.nan_to_num(nan=0.0).max().item())
                 if getattr(func, "__name__", "") in SCALES:
-                    self.least = min(self.least, size.min().item())
+                    self.least = min(self.least, size.nan_to_num(nan=1.0).min().item())
         return out
 
 
@@ -120,7 +120,7 @@ SCALES = frozenset("exp sigmoid softplus reciprocal cosh square".split())  # who
 
 
 def extremes(call: Callable[[], Any]) -> tuple[float, float]:
-    """(the smallest scale, the largest absolute value) of all torch functions inside a call; NaN counts as infinite."""
+    """(the smallest scale, the largest absolute value) of all torch functions inside a call; NaN does not count."""
     recorder = _Extremes()
     with torch.no_grad(), recorder:
         call()

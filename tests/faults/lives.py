@@ -203,14 +203,14 @@ class AnswersFromCache(Scaled):
 
 
 class LeavesSpace(nn.Module):
-    """Declares (0, 1) and gives (0, 2)."""
+    """Declares (0, 1) and gives (0, 1.2)."""
 
     def forward(self, x, cond=None):
-        return 2 * x.sigmoid(), (logsigmoid(x) + logsigmoid(-x) + math.log(2)).sum(1)
+        return 1.2 * x.sigmoid(), (logsigmoid(x) + logsigmoid(-x) + math.log(1.2)).sum(1)
 
     def inverse(self, z, cond=None):
-        half = z / 2
-        return half.log() - (-half).log1p(), (-(half * (1 - half)).log() - math.log(2)).sum(1)
+        share = z / 1.2
+        return share.log() - (-share).log1p(), (-share.log() - (-share).log1p() - math.log(1.2)).sum(1)
 
 
 class NotOnto(nn.Module):
