@@ -2,7 +2,7 @@
 
 Chains of 4, 8, 16 and 32 sound layers (NICE, RealNVP, MAF, Glow), with their initial weights and with eight times these, in
 float32 and float64, over so many seeds of the corpus: none may be accused. The same chains with a log-det that is off by 0.01 in
-one layer in the middle, in both directions: each must be caught. chains.csv has a row per run, chains.md counts them.
+one layer in the middle, in both directions, over two seeds: each must be caught. chains.csv has a row per run, chains.md counts them.
 Rows that chains.csv has are not run again. Exit code 1 when a sound chain is accused or a planted one is not.
 """
 
@@ -47,7 +47,7 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], Callable[..., nn.Module], tuple[
 DEPTHS = (4, 8, 16, 32)
 WEIGHTS = {"initial": 1.0, "x8": 8.0}
 DTYPES = ("float32", "float64")
-OFF = 0.01
+OFF, PLANTED_SEEDS = 0.01, 2
 KEY = ["kind", "depth", "weights", "dtype", "seed", "planted"]
 COLUMNS = [*KEY, "sound", "seconds", "laws", "undecided"]
 Job = tuple[str, int, str, str, int, bool]
@@ -139,7 +139,7 @@ def main(
         for depth in depths.split(",")
         for weights in WEIGHTS
         for dtype in DTYPES
-        for planted in (False, True)
+        for planted in ((False, True) if seed < PLANTED_SEEDS else (False,))
     ]
     for row in in_parallel(work, [job for job in wanted if key(job) not in there], workers):
         rows = pd.concat([rows, pd.DataFrame([row], columns=COLUMNS).astype(str)], ignore_index=True)

@@ -41,7 +41,9 @@ class Case:
     weights the recipe asks for. Nothing here catches what the subject raises.
     """
 
-    def __init__(self, subject: Subject, recipe: Recipe, x: Tensor, cond: Tensor | None, z: Tensor | None = None) -> None:
+    def __init__(
+        self, subject: Subject, recipe: Recipe, x: Tensor, cond: Tensor | None, z: Tensor | None = None
+    ) -> None:
         self.subject, self.recipe, self.x, self.cond = subject, recipe, x, cond
         self._given = z
         self._known: dict[object, object] = {}
@@ -110,7 +112,9 @@ class Case:
 
     def double(self) -> tuple[Tensor, Tensor | None]:
         """x and the condition in float64 on the CPU, for the twin."""
-        return self.once("double", lambda: (self.x.cpu().double(), None if self.cond is None else self.cond.cpu().double()))
+        return self.once(
+            "double", lambda: (self.x.cpu().double(), None if self.cond is None else self.cond.cpu().double())
+        )
 
     def wide(self, inverse: bool) -> tuple[Tensor, Tensor | None]:
         """As ``double``, of z for the inverse."""
@@ -160,7 +164,11 @@ class Case:
         if self.far:
             return torch.zeros_like(self.exact(inverse)[0], dtype=torch.bool)
         fine = self.representable(self.exact(inverse)[0], latent=not inverse)
-        if not inverse and self.subject.invertible and ("z" in self.subject.image or structured(self.subject.space(True))):
+        if (
+            not inverse
+            and self.subject.invertible
+            and ("z" in self.subject.image or structured(self.subject.space(True)))
+        ):
             # an edge that is not known: what rounds to it has no way back
             rounded = self.exact(False)[0].to(self.subject.dtype).double()
             there = self._call(self.subject.twin(), True, rounded, self.double()[1])[0]
@@ -220,9 +228,7 @@ class Case:
         moved = value_spread(self.subject.twin(), w, cond, delta, inverse)
         return TOLERATED / 30 * (moved + tolerance * (1 + magnitude(self.subject, v)))
 
-    def _simulated(
-        self, v: Tensor, cond: Tensor | None, inverse: bool, effort: Effort
-    ) -> list[tuple[Tensor, Tensor]]:
+    def _simulated(self, v: Tensor, cond: Tensor | None, inverse: bool, effort: Effort) -> list[tuple[Tensor, Tensor]]:
         """Rounding by simulation, heard on appeal."""
         if effort is FIRST:
             return []
@@ -234,7 +240,9 @@ class Case:
         moved = TAIL * moved.nan_to_num(nan=torch.inf)
         if self.recipe.weights == "initial":
             own = OWN * unit_roundoff(self.subject.dtype) * (1 + size.nan_to_num(nan=0.0))
-            moved = torch.minimum(moved, torch.maximum(own, OWN / 16 * unit))  # a unit on appeal is of steps 16 times as long
+            moved = torch.minimum(
+                moved, torch.maximum(own, OWN / 16 * unit)
+            )  # a unit on appeal is of steps 16 times as long
         return torch.maximum(unit, moved)
 
     def scale(self, inverse: bool, together: bool = True, effort: Effort = FIRST) -> Tensor:
@@ -270,7 +278,9 @@ class Case:
             moved = moved + log_det_wobble(twin, v, cond, u, inverse, effort)
             if inverse:  # it is taken at the rounded result as well
                 w = self.exact(inverse)[0]
-                moved = moved + log_det_spread(twin, w, cond, u * (magnitude(twin, w) + 1), not inverse, together, effort)
+                moved = moved + log_det_spread(
+                    twin, w, cond, u * (magnitude(twin, w) + 1), not inverse, together, effort
+                )
             first = moved
             for _, log_det in self._simulated(v, cond, inverse, effort):
                 off = (log_det - self.exact_slopes(inverse)[1]).abs()
@@ -301,7 +311,11 @@ def _in_range(subject: Subject, drawn: Tensor) -> Tensor:
     small: far out an image rounds to its edge."""
     limits = subject.declaration.data_range
     if limits is None:
-        narrow = subject.image or structured(subject.space(False)) or structured(subject.space(True))
-        return STRUCTURED * (drawn / STRUCTURED).tanh() if narrow else drawn
+        spaces = subject.space(False), subject.space(True)
+        if not (subject.image or any(structured(space) for space in spaces)):
+            return drawn
+        # a product of large triangles is not positive definite any more once it is rounded
+        reach = 1.0 if any(type(s).__name__.endswith("PositiveDefinite") for s in spaces) else STRUCTURED
+        return reach * (drawn / reach).tanh()
     low, high = limits
     return torch.where((drawn >= low) & (drawn <= high), drawn, low + torch.remainder(drawn - low, high - low))

@@ -284,7 +284,9 @@ class _Worst:
         from invbench.properties.shown import shown  # here: it makes cases smaller, which asks laws
 
         ranked = sorted(self.found.values(), key=lambda item: order.index(item[0].name))
-        grave = [item for item in ranked if item[0].severity == "soundness" and item[1].kind != "ill-conditioned"][:SHOWN]
+        grave = [item for item in ranked if item[0].severity == "soundness" and item[1].kind != "ill-conditioned"][
+            :SHOWN
+        ]
         made = []
         for item in ranked:
             law, v, case = item
@@ -292,5 +294,7 @@ class _Worst:
             if item in grave and not v.message.startswith(TookTooLong.__name__):
                 progress("reducing")
                 text = shown(target, law, v, case, seconds / len(grave))
-            made.append(Failure(law.name, law.severity, v.kind, v.value, v.bound, case.recipe.as_dict(), v.message, text))
+            made.append(
+                Failure(law.name, law.severity, v.kind, v.value, v.bound, case.recipe.as_dict(), v.message, text)
+            )
         return made

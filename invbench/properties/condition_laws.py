@@ -40,7 +40,9 @@ def condition_reaches(subject: Subject, case: Case) -> Iterator[Violation | Tall
         yield Violation(1, 0, "the declared condition has no effect on any output, whatever the weights")
         return
     if (unused := _unused(subject)) is not None:
-        yield Violation(1, 0, f"element {unused} of the declared condition has no effect on any output, whatever the weights")
+        yield Violation(
+            1, 0, f"element {unused} of the declared condition has no effect on any output, whatever the weights"
+        )
         return
     if not quiet.any():
         return

@@ -30,7 +30,19 @@ from torch import Tensor
 from invbench.properties.space import is_real, place, strictly_inside
 from invbench.properties.subject import Subject
 
-__all__ = ["APPEAL", "FIRST", "SLACK", "Effort", "centre", "log_det_spread", "magnitude", "rounding_scale", "undone_unit", "unit_roundoff", "value_spread"]
+__all__ = [
+    "APPEAL",
+    "FIRST",
+    "SLACK",
+    "Effort",
+    "centre",
+    "log_det_spread",
+    "magnitude",
+    "rounding_scale",
+    "undone_unit",
+    "unit_roundoff",
+    "value_spread",
+]
 
 SLACK = 30.0
 NEIGHBOURS = (-8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)  # of an element, in units of δ
@@ -49,7 +61,9 @@ class Effort:
 
 
 FIRST = Effort(3, (-4.0, -1.0, 1.0, 4.0), NEIGHBOURS, 2)
-APPEAL = Effort(8, (-64.0, -16.0, -4.0, -1.0, 1.0, 4.0, 16.0, 64.0), (*NEIGHBOURS, -64.0, -32.0, -16.0, 16.0, 32.0, 64.0), 8)
+APPEAL = Effort(
+    8, (-64.0, -16.0, -4.0, -1.0, 1.0, 4.0, 16.0, 64.0), (*NEIGHBOURS, -64.0, -32.0, -16.0, 16.0, 32.0, 64.0), 8
+)
 
 
 def unit_roundoff(dtype: torch.dtype) -> float:
@@ -112,7 +126,13 @@ def _steps(twin: Subject, v: Tensor, delta: Tensor, effort: Effort, wider: tuple
 
 
 def value_spread(
-    twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool, together: bool = True, effort: Effort = FIRST
+    twin: Subject,
+    v: Tensor,
+    cond: Tensor | None,
+    delta: Tensor,
+    inverse: bool,
+    together: bool = True,
+    effort: Effort = FIRST,
 ) -> Tensor:
     """How far f (or f⁻¹) moves when v moves by δ; δ and the result are as ``magnitude`` gives them."""
     found = _around(twin, v, cond, _steps(twin, v, delta, effort), inverse, together)
@@ -130,14 +150,22 @@ def _spread(twin: Subject, delta: Tensor, value: Tensor, log: Tensor, effort: Ef
 
 
 def log_det_spread(
-    twin: Subject, v: Tensor, cond: Tensor | None, delta: Tensor, inverse: bool, together: bool = True, effort: Effort = FIRST
+    twin: Subject,
+    v: Tensor,
+    cond: Tensor | None,
+    delta: Tensor,
+    inverse: bool,
+    together: bool = True,
+    effort: Effort = FIRST,
 ) -> Tensor:
     """How far the log-determinant (log-slope, for a coupling) moves when v moves by up to 8δ, or 4δ in a layer."""
     _, log = _around(twin, v, cond, _steps(twin, v, delta, effort, wider=()), inverse, together)
     return (log[1:] - log[0]).abs().amax(0).nan_to_num(nan=torch.inf)
 
 
-def log_det_wobble(twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool, effort: Effort = FIRST) -> Tensor:
+def log_det_wobble(
+    twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool, effort: Effort = FIRST
+) -> Tensor:
     """How far the log-determinant moves with weights moved to w·(1 ± u): 4 times the largest change over the copies."""
     if twin.elementwise:
         return torch.zeros_like(v)
@@ -172,12 +200,20 @@ def _wobble(twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bo
 
 
 def rounding_scale(
-    twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool = False, together: bool = True, effort: Effort = FIRST
+    twin: Subject,
+    v: Tensor,
+    cond: Tensor | None,
+    u: float,
+    inverse: bool = False,
+    together: bool = True,
+    effort: Effort = FIRST,
 ) -> Tensor:
     """S of the module docstring for the forward map at v (or the inverse map): one rounding error is about u·S."""
     delta = u * (magnitude(twin, v) + 1)
     value, log = _around(twin, v, cond, _steps(twin, v, delta, effort), inverse, together)
-    scale = magnitude(twin, value[0]) + _shift(twin, v, cond, inverse) + _spread(twin, delta, value, log, effort) / u + 1
+    scale = (
+        magnitude(twin, value[0]) + _shift(twin, v, cond, inverse) + _spread(twin, delta, value, log, effort) / u + 1
+    )
     return scale + _wobble(twin, v, cond, u, inverse, effort) / u
 
 
@@ -187,4 +223,8 @@ def undone_unit(
     """One unit of |B(w) − v|, w = A(v) as it came out, B the other direction: what B, on the twin, makes of the rounding of w."""
     delta = u * (magnitude(twin, w) + _shift(twin, v, cond, inverse) + 1)
     natural = u * (magnitude(twin, v) + 1)
-    return natural + value_spread(twin, w, cond, delta, not inverse, effort=effort) + _wobble(twin, w, cond, u, not inverse, effort)
+    return (
+        natural
+        + value_spread(twin, w, cond, delta, not inverse, effort=effort)
+        + _wobble(twin, w, cond, u, not inverse, effort)
+    )

@@ -90,7 +90,12 @@ def dtype(subject: Subject, case: Case) -> Iterator[Violation]:
                 yield Violation(1, 0, f"{what} of {DIRECTIONS[inverse]} is {got}, the input {given}")
 
 
-@law("spaces", needs=("spaces", "tensors"), scope="corpus", reference="the declared constraints (what was assumed accuses nobody); the float64 twin says what rounds to an edge")
+@law(
+    "spaces",
+    needs=("spaces", "tensors"),
+    scope="corpus",
+    reference="the declared constraints (what was assumed accuses nobody); the float64 twin says what rounds to an edge",
+)
 def spaces(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """What comes out lies in the space that is declared for it: the float64 twin's value, its edge included, and the dtype's own value
     strictly inside where the exact one lies a thousand roundings off the edge (relative to it: beside 0, anywhere but in the subnormal
@@ -105,7 +110,9 @@ def spaces(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         exact, got = case.exact(inverse)[0], case.ours(inverse)[0].cpu().double()
         inside = case.representable(case.wide(inverse)[0], latent=inverse).flatten(1).all(1)
         usable = inside & case.representable(exact).flatten(1).all(1)
-        ok = _within(space, exact) & (_within(space, got, unit_roundoff(subject.dtype)) | _at_edge(space, exact, subject.dtype))
+        ok = _within(space, exact) & (
+            _within(space, got, unit_roundoff(subject.dtype)) | _at_edge(space, exact, subject.dtype)
+        )
         yield Tally(int(usable.sum()), len(usable))
         wrong = usable & ~ok
         if wrong.any():
@@ -186,7 +193,12 @@ def _others(subject: Subject, case: Case, inverse: bool) -> list[Tensor]:
     return [v.flip(0), -v] if subject.same_space else [v.flip(0)]
 
 
-@law("call-order", needs=("rebuild", "value-by-value", "inverse"), scope="few", reference="a layer on which nothing has been called yet")
+@law(
+    "call-order",
+    needs=("rebuild", "value-by-value", "inverse"),
+    scope="few",
+    reference="a layer on which nothing has been called yet",
+)
 def call_order(subject: Subject, case: Case) -> Iterator[Violation]:
     """The inverse may be the first call on a fresh layer, on a copy, and on one that loaded a state_dict: it raises nothing and gives the
     bits that it gives later."""
@@ -199,14 +211,22 @@ def call_order(subject: Subject, case: Case) -> Iterator[Violation]:
     else:
         loaded = subject.made()
         loaded.load_state_dict(subject.module.state_dict())
-        ways |= {"a fresh layer": replace(subject, module=fresh), "a layer that loaded the state_dict": replace(subject, module=loaded)}
+        ways |= {
+            "a fresh layer": replace(subject, module=fresh),
+            "a layer that loaded the state_dict": replace(subject, module=loaded),
+        }
     for what, other in ways.items():
         try:
             first = call(other, True, case.z, case.cond)
         except Exception as error:
             if is_refusal(error):
                 continue
-            yield Violation(1, 0, f"inverse as the first call on {what} raises {type(error).__name__}: {str(error)[:200]}", kind="crash")
+            yield Violation(
+                1,
+                0,
+                f"inverse as the first call on {what} raises {type(error).__name__}: {str(error)[:200]}",
+                kind="crash",
+            )
             return
         same_weights = all(torch.equal(a, b) for a, b in zip(_state(other), _state(subject), strict=False))
         if same_weights and not same_pair(first, later):
@@ -331,5 +351,7 @@ def earlier_pair(subject: Subject, case: Case) -> Iterator[Violation]:
         at = int((before - after).abs().flatten().nan_to_num(nan=torch.inf).argmax())
         got, right = after.flatten()[at].item(), before.flatten()[at].item()
         yield Violation(
-            abs(got - right), 0, f"log_abs_det_jacobian(x1, y1) after a call on x2 is {got:.6g}, before it was {right:.6g}"
+            abs(got - right),
+            0,
+            f"log_abs_det_jacobian(x1, y1) after a call on x2 is {got:.6g}, before it was {right:.6g}",
         )

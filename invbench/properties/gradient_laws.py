@@ -14,6 +14,7 @@ from invbench.properties.conditioning import magnitude, unit_roundoff
 from invbench.properties.conduct_laws import DIRECTIONS, same_bits
 from invbench.properties.law import Tally, Violation, law
 from invbench.properties.reference import jacobian
+from invbench.properties.space import structured
 from invbench.properties.subject import SEED, Subject
 from invbench.properties.trace import extremes
 from invbench.properties.verdict import beyond_rounding
@@ -67,9 +68,7 @@ def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally
                 break
 
 
-def _large_inside(
-    subject: Subject, twin: Subject, inverse: bool, case: Case, rows: Tensor, bad: Tensor | None
-) -> bool:
+def _large_inside(subject: Subject, twin: Subject, inverse: bool, case: Case, rows: Tensor, bad: Tensor | None) -> bool:
     """Whether the pass that this gradient is of goes through numbers whose square is no number of the dtype: then a gradient may not exist."""
     at = rows if bad is None else rows[bad.flatten(1).any(1).cpu().nonzero()[:4, 0]]
     wide, cond = case.wide(inverse)
@@ -123,13 +122,17 @@ def gradients_true(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         other = subject.reweighted("noise", 0, 5)  # where these weights decide nothing, others may
         if other is not subject:
             recipe = replace(case.recipe, weights="noise", log2_weights=0)
-            said += _against_quotients(other, Case(other, recipe, case.x, case.cond, None if case.z is case.x else case.z))
+            said += _against_quotients(
+                other, Case(other, recipe, case.x, case.cond, None if case.z is case.x else case.z)
+            )
     yield from said
 
 
 def _against_quotients(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     twin = subject.twin()
     for inverse in _differentiable(subject):
+        if structured(subject.space(inverse)):
+            continue  # a step along one number leaves the space
         v, cond = case.wide(inverse)
         x, cond = v[:ROWS].clone().requires_grad_(), None if cond is None else cond[:ROWS].clone()
         if cond is not None and subject.declaration.condition is None:

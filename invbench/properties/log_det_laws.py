@@ -172,7 +172,12 @@ def _confirmed(
         at = int(excess.argmax())
         row = int(rows[at // max(1, excess[0].numel())])
         wrong = compared.suspects
-        shared = pattern_of(compared.got[compared.decided], compared.first.value[compared.decided], wrong[compared.decided], x.new_empty(0))
+        shared = pattern_of(
+            compared.got[compared.decided],
+            compared.first.value[compared.decided],
+            wrong[compared.decided],
+            x.new_empty(0),
+        )
         if not shared and not twin.elementwise and bool(compared.decided.all()):
             shared = pattern_of(compared.got, compared.first.value, wrong, x)
         message = f"log_det of {what}{by}: {pair(got.flatten()[at].item(), second.value.flatten()[at].item(), 'by differences of values')}"
@@ -218,7 +223,9 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]
         at = int(error[row].flatten().nan_to_num(nan=torch.inf).argmax())
         a, b = forward[row].flatten()[at].item(), backward[row].flatten()[at].item()
         shared = pattern_of(backward, -forward, error > 1e-6 * (1 + forward.abs()), x)
-        said = "the same sign" if abs(a - b) <= 1e-6 * (1 + abs(a)) and abs(a) > 1e-9 else pair(b, -a, "minus forward's")
+        said = (
+            "the same sign" if abs(a - b) <= 1e-6 * (1 + abs(a)) and abs(a) > 1e-9 else pair(b, -a, "minus forward's")
+        )
         return f"forward {a:.9g}, inverse {b:.9g}: {said}" + (f"; {shared}" if shared else "")
 
     yield from beyond_rounding(error, unit, valid, "log_det of the inverse", least=least, explain=explain)
@@ -240,7 +247,11 @@ def log_det_accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally
             return
         elements = 1 if subject.elementwise else max(1, case.x[:1].numel())
         least = u * (1 + exact.abs()) * elements
-        fine = case.valid(inverse) if case.subject.invertible and case.subject.image else case.representable(case.exact(inverse)[0])
+        fine = (
+            case.valid(inverse)
+            if case.subject.invertible and case.subject.image
+            else case.representable(case.exact(inverse)[0])
+        )
         valid = case.representable(exact) & per_row(fine, subject.elementwise) & (not case.far)
         valid &= per_row(case.representable(case.wide(inverse)[0], latent=inverse), subject.elementwise)
 
@@ -252,7 +263,9 @@ def log_det_accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally
             return pair(got[row].flatten()[at].item(), exact[row].flatten()[at].item(), "in float64")
 
         what = f"log_det of {'inverse' if inverse else 'forward'}"
-        yield from beyond_rounding(error := (got - exact).abs(), unit, valid, what, least=least, latent=inverse, explain=explain)
+        yield from beyond_rounding(
+            error := (got - exact).abs(), unit, valid, what, least=least, latent=inverse, explain=explain
+        )
         del error
 
 

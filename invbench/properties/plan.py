@@ -15,7 +15,10 @@ __all__ = ["SECONDS", "Clock", "Plan", "interleaved", "planned"]
 
 SECONDS = {"smoke": 5.0, "default": 30.0, "deep": 600.0}  # of one processor
 LIMITS = {"smoke": 2.5, "default": 9.0, "deep": 60.0}  # for one law on one case
-FEW, CORPUS = 0.4, 0.8  # shares of the seconds by which the laws of a few recipes, and those of the corpus, must be through
+FEW, CORPUS = (
+    0.4,
+    0.8,
+)  # shares of the seconds by which the laws of a few recipes, and those of the corpus, must be through
 CALLS, CALLS_OF_FEW = 46, 400  # of forward and inverse: for one case of the corpus, for all laws of a few recipes
 NUMBER = 4e-6  # seconds for the work around one number of a case: drawing, comparing
 FEW_ROWS, FEWEST = 96, 12
@@ -68,7 +71,11 @@ def planned(subject: Subject, budget: str, rows: int, cases: int) -> Plan:
     wanted = (rows, CALLS * min(cases, MANY), CORPUS - FEW, 3), (FEW_ROWS, CALLS_OF_FEW, FEW, FEWEST)
     sizes = []
     for most, calls, part, least in wanted:
-        fits = (n for n in (max(least, int(most * s)) for s in SHARES) if calls * (base + slope * n) <= part * SECONDS[budget])
+        fits = (
+            n
+            for n in (max(least, int(most * s)) for s in SHARES)
+            if calls * (base + slope * n) <= part * SECONDS[budget]
+        )
         sizes.append(next(fits, least))
     return Plan(sizes[0], sizes[1], LIMITS[budget])
 

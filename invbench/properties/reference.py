@@ -21,7 +21,15 @@ from torch import Tensor, nn
 from invbench.properties.conditioning import unit_roundoff
 from invbench.properties.subject import Subject
 
-__all__ = ["Reference", "by_autograd", "by_differences", "by_parts", "jacobian", "slope_by_autograd", "slope_by_differences"]
+__all__ = [
+    "Reference",
+    "by_autograd",
+    "by_differences",
+    "by_parts",
+    "jacobian",
+    "slope_by_autograd",
+    "slope_by_differences",
+]
 
 U = unit_roundoff(torch.float64)
 SAFETY = 32.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-import contextlib
-
 import torch
 from torch import Tensor
 
@@ -26,10 +24,11 @@ OUTCOME = 2.0  # seconds for both directions
 
 def shown(target: Target, law: Law, violation: Violation, case: Case, seconds: float) -> str:
     """Several lines, each up to 100 columns."""
-    with contextlib.suppress(
-        ValueError
-    ):  # it does not show again on the case alone; what was seen stands in the message
-        case, violation = minimal(law, case, violation.kind, seconds)
+    if seconds > 0:
+        with contextlib.suppress(ValueError):  # it may not show again on the case alone
+            case, violation = minimal(law, case, violation.kind, seconds)
+    elif violation.row is not None and violation.row < len(case.x):
+        case = case.part(torch.tensor([violation.row]))
     lines = [f"smallest case: {len(case.x)} row{'s' if len(case.x) > 1 else ''}, {weights_in_words(case.recipe)}"]
     v = case.z if violation.latent else case.x
     name = "z" if violation.latent else "x"

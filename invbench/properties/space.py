@@ -187,7 +187,9 @@ def packing(shape: Any, space: Constraint | None) -> Packing:
         return Packing(shape, (shape,))
     n = shape[-1]
     if chart != "Simplex" and (len(shape) < 2 or shape[-2] != n):
-        raise UsageError(f"a value of shape {shape} cannot lie in {space_name(bare)}: its last two dimensions must be equal")  # type: ignore[arg-type]
+        raise UsageError(
+            f"a value of shape {shape} cannot lie in {space_name(bare)}: its last two dimensions must be equal"
+        )
     if chart == "Simplex":
         last = lambda v: torch.cat((v, 1 - v.sum(-1, keepdim=True)), -1)  # noqa: E731
         return Packing(shape, (shape,), free=lambda v: v[..., :-1], whole=last)

@@ -135,7 +135,9 @@ class Subject:
         value = self.packed(inverse).unpack(v)
         return direction(value, self.handed(cond)) if cond is not None else direction(value)
 
-    def _call(self, direction: Callable[..., Any], v: Tensor, cond: Tensor | None, inverse: bool) -> tuple[Tensor, Tensor]:
+    def _call(
+        self, direction: Callable[..., Any], v: Tensor, cond: Tensor | None, inverse: bool
+    ) -> tuple[Tensor, Tensor]:
         if self.elementwise:
             assert cond is not None
             out, log_slope = direction(v, cond.movedim(1, 0))
@@ -306,7 +308,12 @@ def subject_of(target: Target, dtype: torch.dtype, device: str = "cpu", survey: 
 
 
 def _layer(
-    name: str, module: nn.Module, metadata: dict[str, Any], dtype: torch.dtype, device: str, build: Callable[[int], nn.Module]
+    name: str,
+    module: nn.Module,
+    metadata: dict[str, Any],
+    dtype: torch.dtype,
+    device: str,
+    build: Callable[[int], nn.Module],
 ) -> Subject:
     said = Declaration.of(name, metadata)
     if said.event_shape is None:
@@ -325,7 +332,11 @@ def _coupling(
     if not isinstance(module, Elementwise) or not isinstance(module.n_params, int) or module.n_params < 1:
         raise UsageError(f"coupling {name!r} has no positive integer n_params; set it in the class")
     declared = {n: getattr(module, n) for n in ("slope_range", "displacement", "tail_slopes_equal")}
-    said = {n: getattr(module, n) for n in ("domain", "codomain", "tolerance", "inverse_is", "training") if hasattr(module, n)}
+    said = {
+        n: getattr(module, n)
+        for n in ("domain", "codomain", "tolerance", "inverse_is", "training")
+        if hasattr(module, n)
+    }
     said = {k: v for k, v in said.items() if k != "training" or isinstance(v, str)}
     if "inverse_is" in said:
         said["inverse"] = said.pop("inverse_is")
@@ -334,4 +345,6 @@ def _coupling(
     if inspect.ismethod(bounds):
         declared["slope_bounds"] = bounds
     declaration = Declaration.of(name, {**said, "train_differs": declared.get("train_differs")})
-    return Subject(name, "coupling", module, EVENT, (module.n_params, *EVENT), dtype, device, declared, build, declaration)
+    return Subject(
+        name, "coupling", module, EVENT, (module.n_params, *EVENT), dtype, device, declared, build, declaration
+    )

@@ -13,11 +13,11 @@ from invbench.properties.case import Case
 from invbench.properties.conditioning import FIRST, Effort, magnitude, rounding_scale, unit_roundoff
 from invbench.properties.law import NEEDS, Tally, Violation, law
 from invbench.properties.log_det_laws import against_references, log_of
+from invbench.properties.overflow import overflows
 from invbench.properties.reference import by_autograd
 from invbench.properties.relation import pair
 from invbench.properties.space import unwrapped
 from invbench.properties.subject import Subject
-from invbench.properties.overflow import overflows
 from invbench.properties.trace import first_bad
 from invbench.properties.verdict import beyond_rounding, per_row
 
@@ -46,7 +46,9 @@ def undoes(case: Case, inverse: bool) -> Iterator[Violation | Tally]:
     lost = ~back.reshape(len(v), -1).isfinite().all(1)
     if (suspects := lost & valid.reshape(len(v), -1).any(1)).any():
         # what is too large on the way back, or is 0 times that, is the design's; a root of a negative number is not
-        excused = overflows(subject.twin(), not inverse, case.slopes(inverse)[0].cpu().double(), case.double()[1], suspects)
+        excused = overflows(
+            subject.twin(), not inverse, case.slopes(inverse)[0].cpu().double(), case.double()[1], suspects
+        )
         valid &= ~excused.reshape(-1, *[1] * (valid.ndim - 1))
     ours = magnitude(subject, apart(subject, inverse, case.back(inverse)[0].cpu().double(), v))
     loss = torch.where(valid, ours, torch.zeros_like(ours))
@@ -56,7 +58,9 @@ def undoes(case: Case, inverse: bool) -> Iterator[Violation | Tally]:
         return pair(back[row].flatten()[worst].item(), v[row].flatten()[worst].item())
 
     found = list(
-        beyond_rounding(error, case.undone_unit(inverse), valid, what, None, least=natural, latent=inverse, explain=explain)
+        beyond_rounding(
+            error, case.undone_unit(inverse), valid, what, None, least=natural, latent=inverse, explain=explain
+        )
     )
     yield from found
     if not any(isinstance(said, Violation) for said in found):
@@ -149,7 +153,9 @@ def double_precision(subject: Subject, case: Case) -> Iterator[Violation | Tally
     if subject.has_log_det:
         rows = 32 if subject.elementwise else 8
         some = None if cond is None else cond[:rows]
-        said += against_references(built, built, x[:rows], some, lambda: log_of(built, x[:rows], some), "forward", 1e-10)
+        said += against_references(
+            built, built, x[:rows], some, lambda: log_of(built, x[:rows], some), "forward", 1e-10
+        )
     for violation in said:
         if isinstance(violation, Violation) and violation.kind == "defect":
             yield Violation(violation.value, violation.bound, f"in float64, {violation.message}", row=violation.row)
@@ -199,7 +205,9 @@ def far_range(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """A layer stays finite and accurate at |x| beyond 2²⁰ too, wherever the exact result is representable. A mean of squares in a conditioner
     (layer norm, attention) overflows there; declare ``data_range`` where no such data exist."""
     if case.far:
-        near = Case(subject, replace(case.recipe, log2_scale=0), case.x, case.cond, None if case.z is case.x else case.z)
+        near = Case(
+            subject, replace(case.recipe, log2_scale=0), case.x, case.cond, None if case.z is case.x else case.z
+        )
         yield from _finite(subject, near, excuse_overflow=False)
         if NEEDS["value-by-value"](subject):
             yield from (said for said in accuracy(subject, near) if isinstance(said, Violation))
@@ -231,7 +239,10 @@ def _singular_points(case: Case, inverse: bool, rows: Tensor) -> Tensor:
     for row in rows.nonzero()[:16, 0].tolist():
         some = None if cond is None else cond[row : row + 1]
         log = by_autograd(lambda x, some=some: twin.direction(inverse)(x, some)[0], v[row : row + 1], 0).value  # type: ignore[misc]
-        beside = [case._call(twin, inverse, v[row : row + 1] + k * 1e-3 * (1 + v[row].abs()), some)[1] for k in (-1.0, 1.0, 0.7)]
+        beside = [
+            case._call(twin, inverse, v[row : row + 1] + k * 1e-3 * (1 + v[row].abs()), some)[1]
+            for k in (-1.0, 1.0, 0.7)
+        ]
         excused[row] = not log.isfinite().all() and all(b.isfinite().all() for b in beside)
     excused[rows.nonzero()[16:, 0]] = bool(excused.any())
     return excused
@@ -249,7 +260,13 @@ def extreme_conditions(subject: Subject, case: Case) -> Iterator[Violation | Tal
     yield from _under_extremes(subject, case)
 
 
-@law("extreme-layer-conditions", severity="capability", needs=("real-condition", "layer"), scope="few", reference="the float64 twin")
+@law(
+    "extreme-layer-conditions",
+    severity="capability",
+    needs=("real-condition", "layer"),
+    scope="few",
+    reference="the float64 twin",
+)
 def extreme_layer_conditions(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """A condition of ±2⁷ … ±2¹⁰⁰ of a layer raises nothing, and gives a finite result wherever that of the float64 twin is finite and
     representable."""
@@ -342,5 +359,3 @@ def _larger_of_neighbours(
         return torch.maximum(*(u * scale + tolerance / 4 * (1 + value.abs())).chunk(2))
 
     return unit
-
-
