@@ -109,7 +109,8 @@ def test_a_hanging_subject_is_left_after_two_cases(monkeypatch):
 
     monkeypatch.setitem(sys.modules["invbench.properties.plan"].LIMITS, "smoke", 0.05)
     monkeypatch.setattr(sys.modules["invbench.properties.plan"], "MOST", 0.05)
-    monkeypatch.setattr(sys.modules["invbench.properties.survey"], "PROBE", 0.05)
+    for name in ("survey", "assumption"):
+        monkeypatch.setattr(sys.modules[f"invbench.properties.{name}"], "PROBE", 0.05)
     report = check(target_of(Hangs), budget="smoke", properties=["round-trip-x", "round-trip-z", "finite"])
     assert len(asked) <= 8  # two looks of the survey, the plan, and two laws, each of which is asked again alone
     assert {f.kind for f in report.failures} == {"crash"}

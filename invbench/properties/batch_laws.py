@@ -225,7 +225,7 @@ def rank(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         for size in ((-1,), (v.shape[0], 2, 3), (v.shape[0], 1, 2, 3), (v.shape[0], 1, 1, 2, 3)):
             with torch.no_grad():
                 direction = subject.module.inverse if inverse else subject.module
-                got, log = direction(v.reshape(size), params.reshape(params.shape[0], *size))
+                got, log = direction(v.reshape(size), params.reshape(params.shape[0], *size))  # type: ignore[operator]
             pair = got.reshape_as(v), log.reshape_as(v).sum(1)
             yield from differs(case, inverse, pair, f"{name} at rank {len(size)}")
 

@@ -183,7 +183,7 @@ def packing(shape: Any, space: Constraint | None) -> Packing:
     shape = tuple(shape)
     bare = unwrapped(space)
     chart = type(bare).__name__.lstrip("_") if bare is not None else ""
-    if chart not in CHARTS:
+    if bare is None or chart not in CHARTS:
         return Packing(shape, (shape,))
     n = shape[-1]
     if chart != "Simplex" and (len(shape) < 2 or shape[-2] != n):
