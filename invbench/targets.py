@@ -290,5 +290,6 @@ def _from_module(
     elementwise = inspect.isclass(obj) and issubclass(obj, Elementwise)
     if {"layer", "distribution"} & set(asked) and not elementwise and is_plain(obj):
         return [Target(spec, plain_entry(spec, attribute, module, asked, options, said), options)]
-    have = ", ".join(entry.name for entry in mine) or "none"
+    classes = [n for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__]
+    have = ", ".join([entry.name for entry in mine] or classes[:12]) or "none"
     raise UsageError(f"{spec}: no {' or '.join(kinds or asked)} named {attribute!r} there (found: {have})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch.distributions import constraints
 
 from invbench.declaration import SPACES, Circle, Declaration, declared_by, inside, space, space_name
 from invbench.errors import UsageError
+from invbench.listing import listed
 
 WRITTEN = (
     "real",
@@ -219,3 +221,14 @@ def test_inside_is_said_per_row() -> None:
     assert inside(constraints.unit_interval, rows).tolist() == [True, False, False]
     assert inside(None, rows).tolist() == [True, True, False]
     assert inside(constraints.simplex, rows).tolist() == [True, False, False]
+
+
+def test_the_page_of_laws_is_that_of_the_laws():
+    root = Path(__file__).resolve().parent.parent
+    page = root / "docs" / "laws.md"
+    if not page.exists():
+        pytest.skip("the documentation lies beside the tests in a checkout")
+    text = page.read_text(encoding="utf-8")
+    for row in listed("properties"):
+        assert f"| `{row['name']}` | {row['source']} | {row['summary']} |".replace("\\", "") in text.replace("\\|", "|")
+        assert row.get("reference", "said in the statement")
