@@ -73,7 +73,7 @@ def _simpler_numbers(case: Case, which: str, breaks: Callable[[Case], bool], pat
         for simpler in (0.0, _power_of_two(values.flatten()[index])):
             if not patient() or values.flatten()[index].item() == simpler:
                 break
-            changed = values.clone()
+            changed = values.contiguous().clone()
             changed.view(-1)[index] = simpler
             z = None if case.z is case.x else case.z
             parts = {"x": case.x, "cond": case.cond, "z": z} | {which: changed}
