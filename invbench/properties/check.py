@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -293,7 +294,8 @@ class _Worst:
             text = ""
             if item in grave and not v.message.startswith(TookTooLong.__name__):
                 progress("reducing")
-                text = shown(target, law, v, case, seconds / len(grave))
+                with suppress(Exception):  # what the layer does to a smaller case is its own; the message stands
+                    text = shown(target, law, v, case, seconds / len(grave))
             made.append(
                 Failure(law.name, law.severity, v.kind, v.value, v.bound, case.recipe.as_dict(), v.message, text)
             )

@@ -275,6 +275,17 @@ class IgnoresCondition(Scaled):
         return super().inverse(z)
 
 
+class HalfCondition(Scaled):
+    """Leaves the second element of its condition out."""
+
+    def forward(self, x, cond):
+        z, log_det = super().forward(x)
+        return z + cond[:, :1], log_det
+
+    def inverse(self, z, cond):
+        return super().inverse(z - cond[:, :1])
+
+
 class Shared(nn.Module):
     """Adds the same noise to every row."""
 
@@ -437,6 +448,7 @@ LIVES: dict[str, dict[str, Planted]] = {
         "cut-condition": Planted(CutCondition, (3,), (2,)),
         "ignores-condition": Planted(IgnoresCondition, cond_shape=(2,)),
     },
+    "condition-elements": {"half-condition": Planted(HalfCondition, cond_shape=(2,))},
     "draws-agree": {
         "shared-noise": Planted(lambda seed: Shared(), declared={"stochastic": True, "domain": "integers(0, 9)"})
     },
@@ -452,6 +464,7 @@ LIVES: dict[str, dict[str, Planted]] = {
 SOUND_LIVES: dict[str, Planted] = {
     "scaled": Planted(Scaled),
     "conditional-made": Planted(lambda seed: CutCondition(seed, cut=False), (3,), (2,)),
+    "half-condition": Planted(HalfCondition, cond_shape=(2,)),
     "estimated": Planted(Estimated, declared={"log_det": "estimate"}),
     "chain-of-8": Planted(lambda seed: ChainOf(seed, 8)),
     "chain-of-32": Planted(ChainOf),
