@@ -169,3 +169,22 @@ class InfinityBeside(c.Exp):
 def test_infinity_that_spreads_over_rows_is_found():
     found = check(target_of(InfinityBeside), budget="smoke", properties=["row-independence"]).failures
     assert [f.kind for f in found] == ["defect"]
+
+
+def test_a_call_that_is_ended_inside_no_grad_leaves_gradients_on():
+    """A bell may ring between the two ends of a ``no_grad``; what comes after must record gradients again."""
+
+    def stuck():
+        with guarded(0.05):
+            torch.set_grad_enabled(False)
+            while True:
+                pass
+
+    with pytest.raises(TookTooLong):
+        stuck()
+    assert torch.is_grad_enabled()
+
+
+def test_a_check_inside_no_grad_judges_gradients():
+    with torch.no_grad():
+        assert check(target_of(c.Exp), budget="smoke", properties=["gradients", "log-det"]).sound

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterator
 from types import FrameType
 
+import torch
+
 __all__ = ["LIMIT", "TookTooLong", "guarded", "origin_of"]
 
 LIMIT = 60.0  # seconds for one law on one case
@@ -33,11 +35,15 @@ def guarded(limit: float = LIMIT) -> Iterator[None]:
     def ring(number: int, frame: FrameType | None) -> None:
         raise TookTooLong(f"no result after {limit:g} s")
 
+    recording = torch.is_grad_enabled()
     timed = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if not timed:
-            yield
+            try:
+                yield
+            finally:
+                torch.set_grad_enabled(recording)
             return
         timers = ((signal.ITIMER_PROF, signal.SIGPROF, limit), (signal.ITIMER_REAL, signal.SIGALRM, PATIENT * limit))
         # timers of others: of pytest-timeout, say, or of a guard around this one
@@ -45,6 +51,7 @@ def guarded(limit: float = LIMIT) -> Iterator[None]:
         try:
             yield
         finally:
+            torch.set_grad_enabled(recording)  # a bell may ring between the two ends of a no_grad
             for (timer, number, _), (handler, length) in zip(timers, before, strict=True):
                 signal.setitimer(timer, 0)
                 signal.signal(number, handler)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
 from invbench.conditions.recipe import Recipe
 from invbench.errors import UsageError
 from invbench.properties.case import Case
@@ -29,7 +31,7 @@ def examine(law: Law, case: Case, limit: float | None = None) -> tuple[list[Viol
     tally = Tally(0, 0)
     violations: list[Violation] = []
     try:
-        with guarded(limit or LIMIT * max(1.0, case.x.shape[0] / 512)):
+        with torch.enable_grad(), guarded(limit or LIMIT * max(1.0, case.x.shape[0] / 512)):
             for said in law.check(case.subject, case):
                 if isinstance(said, Tally):
                     tally = Tally(tally.decided + said.decided, tally.of + said.of)

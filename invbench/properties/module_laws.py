@@ -158,11 +158,11 @@ def _narrow(subject: Subject, case: Case, half: torch.dtype) -> Case:
 @law("autocast", severity="capability", needs=("on-cpu",), scope="few", reference="the float64 twin")
 def autocast(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """Under torch.autocast both directions run and return finite numbers: mixed precision is how flows are trained."""
-    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
-        for inverse in subject.directions:
+    for inverse in subject.directions:
+        with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
             value, log_det = subject.direction(inverse)(case.inputs(inverse), case.cond)
-            exact, exact_log = case.exact(inverse)
-            bad = case.valid(inverse) & (exact.abs() < 1e30) & ~value.isfinite()
-            lost = subject.has_log_det and (exact_log.isfinite() & ~log_det.isfinite()).any()
-            if bad.any() or lost:
-                yield Violation(float(bad.sum()), 0, f"{DIRECTIONS[inverse]} under autocast is not finite")
+        exact, exact_log = case.exact(inverse)
+        bad = case.valid(inverse) & (exact.abs() < 1e30) & ~value.isfinite()
+        lost = subject.has_log_det and (exact_log.isfinite() & ~log_det.isfinite()).any()
+        if bad.any() or lost:
+            yield Violation(float(bad.sum()), 0, f"{DIRECTIONS[inverse]} under autocast is not finite")

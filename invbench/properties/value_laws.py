@@ -342,9 +342,10 @@ def monotone(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
             steps = y[1:] - y[:-1]
             steps = steps * torch.where(y[-1:] < y[:1], -1.0, 1.0)
             unit = _larger_of_neighbours(twin, x.cpu().double(), cond.cpu().double(), u, inverse, subject)
-            yield from beyond_rounding(
-                (-steps).clamp(min=0), unit, steps.isfinite(), f"order of {NAMES[inverse]}", least=u
+            said = list(
+                beyond_rounding((-steps).clamp(min=0), unit, steps.isfinite(), f"order of {NAMES[inverse]}", least=u)
             )
+        yield from said  # outside: what hears it must not go on without gradients
 
 
 def _larger_of_neighbours(
