@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -227,6 +228,15 @@ def _as_target(target: str | type | Target) -> Target:
     return of_object(target)
 
 
+def _beyond_tolerance(case: Case) -> bool:
+    """Whether an iteration is asked for more digits than its dtype has at these numbers: its stopping rule may never be met there."""
+    tolerance = case.subject.declaration.tolerance
+    if tolerance is None or case.recipe.log2_scale <= 2:
+        return False
+    largest = max(v.abs().max().item() for v in (case.x, case.z) if v.numel())
+    return torch.finfo(case.subject.dtype).eps * largest > tolerance / 1000
+
+
 def _hangs(case: Case, limit: float) -> bool:
     """Whether a plain call of a direction does not come back: the layer is to blame, not a law that asks much."""
     try:
@@ -249,16 +259,24 @@ class _Worst:
         self.tallies: dict[str, Tally] = {}
         self.crashes: dict[str, int] = {}
         self.late: dict[str, str] = {}
+        self.reach = math.inf  # log2 of |x| from which on an iteration does not end
         self.hangs = 0
 
     def add(self, law: Law, case: Case) -> None:
         if self.crashes.get(law.name, 0) >= PATIENCE or self.hangs >= HANGS:
+            return
+        if case.recipe.log2_scale >= self.reach:
             return
         violations, tally = examine(law, case, self.limit)
         known = self.tallies.get(law.name, Tally(0, 0))
         self.tallies[law.name] = Tally(known.decided + tally.decided, known.of + tally.of)
         for violation in violations:
             if violation.kind == "crash" and violation.message.startswith(TookTooLong.__name__):
+                if _beyond_tolerance(case):
+                    self.reach = min(self.reach, case.recipe.log2_scale)
+                    far = f"no result after {self.limit:g} s for |x| about 2^{self.reach}, where the tolerance is finer than numbers are"
+                    self.late[law.name] = far
+                    continue
                 self.crashes[law.name] = PATIENCE  # it is not waited for again
                 if not _hangs(case, self.limit):
                     self.late[law.name] = f"the law was given up after {self.limit:g} s; --budget deep waits longer"
