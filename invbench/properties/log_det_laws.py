@@ -263,10 +263,7 @@ def log_det_accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally
             return pair(got[row].flatten()[at].item(), exact[row].flatten()[at].item(), "in float64")
 
         what = f"log_det of {'inverse' if inverse else 'forward'}"
-        yield from beyond_rounding(
-            error := (got - exact).abs(), unit, valid, what, least=least, latent=inverse, explain=explain
-        )
-        del error
+        yield from beyond_rounding((got - exact).abs(), unit, valid, what, least=least, latent=inverse, explain=explain)
 
 
 @law(

@@ -115,14 +115,13 @@ def round_trip_z(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 def surjective(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     """Every latent of Rⁿ has a preimage: where inverse is not finite at a normal latent though forward is finite everywhere, the image of
     forward is too small, and a density over Rⁿ that is built on it does not integrate to 1."""
-    latents, cond = case.z, case.cond
+    latents = case.z
     value = case.exact(True)[0]
     missing = ~value.flatten(1).isfinite().all(1) & case.wide(True)[0].flatten(1).isfinite().all(1)
     missing &= ~overflows(subject.twin(), True, *case.wide(True), missing)
     if not missing.any() or not case.exact(False)[0].isfinite().all():
         yield Tally(len(latents), len(latents))
         return
-    del cond
     row = int(missing.int().argmax())
     low, high = case.exact(False)[0].min().item(), case.exact(False)[0].max().item()
     message = (
