@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,18 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("INVBENCH_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def registries_of_the_module() -> Iterator[None]:
+    """What a file of tests registers is forgotten at its end: another file in the same process would meet it."""
+    kept = {}
+    for registry in (COUPLINGS, LAYERS, FLOWS):
+        len(registry)  # loads the plugins, so that they are kept
+        kept[registry] = dict(registry._items)
+    yield
+    for registry, items in kept.items():
+        registry._items = items
 
 
 @pytest.fixture
