@@ -38,12 +38,10 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True, scope="module")
 def registries_of_the_module() -> Iterator[None]:
     """What a file of tests registers is forgotten at its end: another file in the same process would meet it."""
-    kept = {}
-    for registry in (COUPLINGS, LAYERS, FLOWS):
-        len(registry)  # loads the plugins, so that they are kept
-        kept[registry] = dict(registry._items)
+    registries = (COUPLINGS, LAYERS, FLOWS)
+    kept = [dict(registry.items()) for registry in registries]  # reading loads the plugins, so that they are kept
     yield
-    for registry, items in kept.items():
+    for registry, items in zip(registries, kept, strict=True):
         registry._items = items
 
 
