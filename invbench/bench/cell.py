@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["FAILED", "NON_FINITE", "PROTOCOL", "SCHEMA", "TEXTS", "Cell", "CellSpec", "Status", "slug"]
+__all__ = ["FAILED", "NON_FINITE", "PROTOCOL", "SCHEMA", "TEXTS", "Cell", "CellSpec", "Status", "protocol_of", "slug"]
 
 SCHEMA = 1  # of the file
 PROTOCOL = 1  # of the measurement: raised when numbers of old cells no longer compare
+# of the cells that search (case contains one of these): their objective counted the latent itself before, and stood still on bounded designs
+SEARCHES, SEARCH_PROTOCOL = ("/attack-", "#radius"), 2
 
 Status = Literal["ok", "diverged", "error", "oom", "timeout", "skipped"]
 FAILED = ("error", "oom", "timeout")  # cells that should have a number and have none
@@ -24,6 +26,11 @@ Measures = dict[str, Number | Numbers | dict[str, Number]]
 
 NON_FINITE = ("Infinity", "-Infinity", "NaN")
 TEXTS = ("names", "findings")  # the only lists that hold words
+
+
+def protocol_of(case: str) -> int:
+    """The protocol by which a case is measured today; cells of another one are stale."""
+    return SEARCH_PROTOCOL if any(part in case for part in SEARCHES) else PROTOCOL
 
 
 class CellSpec(BaseModel):
@@ -45,6 +52,10 @@ class CellSpec(BaseModel):
     target: str = Field(default="", exclude=True)
     weights: str = Field(default="", exclude=True)
     exclusive: bool = Field(default=False, exclude=True)
+
+    def at(self, case: str, **changed: Any) -> CellSpec:
+        """The same for another case, under that case's protocol."""
+        return self.model_copy(update={**changed, "case": case, "protocol": protocol_of(case)})
 
     @property
     def key(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from invbench.bench.cell import PROTOCOL, Cell
+from invbench.bench.cell import Cell, protocol_of
 from invbench.bench.store import Store, Unreadable
 from invbench.errors import UsageError
 
@@ -41,7 +41,7 @@ def merge(source: Path, results: Path, done: Callable[[Cell], None] = lambda cel
     store, found = Store(results), Merged(unreadable=unreadable)
     for cell in theirs:
         own = store.get(cell.spec)
-        if cell.spec.protocol != PROTOCOL:
+        if cell.spec.protocol != protocol_of(cell.spec.case):
             found.refused.append(cell)
         elif own is None or (_failed(own) and not _failed(cell)):
             store.write(cell)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from invbench.bench.cell import PROTOCOL
 from invbench.bench.record import Record
 from invbench.bench.store import Unreadable
 
@@ -19,7 +18,7 @@ def notes_of(track: str, shown: Sequence[Record], stale: Sequence[Record]) -> li
     specs = [cell.spec for cell in shown]
     settings = {tuple(sorted(s.settings.items())) for s in specs if s.track != "coupling" and "#" not in s.case}
     notes = [
-        f"Protocol {PROTOCOL}; dtype {_said(s.dtype for s in specs)}; device {_said(s.device for s in specs)}; "
+        f"Protocol {_said(s.protocol for s in specs)}; dtype {_said(s.dtype for s in specs)}; device {_said(s.device for s in specs)}; "
         f"torch {_said(c.provenance.get('torch', '?') for c in shown)}; {len(shown)} cells, seeds {_seeds({s.seed for s in specs})}.",
         *TRACK_NOTES[track],
         "An empty column is one that this version does not measure.",

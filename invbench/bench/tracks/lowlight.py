@@ -65,8 +65,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
                     other = {"case": spec.case + part, "settings": settings | changed}
                     specs.append(spec.model_copy(update=other))
             if condition in SEARCHED:
-                search = {"case": spec.case + RADIUS, "settings": search_settings(settings, options), "batch_size": 1}
-                specs.append(spec.model_copy(update=search))
+                specs.append(spec.at(spec.case + RADIUS, settings=search_settings(settings, options), batch_size=1))
     return specs
 
 

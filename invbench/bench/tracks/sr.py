@@ -71,8 +71,7 @@ def _stretch_of(spec: CellSpec) -> CellSpec:
         "limit": STRETCH_INPUTS,
         "products": PRODUCTS,
     }
-    case = spec.case + STRETCH
-    return spec.model_copy(update={"case": case, "settings": settings, "dtype": "float64", "batch_size": 1})
+    return spec.at(spec.case + STRETCH, settings=settings, dtype="float64", batch_size=1)
 
 
 def _measure(spec: CellSpec, target: Target) -> Measured:

@@ -41,9 +41,9 @@ def attack_specs(clean: CellSpec, dataset: str, options: Options) -> list[CellSp
         for eps in ladder if attack.uses_eps else (None,):
             case = f"{dataset}{ATTACKED}{name}" + ("" if eps is None else f"-{eps}")
             own = settings if eps is None else {**settings, "eps_255": eps}
-            specs.append(clean.model_copy(update={"case": case, "settings": own, "batch_size": 1}))
+            specs.append(clean.at(case, settings=own, batch_size=1))
     if not options.attacks:
-        specs.append(clean.model_copy(update={"case": clean.case + RADIUS, "settings": settings, "batch_size": 1}))
+        specs.append(clean.at(clean.case + RADIUS, settings=settings, batch_size=1))
     return specs
 
 

@@ -59,10 +59,8 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     budget = ATTACK_BUDGETS[options.size.attack]
     own = {**settings, "inputs": RADIUS_INPUTS, "steps": budget.radius_steps, "bisections": budget.bisections}
     own.pop("samples")
-    changed = {"settings": own, "batch_size": RADIUS_INPUTS}
-    radii = [
-        cell.model_copy(update={**changed, "case": cell.case + RADIUS}) for cell in cells if cell.case in RADIUS_CASES
-    ]
+    searched = [cell for cell in cells if cell.case in RADIUS_CASES]
+    radii = [cell.at(cell.case + RADIUS, settings=own, batch_size=RADIUS_INPUTS) for cell in searched]
     return cells + radii
 
 
