@@ -128,7 +128,7 @@ def test_slope_bounds_are_attained_to_1_percent(name, design, uniform):
 
 
 def test_slope_bounds_hold_in_1e5_random_cases(name, design, uniform):
-    count = 100_000 if name not in {"smooth-bump", "logistic-mixture"} else 10_000  # theirs are grids: 20 ms per case
+    count = 100_000 if name not in {"smooth-bump", "logistic-mixture"} else 10_000  # theirs are searched over x
     params, x = uniform(-7, 7, design.n_params, count), uniform(-4, 4, count, seed=1)
     found, (low, high) = slopes(design, x, params), design.slope_bounds(params)
     assert (found >= low * (1 - 1e-9)).all()
