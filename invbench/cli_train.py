@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +43,7 @@ def train(
     Examples: `INVBENCH_DATA=data invbench train srflow --coupling my.py`, `INVBENCH_DATA=data invbench train --all`,
     `INVBENCH_DATA=data invbench train srflow --coupling affine --size paper --device cuda`
     """
-    from invbench.reference_models.train import train_reference
+    from invbench.reference_models.train import said, train_reference
     from invbench.reference_models.wanted import Wanted, missing
     from invbench.registry import FLOWS
 
@@ -69,13 +68,13 @@ def train(
                 err.print(f"{place} of {len(queue)}: {name}", markup=False, highlight=False)
             bar = progress.add_task("starting", total=None)
 
-            def report(log: Any, total: int, bar: Any = bar) -> None:
-                bits = log.nll[-1] / math.log(2) + 8
+            def report(log: Any, recipe: Any, bar: Any = bar) -> None:
+                total = recipe.iterations
                 skipped = f", {log.non_finite_steps} non-finite steps" if log.non_finite_steps else ""
-                said = f"{bits:.3f} bits per dimension{skipped}"
-                progress.update(bar, completed=log.step, total=total, description=said)
+                words = said(log, recipe) + skipped
+                progress.update(bar, completed=log.step, total=total, description=words)
                 if not err.is_terminal and log.step % 250 == 0:
-                    err.print(f"step {log.step} of {total}, {said}, {log.seconds:.0f} s")
+                    err.print(f"step {log.step} of {total}, {words}, {log.seconds:.0f} s")
 
             path = train_reference(
                 one.flow, one.coupling, size, one.seed, out_dir, report, compiled, device, mixed, err.print

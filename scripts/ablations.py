@@ -8,7 +8,6 @@ condition in ablations_training.csv, written as it goes; the same command goes o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +26,7 @@ from invbench.conditions.families import apply_family
 from invbench.couplings import Affine, Elementwise, ModifiedRQ
 from invbench.couplings.fused import fuse
 from invbench.flows import ConditionalFlow, Conv1x1
+from invbench.measures.bits import EIGHT_BIT, bits_per_dimension
 from invbench.paths import cache_dir, write_atomically
 from invbench.reference_models.srflow import srflow
 from invbench.reference_models.srflow.recipe import RECIPES, batches
@@ -82,7 +82,7 @@ def trained(variant: Variant) -> tuple[ConditionalFlow, float, int]:
 
     log = train(flow, batches("mini", 0), RECIPE, checkpoint, say)
     checkpoint.unlink(missing_ok=True)
-    return flow, log.final / math.log(2) + 8, log.non_finite_steps
+    return flow, bits_per_dimension(log.final, 1, EIGHT_BIT.width), log.non_finite_steps
 
 
 def measured(flow: ConditionalFlow, case: str) -> dict[str, Any]:

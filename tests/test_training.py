@@ -236,7 +236,9 @@ def test_a_reference_flow_is_trained_into_the_cache_and_loaded_from_it(cache, mo
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setitem(toy_recipe.RECIPES, "mini", Recipe(data="a ring", iterations=50, batch=8))
     seen = []
-    path = train_reference("toy2d", "additive", "mini", 77, progress=lambda log, total: seen.append((log.step, total)))
+    path = train_reference(
+        "toy2d", "additive", "mini", 77, progress=lambda log, recipe: seen.append((log.step, recipe.iterations))
+    )
     assert path.parent == cache / "weights" / "toy2d"
     assert seen == [(50, 50)]
     assert [file for file in (cache / "checkpoints").rglob("*") if file.is_file()] == []

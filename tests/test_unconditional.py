@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from invbench.bench.cell import Cell
+from invbench.bench.cell import Cell, protocol_of
 from invbench.bench.run import options_of, plan
 from invbench.bench.track import Measured
 from invbench.bench.tracks import TRACKS, unconditional
@@ -19,7 +19,7 @@ from invbench.reference_models.glow import glow, sizes_only
 from invbench.reference_models.glow.model import UnconditionalFlow
 from invbench.reference_models.weights import save_weights, weights_name
 from invbench.report.columns import COLUMNS
-from invbench.report.rows import make_rows
+from invbench.report.rows import current_cells, make_rows
 from invbench.targets import resolve
 
 SMOKE = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
@@ -90,7 +90,51 @@ def test_an_untrained_flow_comes_back_and_its_row_says_so(untrained):
     assert max(found.measures["round_trip"]) < 1e-4
     (row,) = make_rows([cell], "unconditional")
     assert row["n"] == 6 and row["error_pct"] == 0 and abs(row["gain_log10"]) < 1e-4 and row["round_trip"] < 1e-4
-    assert set(row) - {"complete"} <= set(COLUMNS["unconditional"])
+    assert set(row) - {"complete", "about"} <= set(COLUMNS["unconditional"])
+
+
+class Sawtooth(torch.nn.Module):
+    """A flow that is the identity, and of density Π 2·frac(256·x): in every cell of (v + U)/256 the noise above 1/2 is the likelier."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def encode(self, x, y):
+        return [x], x.new_zeros(len(x))
+
+    def decode(self, latents, y):
+        return latents[0]
+
+    def log_prob(self, x, y):
+        return torch.log(2 * (256 * x.double() % 1).clamp(min=1e-9)).sum((1, 2, 3))
+
+
+def test_bits_are_of_dequantised_images_in_every_case(untrained, monkeypatch):
+    """−∫ log2(2u) du = 1/ln 2 − 1 beside the 8 bits of the cells, with a standard deviation of 1/(ln 2·√D) per image, D = 12 288."""
+    monkeypatch.setattr(unconditional, "loaded", lambda spec, target: Sawtooth())
+    for spec in TRACK.plan(untrained, SMOKE):
+        bits = torch.tensor(TRACK.measure(spec, untrained).measures["nll"])
+        assert (bits - (8 + 1 / math.log(2) - 1)).abs().max() < 5 / (math.log(2) * math.sqrt(3 * 64 * 64)), spec.case
+
+
+def test_noise_is_of_the_stated_seed_and_fills_the_cell_of_its_level():
+    image = torch.arange(256).repeat(3 * 64 * 64 // 256).reshape(3, 64, 64) / 255
+    one, again, other = (unconditional.dequantised(image, seed) for seed in (5, 5, 6))
+    assert torch.equal(one, again) and not torch.equal(one, other)
+    noise = one * 256 - image * 255
+    assert noise.min() > -1e-4 and noise.max() < 1 + 1e-4 and abs(noise.mean() - 0.5) < 0.02
+    beyond = unconditional.dequantised(image * 2 - 0.5, 5)
+    assert beyond.min() < -0.49 and beyond.max() > 1.49
+
+
+def test_cells_of_bits_without_dequantisation_are_stale():
+    (spec, *_) = TRACK.plan(resolve("affine"), SMOKE)
+    assert spec.protocol == protocol_of("unconditional", spec.case) == 2 > protocol_of("sr", "embedded/clean")
+    measures = {"inputs": 1, "names": ["a"], **{n: [0] for n in ("inf", "error", "max_abs_log10", "nll")}}
+    old = Cell(key="old", spec=spec.model_copy(update={"protocol": 1}), status="ok", measures=measures)
+    new = Cell(key=spec.key, spec=spec, status="ok", measures=measures)
+    assert current_cells([new, old]) == ([new], [old])
 
 
 def test_a_flow_that_overflows_on_the_way_back_is_counted(untrained, monkeypatch):

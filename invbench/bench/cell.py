@@ -15,6 +15,8 @@ SCHEMA = 1  # of the file
 PROTOCOL = 1  # of the measurement: raised when numbers of old cells no longer compare
 # of the cells that search (case contains one of these): their objective counted the latent itself before, and stood still on bounded designs
 SEARCHES, SEARCH_PROTOCOL = ("/attack-", "#radius"), 2
+# of tracks as a whole: the unconditional one took nll without dequantisation before
+TRACK_PROTOCOLS = {"unconditional": 2}
 
 Status = Literal["ok", "diverged", "error", "oom", "timeout", "skipped"]
 FAILED = ("error", "oom", "timeout")  # cells that should have a number and have none
@@ -28,9 +30,10 @@ NON_FINITE = ("Infinity", "-Infinity", "NaN")
 TEXTS = ("names", "findings")  # the only lists that hold words
 
 
-def protocol_of(case: str) -> int:
-    """The protocol by which a case is measured today; cells of another one are stale."""
-    return SEARCH_PROTOCOL if any(part in case for part in SEARCHES) else PROTOCOL
+def protocol_of(track: str, case: str) -> int:
+    """The protocol by which a case of a track is measured today; cells of another one are stale."""
+    searches = any(part in case for part in SEARCHES)
+    return max(TRACK_PROTOCOLS.get(track, PROTOCOL), SEARCH_PROTOCOL if searches else PROTOCOL)
 
 
 class CellSpec(BaseModel):
@@ -55,7 +58,7 @@ class CellSpec(BaseModel):
 
     def at(self, case: str, **changed: Any) -> CellSpec:
         """The same for another case, under that case's protocol."""
-        return self.model_copy(update={**changed, "case": case, "protocol": protocol_of(case)})
+        return self.model_copy(update={**changed, "case": case, "protocol": protocol_of(self.track, case)})
 
     @property
     def key(self) -> str:

@@ -41,7 +41,7 @@ def merge(source: Path, results: Path, done: Callable[[Cell], None] = lambda cel
     store, found = Store(results), Merged(unreadable=unreadable)
     for cell in theirs:
         own = store.get(cell.spec)
-        if cell.spec.protocol != protocol_of(cell.spec.case):
+        if cell.spec.protocol != protocol_of(cell.spec.track, cell.spec.case):
             found.refused.append(cell)
         elif own is None or (_failed(own) and not _failed(cell)):
             store.write(cell)

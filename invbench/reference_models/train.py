@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,12 +17,13 @@ from invbench.conditions.layouts import LAYOUTS, LOW_LIGHT
 from invbench.couplings.fused import cannot_compile, fuse
 from invbench.devices import require_device
 from invbench.errors import UsageError
+from invbench.measures.bits import bits_per_dimension, convention, dequantisation_of
 from invbench.paths import cache_dir
-from invbench.reference_models.training import TrainingLog, train
+from invbench.reference_models.training import Recipe, TrainingLog, train
 from invbench.reference_models.weights import save_weights, weights_name
 from invbench.targets import resolve
 
-__all__ = ["train_reference"]
+__all__ = ["likelihood", "said", "train_reference"]
 
 LAYOUT = LAYOUTS | {"LOL our485": LOW_LIGHT["LOL", "train"]}  # of the names in a recipe's ``data``
 LONG = 2000  # iterations from which on compilation repays itself
@@ -33,7 +35,7 @@ def train_reference(
     size: str,
     seed: int = 0,
     out: Path | None = None,
-    progress: Callable[[TrainingLog, int], None] = lambda log, total: None,
+    progress: Callable[[TrainingLog, Recipe], None] = lambda log, recipe: None,
     compiled: bool | None = None,
     device: str = "cpu",
     mixed: bool = False,
@@ -73,7 +75,7 @@ def train_reference(
         compiled = not hindrance
     if compiled:
         fuse(flow)
-    log = train(flow, batches, recipe, checkpoint, lambda log: progress(log, recipe.iterations))
+    log = train(flow, batches, recipe, checkpoint, lambda log: progress(log, recipe))
     card = {
         "flow": flow_name,
         "size": size,
@@ -84,8 +86,7 @@ def train_reference(
         "data": f"{recipe.data} (research use only: so are these weights; the embedded photographs were not used)",
         "found": {name: str(take_inventory(LAYOUT[name])) for name in recipe.data.split(" + ") if name in LAYOUT},
         "recipe": asdict(recipe),
-        "final_bits_per_dimension": _bits(log.final),
-        "bits_per_dimension_every_50_steps": [_bits(v) for v in log.nll],
+        **likelihood(log, recipe),
         "compiled": bool(compiled),
         "non_finite_steps": log.non_finite_steps,
         "seconds": round(log.seconds, 1),
@@ -98,6 +99,30 @@ def train_reference(
     return path
 
 
-def _bits(nats: float) -> float | None:
-    """Nats per dimension of data in [0, 1) to bits per dimension of 8-bit data; None when no step was finite."""
-    return round(nats / math.log(2) + 8, 4) if math.isfinite(nats) else None
+def likelihood(log: TrainingLog, recipe: Recipe) -> dict[str, Any]:
+    """What a card says of the training's loss: bits per dimension and how they were got; nats where data have no levels. None where no step was
+    finite."""
+    levels = dequantisation_of(recipe.extra)
+    if levels is None:
+        return {
+            "final_nats_per_dimension": _rounded(log.final),
+            "nats_per_dimension_every_50_steps": [*map(_rounded, log.nll)],
+        }
+    final, *every = (_rounded(bits_per_dimension(nats, 1, levels.width)) for nats in (log.final, *log.nll))
+    return {
+        "bits_convention": convention(recipe.extra),
+        "final_bits_per_dimension": final,
+        "bits_per_dimension_every_50_steps": every,
+    }
+
+
+def said(log: TrainingLog, recipe: Recipe) -> str:
+    """The newest loss in words."""
+    levels = dequantisation_of(recipe.extra)
+    if levels is None:
+        return f"{log.nll[-1]:.3f} nats per dimension"
+    return f"{bits_per_dimension(log.nll[-1], 1, levels.width):.3f} bits per dimension"
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None

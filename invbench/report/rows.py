@@ -43,7 +43,7 @@ def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
     track, or of other weights of a seed than its newest, are stale as well, so that a row never mixes two versions.
     """
     ordered = sorted(cells, key=lambda c: c.finished)
-    current = [c for c in ordered if c.spec.protocol == protocol_of(c.spec.case)]
+    current = [c for c in ordered if c.spec.protocol == protocol_of(c.spec.track, c.spec.case)]
     source = {(s.track, s.entry): s.entry_digest for s in (c.spec for c in current)}
     current = [c for c in current if c.spec.entry_digest == source[c.spec.track, c.spec.entry]]
     weights = {_model(c.spec): c.spec.weights_digest for c in current if c.spec.weights_digest}

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.bench.cell import CellSpec, Number
+from invbench.bench.cell import CellSpec, Number, protocol_of
 from invbench.bench.track import Data, Measured, Options
 from invbench.conditions.datasets import Pair
 from invbench.conditions.folders import LAYOUTS, find_images
@@ -91,6 +91,7 @@ def spec_of(
         device=options.device,
         batch_size=batch_size,
         settings=settings,
+        protocol=protocol_of(track, case),
         target=target.spec,
         weights=str(options.weights.resolve()) if options.weights else "",
     )

@@ -8,17 +8,15 @@ from torch import Tensor
 
 from invbench.conditions.pair_files import lowlight_pairs
 from invbench.errors import UsageError
+from invbench.measures.bits import LLFLOW
 from invbench.reference_models.llflow.inputs import with_equalised
 from invbench.reference_models.training import Batches, Recipe
 
 __all__ = ["RECIPES", "batches"]
 
-QUANT = 32
-DEQUANTISATION = f"v/255 + (U(0,1) − ½)/{QUANT}, as released"
-
 
 def _recipe(iterations: int, batch: int, lr: float, patch: int, schedule: str) -> Recipe:
-    extra = {"patch": patch, "flips": True, "dequantisation": DEQUANTISATION, "schedule": schedule}
+    extra = {"patch": patch, "flips": True, "dequantisation": LLFLOW.text, "schedule": schedule}
     return Recipe("LOL our485", iterations, batch, lr, extra=extra)
 
 
@@ -57,6 +55,6 @@ def batches(size: str, seed: int) -> Batches:
                 part = torch.rot90(image[:, top : top + patch, left : left + patch], turns, (1, 2))
                 kept.append(part.flip(2) if mirror else part)
         noise = torch.from_numpy(rng.random((recipe.batch, 3, patch, patch), dtype=np.float32))
-        return torch.stack(xs) / 255 + (noise - 0.5) / QUANT, torch.stack(ys) / 255
+        return LLFLOW.of(torch.stack(xs) / 255, noise), torch.stack(ys) / 255
 
     return batch

@@ -13,6 +13,7 @@ from invbench.conditions.folders import find_images
 from invbench.conditions.images import centre_crop, image_size, read_image
 from invbench.conditions.resample import bicubic, quantise
 from invbench.errors import UsageError
+from invbench.measures.bits import EIGHT_BIT
 from invbench.reference_models.training import Batches, Recipe
 
 # from the released options, as all designs are trained here
@@ -22,7 +23,7 @@ __all__ = ["RECIPES", "batches", "patches", "photographs"]
 
 def photographs(data: str, patch: int, scale: int, schedule: str, **extra: object) -> dict[str, Any]:
     """What the recipes of flows that learn from these photographs have in common."""
-    drawn = {"patch": patch, "scale": scale, "flips": True, "dequantisation": "(v + U(0,1))/256"}
+    drawn = {"patch": patch, "scale": scale, "flips": True, "dequantisation": EIGHT_BIT.text}
     return {"data": data, "extra": drawn | {"schedule": schedule} | extra}
 
 
@@ -77,6 +78,6 @@ def patches(recipe: Recipe, seed: int) -> Batches:
             xs.append(x.flip(2) if mirror else x)
             ys.append(y.flip(2) if mirror else y)
         noise = torch.from_numpy(rng.random((recipe.batch, 3, patch, patch), dtype=np.float32))
-        return (torch.stack(xs) * 255 + noise) / 256, torch.stack(ys)
+        return EIGHT_BIT.of(torch.stack(xs), noise), torch.stack(ys)
 
     return batch
