@@ -53,7 +53,8 @@ TRAINING = """{table}
 
 SRFlow mini, its recipe with {iterations} iterations in place of 3 000, seed 0; a variant differs in what its name says and in nothing else.
 floor: s = sigmoid(a + 2) + floor; the released model has 1e-4, the paper's † 0.1. 1×1 frozen: the 1×1 convolutions stay the random
-orthogonal matrices that they start as, as in the released spline model. bits: per dimension, last 200 steps. Rates are over inputs, ten samples
+orthogonal matrices that they start as, as in the released spline model. bits: per dimension of
+8-bit crops dequantised by U(0, 1)/256, last 200 steps. Rates are over inputs, ten samples
 each, exact 95 % interval. Full output: ablations_training.csv, `python scripts/ablations.py`."""
 
 

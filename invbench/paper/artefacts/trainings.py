@@ -7,12 +7,16 @@ import pandas as pd
 from invbench.paper.study import Made, Study
 from invbench.reference_models.weights import shipped_cards
 
-__all__ = ["EQUAL_BITS", "make", "spreads", "trainings"]
+__all__ = ["EQUAL_BITS", "conventions", "make", "spreads", "trainings"]
 
 EQUAL_BITS = 0.05  # bits per dimension within which designs of equal cost should end
 TEXT = """{trainings}
 
-bits: bits per dimension on the training crops, mean of the last 200 steps, one number per seed. parameters: of the whole flow; within a flow designs
+bits: bits per dimension on the training crops, mean of the last 200 steps, one number per seed, of the noisy image x̃ that the flow learns:
+
+{conventions}
+
+So numbers compare within a flow and not between flows. parameters: of the whole flow; within a flow designs
 differ in nothing but the network outputs per element, so that those of one number of parameters cost the same. hours: wall of the machine that
 trained, which was shared; no comparison.
 
@@ -42,6 +46,12 @@ def trainings() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def conventions() -> str:
+    """A line per flow: how its bits were got."""
+    said = {card["flow"]: card["bits_convention"] for card in shipped_cards()}
+    return "\n".join(f"- {flow}: {words}." for flow, words in sorted(said.items()))
+
+
 def spreads(table: pd.DataFrame) -> pd.DataFrame:
     """Largest less smallest mean bits of the designs of one flow that have as many parameters."""
     rows = []
@@ -59,6 +69,7 @@ def make(study: Study) -> Made:
     table = trainings()
     shown = table.drop(columns="mean bits").assign(hours=table["hours"].map("{:.2f}".format))
     text = TEXT.format(
+        conventions=conventions(),
         trainings=shown.to_markdown(index=False, disable_numparse=True),
         spreads=spreads(table).to_markdown(index=False, disable_numparse=True),
         equal=EQUAL_BITS,
