@@ -22,7 +22,7 @@ def answers() -> list[Answer]:
         with torch.no_grad():
             x = FlowAgain(case["flow"], case["coupling"], case["seed"]).decode(latents, tensors["y"].float())
         largest = x.abs().max().item() if x.isfinite().all() else math.inf
-        what = f"latent find of {case['coupling']}, log10 max |x|"
+        what = f"latent find of {case['coupling']}, log10 max abs(x)"
         where = f"results/counterexamples/{folder.name}"
         found.append(
             Answer(what, where, number(case["log10_x"]), math.log10(largest), ROUNDING, "the stored latent decoded")
