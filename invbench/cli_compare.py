@@ -24,8 +24,9 @@ def compare(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Paired differences of two entries, with intervals, in words. p: sign-flip test over photographs, the one that decides; beside it McNemar's
-    exact test over inputs for rates, Wilcoxon's over photographs for the rest; all Holm-adjusted over the cases of a measure.
+    """Paired differences of two entries, with intervals, in words, over photographs and over the trainings of each. p: of these, the one that
+    decides; beside it McNemar's exact test over inputs for rates of one training each, Wilcoxon's over photographs for the
+    rest; all Holm-adjusted over the cases of a measure.
 
     Examples: `invbench compare affine modified-rq`, `invbench compare affine affine-floor --track toy2d --json`
     """

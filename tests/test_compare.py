@@ -75,8 +75,39 @@ def test_the_command_speaks_words_and_json(results, invbench):
 
 
 def test_both_tests_are_adjusted_for_the_number_of_cases(results):
-    cases = ("embedded/clean", "embedded/attack-latent", "BSD100/clean")
+    cases = ("embedded/clean", "embedded/jpeg-1", "BSD100/clean")
     a = [sr("a", [1, 0] * 10, case, names=NAMES) for case in cases]
     b = [sr("b", [0, 0] * 10, case, names=NAMES) for case in cases]
     found = [d for d in compare("a", "b", results=results(*a, *b)) if d.measure == "error"]
     assert [(d.p, d.second_p) for d in found] == [(6 / 2**10, 6 / 2**10)] * 3
+
+
+def test_attacks_are_compared_by_those_that_both_met(results):
+    names = [f"{photograph}/0" for photograph in range(10)]
+    groups = [
+        sr("a", [0] * 10, "embedded/attack-latent", names=names),
+        sr("b", [0] * 10, "embedded/attack-latent", names=names),
+    ]
+    groups.append(sr("a", [1] * 10, "embedded/attack-both-8", names=names))
+    found = [d for d in compare("a", "b", results=results(*map(searched, groups))) if d.measure == "error"]
+    assert [(d.a, d.b, d.n) for d in found] == [(0, 0, 10)]
+
+
+def searched(cell):
+    """Under the protocol that the case is measured by today."""
+    spec = cell.spec.at(cell.spec.case)
+    return cell.model_copy(update={"spec": spec, "key": spec.key})
+
+
+def test_a_difference_that_another_training_may_reverse_is_not_shown(results):
+    """Photographs agree under each training, trainings do not: 100, 100 and 0 % against 0, 0 and 0 %."""
+    names = [f"{photograph}/0" for photograph in range(12)]
+    often = [sr("often", [rate] * 12, seed=seed, names=names) for seed, rate in enumerate((1, 1, 0))]
+    never = [sr("never", [0] * 12, seed=seed, names=names) for seed in range(3)]
+    one = of(compare("often", "never", results=results(*often, *never)), "error")
+    assert (one.trainings, one.overall, one.n, one.difference) == ((3, 3), True, 12, pytest.approx(200 / 3))
+    assert one.low < 0 and one.p > 0.05
+    once = [sr(entry, [failed] * 12, names=names) for entry, failed in (("x", 1), ("y", 0))]
+    alone = of(compare("x", "y", results=results(*once)), "error")
+    assert (alone.trainings, alone.overall) == ((1, 1), False) and alone.p == 2 / 2**12
+    assert "these trainings alone" in in_words(alone, "x", "y")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +13,7 @@ from invbench.measures.depth import variance_profile
 from invbench.measures.explosion import explosion
 from invbench.measures.quality import PSNR_CEILING, displayable, lr_psnr, psnr, ssim
 from invbench.measures.round_trip import round_trip_error
-from invbench.measures.statistics import clopper_pearson, median_interval
+from invbench.measures.statistics import clopper_pearson, median_interval, rate_interval, training_parts
 
 
 @pytest.mark.parametrize(("n", "upper"), [(50, 0.071), (100, 0.036), (1000, 0.0037)])
@@ -117,3 +119,38 @@ def test_round_trip_error_is_small_for_a_sound_flow_and_infinite_for_nan(tiny_fl
     assert (round_trip_error(flow, x, y) < 1e-5).all()
     x[0] = math.nan
     assert round_trip_error(flow, x, y)[0] == math.inf
+
+
+def test_a_rate_of_one_input_a_photograph_has_clopper_and_pearsons_interval():
+    failures = np.array([[1.0] * 3 + [0.0] * 7])
+    assert rate_interval(failures, np.ones((1, 10))) == (0.3, *clopper_pearson(3, 10))
+    assert rate_interval(np.zeros((3, 20)), np.full((3, 20), 2.0)) == (0, *clopper_pearson(0, 20))
+    assert rate_interval(np.full((1, 20), 2.0), np.full((1, 20), 2.0)) == (1, *clopper_pearson(20, 20))
+    assert rate_interval(np.ones((1, 1)), np.full((1, 1), 9.0))[1:] == (0, 1)
+
+
+def test_parts_of_a_rates_variance_by_hand():
+    """Two trainings of two photographs, one input each: u = ±½; rows differ, columns do not."""
+    apart, alike = np.array([[1.0, 1.0], [0.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 0.0]])
+    assert training_parts(apart, np.ones(2)) == (2 * 2 / 16, 0.0)
+    assert training_parts(alike, np.ones((2, 2))) == (0.0, 0.0)
+    crossed = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert training_parts(crossed, np.ones(2)) == (0.0, 4 * 1 / 16)
+    assert training_parts(apart[:1], np.ones(2)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("trainings", "spread", "photographs", "rate"),
+    [(1, 0.0, 6, 0.1), (1, 0.0, 20, 0.4), (3, 0.0, 20, 0.1), (3, 0.6, 20, 0.4), (2, 0.6, 100, 0.4), (5, 0.3, 12, 0.02)],
+)
+def test_intervals_of_rates_cover_in_at_least_95_percent_of_runs(trainings, spread, photographs, rate):
+    """Two crops of each photograph, alike; trainings that differ; 400 runs, less 2 standard errors."""
+    inside, limit = 0, NormalDist().inv_cdf(rate) * math.sqrt(1 + spread**2)
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        z = 0.9 * rng.normal(size=(1, photographs, 1)) + spread * rng.normal(size=(trainings, 1, 1))
+        z = z + math.sqrt(0.19) * rng.normal(size=(trainings, photographs, 2))
+        failures = (z < limit).sum(2).astype(float)
+        _, low, high = rate_interval(failures, np.full(failures.shape, 2.0))
+        inside += low <= rate <= high
+    assert inside >= 400 * (0.95 - 2 * math.sqrt(0.95 * 0.05 / 400))

@@ -16,12 +16,9 @@ from invbench.measures.paired import (
     improvement,
     mcnemar,
     mean_interval,
-    rank_intervals,
     sign_flip,
-    tiers,
     wilcoxon,
 )
-from invbench.measures.statistics import clopper_pearson
 
 
 def errors(rates, n, seed, clusters=None):
@@ -54,13 +51,10 @@ def test_infinite_values_are_worst_and_equal_to_each_other():
     with np.errstate(invalid="ignore"):
         assert sign_flip(a - b) == pytest.approx(2 / 2**6)
     assert improvement(b, a) == pytest.approx((0.5 + 1 + 0.5) / 3)
-    assert tiers(np.stack((a, b), 1), range(18)) == [2, 1]
 
 
 def test_nothing_to_tell_apart():
     assert sign_flip(np.zeros(5)) == 1 == sign_flip(np.zeros(0))
-    assert tiers(np.zeros((4, 3)), range(4)) == [1, 1, 1]
-    assert rank_intervals(np.zeros((4, 3)), range(4)) == ([1, 1, 1], [3, 3, 3])
 
 
 def test_holm_by_hand():
@@ -71,37 +65,6 @@ def test_holm_by_hand():
 def test_cluster_sums_keep_the_order_of_appearance():
     sums, counts = cluster_sums(np.array([1.0, 2.0, 4.0]), ["b", "a", "b"])
     assert sums.tolist() == [5.0, 2.0] and counts.tolist() == [2.0, 1.0]
-
-
-def test_clearly_different_entries_have_their_own_ranks_and_tiers():
-    values = errors([0.05, 0.5, 0.95], 80, 0)
-    assert rank_intervals(values, range(80)) == ([1, 2, 3], [1, 2, 3])
-    assert tiers(values, range(80)) == [1, 2, 3]
-
-
-@pytest.mark.parametrize("clusters", [None, 12], ids=["independent", "clustered"])
-def test_identical_entries_are_told_apart_in_at_most_5_percent_of_runs(clusters):
-    """400 simulated leaderboards of three entries with the same rate: share in which not all are in one tier; 5 % ± 2 standard errors."""
-    n = 60
-    ids = range(n) if clusters is None else [k % clusters for k in range(n)]
-    apart = sum(max(tiers(errors([0.3] * 3, n, seed, clusters), ids)) > 1 for seed in range(400))
-    assert apart <= 400 * 0.05 + 2 * math.sqrt(400 * 0.05 * 0.95)
-
-
-def test_intervals_of_rates_cover_in_at_least_94_percent_of_runs():
-    for rate in (0.02, 0.3, 0.9):
-        counts = np.random.default_rng(0).binomial(50, rate, 2000)
-        intervals = {k: clopper_pearson(int(k), 50) for k in set(counts.tolist())}
-        assert np.mean([intervals[k][0] <= rate <= intervals[k][1] for k in counts.tolist()]) >= 0.94
-
-
-def test_rank_intervals_cover_the_true_rank():
-    """Ranks of four entries with rates 0.2 … 0.5 on 60 inputs: the true rank lies inside in at least 94 % of 300 runs."""
-    rates, inside = [0.2, 0.3, 0.4, 0.5], 0
-    for seed in range(300):
-        low, high = rank_intervals(errors(rates, 60, seed), range(60))
-        inside += sum(lo <= true <= hi for lo, hi, true in zip(low, high, (1, 2, 3, 4), strict=True))
-    assert inside >= 0.94 * 1200
 
 
 def test_mcnemar_counts_the_inputs_on_which_two_differ():
@@ -143,24 +106,15 @@ def test_intervals_of_mean_differences_cover_in_at_least_94_percent_of_runs(clus
     assert inside >= 600 * (0.94 - 2 * math.sqrt(0.94 * 0.06 / 600))
 
 
-def test_many_entries_are_ranked_as_few_are(monkeypatch):
-    values = errors(np.linspace(0.05, 0.9, 90), 40, 0)
-    few = rank_intervals(values, range(40)), tiers(values, range(40))
-    monkeypatch.setattr(paired, "AT_ONCE", 200)
-    assert (rank_intervals(values, range(40)), tiers(values, range(40))) == few
-
-
 def test_many_clusters_are_drawn_in_blocks_as_at_once(monkeypatch):
     values = errors([0.2, 0.4], 150, 0)
     whole = (
         sign_flip(values[:, 0] - values[:, 1]),
-        rank_intervals(values, range(150)),
         mean_interval(values[:, 0], range(150)),
     )
     monkeypatch.setattr(paired, "BLOCK", 10_000)
     blocks = (
         sign_flip(values[:, 0] - values[:, 1]),
-        rank_intervals(values, range(150)),
         mean_interval(values[:, 0], range(150)),
     )
     assert blocks == whole

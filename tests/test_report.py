@@ -17,8 +17,8 @@ from invbench.report.rows import current_cells, gathered, make_rows
 from invbench.report.table import FORMATS, read_table, render
 
 DESIGN_COLUMNS = (
-    "entry track case n seeds status inf_pct inf_lo inf_hi error_pct error_lo error_hi max_abs_log10 critical_radius "
-    "kappa_lower inv_lipschitz_lower inv_lipschitz_upper rank_lo rank_hi tier "
+    "entry track case cases n photographs seeds status inf_pct inf_lo inf_hi error_pct error_lo error_hi max_abs_log10 critical_radius "
+    "kappa_lower inv_lipschitz_lower inv_lipschitz_upper rank_lo rank_hi tier tier_given rank_of "
 ).split()
 EXTRA = {
     "sr": "lr_psnr_min, lr_psnr_std, psnr, ssim, lpips",
@@ -95,13 +95,61 @@ def test_an_entry_without_an_input_that_another_has_is_listed_and_not_ranked():
     assert "tier" not in rows["short", "embedded/clean"] and "tier" in rows["a", "embedded/clean"]
 
 
-def test_an_entry_that_was_trained_once_is_ranked_against_the_same_seed_of_others():
-    names = [f"photograph{k}/0" for k in range(12)]
-    trained = [sr("often", [0] * 12, names=names), sr("often", [1] * 12, names=names, seed=1)]
-    rows = rows_of(*trained, sr("once", [1] * 12, names=names))
+def test_an_entry_that_was_trained_once_is_ranked_with_the_spread_that_others_show():
+    """Of these trainings, 50 % is less than 100 %; another training of the one design had 0 %, so of the designs nothing is known."""
+    names = [f"photograph{k}/0" for k in range(14)]
+    trained = [sr("often", [0] * 14, names=names), sr("often", [1] * 14, names=names, seed=1)]
+    rows = rows_of(*trained, sr("once", [1] * 14, names=names))
     often, once = (rows[name, "embedded/clean"] for name in ("often", "once"))
-    assert (often["n"], often["error_pct"], once["status"]) == (24, 50, "ok:1")
-    assert (often["tier"], once["tier"]) == (1, 2)
+    assert (often["n"], often["error_pct"], often["seeds"], once["status"]) == (28, 50, 2, "ok:1")
+    assert (often["tier"], once["tier"], often["tier_given"], once["tier_given"]) == (1, 1, 1, 2)
+    assert (often["rank_of"], once["rank_of"]) == ("design", "training, spread of others")
+    assert (often["rank_lo"], often["rank_hi"]) == (1, 2)
+    alone = rows_of(trained[0], sr("once", [1] * 14, names=names))
+    assert {row["rank_of"] for row in alone.values()} == {"training"} and alone["once", "embedded/clean"]["tier"] == 2
+
+
+def test_a_training_that_lacks_inputs_is_left_out_of_rate_and_rank_alike():
+    names = [f"photograph{k}/0" for k in range(6)]
+    whole = sr("a", [0] * 6, "embedded/jpeg-1", names=names), sr("a", [0] * 6, "embedded/jpeg-2", names=names)
+    part = sr("a", [1] * 6, "embedded/jpeg-1", seed=1, names=names)
+    row = rows_of(*whole, part, pooled=True)["a", "embedded/ood"]
+    assert (row["n"], row["seeds"], row["error_pct"], row["status"], row["tier"]) == (12, 1, 0, "ok:2 partial:1", 1)
+
+
+def test_an_interval_is_of_photographs_not_of_their_crops():
+    """Ten crops of each of four photographs, all alike: no more than four inputs."""
+    names = [f"{photograph}/{k}" for photograph in "abcd" for k in range(10)]
+    clear = rows_of(sr("a", [0] * 40, names=names))["a", "embedded/clean"]
+    assert (clear["photographs"], clear["error_hi"]) == (4, pytest.approx(60.236, abs=1e-3))
+    half = rows_of(sr("a", [0] * 20 + [1] * 20, names=names))["a", "embedded/clean"]
+    assert half["error_lo"] < 6.76 and half["error_hi"] > 93.2  # Clopper–Pearson of 2 of 4
+
+
+def test_attacks_that_others_met_and_an_entry_did_not_leave_it_unranked():
+    def attack(entry, name):
+        return sr(entry, [1, 0], f"embedded/attack-{name}", names=["x/0", "y/0"])
+
+    rows = rows_of(*(attack("a", name) for name in ("latent", "both-8", "image-8")), attack("b", "latent"), pooled=True)
+    a, b = (rows[name, "embedded/attacked"] for name in "ab")
+    assert (a["cases"], b["cases"], b["status"]) == (3, 1, "ok:1 missing:4")
+    assert "tier" in a and "tier" not in b
+
+
+def test_the_notes_say_what_is_pooled_and_what_the_data_can_tell(results):
+    names = [f"photograph{k}/0" for k in range(6)]
+    cells = [
+        sr(entry, [entry == "a"] * 6, f"embedded/{case}", names=names)
+        for entry in "abc"
+        for case in ("jpeg-1", "jpeg-2", "jpeg-3", "zero")
+    ]
+    table = read_table("sr", results(*cells), pooled=True)
+    assert "embedded/ood: pools 4 cases: jpeg 1–3, zero." in table.notes
+    (told,) = [note for note in table.notes if "smallest p" in note]
+    assert told == (
+        "embedded/ood: 3 entries on 6 photographs; smallest p after correction 0.094: the test cannot tell entries apart, whatever they do."
+    )
+    assert set(table.frame["tier"]) == {1}
 
 
 def test_pooling_puts_every_condition_but_clean_together():

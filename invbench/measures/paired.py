@@ -1,4 +1,4 @@
-"""Paired comparisons of entries that saw the same inputs: a test, intervals of ranks, tiers.
+"""Paired comparisons of two entries that saw the same inputs: tests, and an interval of the mean difference.
 
 Inputs that share a cluster (crops and severities of one photograph, inputs of one trained toy) are no independent evidence: whole
 clusters are flipped or drawn again.
@@ -20,15 +20,14 @@ __all__ = [
     "improvement",
     "mcnemar",
     "mean_interval",
-    "rank_intervals",
     "sign_flip",
-    "tiers",
+    "sign_flips",
     "wilcoxon",
 ]
 
 Array = NDArray[np.float64]
 ENUMERATED, DRAWN, BOOTSTRAPS, LEVEL = 13, 9999, 2000, 0.05
-AT_ONCE = 64  # entries whose means are compared pair by pair, and columns that are flipped together: memory stays linear in the entries
+AT_ONCE = 64  # columns that are flipped together
 BLOCK = 2**22  # random numbers drawn at a time
 HUGE = 1e9  # stands for an infinite value: worse than any finite one, equal to another infinite one
 
@@ -48,10 +47,10 @@ def sign_flip(differences: Array, clusters: Sequence[Hashable] | None = None) ->
     Exact for up to 13 clusters (all 2^C flips); beyond that 9 999 random flips of a fixed seed, the observed one counted (Phipson and Smyth 2010).
     With one 0/1 input per cluster it is McNemar's exact test. Infinite differences count as 1e9, NaN (∞ − ∞) as 0.
     """
-    return float(_sign_flips(differences[:, None], clusters)[0])
+    return float(sign_flips(differences[:, None], clusters)[0])
 
 
-def _sign_flips(differences: Array, clusters: Sequence[Hashable] | None) -> Array:
+def sign_flips(differences: Array, clusters: Sequence[Hashable] | None = None) -> Array:
     """``sign_flip`` of every column of ``differences`` (N, E)."""
     finite = np.nan_to_num(differences, nan=0.0, posinf=HUGE, neginf=-HUGE)
     sums, _ = cluster_sums(finite, range(len(finite)) if clusters is None else clusters)
@@ -143,52 +142,6 @@ def wilcoxon(differences: Array, clusters: Sequence[Hashable]) -> float:
 def improvement(a: Array, b: Array) -> float:
     """Probability that a is smaller than b on an input, ties half: mean of [a < b] + ½[a = b]."""
     return float(((a < b) + 0.5 * (a == b)).mean())
-
-
-def rank_intervals(values: Array, clusters: Sequence[Hashable]) -> tuple[list[int], list[int]]:
-    """95 % intervals (low, high) of the rank by mean, 1 the smallest, of the columns of ``values`` (N, E): bootstrap over clusters.
-
-    Each of 2 000 draws of a fixed seed ranks the means of the same clusters for all entries; equal means share the better rank in ``low`` and the
-    worse one in ``high``.
-    """
-    sums, counts = cluster_sums(np.nan_to_num(values, posinf=HUGE), clusters)
-    means = np.vstack((sums.sum(0) / counts.sum(), _bootstrap_means(sums, counts)))
-    better, worse = _places(means)
-    low = np.minimum(1 + np.quantile(better, LEVEL / 2, axis=0, method="lower"), 1 + better[0])
-    high = np.maximum(
-        values.shape[1] - np.quantile(worse, LEVEL / 2, axis=0, method="lower"), values.shape[1] - worse[0]
-    )
-    return low.astype(int).tolist(), high.astype(int).tolist()
-
-
-def _places(means: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many of a row's ``means`` (D, E) are smaller, and how many larger, than each: (D, E) both; equal within 1e-12."""
-    if means.shape[1] <= AT_ONCE:
-        better = (means[:, None, :] < means[:, :, None] - 1e-12).sum(2)
-        return better, (means[:, None, :] > means[:, :, None] + 1e-12).sum(2)
-    better, worse = np.empty(means.shape, dtype=np.int64), np.empty(means.shape, dtype=np.int64)
-    for row, ordered, few, many in zip(means, np.sort(means, axis=1), better, worse, strict=True):
-        few[:] = np.searchsorted(ordered, row - 1e-12, side="left")
-        many[:] = len(row) - np.searchsorted(ordered, row + 1e-12, side="right")
-    return better, worse
-
-
-def tiers(values: Array, clusters: Sequence[Hashable]) -> list[int]:
-    """Tier of each column of ``values`` (N, E), 1 the smallest means: the best entry opens a tier, and those that the sign-flip test, Holm-adjusted
-    at 5 %, cannot tell from it share it; the rest go on in the same way."""
-    found, tier = [0] * values.shape[1], 0
-    means = np.nan_to_num(values, posinf=HUGE).mean(0)
-    left = sorted(range(values.shape[1]), key=lambda e: means[e])
-    while left:
-        tier, leader, others = tier + 1, left[0], left[1:]
-        found[leader] = tier
-        with np.errstate(invalid="ignore"):  # ∞ − ∞
-            p = holm(_sign_flips(values[:, others] - values[:, [leader]], clusters).tolist())
-        for entry, adjusted in zip(others, p, strict=True):
-            if adjusted >= LEVEL:
-                found[entry] = tier
-        left = [entry for entry in others if not found[entry]]
-    return found
 
 
 def mean_interval(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, float]:

@@ -8,8 +8,9 @@ from typing import Any
 __all__ = ["COLUMNS", "COMMON", "DIGITS", "SCREEN", "absent", "shown"]
 
 COMMON = (
-    "entry track case n seeds status inf_pct inf_lo inf_hi error_pct error_lo error_hi max_abs_log10 "
-    "critical_radius kappa_lower inv_lipschitz_lower inv_lipschitz_upper rank_lo rank_hi tier"
+    "entry track case cases n photographs seeds status inf_pct inf_lo inf_hi error_pct error_lo error_hi max_abs_log10 "
+    "critical_radius kappa_lower inv_lipschitz_lower inv_lipschitz_upper rank_lo rank_hi tier "
+    "tier_given rank_of"
 ).split()
 
 COLUMNS: dict[str, list[str]] = {
@@ -30,20 +31,21 @@ SCREEN: dict[str, list[str]] = {
         "inv_lipschitz_upper backward_error_u forward_ns inverse_ns train_ns"
     ).split(),
     "toy2d": (
-        "entry case n seeds status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius nll "
+        "entry case cases n seeds status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius nll "
         "outside_pct "
-        "variance_ratio tier"
+        "variance_ratio tier tier_given"
     ).split(),
     "sr": (
-        "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius "
-        "inv_lipschitz_lower lr_psnr_min lr_psnr_std psnr ssim tier"
+        "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius "
+        "inv_lipschitz_lower lr_psnr_min lr_psnr_std psnr ssim tier tier_given"
     ).split(),
     "lowlight": (
-        "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius psnr psnr_rescaled "
-        "ssim tier"
+        "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius psnr psnr_rescaled "
+        "ssim tier tier_given"
     ).split(),
     "unconditional": (
-        "entry case n status inf_pct error_pct error_lo error_hi max_abs_log10 gain_log10 round_trip nll tier"
+        "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi max_abs_log10 gain_log10 round_trip nll tier "
+        "tier_given"
     ).split(),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invbench.bench.index import Index
-from invbench.bench.record import Record
+from invbench.bench.record import Record, StoredCell
 from invbench.errors import UsageError
-from invbench.measures.paired import holm, improvement, mcnemar, mean_interval, sign_flip, wilcoxon
+from invbench.measures.contrast import contrast
+from invbench.measures.paired import holm, improvement, mcnemar, wilcoxon
 from invbench.report.columns import COLUMNS
-from invbench.report.ranks import units
-from invbench.report.rows import current_cells, grouped
+from invbench.report.ranks import Unit, units
+from invbench.report.rows import current_cells, gathered, united
 
 __all__ = ["MEASURES", "Difference", "compare", "in_words"]
 
@@ -59,17 +60,20 @@ TESTS = {"mcnemar": "McNemar", "wilcoxon": "Wilcoxon"}
 
 @dataclass(frozen=True)
 class Difference:
-    """One measure in one case on ``n`` common inputs of ``clusters`` photographs (toy: trained seeds).
+    """One measure in one case on ``n`` common inputs of ``clusters`` photographs (toy: trained seeds), under ``trainings`` of a and of b.
 
-    ``a``, ``b``: means. ``difference``: mean of a − b, with ``low`` and ``high``, its 95 % interval over clusters (``mean_interval``). ``p``: paired
-    sign-flip test over clusters; ``second_p``: of ``second``, mcnemar over inputs for 0/1 measures, which takes them for independent, else wilcoxon
-    over the means of clusters. Both are Holm-adjusted over the cases of a measure. ``better``: P(a better than b on an input), ties half.
+    ``a``, ``b``: means. ``difference``: mean of a − b, with ``low`` and ``high``, its 95 % interval, and ``p``, over photographs and trainings
+    (``contrast``); ``overall``: of the designs; else, where each was trained once, of these trainings. ``second_p``: of ``second``, mcnemar over
+    inputs for 0/1 measures of one training each, which takes them for independent, else wilcoxon over the means of clusters. Both are
+    Holm-adjusted over the cases of a measure. ``better``: P(a better than b on an input), ties half.
     """
 
     case: str
     measure: str
     n: int
     clusters: int
+    trainings: tuple[int, int]
+    overall: bool
     a: float
     b: float
     difference: float
@@ -88,7 +92,7 @@ def compare(
     if track not in COLUMNS:
         raise UsageError(f"track {track!r} is not known; known: {', '.join(COLUMNS)} (invbench list tracks)")
     shown, _ = current_cells(Index(results).cells(track))
-    groups = grouped(shown, track, pooled)
+    groups = gathered(shown, track, pooled)
     entries = sorted({entry for _, entry in groups})
     for name in (a, b):
         if name not in entries:
@@ -97,8 +101,9 @@ def compare(
             )
     found = []
     for case in sorted({case for case, entry in groups if entry == a} & {case for case, entry in groups if entry == b}):
+        ours, theirs = _of_common_cases(case, groups[case, a], groups[case, b])
         for name, measure in MEASURES.items():
-            if one := _difference(case, name, measure, groups[case, a], groups[case, b]):
+            if one := _difference(case, name, measure, ours, theirs):
                 found.append(one)
     if not found:
         raise UsageError(f"{a} and {b} share no input on track {track!r}; measure both with the same command")
@@ -110,31 +115,65 @@ def compare(
     return found
 
 
+def _of_common_cases(case: str, *sides: list[StoredCell]) -> list[list[Record]]:
+    """The cells of the conditions and attacks that both have: the worst of eight attacks is not compared with the worst of two."""
+    common = set.intersection(*[{cell.spec.case for cell in cells} for cells in sides])
+    return [united(case, [cell for cell in cells if cell.spec.case in common]) for cells in sides]
+
+
 def _difference(case: str, name: str, measure: Measure, ours: list[Record], theirs: list[Record]) -> Difference | None:
-    left, right = units(ours, name), units(theirs, name)
-    common = sorted(left.keys() & right.keys(), key=repr)
-    if not common:
+    left, right = _by_training(units(ours, name)), _by_training(units(theirs, name))
+    if left.keys() == right.keys() == {None}:
+        common = left[None].keys() & right[None].keys()
+    else:
+        fullest = [max(side.values(), key=len, default={}) for side in (left, right)]
+        common = fullest[0].keys() & fullest[1].keys()
+    inputs = sorted(common, key=repr)
+    x, y = (
+        np.array([[own[unit] for unit in inputs] for own in side.values() if common <= own.keys()])
+        for side in (left, right)
+    )
+    known = ~(np.isnan(x).any(0) | np.isnan(y).any(0)) if inputs else np.zeros(0, dtype=bool)
+    if not known.any():
         return None
-    x, y = (np.array([side[unit] for unit in common]) for side in (left, right))
-    known = ~(np.isnan(x) | np.isnan(y))
-    x, y, clusters = x[known], y[known], [unit[0] for unit, keep in zip(common, known, strict=True) if keep]
-    if not len(x):
-        return None
-    apart = measure.factor * measure.difference(x, y)
-    mean, low, high = mean_interval(apart, clusters)
-    better = improvement(y, x) if measure.larger_is_better else improvement(x, y)
+    x, y, clusters = x[:, known], y[:, known], [unit[0] for unit, keep in zip(inputs, known, strict=True) if keep]
+    every_x, every_y = np.broadcast_arrays(x[:, None], y[None])
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        apart = measure.factor * measure.difference(every_x, every_y)
+    share = measure.counted or measure.difference is _direction
+    found = contrast(apart, clusters, measure.factor if share else math.inf)
+    better = improvement(every_y, every_x) if measure.larger_is_better else improvement(every_x, every_y)
     scale = measure.factor if measure.difference is np.subtract else 1.0
     a, b = scale * float(x.mean()), scale * float(y.mean())
-    p = sign_flip(apart, clusters)
-    second, second_p = ("mcnemar", mcnemar(x, y)) if measure.counted else ("wilcoxon", wilcoxon(apart, clusters))
-    return Difference(case, name, len(x), len(set(clusters)), a, b, mean, low, high, p, second, second_p, better)
+    if measure.counted and len(x) == len(y) == 1:
+        second, second_p = "mcnemar", mcnemar(x[0], y[0])
+    else:
+        second, second_p = "wilcoxon", wilcoxon(np.nan_to_num(apart, nan=0.0).mean((0, 1)), clusters)
+    seeds = {unit[3] for unit in inputs if unit[3] is not None}  # of toys, whose seeds are the clusters
+    trainings = (len(seeds), len(seeds)) if seeds else (len(x), len(y))
+    return Difference(
+        case, name, len(clusters), len(set(clusters)), trainings, found.overall or len(seeds) > 1, a, b, found.mean,
+        found.low, found.high, found.p, second, second_p, better,
+    )  # fmt: skip
+
+
+def _by_training(found: dict[Unit, float]) -> dict[Hashable, dict[Unit, float]]:
+    """seed → (cluster, case, settings, None, input) → value; of toys, whose seeds are the clusters, one for all."""
+    sides: dict[Hashable, dict[Unit, float]] = {}
+    for unit, value in found.items():
+        if isinstance(unit[0], str):
+            sides.setdefault(unit[3], {})[(unit[0], unit[1], unit[2], None, unit[4])] = value
+        else:
+            sides.setdefault(None, {})[unit] = value
+    return sides
 
 
 def in_words(one: Difference, a: str, b: str) -> str:
     """One difference as a sentence: who is better, by how much, and whether it is shown."""
     measure = MEASURES[one.measure]
     numbers = f"{_number(one.difference)} {measure.unit} [{_number(one.low)}, {_number(one.high)}]".replace("  ", " ")
-    where = f"{measure.label}, {one.n} inputs of {one.clusters} photographs or seeds"
+    trained = "these trainings alone" if not one.overall else f"{one.trainings[0]} and {one.trainings[1]} trainings"
+    where = f"{measure.label}, {one.n} inputs of {one.clusters} photographs or seeds, {trained}"
     if one.difference == 0 and one.low == one.high == 0:
         return f"{where}: no difference"
     tests = (

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from invbench.bench.record import Record
 from invbench.bench.store import Unreadable
+from invbench.report.evidence_notes import pooled_sets, what_can_be_told
 
 __all__ = ["TRACK_NOTES", "damage", "notes_of"]
 
 MOST_NAMED = 20  # unreadable files; invbench doctor names all
 
 
-def notes_of(track: str, shown: Sequence[Record], stale: Sequence[Record]) -> list[str]:
-    """Notes under the table of a track."""
+def notes_of(
+    track: str, shown: Sequence[Record], stale: Sequence[Record], rows: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
+    """Notes under the table of a track, ``rows`` of which say what they pool and what their data can tell."""
     specs = [cell.spec for cell in shown]
     settings = {tuple(sorted(s.settings.items())) for s in specs if s.track != "coupling" and "#" not in s.case}
     notes = [
         f"Protocol {_said(s.protocol for s in specs)}; dtype {_said(s.dtype for s in specs)}; device {_said(s.device for s in specs)}; "
         f"torch {_said(c.provenance.get('torch', '?') for c in shown)}; {len(shown)} cells, seeds {_seeds({s.seed for s in specs})}.",
         *TRACK_NOTES[track],
+        *pooled_sets(rows),
+        *what_can_be_told(rows),
         "An empty column is one that this version does not measure.",
     ]
     if len(settings) > 1:
@@ -55,19 +61,21 @@ def _seeds(seeds: set[int]) -> str:
 
 
 RATES = (
-    "Rates are over conditional inputs (one input = one image or one y, K = 10 samples), with exact 95 % Clopper–Pearson intervals; "
-    "cells of status error, oom or timeout count as errors. "
-    "rank_lo, rank_hi: 95 % interval of the rank by error_pct, bootstrap over photographs (toy: trained seeds); entries of one tier cannot be told "
-    "apart by a paired sign-flip test over these, Holm-adjusted at 5 % (six photographs, those embedded, have p ≥ 1/32: they tell at most two "
-    "entries apart). Ranked on the seeds that all have; an entry without an "
-    "input that another has is not ranked (missing:N)."
+    "Rates are over conditional inputs (one input = one image or one y, K = 10 samples); cells of status error, oom or timeout count as errors. "
+    "Intervals (95 %): Clopper–Pearson at the effective number of inputs, clustered by photograph (toy: trained seeds) and, where a design was "
+    "trained several times, over trainings; of one training they are that training's alone. n, rate, interval and rank are of the same inputs.",
+    "tier: all pairs of entries of a case are tested, over photographs and over trainings, Holm-adjusted at 5 % for the case; who is in a tier is "
+    "told apart from one in the tier before, and none of a tier from another of it. rank_lo, rank_hi: from the same tests, simultaneous 95 % "
+    "intervals. tier_given: the same of the trainings that were measured, photographs alone. "
+    "rank_of: design (several trainings); training, spread of others (one training, given the spread that the others show); training (one, and "
+    "nobody shows a spread: another training may rank elsewhere). docs/statistics.md has simulated error rates.",
+    "An entry that lacks a part of the set that others have in a case is not ranked (missing:INPUTS); a training that lacks some of it is left out "
+    "where another of the entry has all (partial:TRAININGS).",
 )
 TRACK_NOTES: dict[str, list[str]] = {
     "sr": [
         "inf_pct: inputs with a non-finite pixel in any sample; error_pct: with a pixel > 1.5, < −0.5 or non-finite, before any clamp. τ = 0.9.",
-        RATES,
-        "A pooled row (…/ood) repeats each image once per family and severity, a row of several seeds once per seed, so its interval is narrower "
-        "than the images alone allow.",
+        *RATES,
         "LR-PSNR, PSNR, SSIM on samples clamped to [0, 1], +Inf as 1, −Inf and NaN as 0; LR-PSNR minimum and standard deviation over the 10 "
         "samples, then the mean over inputs, against the clean low-resolution image. Identical images count as 100 dB. "
         "SSIM: 11×11 Gaussian, σ = 1.5 (torchmetrics).",
@@ -87,7 +95,7 @@ TRACK_NOTES: dict[str, list[str]] = {
         "latents are drawn, the released code decodes their mean.",
         "(fp16): the same latents under float16 autocast, as the released test runs; there 65504 is the largest number.",
         "(mean): one decode of the mean latent, τ = 0, in place of samples: what the released code shows.",
-        RATES,
+        *RATES,
         "PSNR, SSIM on samples clamped to [0, 1], +Inf as 1, −Inf and NaN as 0, means over samples and inputs. psnr_rescaled: after "
         "x·mean(truth)/mean(x), which takes the exposure from the ground truth; a black sample stays black. "
         "SSIM: 11×11 Gaussian, σ = 1.5 (torchmetrics).",
@@ -96,16 +104,15 @@ TRACK_NOTES: dict[str, list[str]] = {
     "unconditional": [
         "x̂ = f⁻¹(f(x)) of 64×64 crops x, clean and changed. inf_pct: inputs with a non-finite pixel in x̂; error_pct: with a pixel off "
         "by more than ½, or not finite, before any clamp. Nothing is drawn.",
-        RATES,
+        *RATES,
         "gain_log10: largest log10(‖x̂‖∞/‖x‖∞), which Proposition 1 is about; round_trip: largest |x̂ − x|; nll: bits per dimension, mean over "
         "inputs, inf where f(x) is not finite for one of them.",
     ],
     "toy2d": [
         "error_pct: inputs with a sample beyond |x| = 2 (the box [−1, 1]² widened by half its width on each side) or non-finite. "
         "outside_pct: samples outside [−1, 1]². variance_ratio: largest over layers and seeds of Var(shifted)/Var(in-distribution).",
-        RATES,
+        *RATES,
         "critical_radius: as in track sr, until some |x| > 2, of 20 typical latents per seed.",
-        "Pooled rates treat inputs of one trained seed as independent; they are not, so the intervals are too narrow between seeds.",
     ],
     "coupling": [
         "sound: every law of soundness holds (invbench check). slope_lo, slope_hi, kappa_lower, inv_lipschitz_lower: extremes measured over a fixed "

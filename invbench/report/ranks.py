@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from invbench.bench.record import Record
-from invbench.measures.paired import rank_intervals, tiers
+from invbench.measures.pairwise import pairwise
+from invbench.report.inputs import Inputs, union
 
-__all__ = ["Unit", "rank", "units"]
+__all__ = ["RANK_OF", "Unit", "like_with_like", "rank", "units"]
+
+# what the rank of a row speaks of: several trainings; one, and the spread that others of the case show; one, and nothing is known of others
+RANK_OF = ("design", "training, spread of others", "training")
 
 Unit = tuple[Hashable, ...]
 
@@ -36,38 +39,42 @@ def units(cells: Sequence[Record], measure: str = "error") -> dict[Unit, float]:
     return found
 
 
-def _of_common_seeds(errors: list[dict[Unit, float]], complete: Sequence[bool]) -> list[dict[Unit, float]]:
-    """The units of photographs under flows of the seeds that all complete entries have, if there is one; toys, whose clusters are their
-    seeds, stay."""
-    seeds = [{unit[3] for unit in own} for own, whole in zip(errors, complete, strict=True) if whole and own]
-    common = set.intersection(*seeds) if seeds else set()
-    if not common:
-        return errors
-    return [{u: v for u, v in own.items() if not isinstance(u[0], str) or u[3] in common} for own in errors]
+def like_with_like(groups: Mapping[str, Sequence[Record]]) -> tuple[dict[str, list[Record]], dict[str, str]]:
+    """(entry → the cells that its row is made of, entry → what joins its status) of one case.
 
-
-def rank(rows: Sequence[dict[str, Any]], members: Sequence[Sequence[Record]]) -> None:
-    """Add ``rank_lo``, ``rank_hi`` and ``tier`` by error rate to the rows of one case; ``members`` are the cells behind each.
-
-    Of flows that were trained with several seeds, those of the seeds that every entry has are compared: one that was trained once is ranked too.
-    An entry with failed cells, or without an input that another entry has, is not ranked; what is missing joins its ``status``.
+    Every input of every condition or attack that any entry without a failed cell has seen is the case's set. A training that lacks some of it is left
+    out where another of the entry has all (``partial:TRAININGS``); an entry of which none has all keeps them and is not ranked (``missing:INPUTS``).
     """
-    errors = _of_common_seeds([units(cells) for cells in members], [bool(row["complete"]) for row in rows])
-    expected = {unit for row, own in zip(rows, errors, strict=True) if row["complete"] for unit in own}
-    ranked: list[int] = []
-    for k, (row, own) in enumerate(zip(rows, errors, strict=True)):
-        if "error_pct" not in row:
-            continue
-        if missing := len(expected - own.keys()):
-            row["status"] = f"{row['status']} missing:{missing}".strip()
-            row["complete"] = False
-        if row["complete"]:
-            ranked.append(k)
-    if not ranked or not expected:
+    inputs = {entry: Inputs.of(cells) for entry, cells in groups.items()}
+    expected = union(own.seen() for own in inputs.values() if not own.lost)
+    kept, said = {}, {}
+    for entry, cells in groups.items():
+        kept[entry] = list(cells)
+        count, short = inputs[entry].lacks(expected)
+        if count:
+            said[entry] = f"missing:{count}"
+        elif short and not inputs[entry].lost:
+            said[entry] = f"partial:{len(short)}"
+            kept[entry] = [cell for cell in cells if cell.spec.seed not in short]
+    return kept, said
+
+
+def rank(rows: Sequence[dict[str, Any]], inputs: Sequence[Inputs]) -> None:
+    """Add ``rank_lo``, ``rank_hi``, ``tier`` by error rate, and ``tier_given`` of the trainings that were measured, to the complete rows of one case.
+
+    ``about`` gets what the case can tell, for the notes.
+    """
+    ranked = [k for k, row in enumerate(rows) if row["complete"] and "error_pct" in row]
+    if not ranked:
         return
-    ordered = sorted(expected, key=repr)
-    values = np.array([[errors[k][unit] for k in ranked] for unit in ordered])
-    clusters = [unit[0] for unit in ordered]
-    low, high = rank_intervals(values, clusters)
-    for k, lo, hi, tier in zip(ranked, low, high, tiers(values, clusters), strict=True):
-        rows[k] |= {"rank_lo": lo, "rank_hi": hi, "tier": tier}
+    found, sizes = zip(*(inputs[k].matrices("error") for k in ranked), strict=True)
+    given = pairwise(found, sizes[0][0], given=True)
+    overall = pairwise(found, sizes[0][0])
+    columns = (overall.rank_lo, overall.rank_hi, overall.tier, given.tier)
+    for k, lo, hi, tier, tier_given in zip(ranked, *columns, strict=True):
+        rows[k] |= {"rank_lo": lo, "rank_hi": hi, "tier": tier, "tier_given": tier_given}
+        rows[k]["rank_of"] = RANK_OF[0 if rows[k]["seeds"] > 1 else 1 if overall.freedom else 2]
+        rows[k]["about"] |= {"compared": len(ranked), "p_least": overall.p_least} | {
+            name: None if math.isnan(one.difference) else 100 * one.difference
+            for name, one in (("apart", overall), ("apart_given", given))
+        }

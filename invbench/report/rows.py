@@ -19,14 +19,16 @@ from invbench.bench import record as records
 from invbench.bench.cell import FAILED, NON_FINITE, Cell, CellSpec, protocol_of
 from invbench.bench.record import Record
 from invbench.measures import paired
+from invbench.measures import pairwise as pairs
 from invbench.measures import statistics as intervals
-from invbench.measures.statistics import clopper_pearson
-from invbench.report.ranks import rank
+from invbench.measures.statistics import rate_interval
+from invbench.report.inputs import MEASURES, Inputs
+from invbench.report.ranks import like_with_like, rank
 
 if TYPE_CHECKING:
     from invbench.bench.index import Index
 
-__all__ = ["code_digest", "current_cells", "gathered", "grouped", "make_rows", "other_model"]
+__all__ = ["code_digest", "current_cells", "gathered", "make_rows", "other_model", "united"]
 
 Row = dict[str, Any]
 R = TypeVar("R", bound=Record)
@@ -76,12 +78,8 @@ def gathered(cells: Sequence[R], track: str, pooled: bool = False) -> dict[tuple
     return groups
 
 
-def grouped(cells: Sequence[Record], track: str, pooled: bool = False) -> dict[tuple[str, str], list[Record]]:
-    """As ``gathered``, and the attacks of a row united: an input fails when one of them makes it fail."""
-    return {key: _united(key[0], found) for key, found in gathered(cells, track, pooled).items()}
-
-
-def _united(case: str, cells: Sequence[Record]) -> list[Record]:
+def united(case: str, cells: Sequence[Record]) -> list[Record]:
+    """The attacks of a row of attacks as one: an input fails when one of them makes it fail. Other cells as they are."""
     return _worst_of(cells) if "/attacked" in case else list(cells)
 
 
@@ -106,10 +104,17 @@ def make_rows(
 
 
 def _rows_of(track: str, case: str, groups: dict[str, list[Record]], ranked: bool) -> list[Row]:
-    members = {entry: _united(case, cells) for entry, cells in groups.items()}
-    rows = [ROW[track](entry, case, cells) for entry, cells in members.items()]
+    kept, said = like_with_like(groups)
+    rows = [ROW[track](entry, case, united(case, cells)) for entry, cells in kept.items()]
+    for row in rows:
+        pooled = sorted({c.spec.case for c in kept[row["entry"]] if "inf" in c.measures or c.status in FAILED})
+        row |= {"cases": len(pooled) or None, "about": {"set": pooled}}
+        if more := said.get(row["entry"]):
+            row["status"] = f"{row['status']} {more}".strip()
+            row["complete"] = row["complete"] and not more.startswith("missing")
+    inputs = [row.pop("inputs") for row in rows]
     if ranked:
-        rank(rows, list(members.values()))
+        rank(rows, inputs)
     return sorted(rows, key=lambda r: (r.get("tier") or math.inf, r.get("error_pct", math.inf), r["entry"]))
 
 
@@ -123,7 +128,7 @@ def _of(groups: dict[str, list[Record]]) -> str:
 @lru_cache
 def code_digest(*folders: Path) -> str:
     """Of the code that makes rows out of cells, of numpy, and of the code in ``folders``: what is remembered is made again when these change."""
-    files = [Path(module.__file__ or "") for module in (records, paired, intervals)]
+    files = [Path(module.__file__ or "") for module in (records, paired, pairs, intervals)]
     files += [file for folder in (Path(__file__).parent, *folders) for file in folder.glob("*.py")]
     found = hashlib.sha256(np.__version__.encode())
     for file in sorted(files):
@@ -192,27 +197,24 @@ def _case_order(case: str) -> tuple[str, bool, str]:
 
 def _common(entry: str, case: str, cells: list[Record]) -> Row:
     statuses = Counter(cell.status for cell in cells)
-    measured = [cell for cell in cells if "inf" in cell.measures]
-    counts = [len(cell.numbers("inf")) for cell in measured]
-    # a failed cell should have measured as many inputs as its finished siblings did, at least one
-    lost = max(counts, default=1) * sum(cell.status in FAILED for cell in cells)
-    n = sum(counts) + lost
+    inputs = Inputs.of(cells)
     row: Row = {
         "entry": entry,
         "track": cells[0].spec.track,
         "case": case,
-        "n": n,
+        "n": sum(len(trial.names) for trial in inputs.trials) + sum(n for _, n in inputs.lost),
         "seeds": len({cell.spec.seed for cell in cells}),
         "status": " ".join(f"{status}:{count}" for status, count in sorted(statuses.items())),
         "complete": all(cell.status in ("ok", "diverged") for cell in cells),
+        "inputs": inputs,
     }
-    for name in ("inf", "error"):
+    for name in MEASURES if row["n"] else ():
         # an input whose cell failed gave no sample at all: an error, though nobody saw an Inf
-        failures = int(sum(sum(cell.numbers(name)) for cell in measured)) + (lost if name == "error" else 0)
-        if n:
-            low, high = clopper_pearson(failures, n)
-            row |= {f"{name}_pct": 100 * failures / n, f"{name}_lo": 100 * low, f"{name}_hi": 100 * high}
-    row["max_abs_log10"] = max((v for cell in measured for v in cell.numbers("max_abs_log10")), default=None)
+        failures, counts = inputs.matrices(name)
+        rate, low, high = rate_interval(failures, counts)
+        row |= {f"{name}_pct": 100 * rate, f"{name}_lo": 100 * low, f"{name}_hi": 100 * high}
+        row["photographs"] = counts.shape[1] if inputs.named else None
+    row["max_abs_log10"] = max((v for cell in cells for v in cell.numbers("max_abs_log10")), default=None)
     return row
 
 

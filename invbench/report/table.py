@@ -52,7 +52,7 @@ def read_table(track: str, results: str | Path | Index = "results", pooled: bool
         if not shown_cells:
             raise _nothing(track, index, len(stale))
         rows = make_rows(shown_cells, track, pooled, index)
-        found = {"rows": rows, "notes": notes_of(track, shown_cells, stale)}
+        found = {"rows": rows, "notes": notes_of(track, shown_cells, stale, rows)}
         index.remember({slot: (of, found)})
     frame = pd.DataFrame(found["rows"]).reindex(columns=COLUMNS[track])
     return Table(track, frame, found["notes"] + damage(index.unreadable), index.unreadable)

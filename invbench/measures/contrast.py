@@ -1,0 +1,64 @@
+"""The difference of two designs on the same photographs, over photographs and over the trainings of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from invbench.measures.paired import HUGE, LEVEL, cluster_sums, mean_interval, sign_flip
+from invbench.measures.pairwise import banerjee
+from invbench.measures.statistics import training_parts
+
+__all__ = ["Contrast", "contrast"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """``mean`` with its 95 % interval and the p of "no difference"; ``overall``: of the designs, else of the trainings that there are."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    overall: bool
+
+
+def contrast(differences: Array, clusters: Sequence[Hashable], most: float = math.inf) -> Contrast:
+    """Of ``differences`` (T_a, T_b, N), of each training of a to each of b on each input; ``clusters`` (N,): the photograph of an input;
+    ``most``: what a difference can be.
+
+    Over photographs: ``mean_interval`` and ``sign_flip`` of the means over trainings. Over trainings: V_T = σ²(1/T_a + 1/T_b), σ² of both designs
+    pooled, with ν = T_a + T_b − 2; a design with one training is given the other's. Half widths add as √(h_P² + t²_ν V_T); p is the larger of
+    the sign-flip test's and Banerjee's (``pairwise``). Where each was trained once, nothing is said of other trainings.
+    """
+    finite = np.nan_to_num(differences, nan=0.0, posinf=HUGE, neginf=-HUGE)
+    of_inputs = finite.mean((0, 1))
+    mean, low, high = mean_interval(of_inputs, clusters)
+    p = sign_flip(of_inputs, clusters)
+    counts = np.array(finite.shape[:2])
+    freedom = int(counts.sum()) - 2
+    if not freedom:
+        return Contrast(mean, low, high, p, False)
+    sums, sizes = cluster_sums(np.moveaxis(finite, 2, 0), clusters)  # (P, T_a, T_b)
+    sides = (sums.mean(2).T, sums.mean(1).T)
+    squares = sum(
+        t * (t - 1) * training_parts(side, sizes)[0] for t, side in zip(counts.tolist(), sides, strict=True)
+    )  # (T − 1) s², as training_parts gives s²/T
+    of_trainings = squares / freedom * float((1 / counts).sum())
+    if len(sizes) > 1:
+        n = len(sizes)
+        deviations = sums.mean((1, 2)) - mean * sizes
+        of_photos = n / (n - 1) * float((deviations**2).sum()) / float(sizes.sum()) ** 2
+        p = max(
+            p, float(banerjee(np.array([mean**2]), np.array([of_photos]), np.array([of_trainings]), n - 1, freedom)[0])
+        )
+    reach = float(stdtrit(freedom, LEVEL / 2) ** 2) * of_trainings
+    wide_low, wide_high = mean - math.sqrt((mean - low) ** 2 + reach), mean + math.sqrt((high - mean) ** 2 + reach)
+    return Contrast(mean, max(wide_low, -most), min(wide_high, most), p, True)
