@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from invbench.attacks.budget import AttackBudget
+from invbench.attacks.climb import Ladder, climb
 from invbench.attacks.failure_rate import failure_rate_objective
-from invbench.attacks.gradient import ascend
 from invbench.attacks.gradient_free import draw, squares
 from invbench.attacks.objective import OBJECTIVES
 from invbench.attacks.outcome import Outcome
@@ -25,7 +25,7 @@ Search = Callable[[ConditionalFlow, "ConditionalFlow | None", Space, AttackBudge
 @dataclass(frozen=True)
 class Attack:
     """``moved``: "latents", "y" (the condition), "x" (the image). ``uses_eps``: it needs a radius in pixels. ``keeps``: the point that it is
-    judged by, that of the largest |x| or that of the largest objective. ``gradient``: it needs one."""
+    judged by, that of the largest |x| or that of the largest objective. ``gradient``: it needs one. ``typical``: over the typical set."""
 
     name: str
     statement: str
@@ -34,6 +34,7 @@ class Attack:
     keeps: Literal["x", "value"] = "x"
     uses_eps: bool = False
     gradient: bool = True
+    typical: bool = False
 
     @property
     def over_latents(self) -> bool:
@@ -41,44 +42,51 @@ class Attack:
         return self.moved == ("y",)
 
 
-def _activation(
+def _climb(
     flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
 ) -> Outcome:
-    return ascend(flow, space, OBJECTIVES["activation"], budget.steps, twin=twin)
+    return climb(flow, twin, space, budget.steps, seed)
 
 
 def _stretch(
     flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
 ) -> Outcome:
-    return ascend(flow, space, OBJECTIVES["stretch"], budget.stretch_steps, twin=twin)
+    return climb(flow, twin, space, budget.stretch_steps, seed, Ladder.of(OBJECTIVES["stretch"]))
 
 
 def _round_trip(
     flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
 ) -> Outcome:
-    return ascend(flow, space, OBJECTIVES["round-trip"], budget.round_trip_steps, twin=twin)
+    return climb(flow, twin, space, budget.round_trip_steps, seed, Ladder.of(OBJECTIVES["round-trip"]))
 
 
 def _failure_rate(
     flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
 ) -> Outcome:
-    return ascend(flow, space, failure_rate_objective(budget.latents), budget.condition_steps, twin=twin)
+    return climb(flow, twin, space, budget.condition_steps, seed, Ladder.of(failure_rate_objective(budget.latents)))
 
 
 def _squares(
     flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
 ) -> Outcome:
-    return squares(flow, space, OBJECTIVES["activation"], budget.evaluations, seed)
+    return squares(flow, space, OBJECTIVES["output"], budget.evaluations, seed)
 
 
 def _draw(
     flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
 ) -> Outcome:
-    return draw(flow, space, OBJECTIVES["activation"], budget.evaluations, seed)
+    return draw(flow, space, OBJECTIVES["output"], budget.evaluations, seed)
 
 
 _TABLE = (
-    Attack("latent", "gradient search over latents: the largest activation of any layer", ("latents",), _activation),
+    Attack("latent", "gradient search over latents: the growth of any layer, and |x|", ("latents",), _climb),
+    Attack(
+        "latent-typical",
+        "the same over latents that have the marginals and covariances of a draw",
+        ("latents",),
+        _climb,
+        typical=True,
+    ),
     Attack("latent-squares", "the same without gradients: random squares", ("latents",), _squares, gradient=False),
     Attack("latent-random", "the control: random latents, as many evaluations", ("latents",), _draw, gradient=False),
     Attack(
@@ -105,9 +113,9 @@ _TABLE = (
     ),
     Attack(
         "both",
-        "gradient search over latents and condition within eps: the largest activation",
+        "gradient search over latents and condition within eps: the growth of any layer, and |x|",
         ("latents", "y"),
-        _activation,
+        _climb,
         "x",
         True,
     ),

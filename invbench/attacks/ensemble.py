@@ -57,14 +57,12 @@ def sanity(found: Sequence[Found]) -> list[str]:
     by_name = {f.attack: f for f in found}
     flags = []
     for f in found:
-        if any(f.blind):
-            flags.append(
-                f"{f.attack}: no gradient on {sum(f.blind)} of {len(f.blind)} inputs; only searches without gradients count there"
-            )
-        if any(f.flat):
-            flags.append(
-                f"{f.attack}: the gradient was exactly 0 on {sum(f.flat)} of {len(f.flat)} inputs: a clamp or a rounding may hide it"
-            )
+        for count, what in (
+            (f.searched.count(False), "did not search: no gradient, and nothing that was tried changed |x|"),
+            (sum(f.unled), "no gradient led the search; random squares, which find less, took its place"),
+        ):
+            if count:
+                flags.append(f"{f.attack}, {count} of {len(f.searched)} inputs: {what}")
     search = by_name.get("latent")
     if search is None:
         return flags

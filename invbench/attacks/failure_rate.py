@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invbench.attacks.objective import Objective, Reading, log10_largest
+from invbench.attacks.objective import Objective, Reading, layer_sizes, log10_largest, start_sizes
 from invbench.attacks.space import Inputs
 from invbench.flows import ConditionalFlow
 
 __all__ = ["failure_rate_objective", "failures", "pooled"]
 
 BATCH = 16
-LARGE, WIDTH = 2.0, 0.5  # log10 of an activation that counts as an explosion, and how soft the count is
+LARGE, WIDTH = 1.0, 0.5  # log10 of the growth that counts as an explosion, and how soft the count is
 
 
 def pooled(inputs: Inputs) -> Inputs:
@@ -21,30 +21,33 @@ def pooled(inputs: Inputs) -> Inputs:
     return Inputs(inputs.y.repeat_interleave(count, 0), [z.flatten(0, 1) for z in inputs.latents])
 
 
-def _expected(flow: ConditionalFlow, inputs: Inputs) -> Reading:
-    """Mean over N latents of sigmoid((log10 max |h| − 2)/0.5), h any layer's output: a smooth count of the latents that explode.
+def _start_sizes(flow: ConditionalFlow, inputs: Inputs) -> Tensor:
+    """(B, N, layers)."""
+    sizes = start_sizes(flow, pooled(inputs))
+    return sizes.reshape(len(inputs.y), -1, sizes.shape[1])
 
-    Layers, not x alone: the largest activation has a slope where x does not look conspicuous yet. A latent that is not finite counts
-    1 and has no slope.
+
+def _expected(flow: ConditionalFlow, inputs: Inputs, scale: Tensor | None) -> Reading:
+    """Mean over N latents of sigmoid((g − 1)/0.5), g the largest over layers of log10(max |h| / max |h| at the start): a smooth count of the
+    latents that explode.
+
+    Layers, not x alone: one of them has a slope where x does not look conspicuous yet. A latent that is not finite counts 1 and has
+    no slope.
     """
     rows = inputs.y.shape[0]
-    every = pooled(inputs)
-    largest: Tensor | None = None
-    h = every.y
-    for _, h in flow.trace(every.latents, every.y):
-        here = h.abs().flatten(1).amax(1)
-        largest = here if largest is None else torch.maximum(largest, here)
-    assert largest is not None
-    finite = largest.isfinite()
-    log = torch.where(finite, largest, torch.ones_like(largest)).clamp(min=1e-30).log10()
+    sizes, x = layer_sizes(flow, pooled(inputs))
+    growth = (sizes - (0 if scale is None else scale.flatten(0, 1))).amax(1)
+    finite = growth.isfinite()
+    log = torch.where(finite, growth, torch.zeros_like(growth))
     share = torch.where(finite, torch.sigmoid((log - LARGE) / WIDTH), torch.ones_like(log))
     mean = share.view(rows, -1).mean(1)
-    return Reading(mean, mean.detach().double(), h.detach().reshape(rows, -1))
+    return Reading(mean, mean.detach().double(), x.detach().reshape(rows, -1))
 
 
 def failure_rate_objective(latents: int) -> Objective:
     """The objective for conditions with ``latents`` latents per row; its value is a share, not a logarithm."""
-    return Objective("failure-rate", f"share of {latents} latents that explode, smoothed", _expected, latents)
+    statement = f"share of {latents} latents that explode, smoothed"
+    return Objective("failure-rate", statement, _expected, latents, _start_sizes)
 
 
 @torch.no_grad()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from invbench.attacks.failure_rate import failures
 from invbench.attacks.judge import Verdict, judge
 from invbench.attacks.outcome import Outcome
 from invbench.attacks.space import Inputs, Space
+from invbench.attacks.typical import kolmogorov
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 from invbench.registry import ATTACKS
@@ -30,7 +33,9 @@ class Found:
     conditions both are of the latent that comes out worst among ``fresh`` unseen ones, ``rate`` is the share of these that fail (F2),
     ``clean_rate`` the same under the clean condition. ``value``: the objective's best. ``first[level]``: evaluations until |x| reached the level,
     ``steps[level]`` likewise, infinite where it never did. ``unconfirmed``: levels that the search saw and the plain decode does not show;
-    they do not count. ``flat``, ``blind``: the gradient was 0, or there was none.
+    they do not count. ``share``: of the coordinates that had a gradient, the median over steps; ``steered``: whether a gradient led the search;
+    ``searched``: whether anything did, or else nothing is known. ``ks``, ``log10_p``: distance of the latents found to N(0, τ²) and what bounds
+    the probability of a draw as far away (``kolmogorov``).
     """
 
     attack: str
@@ -42,15 +47,26 @@ class Found:
     evaluations: list[float]
     first: dict[str, list[float]]
     steps: dict[str, list[float]]
-    flat: list[bool]
-    blind: list[bool]
+    share: list[float]
+    steered: list[bool]
+    searched: list[bool]
     unconfirmed: int = 0
     fresh: int = 0
     rate: list[float] = field(default_factory=list)
     clean_rate: list[float] = field(default_factory=list)
+    ks: list[float] = field(default_factory=list)
+    log10_p: list[float] = field(default_factory=list)
 
     def reached(self, level: str) -> list[bool]:
         return [verdict.levels[level] for verdict in self.verdicts]
+
+    @property
+    def unled(self) -> list[bool]:
+        """Where an attack that goes by gradients had none to go by, searched all the same, and ended finite."""
+        if not ATTACKS[self.attack].obj.gradient:
+            return [False] * len(self.steered)
+        finite = [math.isfinite(v.log10_x) for v in self.verdicts]
+        return [s and not g and f for s, g, f in zip(self.searched, self.steered, finite, strict=True)]
 
     @property
     def gain(self) -> list[float]:
@@ -81,10 +97,11 @@ def run_attack(
     origin = inputs if "x" in attack.moved else replace(inputs, x=None)
     if attack.over_latents:
         origin = replace(origin, latents=_latents(flow, inputs.y, budget.latents, temperature, seed))
-    space = Space(origin, attack.moved, temperature, eps=eps if attack.uses_eps else 0.0)
+    space = Space(origin, attack.moved, temperature, eps=eps if attack.uses_eps else 0.0, typical=attack.typical)
     outcome = attack.search(flow, twin, space, budget, seed)
     found = space.unpack(outcome.worst if attack.keeps == "x" else outcome.best)
-    start, rates = space.unpack(space.start), {}
+    start = space.unpack(space.start)
+    rates: dict[str, Any] = {}
     if attack.over_latents:
         clean, start = failures(flow, inputs.y, budget.fresh, temperature, FRESH + 10 * seed)
         dirty, found = failures(flow, found.y, budget.fresh, temperature, FRESH + 10 * seed)
@@ -97,6 +114,9 @@ def run_attack(
         unconfirmed = sum(
             hit and not v.levels[level] for level, hits in seen.items() for hit, v in zip(hits, verdicts, strict=True)
         )
+    if "latents" in attack.moved:
+        ks, log10_p = kolmogorov(torch.cat([z.flatten(1) for z in found.latents], 1), temperature)
+        rates |= {"ks": ks.tolist(), "log10_p": log10_p.tolist()}
     return _found(attack, eps, found, verdicts, before, outcome, unconfirmed, rates)
 
 
@@ -108,7 +128,7 @@ def _found(
     before: list[Verdict],
     outcome: Outcome,
     unconfirmed: int,
-    rates: dict,  # type: ignore[type-arg]
+    rates: dict[str, Any],
 ) -> Found:
     return Found(
         attack.name,
@@ -120,8 +140,9 @@ def _found(
         outcome.evaluations.tolist(),
         {level: v.tolist() for level, v in outcome.first.items()},
         {level: v.tolist() for level, v in outcome.first_step.items()},
-        outcome.flat.tolist(),
-        outcome.blind.tolist(),
+        outcome.share.tolist(),
+        outcome.steered.tolist(),
+        outcome.searched.tolist(),
         unconfirmed,
         **rates,
     )

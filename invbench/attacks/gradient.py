@@ -1,4 +1,4 @@
-"""Gradient search with step adaptation (APGD; Croce and Hein, ICML 2020, algorithm 1), on the ℓ∞ ball or the typical set."""
+"""Gradient search with step adaptation (APGD; Croce and Hein, ICML 2020, algorithm 1), within a space."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def ascend(
 
     The first step is the space's ``reach``; it is halved, and the search goes back to its best point, when too few steps between two
     checkpoints went up or the best did not change. A row is done when its value is infinite. Where a gradient is not finite, the
-    float64 ``twin`` gives it; where that cannot either, the step is halved from the best point. A flow without gradients ends at
-    once with every row ``blind``.
+    float64 ``twin`` gives it; where that cannot either, the step is halved from the best point. In a space with a ``focus`` only that
+    share of the coordinates moves, those of the largest gradients. A flow without gradients ends at once, not ``steered``.
     """
     origin = space.start if start is None else start
     found = Outcome.at(origin)
-    found.blind[:] = True
+    scale = objective.scale(flow, space.unpack(space.start)) if objective.scale else None
     rows = torch.arange(origin.shape[0], device=origin.device)
     v, previous = origin.clone(), origin.clone()
     size = torch.ones(len(rows), dtype=origin.dtype, device=origin.device)
@@ -59,7 +59,8 @@ def ascend(
         if not len(rows):
             break
         here = space.rows(rows)
-        reading, gradient = _read(flow, twin, here, objective, v[rows], want=step < steps)
+        own = None if scale is None else scale[rows]
+        reading, gradient = _read(flow, twin, here, objective, v[rows], own, want=step < steps)
         passes = objective.passes * (PASSES_OF_GRADIENT if step < steps else 1)
         found.saw(rows, v[rows], reading, passes, step)
         rises[rows] += (reading.value.to(last) > last[rows]).to(size)
@@ -68,11 +69,10 @@ def ascend(
         if gradient is None:
             break
         lost = ~gradient.isfinite().all(1)
-        found.blind[rows] &= lost & (reading.value < torch.inf)
         low, high = here.limits
-        found.flat[rows] |= (
-            ((gradient == 0) | (low >= high)).all(1) & (low < high).any(1) & ~lost & (reading.value < torch.inf)
-        )
+        movable = low < high
+        useful = movable & gradient.isfinite() & (gradient != 0)
+        found.steer(rows, useful.sum(1) / movable.sum(1).clamp(min=1), movable.sum(1))
         if step in marks:
             slow = rises < ENOUGH * since
             stuck = ~halved & (found.value <= best_then)
@@ -89,6 +89,7 @@ def ascend(
             size[where] /= 2
             v[where], previous[where] = found.best[where], found.best[where]
             gradient = gradient.masked_fill(lost[:, None], 0.0)
+        gradient = _focused(gradient, here.focus)
         at, before = v[rows], previous[rows]
         moved = here.project(at + size[rows, None] * here.reach * gradient.sign())
         following = here.project(at + MOMENTUM * (moved - at) + (1 - MOMENTUM) * (at - before))
@@ -99,20 +100,36 @@ def ascend(
     return found
 
 
+def _focused(gradient: Tensor, share: float) -> Tensor:
+    """The gradient on that share of the coordinates where it is largest, 0 on the others."""
+    if share >= 1:
+        return gradient
+    count = max(1, round(share * gradient.shape[1]))
+    least = gradient.abs().topk(count, 1).values[:, -1:]
+    return torch.where(gradient.abs() >= least, gradient, torch.zeros_like(gradient))
+
+
 def _read(
-    flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, objective: Objective, v: Tensor, want: bool
+    flow: ConditionalFlow,
+    twin: ConditionalFlow | None,
+    space: Space,
+    objective: Objective,
+    v: Tensor,
+    scale: Tensor | None,
+    want: bool,
 ) -> tuple[Reading, Tensor | None]:
     """(reading, gradient of its ascent by v); rows whose gradient is not finite are asked for again in the twin."""
     if not want:
         with torch.no_grad():
-            return objective.read(flow, space.unpack(v)), None
-    reading, gradient = _differentiate(flow, space, objective, v)
+            return objective.read(flow, space.unpack(v), scale), None
+    reading, gradient = _differentiate(flow, space, objective, v, scale)
     if gradient is None or twin is None:
         return reading, gradient
     lost = (~gradient.isfinite().all(1) & (reading.value < torch.inf)).nonzero().flatten()
     if len(lost):
-        wide = space.rows(lost)
-        _, again = _differentiate(twin, Space(wide.origin.to(torch.float64), space.moved), objective, v[lost].double())
+        wide = Space(space.rows(lost).origin.to(torch.float64), space.moved)
+        own = None if scale is None else scale[lost].double()
+        _, again = _differentiate(twin, wide, objective, v[lost].double(), own)
         if again is not None:
             # only signs are used: the sizes may not exist in the flow's own dtype
             gradient[lost] = torch.where(again.isfinite().all(1, keepdim=True), again.sign(), torch.nan).to(gradient)
@@ -120,11 +137,11 @@ def _read(
 
 
 def _differentiate(
-    flow: ConditionalFlow, space: Space, objective: Objective, v: Tensor
+    flow: ConditionalFlow, space: Space, objective: Objective, v: Tensor, scale: Tensor | None
 ) -> tuple[Reading, Tensor | None]:
     with torch.enable_grad():
         at = v.detach().clone().requires_grad_()
-        reading = objective.read(flow, space.unpack(at))
+        reading = objective.read(flow, space.unpack(at), scale)
         if not reading.ascent.requires_grad:
             return reading, None
         # an infinite row must not spoil the sum of the others

@@ -22,12 +22,15 @@ HALVED_AT = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85)  # of the budget: the share of
 def squares(flow: ConditionalFlow, space: Space, objective: Objective, evaluations: int, seed: int = 0) -> Outcome:
     """In a random square of positions, each channel of one part is set to the origin ± reach; kept where the value grows.
 
-    The first proposal covers everything. Row i draws from stream i of ``seed``; a row is done when its value is infinite.
+    The first proposal covers everything, and the second is its mirror image.
+    Row i draws from stream i of ``seed``; a row is done when its value is infinite.
     """
     origin = space.start
     found = Outcome.at(origin)
     rows = torch.arange(origin.shape[0], device=origin.device)
-    found.saw(rows, origin, objective.read(flow, space.unpack(origin)), objective.passes, 0)
+    scale = objective.scale(flow, space.unpack(origin)) if objective.scale else None
+    found.saw(rows, origin, objective.read(flow, space.unpack(origin), scale), objective.passes, 0)
+    first = origin.clone()
     generators = [torch.Generator().manual_seed(seed * 1_000_003 + row) for row in range(len(rows))]
     for step in range(1, evaluations // objective.passes):
         rows = rows[found.value[rows] < math.inf]
@@ -35,11 +38,17 @@ def squares(flow: ConditionalFlow, space: Space, objective: Objective, evaluatio
             break
         share = 1.0 if step == 1 else FIRST_SHARE / 2 ** sum(step > at * evaluations for at in HALVED_AT)
         here = space.rows(rows)
-        proposal = found.best[rows].clone()
-        for k, row in enumerate(rows.tolist()):
-            _propose(proposal[k], here, k, share, generators[row])
+        if step == 2:
+            proposal = 2 * here.start - first[rows]
+        else:
+            proposal = found.best[rows].clone()
+            for k, row in enumerate(rows.tolist()):
+                _propose(proposal[k], here, k, share, generators[row])
+        if step == 1:
+            first[rows] = proposal
         proposal = here.project(proposal)
-        found.saw(rows, proposal, objective.read(flow, here.unpack(proposal)), objective.passes, step)
+        own = None if scale is None else scale[rows]
+        found.saw(rows, proposal, objective.read(flow, here.unpack(proposal), own), objective.passes, step)
     return found
 
 
@@ -76,11 +85,13 @@ def draw(flow: ConditionalFlow, space: Space, objective: Objective, evaluations:
     """
     found = Outcome.at(space.start)
     rows = torch.arange(space.start.shape[0], device=space.start.device)
+    scale = objective.scale(flow, space.unpack(space.start)) if objective.scale else None
     for step in range(1, evaluations // objective.passes + 1):
         rows = rows[found.value[rows] < math.inf]
         if not len(rows):
             break
         here = space.rows(rows)
         v = here.random(seed, [step * 10_007 + row for row in rows.tolist()])
-        found.saw(rows, v, objective.read(flow, here.unpack(v)), objective.passes, step)
+        own = None if scale is None else scale[rows]
+        found.saw(rows, v, objective.read(flow, here.unpack(v), own), objective.passes, step)
     return found

@@ -13,9 +13,15 @@ from invbench.attacks.space import Inputs
 from invbench.flows import ConditionalFlow
 from invbench.measures.lipschitz import LinearMap, decoder, largest_stretch
 
-__all__ = ["OBJECTIVES", "Objective", "Reading", "log10_largest", "relative_round_trip"]
+__all__ = ["OBJECTIVES", "Objective", "Reading", "layer_sizes", "log10_largest", "relative_round_trip", "start_sizes"]
 
 PROBE = 0.75  # ε^0.75: relative size of the perturbation that stands for rounding, so small that f is linear, far above rounding itself
+NOT_LAYERS = (
+    "latent",
+    "prior",
+)  # what is put in: where the flow is bounded, the latent itself is the largest value of a decode
+POWER = 8  # of the smooth maximum
+LEAST = -3.0  # log10 of the smallest scale of a layer
 PRODUCTS = 7  # with the Jacobian, for the direction that is stretched most
 
 
@@ -29,14 +35,20 @@ class Reading:
     x: Tensor
 
 
+Scale = Tensor | None
+Read = Callable[[ConditionalFlow, Inputs, Scale], Reading]
+
+
 @dataclass(frozen=True)
 class Objective:
-    """``passes``: through the flow in one reading; a gradient costs twice as many again. ``statement``: what is maximised."""
+    """``passes``: through the flow in one reading; a gradient costs twice as many again. ``statement``: what is maximised. ``scale``: what is
+    measured of the start once, one row per input, and given to every reading; None for nothing."""
 
     name: str
     statement: str
-    read: Callable[[ConditionalFlow, Inputs], Reading]
+    read: Read
     passes: int
+    scale: Callable[[ConditionalFlow, Inputs], Tensor] | None = None
 
 
 def _log10(v: Tensor) -> Tensor:
@@ -52,19 +64,47 @@ def log10_largest(x: Tensor) -> Tensor:
     return _log10(x.detach().double().abs().flatten(1).amax(1).nan_to_num(math.inf, math.inf))
 
 
-def _activation(flow: ConditionalFlow, inputs: Inputs) -> Reading:
-    """log10 of the largest |h| of any layer's output along the decode."""
-    largest: Tensor | None = None
+def layer_sizes(flow: ConditionalFlow, inputs: Inputs) -> tuple[Tensor, Tensor]:
+    """(log10 of the largest |h| of every layer's output along the decode, (B, layers), and the flow's output).
+
+    The latent and the prior are left out: they are what is put in, no answer of the flow.
+    """
+    sizes = []
     h = inputs.y
-    for _, h in flow.trace(inputs.latents, inputs.y):
-        here = h.abs().flatten(1).amax(1)
-        largest = here if largest is None else torch.maximum(largest, here)
-    assert largest is not None
-    log = _log10(largest)
-    return Reading(log, _value(log), h.detach())
+    for name, h in flow.trace(inputs.latents, inputs.y):
+        if name not in NOT_LAYERS:
+            sizes.append(h.abs().flatten(1).amax(1))
+    return _log10(torch.stack(sizes, 1)), h
 
 
-def _stretch(flow: ConditionalFlow, inputs: Inputs) -> Reading:
+@torch.no_grad()
+def start_sizes(flow: ConditionalFlow, inputs: Inputs) -> Tensor:
+    """``layer_sizes`` of the start, (B, layers), each at least 10^−3: a layer that is 0 there would grow without bound."""
+    return layer_sizes(flow, inputs)[0].clamp(min=LEAST)
+
+
+def _growth(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
+    """Largest over layers of log10(max |h| / max |h| at the start): every layer has a say, whatever its units, also where |x| is not
+    conspicuous yet."""
+    sizes, x = layer_sizes(flow, inputs)
+    return Reading((sizes - (0 if scale is None else scale)).amax(1), log10_largest(x), x.detach())
+
+
+def _output(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
+    """log10 of the largest |x|."""
+    x = flow.decode(inputs.latents, inputs.y)
+    return Reading(_log10(x.abs().flatten(1).amax(1)), log10_largest(x), x.detach())
+
+
+def _smooth(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
+    """log10 of the mean of |x|^p to the power 1/p: as the largest |x|, but every element has a slope."""
+    x = flow.decode(inputs.latents, inputs.y)
+    log = _log10(x.abs().flatten(1)) * math.log(10)
+    mean = (torch.logsumexp(POWER * log, 1) - math.log(log.shape[1])) / POWER
+    return Reading(mean / math.log(10), log10_largest(x), x.detach())
+
+
+def _stretch(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
     """log10 σmax(J⁻¹), J⁻¹ = ∂decode/∂z: ⟨u, J⁻¹(z)·v⟩ with u, v the singular pair at z, whose derivative by z is that of σmax."""
     decode, point = decoder(flow, inputs.latents, inputs.y)
     v = largest_stretch(decode, point.detach(), PRODUCTS).direction
@@ -87,7 +127,7 @@ def relative_round_trip(flow: ConditionalFlow, x: Tensor, y: Tensor) -> Tensor:
     return (error / x.double().flatten(1).norm(dim=1).clamp(min=1e-300)).nan_to_num(math.inf, math.inf)
 
 
-def _round_trip(flow: ConditionalFlow, inputs: Inputs) -> Reading:
+def _round_trip(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
     """log10 of the relative round-trip error x → z → x̂ (Behrmann et al., AISTATS 2021).
 
     Rounding has no useful derivative, so the steps go up what a fixed perturbation of z, ε^0.75 of its size, does to x̂; the value is the
@@ -117,7 +157,9 @@ def _round_trip(flow: ConditionalFlow, inputs: Inputs) -> Reading:
 OBJECTIVES = {
     objective.name: objective
     for objective in (
-        Objective("activation", "log10 of the largest |h| of any layer", _activation, 1),
+        Objective("growth", "log10 of the largest |h| of any layer over its own at the start", _growth, 1, start_sizes),
+        Objective("output", "log10 of the largest |x|", _output, 1),
+        Objective("smooth", "log10 of the 8-norm of x over its size", _smooth, 1),
         Objective("stretch", "log10 σmax(J⁻¹)", _stretch, 2 + PRODUCTS),
         Objective("round-trip", "log10 of the relative round-trip error", _round_trip, 4),
     )

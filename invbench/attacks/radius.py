@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from invbench.attacks.gradient import ascend
+from invbench.attacks.climb import climb
 from invbench.attacks.judge import Verdict, judge
-from invbench.attacks.objective import OBJECTIVES
 from invbench.attacks.space import Space
 from invbench.flows import ConditionalFlow
 
@@ -24,7 +23,8 @@ DEFAULT: Mapping[str, Level] = {name: lambda v, name=name: v.levels[name] for na
 
 @dataclass(frozen=True)
 class Radii:
-    """Per level and input: the least ℓ∞ radius, in τ, at which the search reached the level; infinite (censored) where it did not within 4τ.
+    """Per level and input: the least ℓ∞ radius, in τ, at which the search reached the level; infinite (censored) where it did not within 4τ, NaN
+    where no search got under way (``Outcome.searched``), so that nothing is known.
 
     Known to a factor of 2^(8/2^bisections); ``log10_x[i]``: (radius, log10 |x|) of every search made on input i.
     """
@@ -43,7 +43,7 @@ def critical_radii(
     scale: int | None = 4,
     twin: ConditionalFlow | None = None,
 ) -> Radii:
-    """Bisection of log radius in [1/64, 4]·τ, each radius tried by a gradient search of ``steps`` on the largest activation, the start unmoved.
+    """Bisection of log radius in [1/64, 4]·τ, each radius tried by ``climb`` with ``steps``, the start unmoved.
 
     ``levels``: name → whether a verdict reaches it. A search serves every level: what it reached counts at its radius and beyond. A row
     whose untouched origin fails already has radius 0.
@@ -56,6 +56,7 @@ def critical_radii(
     high = {level: torch.full((rows,), math.inf, dtype=torch.float64) for level in levels}
     seen: list[list[tuple[float, float]]] = [[] for _ in range(rows)]
     spent = torch.zeros(rows, dtype=torch.float64)
+    searched = torch.zeros(rows, dtype=torch.bool)
 
     def note(index: torch.Tensor, radius: torch.Tensor, at: torch.Tensor, passes: torch.Tensor) -> None:
         verdicts = judge(flow, space.rows(index).unpack(at), None if clean is None else clean[index], scale or 1)
@@ -71,8 +72,9 @@ def critical_radii(
 
     def attempt(index: torch.Tensor, radius: torch.Tensor) -> None:
         here = replace(space.rows(index), radius=radius.to(space.start))
-        found = ascend(flow, here, OBJECTIVES["activation"], steps, twin=twin)
+        found = climb(flow, twin, here, steps)
         note(index, radius, found.worst, found.evaluations.cpu())
+        searched[index] |= found.searched.cpu()
 
     note(everyone, torch.zeros(rows), space.start, torch.ones(rows))
     attempt(everyone, torch.full((rows,), LARGEST, dtype=torch.float64))
@@ -84,4 +86,6 @@ def critical_radii(
             if not len(open_):
                 break
             attempt(open_.to(everyone), (low[level][open_] * high[level][open_]).sqrt())
+    for level in levels:
+        high[level][~searched & high[level].isinf()] = math.nan
     return Radii({level: high[level].tolist() for level in levels}, seen, spent.tolist())

@@ -10,12 +10,16 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from invbench.attacks.typical import TypicalSet
 from invbench.errors import UsageError
 
 __all__ = ["COORDINATE_LIMIT", "NORM_FACTOR", "Inputs", "Space"]
 
 NORM_FACTOR = 1.05  # ‖z‖ ≤ 1.05·τ√D: of N(0, τ²) in D = 12 288 dimensions all but 1e-14 lies inside
 COORDINATE_LIMIT = 4.0  # |z_i| ≤ 4τ
+FOCUS = (
+    0.01  # share of the latents that one step moves in the typical set: what moves all at once shows in the covariances
+)
 MOVABLE = ("latents", "y", "x")
 
 
@@ -49,7 +53,8 @@ class Inputs:
 class Space:
     """The points that a search may visit, as rows of D numbers: what ``moved`` names ("latents", "y", "x") of ``origin``, in that order.
 
-    Latents: ‖z‖ ≤ 1.05·τ√D, |z_i| ≤ 4τ, and within ``radius``·τ of the origin in ℓ∞ (infinite: anywhere in that set; a tensor (B,): one per row).
+    Latents: ‖z‖ ≤ 1.05·τ√D, |z_i| ≤ 4τ, and within ``radius``·τ of the origin in ℓ∞ (infinite: anywhere in that set; a tensor (B,): one per row);
+    ``typical``: with the marginals and covariances of draws as well (``TypicalSet``), the origin being one.
     Conditions and images: in [0, 1] and within ``eps`` of the origin in ℓ∞, the origin itself allowed where it lies outside [0, 1].
     Raises ``UsageError`` for eps < 0, radius < 0, or τ ≤ 0.
     """
@@ -59,6 +64,7 @@ class Space:
     temperature: float = 1.0
     radius: float | Tensor = math.inf
     eps: float = 0.0
+    typical: bool = False
 
     def __post_init__(self) -> None:
         if not self.eps >= 0:
@@ -84,6 +90,22 @@ class Space:
     def latent_count(self) -> int:
         return sum(z[0].numel() for z in self.origin.latents) if "latents" in self.moved else 0
 
+    @cached_property
+    def typical_set(self) -> TypicalSet:
+        return TypicalSet(tuple(tuple(z.shape[1:]) for z in self.origin.latents), self.temperature)
+
+    @property
+    def focus(self) -> float:
+        """Share of the coordinates that a step of a gradient search moves."""
+        return FOCUS if self.typical else 1.0
+
+    @property
+    def _ball(self) -> Tensor:
+        """(B, 1): the radius in τ within which a point is sought. Sorting the values of the origin into the order of v moves each by no more than
+        v is away from the origin, so a typical point is at most twice as far."""
+        radius = torch.as_tensor(self.radius).to(self.start).expand(len(self.start))[:, None]
+        return radius / 2 if self.typical else radius
+
     @property
     def norm(self) -> float:
         return NORM_FACTOR * self.temperature * math.sqrt(self.latent_count)
@@ -91,9 +113,8 @@ class Space:
     @cached_property
     def reach(self) -> Tensor:
         """(B, D): the largest change of each coordinate; 2τ for a latent without a radius, where it sets the size of steps only."""
-        radius = torch.as_tensor(self.radius).to(self.start).expand(len(self.start))
         found = torch.full_like(self.start, self.eps)
-        found[:, : self.latent_count] = self.temperature * torch.where(radius.isinf(), 2.0, radius)[:, None]
+        found[:, : self.latent_count] = self.temperature * torch.where(self._ball.isinf(), 2.0, self._ball)
         return found
 
     @cached_property
@@ -101,16 +122,24 @@ class Space:
         """(low, high), each (B, D)."""
         limit, n = COORDINATE_LIMIT * self.temperature, self.latent_count
         z, pixels = self.start[:, :n], self.start[:, n:]
-        radius = torch.as_tensor(self.radius).to(self.start).reshape(-1, 1) * self.temperature
+        radius = self._ball * self.temperature
         low = torch.cat(((z - radius).clamp(min=-limit), torch.minimum((pixels - self.eps).clamp(min=0), pixels)), 1)
         high = torch.cat(((z + radius).clamp(max=limit), torch.maximum((pixels + self.eps).clamp(max=1), pixels)), 1)
         return low, high
 
     def project(self, v: Tensor) -> Tensor:
-        """A point of the set near v: clamped, the latents shortened towards 0, and where that leaves the ball, towards the origin.
+        """A point of the set near v: clamped, the latents shortened towards 0, and where that leaves the ball, towards the origin; then, in a
+        typical space, in the order that ``TypicalSet.nearest`` gives.
 
-        Feasible always, since the origin is and the set is convex; not the nearest point in the last case.
+        Feasible always, since the origin is and the ball is convex; not the nearest point in the last two cases.
         """
+        v = self._in_ball(v)
+        if not (self.typical and self.latent_count):
+            return v
+        z = self.typical_set.nearest(v[:, : self.latent_count], self.start[:, : self.latent_count])
+        return torch.cat((z, v[:, self.latent_count :]), 1)
+
+    def _in_ball(self, v: Tensor) -> Tensor:
         low, high = self.limits
         v = torch.minimum(torch.maximum(v, low), high)
         n = self.latent_count

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["eps", "severity", "survival"]
 
 FARTHEST = 4.0  # τ, beyond which no radius is searched
-LEVELS = (("radius_F2", "some |x| > 10"), ("radius_F1", "not finite"), ("radius_error", "some |x| > 2"))
+LEVELS = (
+    ("radius_F2", "some |x| > 10"),
+    ("radius_typical_F2", "some |x| > 10, typical latents"),
+    ("radius_F1", "not finite"),
+    ("radius_error", "some |x| > 2"),
+)
 
 
 def severity(evidence: Evidence) -> Drawing | None:

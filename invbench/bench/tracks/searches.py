@@ -60,21 +60,25 @@ class Subject:
 
 
 def measure_radius(spec: CellSpec, flow: ConditionalFlow, pairs: Sequence[Pair], scale: int | None = 4) -> Measured:
-    """The critical radius of a typical latent per input and level, in units of τ (infinite: none within 4τ), and log10 |x| against radius.
+    """The critical radius of a typical latent per input and level, in units of τ (infinite: none within 4τ), and log10 |x| against radius:
+    among all latents with |z| ≤ 4τ (``radius_F2``) and among those of the typical set (``radius_typical_F2``).
 
     ``scale`` None: the condition is no smaller image of the result, and nothing is compared with it.
     """
     subject = Subject.of(spec, flow)
     radii: dict[str, list[float]] = {}
     evaluations, curves = [], {}
+    budget = subject.budget
     for (_, inputs), pair in zip(subject.inputs(pairs), pairs, strict=True):
-        space = Space(replace(inputs, x=None), ("latents",), subject.temperature)
-        budget = subject.budget
-        found = critical_radii(
-            subject.flow, space, budget.radius_steps, budget.bisections, scale=scale, twin=subject.twin
-        )
-        for level, (radius,) in found.levels.items():
-            radii.setdefault(f"radius_{level}", []).append(radius)
-        evaluations.append(found.evaluations[0])
-        curves[f"log10_x {pair.name}"] = {f"{r:.5g}": size for r, size in sorted(found.log10_x[0])}
+        spent = 0.0
+        for kind, typical in (("", False), ("typical ", True)):
+            space = Space(replace(inputs, x=None), ("latents",), subject.temperature, typical=typical)
+            found = critical_radii(
+                subject.flow, space, budget.radius_steps, budget.bisections, scale=scale, twin=subject.twin
+            )
+            for level, (radius,) in found.levels.items():
+                radii.setdefault(f"radius_{kind.replace(' ', '_')}{level}", []).append(radius)
+            spent += found.evaluations[0]
+            curves[f"log10_x {kind}{pair.name}"] = {f"{r:.5g}": size for r, size in sorted(found.log10_x[0])}
+        evaluations.append(spent)
     return Measured({"names": [pair.name for pair in pairs], **radii, "evaluations": evaluations, **curves})

@@ -91,8 +91,9 @@ def _measures(attacked: Sequence[Found]) -> dict[str, list]:  # type: ignore[typ
         "value": [found.value[0] for found in attacked],
         "evaluations": [found.evaluations[0] for found in attacked],
         "unconfirmed": [found.unconfirmed for found in attacked],
-        "flat": [int(found.flat[0]) for found in attacked],
-        "blind": [int(found.blind[0]) for found in attacked],
+        "gradient_share": [found.share[0] for found in attacked],
+        "steered": [int(found.steered[0]) for found in attacked],
+        "searched": [int(found.searched[0]) for found in attacked],
     }
     for level in verdicts[0].levels:
         measures[level] = [int(v.levels[level]) for v in verdicts]
@@ -100,6 +101,9 @@ def _measures(attacked: Sequence[Found]) -> dict[str, list]:  # type: ignore[typ
     for level in attacked[0].first:
         measures[f"first_{level}"] = [found.first[level][0] for found in attacked]
         measures[f"step_{level}"] = [found.steps[level][0] for found in attacked]
+    if attacked[0].ks:
+        measures["ks"] = [found.ks[0] for found in attacked]
+        measures["log10_p"] = [found.log10_p[0] for found in attacked]
     if attacked[0].rate:
         measures["rate"] = [found.rate[0] for found in attacked]
         measures["clean_rate"] = [found.clean_rate[0] for found in attacked]
