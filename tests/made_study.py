@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from invbench.bench.cell import Cell, CellSpec
+from invbench.bench.cell import Cell, CellSpec, protocol_of
 from invbench.bench.store import Store
 from invbench.paper.study import Study
 
@@ -24,7 +24,7 @@ def made_study(root: Path, *cells: Cell, **tables: object) -> Study:
 
 def cell(track, entry, case, inf=(0,), error=None, seed=0, names=None, **measures):
     """A measured cell with one photograph per input."""
-    spec = CellSpec(track=track, entry=entry, case=case, seed=seed, entry_digest="d")
+    spec = CellSpec(track=track, entry=entry, case=case, seed=seed, entry_digest="d", protocol=protocol_of(track, case))
     n = len(inf)
     own = {"inputs": n, "samples": 10, "inf": list(inf), "error": list(inf if error is None else error)}
     own |= {"names": names or [f"p{k}/0" for k in range(n)], "max_abs_log10": [0.1] * n}

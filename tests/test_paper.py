@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
 from invbench.flows import ActNorm, ConditionalFlow, Squeeze
 from invbench.measures.theory import optimum
-from invbench.paper import rules
 from invbench.paper.artefact import ARTEFACTS
 from invbench.paper.artefacts import theory
-from invbench.paper.artefacts.fig8 import appearance, spread
+from invbench.paper.artefacts.fig8 import spread
 from invbench.paper.claims import CLAIMS, TABLE1, TABLE2
 from invbench.paper.evidence import Part, above, below, conclude, difference, mean, share
+from invbench.paper.rulebook import RULEBOOK
 from invbench.paper.rules import RULES
 from invbench.paper.study import Study
-from invbench.paper.verdict import judge
+from invbench.paper.verdict import judge, make
 
 from .made_study import auc, cell, images, of_flow, quality, toys
 
@@ -130,6 +131,21 @@ def test_c3_asks_whether_failing_inputs_have_the_higher_score(study, interval, v
     assert verdict_on(study(ood_score__predictors=auc(*interval)), "C3") == verdict
 
 
+def test_c3_shows_the_pooling_under_which_it_holds_and_the_default_one_in_its_first_line(study):
+    table = auc(0.8, 0.9)
+    for row in table:
+        if row["score"] == "mean":
+            row |= {"auc": 0.45, "auc_lo": 0.36, "auc_hi": 0.53}
+    built = study(ood_score__predictors=table)
+    (c3,) = (j for j in judge(built) if j.claim.key == "C3")
+    assert [p.outcome for p in c3.parts] == ["yes", "open"] * 3
+    lines = make(built).text.splitlines()
+    first = next(line for line in lines if line.startswith("| [C3]"))
+    under = lines[lines.index("## C3: holds in part") + 2]
+    for line in (first, under):
+        assert "taken whole 0.85 [0.80, 0.90]" in line and "our default 0.45 [0.36, 0.53]" in line
+
+
 def test_c4_in_all_its_verdicts(study):
     spline = [images("sr", "modified-rq", 0, 0, case) for case in ("BSD100/clean", "BSD100/noise-3")]
     affine = [images("sr", "affine", 4, 9, case) for case in ("BSD100/clean", "BSD100/noise-3")]
@@ -234,13 +250,22 @@ def test_a_failed_cell_of_either_side_leaves_a_comparison_open(study, failing):
 
 
 @pytest.mark.parametrize(
-    ("values", "verdict"),
-    [((90, 90, 0.1, 50), "holds"), ((90, 10, 0.1, 50), "holds in part"), ((10, 10, 60, 0.9), "not seen")],
+    ("values", "verdict", "black"),
+    [
+        ((90, 90, 90, 0.1, 50), "holds", "yes"),
+        ((90, 100, 0, 0.1, 50), "holds in part", "not testable"),  # all NaN: the cast decides
+        ((90, 10, 0, 0.1, 50), "holds in part", "no"),  # +Inf without NaN is white whatever a NaN becomes
+        ((10, 10, 10, 60, 0.9), "not seen", "no"),
+    ],
 )
-def test_c6_reads_colours_and_areas_of_exploding_samples(study, values, verdict):
-    names = ("saturated_pct", "black_pct", "area_start_pct", "spread")
-    table = [{"photograph": f"p{k % 6}"} | dict(zip(names, values, strict=True)) for k in range(8)]
-    assert verdict_on(study(paper__fig8=table), "C6") == verdict
+def test_c6_reads_colours_and_areas_of_exploding_samples(study, values, verdict, black):
+    names = ("saturated_pct", "black_pct", "black_least_pct", "area_start_pct", "spread")
+    own = {"nan_level": 0, "machine": "m"}
+    table = [{"photograph": f"p{k % 6}"} | own | dict(zip(names, values, strict=True)) for k in range(8)]
+    built = study(paper__fig8=table)
+    assert verdict_on(built, "C6") == verdict
+    (part,) = (p for p in RULES["C6"](built) if "black" in p.statement)
+    assert part.outcome == black
 
 
 @pytest.mark.parametrize(("spline", "verdict"), [(0, "holds"), (9, "not seen")])
@@ -260,21 +285,11 @@ def test_without_measurements_only_the_theory_is_judged(study):
 def test_a_threshold_is_what_decides(study, monkeypatch):
     built = study(*toys("affine", 50.0, 100.0), *toys("modified-rq", 0.0, 1.0))
     assert verdict_on(built, "C1") == "holds in part"
-    monkeypatch.setattr(rules, "JUMP", 50.0)
+    monkeypatch.setitem(RULEBOOK, "C1.jump", replace(RULEBOOK["C1.jump"], thresholds=(50.0, 10.0)))
     assert verdict_on(built, "C1") == "holds"
 
 
 # ---- what the pictures are measured by
-
-
-def test_appearance_of_wrong_pixels_by_hand():
-    x = torch.full((3, 2, 3), 0.5)
-    x[:, 0, 0] = torch.tensor([9.0, -9.0, 9.0])  # saturated magenta
-    x[:, 0, 1] = torch.tensor([9.0, 0.5, 0.5])  # an error, not saturated
-    x[:, 0, 2] = torch.tensor([math.nan, -math.inf, math.nan])  # black on a screen
-    x[:, 1, 0] = torch.tensor([math.inf, math.nan, 0.5])  # not black
-    assert appearance(x) == {"saturated_pct": 50, "baseline_pct": 0, "black_pct": 50, "nan_pct": 100}
-    assert all(math.isnan(v) for k, v in appearance(torch.zeros(3, 2, 2)).items() if k != "baseline_pct")
 
 
 def test_spread_counts_positions_behind_the_first_layer_and_in_the_output():

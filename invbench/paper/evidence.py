@@ -16,6 +16,7 @@ import numpy as np
 from invbench.bench.cell import FAILED, Cell
 from invbench.measures.paired import mean_interval
 from invbench.measures.statistics import clopper_pearson, median_interval
+from invbench.paper.rulebook import PLAIN, Rule, Variant
 from invbench.report.ranks import Unit, units
 
 __all__ = [
@@ -30,7 +31,10 @@ __all__ = [
     "mean",
     "median",
     "none",
+    "part",
     "share",
+    "told",
+    "untested",
 ]
 
 Outcome = Literal["yes", "no", "open", "not testable"]
@@ -56,7 +60,8 @@ class Effect:
 
 @dataclass(frozen=True)
 class Part:
-    """One statement of a claim, what was found, and whether that says yes. ``rule``: what had to be so for yes."""
+    """One statement of a claim, what was found, and whether that says yes. ``rule``: what had to be so for yes; ``written``: when that was decided,
+    ``late``: after data of that kind were stored; ``headline``: what the claim's first line says of it."""
 
     statement: str
     outcome: Outcome
@@ -64,6 +69,9 @@ class Part:
     rule: str
     n: int = 0
     seeds: int = 0
+    written: str = ""
+    late: bool = False
+    headline: str = ""
 
 
 def conclude(parts: Sequence[Part]) -> Verdict:
@@ -96,9 +104,19 @@ def untested(statement: str, why: Exception | str) -> list[Part]:
     return [Part(statement, "not testable", str(why), "")]
 
 
-def part(statement: str, outcome: Outcome, effect: Effect, rule: str, more: str = "") -> Part:
+def told(
+    rule: Rule, outcome: Outcome, found: str, n: int = 0, seeds: int = 0, variant: Variant = PLAIN, number: str = ""
+) -> Part:
+    """The part that a rule decides. A variant's rule is as new as the newer of both, and its data are its own."""
+    written, data = max(rule.written, variant.written), variant.data or rule.data
+    headline = f"{rule.headline} {number}" if rule.headline and number else ""
+    late = bool(data) and written > data
+    return Part(rule.statement + variant.words, outcome, found, rule.text, n, seeds, written, late, headline)
+
+
+def part(rule: Rule, outcome: Outcome, effect: Effect, more: str = "", variant: Variant = PLAIN) -> Part:
     """A part that one effect decides; ``more`` is said behind it."""
-    return Part(statement, outcome, f"{effect}{more}", rule, effect.n, effect.seeds)
+    return told(rule, outcome, f"{effect}{more}", effect.n, effect.seeds, variant, str(effect))
 
 
 def both(*outcomes: Outcome) -> Outcome:

@@ -1,4 +1,4 @@
-"""``VERDICT.md``: of each claim whether it holds, computed from stored numbers by the rules of ``rules`` and ``evidence.conclude``."""
+"""``VERDICT.md``: of each claim whether it holds, computed from stored numbers by the rules of ``rulebook`` and ``evidence.conclude``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from invbench.paper.claims import CLAIMS, Claim
 from invbench.paper.evidence import Part, Verdict, conclude
+from invbench.paper.rulebook import CHANGES, RULEBOOK, VERSION
 from invbench.paper.rules import RULES
 from invbench.paper.study import Made, Study
 
@@ -19,13 +20,18 @@ The verdict follows from the parts below: *holds*, every part says yes; *holds i
 nothing was measured that could tell. A part says yes or no when the whole 95 % interval of its effect lies on one side of the threshold in
 its rule, and "open" when the interval spans it. "No Inf" is a count: yes when none was found, and the interval beside it says how many inputs
 may have one that was not met. Formulas (C2), the sweep of toys (C1) and the training time have no interval. Intervals are drawn over photographs,
-or over trained toys; where there is one seed, they say nothing of other trainings. Nothing here is typed in: thresholds are in
-`invbench/paper/rules.py` and `rules_tables.py`, numbers in the tables linked.
+or over trained toys; where there is one seed, they say nothing of other trainings. Nothing here is typed in: numbers are in the tables linked,
+statements, thresholds and dates in `invbench/paper/rulebook.py`.
+
+**Rules: version {version}, of {date} UTC.** Each rule has the date at which what it decides by was last changed. *After its data*: numbers of that
+kind were stored before, so that the rule could have been made to fit them; {late} of {rules} rules are of that kind. Formulas have no data.
+
+{changes}
 
 {claims}"""
 CLAIM = """## {key}: {verdict}
 
-> {statement}
+{headline}> {statement}
 
 {where}. The paper's numbers: {numbers}.
 
@@ -53,26 +59,34 @@ def judge(study: Study) -> list[Judged]:
 def make(study: Study) -> Made:
     """Needs no measurement of its own: a claim without numbers is *not testable here*, and says what to run."""
     judged = judge(study)
-    rows = [
-        {"claim": j.claim.key, "verdict": j.verdict, **vars(part), "statement": part.statement}
-        for j in judged
-        for part in j.parts
-    ]
+    rows = [{"claim": j.claim.key, "verdict": j.verdict, **vars(part)} for j in judged for part in j.parts]
     summary = pd.DataFrame([_summary(j) for j in judged]).to_markdown(index=False, disable_numparse=True)
-    return Made(
-        TEXT.format(table=summary, claims="\n".join(_section(j) for j in judged)), {"verdict": pd.DataFrame(rows)}, {}
+    text = TEXT.format(
+        table=summary,
+        claims="\n".join(_section(j) for j in judged),
+        version=VERSION,
+        date=CHANGES[-1][0],
+        changes="\n".join(f"{k}. {date}: {what}." for k, (date, what) in enumerate(CHANGES, 1)),
+        late=sum(bool(rule.data) and rule.written > rule.data for rule in RULEBOOK.values()),
+        rules=len(RULEBOOK),
     )
+    return Made(text, {"verdict": pd.DataFrame(rows)}, {})
 
 
 def _summary(j: Judged) -> dict[str, str]:
-    said = [p for p in j.parts if p.outcome == "yes"], [p for p in j.parts if p.outcome in ("no", "open")]
+    said = [p for p in j.parts if p.outcome == "yes"], [p for p in j.parts if p.outcome != "yes"]
     yes, not_yes = ("; ".join(p.statement for p in parts) for parts in said)
     return {
         "claim": f"[{j.claim.key}](#{_anchor(j)})",
-        "verdict": f"**{j.verdict}**",
+        "verdict": f"**{j.verdict}**" + (f": {_headline(j)}" if _headline(j) else ""),
         "seen": yes,
-        "not seen, or open": not_yes,
+        "not seen, open or not testable": not_yes,
     }
+
+
+def _headline(j: Judged) -> str:
+    """The numbers without which the verdict would mislead."""
+    return ", ".join(part.headline for part in j.parts if part.headline)
 
 
 def _anchor(j: Judged) -> str:
@@ -89,6 +103,7 @@ def _section(j: Judged) -> str:
                 "n": p.n or "",
                 "seeds": p.seeds or "",
                 "yes when": p.rule,
+                "rule of": p.written + (", after its data" if p.late else ""),
             }
             for p in j.parts
         ]
@@ -100,6 +115,7 @@ def _section(j: Judged) -> str:
     return CLAIM.format(
         key=j.claim.key,
         verdict=j.verdict,
+        headline=f"**{_headline(j)}**\n\n" if _headline(j) else "",
         statement=j.claim.statement,
         where=j.claim.where,
         numbers=j.claim.numbers,

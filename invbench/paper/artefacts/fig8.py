@@ -15,14 +15,14 @@ from invbench.conditions.datasets import sr_pairs
 from invbench.conditions.families import apply_family
 from invbench.flows import ConditionalFlow
 from invbench.measures.depth import depth_profile, origin
-from invbench.measures.quality import displayable
+from invbench.paper.appearance import MACHINE, appearance, nan_level
 from invbench.paper.feature_maps import feature_maps
 from invbench.paper.profiles import profile_picture, profiles
 from invbench.paper.samples import Input, drawn
 from invbench.paper.study import Made, Study
 from invbench.reference_models.weights import load_flow
 
-__all__ = ["THRESHOLD", "appearance", "make", "spread"]
+__all__ = ["THRESHOLD", "make", "spread"]
 
 EXPLODING = ("affine", "affine-floor")
 # condition -> (family, severity)
@@ -45,11 +45,14 @@ Medians over exploding samples [quartiles]; the verdict on C6 is computed from t
 
 Area: share of positions with |h| > {threshold:g} in some channel, behind the first layer that has one and in the output; spread: their ratio.
 Saturated: of finite error pixels (> 1.5 or < −0.5), those that are 0 or 1 in every channel once clamped; baseline, of all other finite pixels.
-Black: of non-finite pixels, those black on a screen (clamped, +Inf 1, −Inf and NaN 0); NaN: those with a NaN.
+Black: of non-finite pixels, those black in the released conversion (clamped to [0, 1], times 255, cast to 8 bits) if a NaN becomes 0; least: if it
+becomes 255. The cast of NaN is undefined: where this was made ({machine}) it becomes {level}. NaN: those with a NaN.
 
 ![log10 |h| along depth](fig8.png)
 
 ![Variance along depth](fig8_profile.png)
+
+Pixels that are NaN in every channel are black or white as the viewer's machine has it; only a non-finite pixel without NaN shows what the flow did.
 
 **The paper**: in the feature map nearest to z only a very small area is large, it spreads gradually and becomes a black region with Inf; both
 artefacts, random primary colours and black, stand in the output. **Ours**: the same on the clean photograph on which `affine` gets furthest.
@@ -95,6 +98,8 @@ def make(study: Study) -> Made:
         conditions=len(CONDITIONS),
         summary="\n".join(_origins(design, mine) for design, mine in table.groupby("design", sort=False)),
         looks=_looks(table),
+        machine=MACHINE,
+        level=nan_level(),
     )
     variances = profiles()
     pictures = {"fig8_profile": profile_picture(variances)}
@@ -120,6 +125,8 @@ def _row(flow: ConditionalFlow, y: Tensor, z: list[Tensor], x: Tensor) -> dict[s
         "steepest_growth": steepest.growth,
         **spread(flow, z, y, found.name),
         **appearance(x),
+        "nan_level": nan_level(),
+        "machine": MACHINE,
     }
 
 
@@ -133,27 +140,6 @@ def spread(flow: ConditionalFlow, z: list[Tensor], y: Tensor, first: str) -> dic
 
 def _area(h: Tensor) -> float:
     return 100 * (~(h.abs() <= THRESHOLD)).any(1).double().mean().item()
-
-
-def appearance(x: Tensor) -> dict[str, float]:
-    """What wrong pixels of a sample (3, H, W) look like, per cent; NaN where there is no such pixel.
-
-    ``saturated_pct``: of finite error pixels, those 0 or 1 in every channel once clamped; ``baseline_pct``: of other finite pixels;
-    ``black_pct`` and ``nan_pct``: of non-finite pixels, those black on a screen, those with a NaN.
-    """
-    shown, finite = displayable(x), x.isfinite().all(0)
-    error = ((x > 1.5) | (x < -0.5)).any(0) & finite
-    saturated, black = ((shown == 0) | (shown == 1)).all(0), (shown == 0).all(0)
-
-    def share(what: Tensor, of: Tensor) -> float:
-        return 100 * what[of].double().mean().item() if bool(of.any()) else math.nan
-
-    return {
-        "saturated_pct": share(saturated, error),
-        "baseline_pct": share(saturated, finite & ~error),
-        "black_pct": share(black, ~finite),
-        "nan_pct": share(x.isnan().any(0), ~finite),
-    }
 
 
 def _origins(design: str, mine: pd.DataFrame) -> str:
@@ -173,7 +159,16 @@ def _origins(design: str, mine: pd.DataFrame) -> str:
 
 
 def _looks(table: pd.DataFrame) -> str:
-    names = ["area_start_pct", "area_end_pct", "spread", "saturated_pct", "baseline_pct", "black_pct", "nan_pct"]
+    names = [
+        "area_start_pct",
+        "area_end_pct",
+        "spread",
+        "saturated_pct",
+        "baseline_pct",
+        "black_pct",
+        "black_least_pct",
+        "nan_pct",
+    ]
     rows = []
     for design, mine in table.groupby("design", sort=False):
         q = mine[names].quantile([0.25, 0.5, 0.75])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from invbench.bench.cell import Cell
+from invbench.paper.condition_sets import condition_sets, within
 from invbench.paper.evidence import mean, share
 from invbench.paper.study import Made, Missing, Study, changed, clean
 
@@ -26,7 +27,9 @@ effectively in this case" (§5). No numbers are printed.
 
 x̂ = f⁻¹(f(x)) in float32 of 64×64 crops. error: a pixel off by more than ½, or not finite. gain: largest log10(‖x̂‖∞/‖x‖∞). bits: bits per
 dimension of the 8-bit image, dequantised by U(0, 1)/256 as in training, mean. [95 % interval over photographs, exact where none or all fail.]
-A perfect computation would give 0 everywhere: what is seen is rounding, amplified.
+A perfect computation would give 0 everywhere: what is seen is rounding, amplified. Rows of one name are of the same conditions; the sets:
+
+{sets}
 """
 
 
@@ -35,13 +38,22 @@ def make(study: Study) -> Made:
     designs = study.designs("unconditional")
     if not designs:
         raise Missing(f"no measured cells of track 'unconditional' in {study.root}; {COMMAND}")
-    kinds = (("clean", clean), ("every change", changed))
-    pooled = pd.DataFrame(
-        _row(name, design, cells)
-        for name, keep in kinds
-        for design in designs
-        if (cells := study.cells("unconditional", design, keep))
+    plain = {d: study.cells("unconditional", d, clean) for d in designs}
+    altered = {d: study.cells("unconditional", d, changed) for d in designs}
+    datasets = sorted(
+        {c.spec.case for cells in plain.values() for c in cells}, key=lambda c: (c.startswith("embedded"), c)
     )
+    rows = [
+        _row(case.partition("/")[0] + ", clean", design, cells)
+        for case in datasets
+        for design in designs
+        if (cells := [c for c in plain[design] if c.spec.case == case])
+    ]
+    sets = condition_sets(altered)
+    for conditions in sets:
+        of_set = {design: within(altered[design], conditions) for design in designs}
+        rows += [_row(conditions.name, design, cells) for design, cells in of_set.items() if cells]
+    pooled = pd.DataFrame(rows)
     families = pd.DataFrame(
         _row(family, design, cells)
         for family in sorted({_family(cell) for cell in study.cells("unconditional", keep=changed)})
@@ -49,7 +61,11 @@ def make(study: Study) -> Made:
         if (cells := [c for c in study.cells("unconditional", design, changed) if _family(c) == family])
     )
     markdown = {"index": False, "disable_numparse": True}
-    text = TEXT.format(pooled=pooled.to_markdown(**markdown), families=families.to_markdown(**markdown))
+    text = TEXT.format(
+        pooled=pooled.to_markdown(**markdown),
+        families=families.to_markdown(**markdown),
+        sets="\n".join(f"- {s.name}: {s.conditions}." for s in sets),
+    )
     return Made(text, {"prop1": pooled, "prop1_families": families}, {})
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from invbench.bench.cell import Cell
 from invbench.paper.claims import OURS, TABLE1
+from invbench.paper.condition_sets import ConditionSet, condition_sets, within
 from invbench.paper.evidence import mean, share
 from invbench.paper.study import FS_NCSR, Made, Missing, Study, changed, clean
 
@@ -23,9 +24,13 @@ TEXT = """## The paper
 
 %Inf: inputs with a non-finite pixel in any of ten samples, τ = 0.9, counted before any clamp; error: with a pixel > 1.5, < −0.5 or
 non-finite. min, σ: minimum and standard deviation of LR-PSNR over the ten samples, mean over inputs; +Inf counts as 1, −Inf and NaN as 0.
-Of changed conditions LR-PSNR is left out: ours is taken against the unchanged photograph. Rows of different n are of different conditions:
-compare those of equal n. [95 % interval over photographs, exact where none or all fail.] EUrban: our unsharp mask before downscaling, a = 0.5 to 8
-pooled, on embedded photographs, for the paper's EUrban100 is not published.
+Of changed conditions LR-PSNR is left out: ours is taken against the unchanged photograph. [95 % interval over photographs, exact where none or all
+fail.] EUrban: our unsharp mask before downscaling, a = 0.5 to 8, on embedded photographs, for the paper's EUrban100 is not published.
+
+Rows of one name are of the same conditions; a design that was not measured on all of a set is not in its rows. The sets of changed conditions, by
+family and severity:
+
+{sets}
 
 ## One training and another
 
@@ -45,18 +50,22 @@ def make(study: Study) -> Made:
     """Raises ``Missing`` without cells of the track sr."""
     if not study.designs("sr"):
         raise Missing(f"no measured cells in {study.root}; invbench run --track sr --data BSD100 --data Urban100")
-    rows = []
-    columns = [(*column, model) for model in ("", FS_NCSR) for column in _columns(study)]
-    for name, keep, model in columns:
-        for design in study.designs("sr", model=model):
-            cells = [c for c in study.cells("sr", design, keep, model=model) if "inf" in c.measures]
-            if cells:
-                quality = all(clean(c.spec.case) for c in cells)
-                rows.append({"data": name + model, "design": design, **_row(cells, quality)})
+    rows: list[dict[str, object]] = []
+    sets: list[ConditionSet] = []
+    for model in ("", FS_NCSR):
+        rows += _clean_rows(study, model)
+        for name, kind in (("EUrban: ", sharpened), ("", changed)):
+            measured = {d: _measured(study, d, kind, model) for d in study.designs("sr", model=model)}
+            for conditions in condition_sets(measured):
+                of_set = {d: within(cells, conditions) for d, cells in measured.items()}
+                data = name + conditions.name + model
+                rows += [{"data": data, "design": d, **_row(cells, False)} for d, cells in of_set.items() if cells]
+                sets += [conditions] * (conditions not in sets)
     table = pd.DataFrame(rows)
     text = TEXT.format(
         paper=paper_rows().to_markdown(index=False, disable_numparse=True),
         ours=table.fillna("").to_markdown(index=False, disable_numparse=True),
+        sets="\n".join(f"- {s.name}: {s.conditions}." for s in sets),
         seeds=by_seed(study).to_markdown(index=False, disable_numparse=True),
         rows=", ".join(f"{theirs} → `{ours}`" for theirs, ours in OURS.items()),
     )
@@ -95,13 +104,23 @@ def paper_rows() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _columns(study: Study) -> list[tuple[str, Callable[[str], bool]]]:
-    datasets = list(dict.fromkeys(cell.spec.case.partition("/")[0] for cell in study.cells("sr")))
-    found: list[tuple[str, Callable[[str], bool]]] = [
-        (name, f"{name}/clean".__eq__) for name in sorted(datasets, key=lambda d: (d == "embedded", d))
+def sharpened(case: str) -> bool:
+    """Is this a condition of ours that stands for EUrban100?"""
+    return case.startswith("embedded/eurban-")
+
+
+def _measured(study: Study, design: str, keep: Callable[[str], bool], model: str) -> list[Cell]:
+    return [c for c in study.cells("sr", design, keep, model=model) if "inf" in c.measures]
+
+
+def _clean_rows(study: Study, model: str) -> list[dict[str, object]]:
+    datasets = {cell.spec.case.partition("/")[0] for cell in study.cells("sr", keep=clean, model=model)}
+    return [
+        {"data": name + model, "design": design, **_row(cells, True)}
+        for name in sorted(datasets, key=lambda d: (d == "embedded", d))
+        for design in study.designs("sr", model=model)
+        if (cells := _measured(study, design, f"{name}/clean".__eq__, model))
     ]
-    found += [("EUrban, embedded", lambda case: case.startswith("embedded/eurban-"))]
-    return [*found, ("every change", changed)]
 
 
 def _row(cells: list[Cell], quality: bool) -> dict[str, object]:
