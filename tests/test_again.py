@@ -13,7 +13,9 @@ import torch
 from invbench import load_flow
 from invbench.conditions.datasets import sr_pairs
 from invbench.measures.ood_score import OODScore
+from invbench.measures.pairwise import pairwise
 from invbench.measures.quality import lr_psnr
+from invbench.measures.statistics import rate_interval
 from invbench.reference_models.glow import sizes_only
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks" / "evidence" / "again"
@@ -100,6 +102,34 @@ def test_both_measure_the_same_distances_with_fewer_and_with_more_vectors_than_d
     maps = [torch.from_numpy(v).view(-1, 3, 4, 4) for v in (known, new)]
     ours = OODScore.fit(maps[0], "flat")(maps[1])
     np.testing.assert_allclose(again("auc").distances(known, new), ours, rtol=1e-9)
+
+
+def made_up(seed):
+    """Failures (trainings, photographs) of two to six entries that differ in rate, by photograph and by training; inputs of a photograph."""
+    rng = np.random.default_rng(seed)
+    photos, inputs = int(rng.integers(6, 40)), int(rng.integers(1, 5))
+    hard, entries = rng.normal(0, 1, photos), []
+    for _ in range(rng.integers(2, 7)):
+        logit = hard + rng.normal(0, 2.5) + rng.normal(0, 0.7, (rng.integers(1, 4), 1))
+        entries.append(rng.binomial(inputs, 1 / (1 + np.exp(-logit))).astype(float))
+    return entries, inputs
+
+
+def test_both_give_the_same_intervals_and_ranks(again):
+    """Twenty made-up tables: entries with one training and with three, rates near 0 and 1, ties."""
+    told_apart = 0
+    for seed in range(20):
+        entries, inputs = made_up(seed)
+        seen = [np.full(e.shape, float(inputs)) for e in entries]
+        for failed, of in zip(entries, seen, strict=True):
+            ours, theirs = rate_interval(failed, of)[1:], again("interval").interval(failed, of)
+            np.testing.assert_allclose(theirs, ours, atol=1e-9, err_msg=f"seed {seed}")
+        for given in (False, True):
+            ours = pairwise(entries, seen[0][0], given)
+            theirs = again("rank").ranks(list(zip(entries, seen, strict=True)), given)
+            assert theirs == list(zip(ours.rank_lo, ours.rank_hi, ours.tier, strict=True)), seed
+            told_apart += int(ours.apart.sum())
+    assert told_apart > 20  # else every entry would have every rank in both
 
 
 def test_an_optimiser_passes_no_bound_and_a_bound_that_is_too_small_is_not_confirmed(again, monkeypatch):
