@@ -25,6 +25,7 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 WRITTEN = r"([-−]?(?:∞|\d+(?:[.,]\d+)*(?:e[-+]?\d+)?))"
+WORDS = r"([^|:\n]+?)"
 DEFAULTS = ("table", "cells", "where", "of", "as")  # of a passage, for each of its numbers
 
 
@@ -38,19 +39,22 @@ class Place:
     should: str
 
 
-def pattern(passage: str) -> re.Pattern[str]:
-    """The passage with any white space between words, and for each {} a group of one number, as ``written`` writes it."""
+def pattern(passage: str, sources: list[dict[str, Any]]) -> re.Pattern[str]:
+    """The passage with any white space between words, and for each {} a group of one number, as ``written`` writes it, or of words up to : or |."""
     pieces = [r"\s+".join(re.escape(word) for word in re.split(r"\s+", piece)) for piece in passage.split("{}")]
-    return re.compile(WRITTEN.join(pieces))
+    groups = [WORDS if source["as"] == "words" else WRITTEN for source in sources]
+    return re.compile("".join(part for pair in zip(pieces, [*groups, ""], strict=True) for part in pair))
 
 
 def places(text: str, passage: dict[str, Any], results: Path) -> list[Place]:
     """Raises ``NoNumber`` when the passage is not there once, or a source has no number."""
-    found = list(pattern(passage["text"]).finditer(text))
-    if len(found) != 1 or passage["text"].count("{}") != len(passage["numbers"]):
-        raise NoNumber(f"{len(found)} places read {passage['text']!r}, which has {len(passage['numbers'])} numbers")
     defaults = {key: passage[key] for key in DEFAULTS if key in passage}
     sources = [{**defaults, **number} for number in passage["numbers"]]
+    if passage["text"].count("{}") != len(sources):
+        raise NoNumber(f"{passage['text']!r} has not as many {{}} as numbers, {len(sources)}")
+    found = list(pattern(passage["text"], sources).finditer(text))
+    if len(found) != 1:
+        raise NoNumber(f"{len(found)} places read {passage['text']!r}")
     return [
         Place(*found[0].span(k), found[0].group(k), written(source, results)) for k, source in enumerate(sources, 1)
     ]

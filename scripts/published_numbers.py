@@ -7,7 +7,7 @@ where   column → value that a row must have; a list: one of them; ``*`` stands
 take    the column; of a text the first number, or the one that the pattern ``find`` catches
 of      how many rows become one: "only" (there must be one), "max", "min", "sum", "mean", "median", "count", "distinct"
 over, minus    another source, in which this one's keys hold where it has none of its own
-as      a format of Python; the sign of a % is left out
+as      a format of Python; the sign of a % is left out. "words": the one text that all the rows have
 """
 
 from __future__ import annotations
@@ -122,9 +122,13 @@ def value(source: Source, results: Path) -> float:
     return found
 
 
-def _reduced(source: Source, results: Path) -> float:
+def _chosen(source: Source, results: Path) -> list[Row]:
     rows = table_rows(results / source["table"]) if "table" in source else cell_rows(results / source["cells"])
-    chosen = [row for row in rows if _fits(row, source.get("where", {}))]
+    return [row for row in rows if _fits(row, source.get("where", {}))]
+
+
+def _reduced(source: Source, results: Path) -> float:
+    chosen = _chosen(source, results)
     how = source.get("of", "only")
     if how == "count":
         return len(chosen)
@@ -136,7 +140,12 @@ def _reduced(source: Source, results: Path) -> float:
 
 
 def written(source: Source, results: Path) -> str:
-    """The number as it stands in a text: ``as`` of it, infinity as ∞, no minus before a zero."""
+    """The number as it stands in a text: ``as`` of it, infinity as ∞, no minus before a zero. Raises ``NoNumber``."""
+    if source["as"] == "words":
+        texts = {row[source["take"]] for row in _chosen(source, results)}
+        if len(texts) != 1:
+            raise NoNumber(f"not one text but {sorted(texts)} ({source})")
+        return str(texts.pop())
     found = value(source, results)
     if math.isinf(found):
         return "∞" if found > 0 else "−∞"

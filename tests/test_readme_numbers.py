@@ -119,6 +119,7 @@ def test_a_source_without_a_number_is_an_error(scripts, project, capsys, old, ne
         ({"table": "t.csv", "where": {"entry": ["a", "b", "c"]}, "of": "count", "as": "d"}, "2"),
         ({"cells": "sr", "take": "photograph", "of": "distinct", "as": "d"}, "2"),
         ({"cells": "sr", "take": "error", "of": "mean", "as": ".1%"}, "66.7"),
+        ({"table": "t.csv", "where": {"entry": "a"}, "take": "text", "as": "words"}, "4.04 % [1, 9]"),
         ({"cells": "sr", "where": {"error": 1}, "of": "count", "as": ",d"}, "2"),
     ],
 )

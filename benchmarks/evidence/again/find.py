@@ -15,14 +15,14 @@ def answers() -> list[Answer]:
     found = []
     for folder in sorted((RESULTS / "counterexamples").iterdir()):
         case = json.loads((folder / "case.json").read_text())
-        if case.get("attack") != "latent" or case["coupling"] not in COUPLINGS:
+        if case.get("attack") not in ("latent", "latent-typical") or case["coupling"] not in COUPLINGS:
             continue
         tensors = load_file(folder / "tensors.safetensors")
         latents = [tensors[name].float() for name in sorted(tensors) if name.startswith("latent")]
         with torch.no_grad():
             x = FlowAgain(case["flow"], case["coupling"], case["seed"]).decode(latents, tensors["y"].float())
         largest = x.abs().max().item() if x.isfinite().all() else math.inf
-        what = f"latent find of {case['coupling']}, log10 max abs(x)"
+        what = f"{case['attack']} find of {case['coupling']}, log10 max abs(x)"
         where = f"results/counterexamples/{folder.name}"
         found.append(
             Answer(what, where, number(case["log10_x"]), math.log10(largest), ROUNDING, "the stored latent decoded")
