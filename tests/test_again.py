@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from invbench import load_flow
+from invbench.bench.tracks.unconditional import dequantised
 from invbench.conditions.datasets import sr_pairs
 from invbench.measures.ood_score import OODScore
 from invbench.measures.pairwise import pairwise
@@ -71,6 +72,13 @@ def test_both_weigh_images_the_same_without_a_condition(again, design):
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1), dtype=Y.dtype)
     with torch.no_grad():
         torch.testing.assert_close(theirs.log_density(x, x), ours.log_prob(x, sizes_only(x)), rtol=1e-9, atol=0)
+
+
+def test_both_add_the_same_noise_before_bits_are_taken(again):
+    (pair, *_) = sr_pairs("embedded", 64, 1)
+    ours = dequantised(pair.high, 1_000_005)
+    torch.testing.assert_close(again("bits").dequantised(pair.high[None], 1_000_005)[0], ours, rtol=0, atol=1e-7)
+    assert (ours * 256).floor().equal((pair.high * 255).round())
 
 
 def test_both_draw_the_same_latents(again):

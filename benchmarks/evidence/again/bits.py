@@ -14,14 +14,19 @@ DESIGN, CASE, SEED = "affine", "BSD100/clean", 0
 ROUNDING = 1e-4  # bits, of sums of 12 288 float32 terms
 
 
+def dequantised(x: torch.Tensor, key: int) -> torch.Tensor:
+    """(v + u)/256 of one image with levels v/255, (1, 3, H, W)."""
+    noise = np.random.Generator(np.random.Philox(key=[key, 0])).random(x.shape[1:], dtype=np.float32)
+    return ((255 * x).round() + torch.from_numpy(noise)) / 256
+
+
 def answers() -> list[Answer]:
     told = cell("unconditional", DESIGN, CASE, SEED, "glow")
     settings, flow, bits = told["spec"]["settings"], FlowAgain("glow", DESIGN, SEED), []
     for index, name in enumerate(told["measures"]["names"]):
         x = pair("BSD100", name, settings["crop"], settings["crops_per_image"])[0]
         if told["spec"]["protocol"] > 1:
-            rng = np.random.Generator(np.random.Philox(key=[SEED * 1_000_003 + index, 0]))
-            x = ((255 * x).round() + torch.from_numpy(rng.random(x.shape[1:], dtype=np.float32))) / 256
+            x = dequantised(x, SEED * 1_000_003 + index)
         with torch.no_grad():
             nats = -flow.log_density(x, x).item() / x.numel()
         bits.append(nats / math.log(2) + 8)
