@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from invbench.attacks.case import FORMAT, KIND
-from invbench.bench.cell import Cell, CellSpec
+from invbench.bench.cell import Cell, CellSpec, protocol_of
 from invbench.bench.store import Store
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -19,7 +19,13 @@ def cell(
     track: str, entry: str, case: str, seed: int = 0, status: str = "ok", reason: str = "", settings=None, **measures
 ) -> Cell:
     spec = CellSpec(
-        track=track, entry=entry, case=case, seed=seed, entry_digest=f"digest of {entry}"[:20], settings=settings or {}
+        track=track,
+        entry=entry,
+        case=case,
+        seed=seed,
+        entry_digest=f"digest of {entry}"[:20],
+        settings=settings or {},
+        protocol=protocol_of(track, case),
     )
     provenance = {
         "finished": "2026-01-01T00:00:00+00:00",
