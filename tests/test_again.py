@@ -140,6 +140,18 @@ def test_both_give_the_same_intervals_and_ranks(again):
     assert told_apart > 20  # else every entry would have every rank in both
 
 
+@pytest.mark.parametrize("radius", [0.1, 0.5, 2.0])
+def test_the_second_search_stays_in_the_published_set(again, radius):
+    """Sign steps from a draw, which leave the ball of norms; the set is that of ``Space``."""
+    start = 0.9 * torch.randn(12288, generator=torch.Generator().manual_seed(0)).clamp(-4, 4)
+    far = start + radius * 0.9 * torch.randn(12288, generator=torch.Generator().manual_seed(1)).sign()
+    z = again("radius").feasible(far, start, radius, 0.9)
+    assert z.norm() <= 1.05 * 0.9 * 12288**0.5 * (1 + 1e-6)
+    assert (z - start).abs().max() <= radius * 0.9 * (1 + 1e-6)
+    assert z.abs().max() <= 3.6 * (1 + 1e-6)
+    assert (z - start).norm() > 0.5 * min(radius * 0.9, 0.3) * 12288**0.5
+
+
 def test_an_optimiser_passes_no_bound_and_a_bound_that_is_too_small_is_not_confirmed(again, monkeypatch):
     bound = again("bound")
     assert all(answer.equal for answer in bound.answers())

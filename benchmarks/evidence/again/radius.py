@@ -14,31 +14,34 @@ CASE, STEPS, HALVINGS = "embedded/clean#radius", 40, 5
 WITHIN = 1.0  # octaves: two searches, each with some dozens of gradients, and half an octave of bisection
 
 
-def reach(flow: FlowAgain, start: list[Tensor], y: Tensor, radius: float, tau: float) -> float:
-    """log10 of the largest |x| that STEPS sign steps find with |z − start| ≤ r·τ, |z| ≤ 4τ and ‖z‖ ≤ 1.05·τ√D; steps shrink as 1/(1 + k/5)."""
-    z, best = [part.clone() for part in start], -math.inf
-    most = 1.05 * tau * math.sqrt(sum(part.numel() for part in start))
+def feasible(z: Tensor, start: Tensor, radius: float, tau: float) -> Tensor:
+    """A point near z with |z − start| ≤ r·τ, |z| ≤ 4τ and ‖z‖ ≤ 1.05·τ√D: projections in turn, then on the way from the start, which lies inside."""
+    most = 1.05 * tau * math.sqrt(z.numel())
+    for _ in range(10):
+        z = z * min(1.0, most / z.norm().item())
+        z = torch.minimum(torch.maximum(z, start - radius * tau), start + radius * tau).clamp(-4 * tau, 4 * tau)
+    step, share = z - start, 1.0
+    while (start + share * step).norm() > most:
+        share *= 0.99
+    return start + share * step
+
+
+def reach(flow: FlowAgain, start: Tensor, y: Tensor, radius: float, tau: float) -> float:
+    """log10 of the largest |x| that STEPS sign steps find; steps shrink as 1/(1 + k/5)."""
+    z, best, shapes = start, -math.inf, flow.shapes(4 * y.shape[2], 4 * y.shape[3])
     for k in range(STEPS):
-        z = [part.detach().requires_grad_() for part in z]
-        x = flow.decode(z, y)
-        size = x.detach().abs().max().double().nan_to_num(math.inf).log10().item()
-        best = max(best, size)
+        z = z.detach().requires_grad_()
+        parts = z.split([math.prod(shape) for shape in shapes])
+        x = flow.decode([part.view(1, *shape) for part, shape in zip(parts, shapes, strict=True)], y)
+        best = max(best, x.detach().abs().max().double().nan_to_num(math.inf).log10().item())
         if best > 1:
             break
-        far = x.abs().flatten().topk(8).values.log().sum()
-        step = radius * tau / (1 + k / 5)
-        gradients = torch.autograd.grad(far, z)
-        z = [part.detach() + step * g.sign() for part, g in zip(z, gradients, strict=True)]
-        z = [
-            p.clamp(-4 * tau, 4 * tau).clamp(s - radius * tau, s + radius * tau) for p, s in zip(z, start, strict=True)
-        ]
-        norm = torch.cat([part.flatten() for part in z]).norm().item()
-        z = [part * min(1.0, most / norm) for part in z]
-        z = [p.clamp(s - radius * tau, s + radius * tau) for p, s in zip(z, start, strict=True)]
+        (gradient,) = torch.autograd.grad(x.abs().flatten().topk(8).values.log().sum(), z)
+        z = feasible(z.detach() + radius * tau / (1 + k / 5) * gradient.sign(), start, radius, tau)
     return best
 
 
-def critical(flow: FlowAgain, start: list[Tensor], y: Tensor, tau: float) -> float:
+def critical(flow: FlowAgain, start: Tensor, y: Tensor, tau: float) -> float:
     """Bisection of log r between 1/64 and 4; infinite where the search finds nothing at 4."""
     low, high = -6.0, 2.0
     if reach(flow, start, y, 2.0**high, tau) <= 1:
@@ -57,7 +60,10 @@ def answers() -> list[Answer]:
         size, tau = settings["crop"], settings["temperature"]
         for index, name in enumerate(told["measures"]["names"]):
             y = pair("embedded", name, size, settings["crops_per_image"])[1]
-            radii.append(critical(flow, draw(flow, 1, size, size, tau, index), y, tau))
+            start = torch.cat([part.flatten() for part in draw(flow, 1, size, size, tau, index)]).clamp(
+                -4 * tau, 4 * tau
+            )
+            radii.append(critical(flow, start, y, tau))
         published = median_high(map(number, told["measures"]["radius_F2"]))
         what = f"critical radius of {design}, log2 of τ"
         found.append(Answer(what, told["path"], math.log2(published), math.log2(median_high(radii)), WITHIN))
