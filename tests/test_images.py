@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from invbench.conditions.folders import LAYOUTS, data_root, find_images
-from invbench.conditions.images import EMBEDDED, centre_crop, crops, embedded, read_image
+from invbench.conditions.images import EMBEDDED, OTHER_KINDS, centre_crop, crops, embedded, read_image
 from invbench.errors import UsageError
 
 RGB = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3) * 4
@@ -92,16 +92,31 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         read_image(tmp_path)
 
 
+IN_GREY = ("camera", "coins", "brick", "grass")
+SIDES = {
+    "astronaut": (512, 512),
+    "chelsea": (300, 451),
+    "coffee": (400, 600),
+    "motorcycle": (500, 741),
+    "hopper": (600, 512),
+    "coins": (303, 384),
+} | dict.fromkeys(("camera", "brick", "grass"), (512, 512))
+
+
+def test_twelve_photographs_are_no_other_pictures():
+    assert len(EMBEDDED) == len({embedded(name).sum().item() for name in EMBEDDED}) == 12
+    assert not set(EMBEDDED) & set(OTHER_KINDS)
+
+
 @pytest.mark.parametrize("name", EMBEDDED)
-def test_embedded_photographs_load_in_colour_without_a_network(name):
-    shapes = {"astronaut": (512, 512), "chelsea": (300, 451), "coffee": (400, 600), "rocket": (427, 640)}
+def test_embedded_photographs_load_without_a_network(name):
     image = embedded(name)
-    assert image.shape == (3, *shapes.get(name, (427, 640)))
+    assert image.shape == (3, *SIDES.get(name, (427, 640)))
     assert image.dtype == torch.float32
-    assert 0 <= image.min() < 0.2
-    assert 0.8 < image.max() <= 1
+    assert 0 <= image.min() < 0.3
+    assert 0.6 < image.max() <= 1
     assert image.std() > 0.05
-    assert not torch.equal(image[0], image[1])
+    assert torch.equal(image[0], image[1]) == (name in IN_GREY)
     assert torch.equal(image, (image * 255).round() / 255)  # the 8-bit grid
 
 

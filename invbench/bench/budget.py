@@ -26,7 +26,7 @@ class Budget:
 
 
 BUDGETS = {
-    "smoke": Budget("smoke", 2, 1, 6, (3,), ("noise", "binarise"), "smoke", ("latent",), 2, compiled=False),
-    "default": Budget("default", 10, 2, None, (1, 2, 3, 4, 5), (), "default", (), 6),
+    "smoke": Budget("smoke", 2, 1, 12, (3,), ("noise", "binarise"), "smoke", ("latent",), 2, compiled=False),
+    "default": Budget("default", 10, 2, None, (1, 2, 3, 4, 5), (), "default", (), 12),
     "full": Budget("deep", 20, 4, None, (1, 2, 3, 4, 5), (), "full", (), 24),
 }

@@ -1,4 +1,4 @@
-"""Photographs as tensors: files, folders, and the six that ship inside scikit-image and scikit-learn."""
+"""Photographs as tensors: files, folders, and the twelve that ship inside scikit-image, scikit-learn and matplotlib."""
 
 from __future__ import annotations
 
@@ -16,8 +16,21 @@ from invbench.errors import UsageError
 
 __all__ = ["EMBEDDED", "OTHER_KINDS", "centre_crop", "crops", "embedded", "image_size", "read_image"]
 
-EMBEDDED = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
-# what scikit-image carries besides photographs of scenes: textures, print, sky, microscopy
+# six in colour that come first, then two more and four in grey
+EMBEDDED = (
+    "astronaut",
+    "chelsea",
+    "coffee",
+    "rocket",
+    "china",
+    "flower",
+    "motorcycle",
+    "hopper",
+    "camera",
+    "coins",
+    "brick",
+    "grass",
+)
 FORMATS = (
     "PNG",
     "JPEG",
@@ -27,7 +40,8 @@ FORMATS = (
     "PPM",
 )  # none that Pillow hands to another program, as it does PostScript
 MOST_PIXELS = 25_000_000  # a photograph of 6000 × 4000 and no more: a megabyte of PNG can hold a gigabyte of pixels
-OTHER_KINDS = ("brick", "grass", "gravel", "page", "moon", "hubble_deep_field", "immunohistochemistry", "retina")
+# what scikit-image carries besides photographs of scenes: texture, print, sky, microscopy
+OTHER_KINDS = ("gravel", "page", "moon", "hubble_deep_field", "immunohistochemistry", "retina")
 
 
 @contextmanager
@@ -76,13 +90,38 @@ def _to_tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(array)).movedim(-1, 0).contiguous().float() / 255
 
 
+def _of_scikit_learn(name: str) -> np.ndarray:
+    from sklearn.datasets import load_sample_image
+
+    return load_sample_image(f"{name}.jpg")
+
+
+def _of_matplotlib(name: str) -> np.ndarray:
+    from matplotlib.cbook import get_sample_data
+
+    return np.asarray(Image.open(get_sample_data(f"grace_{name}.jpg", asfileobj=False)).convert("RGB"))
+
+
+def _stereo(name: str) -> np.ndarray:
+    import skimage.data
+
+    return skimage.data.stereo_motorcycle()[0]
+
+
+# of photographs that scikit-image does not hand out by a function of their name
+READERS = {
+    "china": _of_scikit_learn,
+    "flower": _of_scikit_learn,
+    "hopper": _of_matplotlib,
+    "motorcycle": _stereo,
+}
+
+
 @cache
 def embedded(name: str) -> Tensor:
-    """One of the photographs ``EMBEDDED`` or pictures ``OTHER_KINDS`` as (3, H, W) float32 in [0, 1]; no download, no network."""
-    if name in ("china", "flower"):
-        from sklearn.datasets import load_sample_image
-
-        return _to_tensor(load_sample_image(f"{name}.jpg"))
+    """One of the photographs ``EMBEDDED`` or pictures ``OTHER_KINDS`` as (3, H, W) float32 in [0, 1]; no download, no network. Grey becomes RGB."""
+    if reader := READERS.get(name):
+        return _to_tensor(reader(name))
     import skimage.data
 
     return _to_tensor(getattr(skimage.data, name)())

@@ -62,10 +62,11 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
             specs.append(spec)
             if options.dtype == "float32":
                 for part, changed in OTHERWISE.items():
-                    other = {"case": spec.case + part, "settings": settings | changed}
-                    specs.append(spec.model_copy(update=other))
+                    specs.append(spec.at(spec.case + part, settings=spec.settings | changed))
             if condition in SEARCHED:
-                specs.append(spec.at(spec.case + RADIUS, settings=search_settings(settings, options), batch_size=1))
+                specs.append(
+                    spec.at(spec.case + RADIUS, settings=search_settings(spec.settings, options), batch_size=1)
+                )
     return specs
 
 

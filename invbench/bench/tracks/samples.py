@@ -14,6 +14,7 @@ from invbench.bench.cell import CellSpec, Number, protocol_of
 from invbench.bench.track import Data, Measured, Options
 from invbench.conditions.datasets import Pair
 from invbench.conditions.folders import LAYOUTS, find_images
+from invbench.conditions.images import EMBEDDED
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
@@ -90,7 +91,7 @@ def spec_of(
         dtype=options.dtype,
         device=options.device,
         batch_size=batch_size,
-        settings=settings,
+        settings={**settings, "photographs": len(EMBEDDED)} if case.startswith("embedded/") else settings,
         protocol=protocol_of(track, case),
         target=target.spec,
         weights=str(options.weights.resolve()) if options.weights else "",

@@ -22,9 +22,9 @@ from invbench.targets import Target
 __all__ = ["ATTACKED", "attack_specs", "measure_attack"]
 
 ATTACKED = "/attack-"  # in the name of a case
-EPS = (1, 2, 4, 8, 16)  # in 1/255; the clean rate of the same cells is that of 0
+EPS = (2, 4, 8, 16)  # in 1/255; the clean rate of the same cells is that of 0
 STANDARD = 8  # the one eps of attacks that have no ladder, and of the table's pooled row
-LADDER = ("condition", "both")
+LADDER = ("condition",)
 SAVED = "embedded"  # pictures of other data sets are not ours to pass on
 PRODUCTS = 30
 

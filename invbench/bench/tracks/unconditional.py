@@ -42,7 +42,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     settings: dict[str, Any] = {
         **model_settings(options, "glow"),
         "crop": CROP,
-        "crops_per_image": 2 * options.size.crops,
+        "crops_per_image": options.size.crops,
         "limit": options.size.limit,
     }
     families = options.families or options.size.families or FAMILIES

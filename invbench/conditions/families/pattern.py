@@ -63,8 +63,8 @@ def _mirrored(start: int, count: int, size: int, device: torch.device) -> Tensor
 
 @family("cross-data-set", (0.2, 0.4, 0.6, 0.8, 1.0))
 def cross_data_set(batch: Batch) -> Tensor:
-    """(1 − a)·y + a·t, t a crop at a random place of a picture of another kind, which ships with scikit-image: bricks, grass, gravel, printed page,
-    moon, galaxies, stained tissue, retina; mirrored where it is smaller. At severity 5 the data set is another one."""
+    """(1 − a)·y + a·t, t a crop at a random place of a picture of another kind, which ships with scikit-image: gravel, printed page, moon, galaxies,
+    stained tissue, retina; mirrored where it is smaller. At severity 5 the data set is another one."""
     height, width = batch.low.shape[-2:]
     taken = []
     for u, v, w in batch.numbers(3):
