@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import skimage.data
 import torch
+from matplotlib.cbook import get_sample_data
 from PIL import Image
 from sklearn.datasets import load_sample_image
 from torch import Tensor
@@ -16,7 +17,8 @@ FLAT = ("T91",)  # its files lie in the folder of the data set, those of the oth
 
 
 def as_tensor(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
+    colour = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, -1)
+    return torch.from_numpy(np.ascontiguousarray(colour.transpose(2, 0, 1))).float() / 255
 
 
 def files(dataset: str) -> list[Path]:
@@ -36,7 +38,9 @@ def photograph(dataset: str, name: str) -> Tensor:
         return as_tensor(np.asarray(Image.open(path).convert("RGB")))
     if name in ("china", "flower"):
         return as_tensor(load_sample_image(f"{name}.jpg"))
-    return as_tensor(getattr(skimage.data, name)())
+    if name == "hopper":
+        return as_tensor(np.asarray(Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB")))
+    return as_tensor(skimage.data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(skimage.data, name)())
 
 
 def crop(image: Tensor, size: int, number: int, count: int) -> Tensor:
