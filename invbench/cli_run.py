@@ -30,7 +30,8 @@ def run(
     attacks: Annotated[
         list[str],
         typer.Option(
-            "--attack", help="Attack of the sr track (invbench list attacks); repeatable. Default: the budget's."
+            "--attack",
+            help="Attack of the sr track (invbench list attacks), or radius, the critical one; repeatable. Default: the budget's.",
         ),
     ] = [],  # noqa: B006
     inputs: Annotated[int | None, typer.Option(help="Inputs of each attack. Default: the budget's.")] = None,

@@ -193,8 +193,9 @@ def test_a_flow_without_gradients_is_searched_without_and_says_so(invbench, tmp_
     code, out, _ = invbench("attack", "srflow", *names, "--budget", "smoke", "--results", tmp_path, "--json")
     found = json.loads(out)
     assert code == 1 and torch.is_grad_enabled()
-    assert found["sanity"][0].startswith("latent: no gradient on 1 of 1 inputs")
-    assert found["attacks"][1]["levels"]["F2"]
+    latent, without = found["attacks"]
+    assert (latent["steered"], latent["gradient_share"], latent["searched"]) == (False, 0, True)
+    assert latent["levels"]["F2"] and without["levels"]["F2"]
 
 
 @pytest.mark.parametrize(("as_condition", "high"), [(False, (3, 64, 64)), (True, None)])

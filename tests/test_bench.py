@@ -179,10 +179,17 @@ def test_what_is_named_leaves_out_the_other_kind(chosen, expected):
 
 
 def test_attacks_with_a_radius_have_a_ladder_at_default():
-    specs = plan(["sr"], ["affine"], Options(BUDGETS["default"], attacks=("both", "image"), attacked=3))
+    specs = plan(["sr"], ["affine"], Options(BUDGETS["default"], attacks=("condition", "both", "image"), attacked=3))
     found = {s.case.partition("-")[2]: s.settings for s in specs if "attack" in s.case}
-    assert list(found) == [f"both-{eps}" for eps in (1, 2, 4, 8, 16)] + ["image-8"]
+    assert list(found) == [f"condition-{eps}" for eps in (2, 4, 8, 16)] + ["both-8", "image-8"]
     assert {(s["limit"], s["attack_steps"]) for s in found.values()} == {(3, 40)}
+
+
+def test_the_critical_radius_can_be_asked_for_alone():
+    specs = plan(["sr"], ["affine"], Options(BUDGETS["default"], attacks=("radius",)))
+    assert [s.case for s in specs] == ["embedded/clean", "embedded/clean#stretch", "embedded/clean#radius"]
+    assert [s.protocol for s in specs] == [1, 1, 2]
+    assert {s.settings["photographs"] for s in specs} == {12}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from invbench.bench.cost import Costs, Remaining, longest_first
 from invbench.bench.engine import drive
 from invbench.bench.engines import Where, open_engine
 from invbench.bench.store import Store
-from invbench.bench.track import Options, Track
+from invbench.bench.track import RADIUS_SEARCH, Options, Track
 from invbench.bench.tracks import TRACKS
 from invbench.errors import UsageError
 from invbench.properties.check import parse_dtype
@@ -70,7 +70,8 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
     for name in options.families:
         CONDITIONS[name]
     for name in options.attacks:
-        ATTACKS[name]
+        if name != RADIUS_SEARCH:
+            ATTACKS[name]
     parse_dtype(options.dtype)
     _check_data([TRACKS[name] for name in tracks], options.datasets)
     _check_model([TRACKS[name] for name in tracks], entries, options)

@@ -11,14 +11,17 @@ from invbench.bench.budget import Budget
 from invbench.bench.cell import CellSpec, Status
 from invbench.targets import Target
 
-__all__ = ["Data", "Measured", "Options", "Track"]
+__all__ = ["RADIUS_SEARCH", "Data", "Measured", "Options", "Track"]
+
+RADIUS_SEARCH = "radius"  # among the attacks of a run: the critical radius, many searches in one cell
 
 
 @dataclass(frozen=True)
 class Options:
     """What the caller of ``run`` chose; None or an empty tuple means the budget's own.
 
-    Naming conditions or severities leaves the attacks out, and naming attacks leaves the conditions out but ``clean``. ``flow``: a reference
+    Naming conditions or severities leaves the attacks out, and naming attacks (``RADIUS_SEARCH`` is one) leaves the conditions out
+    but ``clean``. ``flow``: a reference
     flow in place of the track's own, of the size ``model``; ``weights``: a file of its weights in place of the cache's or the shipped ones.
     """
 

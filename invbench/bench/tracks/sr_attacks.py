@@ -11,7 +11,7 @@ from invbench.attacks import Found, run_attack
 from invbench.attacks.attack import Attack
 from invbench.attacks.case import Model, case_files
 from invbench.bench.cell import CellSpec
-from invbench.bench.track import Measured, Options
+from invbench.bench.track import RADIUS_SEARCH, Measured, Options
 from invbench.bench.tracks.searches import RADIUS, Subject, search_settings
 from invbench.conditions.datasets import Pair
 from invbench.flows import ConditionalFlow
@@ -36,13 +36,15 @@ def attack_specs(clean: CellSpec, dataset: str, options: Options) -> list[CellSp
     every = options.size.attack != "smoke"
     specs = []
     for name in named:
+        if name == RADIUS_SEARCH:
+            continue
         attack: Attack = ATTACKS[name].obj
         ladder = options.eps or (EPS if name in LADDER and every else (STANDARD,))
         for eps in ladder if attack.uses_eps else (None,):
             case = f"{dataset}{ATTACKED}{name}" + ("" if eps is None else f"-{eps}")
             own = settings if eps is None else {**settings, "eps_255": eps}
             specs.append(clean.at(case, settings=own, batch_size=1))
-    if not options.attacks:
+    if not options.attacks or RADIUS_SEARCH in options.attacks:
         specs.append(clean.at(clean.case + RADIUS, settings=settings, batch_size=1))
     return specs
 
