@@ -7,12 +7,11 @@ import statistics
 from collections.abc import Sequence
 
 import numpy as np
-from attacks_tables import CONTROL, LATENT, SQUARES, Key
+from attacks_tables import CONTROL, LATENT, SQUARES, Cells, values
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import CensoredData, ecdf
 
-from invbench.bench.cell import Cell
 from invbench.paper.picture import COLOURS, DASHES, figure
 
 
@@ -26,55 +25,41 @@ def survival(axes: Axes, values: Sequence[float], limit: float, **style: object)
     axes.step(x, y, where="post", **style)  # type: ignore[arg-type]
 
 
-def survival_figure(cells: dict[Key, Cell]) -> Figure:
+def survival_figure(cells: Cells) -> Figure:
     drawn = figure(13, 3.8)
     axes = drawn.subplots(1, 3, sharey=True)
     for design, colour in COLOURS.items():
-        if cell := cells.get((design, "embedded", "radius")):
-            for level, panel in (("F2", axes[0]), ("F1", axes[1])):
+        if own := cells.get((design, "embedded", "radius")):
+            for name, panel in (("radius_F2", axes[0]), ("radius_typical_F2", axes[1])):
                 style = {"color": colour, "ls": DASHES[design], "label": design}
-                survival(panel, cell.numbers(f"radius_{level}"), 4.0, **style)
+                survival(panel, [v for v in values(own, name) if not math.isnan(v)], 4.0, **style)
         for attack, dash in ((LATENT, "-"), (SQUARES, "--"), (CONTROL, ":")):
             found = cells.get((design, "BSD100", attack)) or cells.get((design, "embedded", attack))
             if found:
-                survival(axes[2], found.numbers("first_F2"), max(found.numbers("evaluations")), color=colour, ls=dash)
-    axes[0].set(
-        xlabel="ℓ∞ change of a typical latent, τ", ylabel="share of inputs that still hold", title="some |x| > 10 (F2)"
-    )
-    axes[1].set(xlabel="ℓ∞ change of a typical latent, τ", title="x not finite (F1)")
-    axes[2].set(xlabel="evaluations of the flow", title="F2: gradient —, squares --, random ⋯", xscale="symlog")
+                survival(axes[2], values(found, "first_F2"), max(values(found, "evaluations")), color=colour, ls=dash)
+    axes[0].set(xlabel="ℓ∞ change of a latent, τ", ylabel="share of inputs that still hold", title="any latent")
+    axes[1].set(xlabel="ℓ∞ change of a latent, τ", title="typical latents")
+    axes[2].set(xlabel="evaluations of the flow", title="gradient —, squares --, random ⋯", xscale="symlog")
     axes[0].legend(fontsize=8)
+    drawn.suptitle("until some |x| > 10 (F2)", fontsize=10)
     return drawn
 
 
-def eps_figure(cells: dict[Key, Cell]) -> Figure:
-    drawn = figure(9, 3.6)
-    axes = drawn.subplots(1, 2)
+def eps_figure(cells: Cells) -> Figure:
+    drawn = figure(5.5, 3.6)
+    axes = drawn.subplots()
     for design, colour in COLOURS.items():
         ladder = sorted(
-            (int(cell.spec.settings["eps_255"] or 0), cell)
-            for (d, s, a), cell in cells.items()
+            (int(own[0].spec.settings["eps_255"] or 0), own)
+            for (d, s, a), own in cells.items()
             if (d, s) == (design, "embedded") and a.startswith("condition-")
         )
         if not ladder:
             continue
         eps = [0] + [e for e, _ in ladder]
-        rates = [statistics.fmean(ladder[0][1].numbers("clean_rate"))] + [
-            statistics.fmean(c.numbers("rate")) for _, c in ladder
-        ]
-        axes[0].plot(eps, rates, "o" + DASHES[design], color=colour, label=design)
-        both = [(e, cells.get((design, "embedded", f"both-{e}"))) for e, _ in ladder]
-        sizes = [(e, min(statistics.median_high(c.numbers("max_abs_log10")), 39.0)) for e, c in both if c]
-        axes[1].plot(*zip(*sizes, strict=True), "o" + DASHES[design], color=colour)
-    axes[0].set(
-        xlabel="radius of the condition, 1/255",
-        ylabel="share of fresh latents with |x| > 10",
-        title="attack on the condition",
-    )
-    axes[1].set(
-        xlabel="radius of the condition, 1/255",
-        ylabel="log10 max abs x, median (39: not finite)",
-        title="attack on latents and condition",
-    )
-    axes[0].legend(fontsize=8)
+        rates = [statistics.fmean(values(ladder[0][1], "clean_rate"))]
+        rates += [statistics.fmean(values(own, "rate")) for _, own in ladder]
+        axes.plot(eps, rates, "o" + DASHES[design], color=colour, label=design)
+    axes.set(xlabel="radius of the condition, 1/255", ylabel="share of fresh latents with |x| > 10")
+    axes.legend(fontsize=8)
     return drawn
