@@ -15,6 +15,8 @@ from invbench.registry import coupling, flow, layer
 
 if TYPE_CHECKING:
     from invbench.bench.run import run
+    from invbench.cures.guard import guard
+    from invbench.cures.guard_file import load_guard
     from invbench.properties import Report, check
     from invbench.reference_models.weights import load_flow
     from invbench.report.table import leaderboard
@@ -30,9 +32,11 @@ __all__ = [
     "coupling",
     "flow",
     "fuse",
+    "guard",
     "layer",
     "leaderboard",
     "load_flow",
+    "load_guard",
     "run",
 ]
 __version__ = "0.1.0"
@@ -41,7 +45,9 @@ __version__ = "0.1.0"
 _LAZY = {
     "Report": "invbench.properties",
     "check": "invbench.properties",
+    "guard": "invbench.cures.guard",
     "leaderboard": "invbench.report.table",
+    "load_guard": "invbench.cures.guard_file",
     "load_flow": "invbench.reference_models.weights",
     "run": "invbench.bench.run",
 }

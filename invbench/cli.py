@@ -14,6 +14,7 @@ from invbench.cli_attack import attack
 from invbench.cli_check import check, list_, replay
 from invbench.cli_compare import compare
 from invbench.cli_explain import explain
+from invbench.cli_guard import guard
 from invbench.cli_merge import merge
 from invbench.cli_reproduce import reproduce
 from invbench.cli_run import run
@@ -72,6 +73,7 @@ app.command()(run)
 app.command()(replay)
 app.command()(attack)
 app.command()(compare)
+app.command()(guard)
 app.command()(merge)
 app.command()(table)
 app.command()(explain)

@@ -1,0 +1,1 @@
+"""What is done about explosions: for flows that are trained already, and for their users."""

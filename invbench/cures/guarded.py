@@ -1,0 +1,177 @@
+"""A conditional flow whose decode is clamped by a guard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from invbench.cures.activations import BASE, base_of
+from invbench.cures.guard import Guard
+from invbench.errors import UsageError
+from invbench.flows import ConditionalFlow, Split
+from invbench.flows.conditional_flow import Resized
+
+__all__ = ["Acted", "Bound", "GuardedFlow", "require_plain"]
+
+
+class Acted(NamedTuple):
+    """How many values of a place the last decode changed, of how many."""
+
+    changed: int
+    values: int
+
+    @property
+    def share(self) -> float:
+        return self.changed / max(self.values, 1)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What no decode exceeds, whatever the latents and the condition.
+
+    ``max_abs``: largest |x|; ``max_intermediate``: largest |h| after any clamp; ``layers``: the same per place, from noise to data.
+    """
+
+    max_abs: float
+    max_intermediate: float
+    layers: dict[str, float]
+
+
+class GuardedFlow(ConditionalFlow):
+    """``flow`` with h ← min(max(h, l_c), u_c) after every layer of the decode, [l_c, u_c] the guard's interval of layer and channel c.
+
+    The base is clamped too, so x = clamp(h) + clamp(base(y)). +Inf becomes u_c, −Inf l_c, and NaN, which lies on no side, the middle. ``encode``,
+    ``log_prob``, ``features`` and ``sample_latents`` are the flow's own; modules and weights are shared with it, not copied. A decode that was
+    clamped somewhere is not the inverse of ``encode`` there: ``acted`` says how often, per place, in the last decode.
+
+    Intervals are rounded to each tensor's dtype, and to its largest finite number where they exceed it. Gradients are those of the clamp:
+    0 where it acts. Raises ``UsageError`` when the guard is not of these layers, when one has other channels (in ``decode``), and for a flow that
+    decodes by a trace of its own.
+    """
+
+    def __init__(self, flow: ConditionalFlow, guard: Guard) -> None:
+        require_plain(flow)
+        guard.check(flow, allow_other_weights=True)
+        super().__init__(flow.layers, flow.encoder, flow._latent_shapes, base_of(flow), flow.prior)  # type: ignore[arg-type]
+        self.training = flow.training
+        self.guard = guard
+        self._own = (flow,)  # not a submodule: its weights are here already, under their own names
+        self._limits_of: dict[tuple[str, torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]] = {}
+        self._acted: dict[str, tuple[Tensor, int]] = {}
+        if hasattr(flow, "spec"):
+            self.spec = flow.spec
+
+    @property
+    def unguarded(self) -> ConditionalFlow:
+        """The flow without its clamps."""
+        return self._own[0]
+
+    @property
+    def acted(self) -> dict[str, Acted]:
+        """Place → how many of its values the last decode changed (NaN counts), from noise to data. Empty before the first decode."""
+        return {place: Acted(int(changed), values) for place, (changed, values) in self._acted.items()}
+
+    def features(self, y: Tensor) -> Tensor:
+        return self.unguarded.features(y)
+
+    def conditions(self, y: Tensor) -> Resized:
+        return self.unguarded.conditions(y)
+
+    def encode(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Data → noise, as the flow itself does; nothing is clamped."""
+        return self.unguarded.encode(x, y)
+
+    def trace(self, latents: list[Tensor], y: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Decode step by step, clamped: names and order of the flow's own ``trace``."""
+        self._acted = {}
+        cond = self.conditions(y)
+        *waiting, h = latents
+        yield "latent", h
+        if self.prior is not None:
+            h = h + self.prior(cond.features)
+            yield "prior", h
+        layer: Any
+        for name, layer in reversed(list(self.layers.items())):
+            h, _ = layer.inverse(h, waiting.pop() if isinstance(layer, Split) else cond.like(h))
+            h = self.clamped(name, h)
+            yield name, h
+        base = base_of(self)
+        yield "data", h if base is None else h + self.clamped(BASE, base(y))
+
+    def clamped(self, place: str, h: Tensor) -> Tensor:
+        """h: (B, C, …) → the same within the place's intervals; counted in ``acted``."""
+        low, middle, high = self._limits(place, h)
+        kept = torch.where(h.isnan(), middle, h.clamp(low, high))
+        self._acted[place] = ((kept != h).detach().sum(), h.numel())  # NaN equals nothing
+        return kept
+
+    def _limits(self, place: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(low, middle, high), each (C, 1, …) in h's dtype on its device."""
+        key = (place, h.device, h.dtype)
+        if key not in self._limits_of:
+            low, high = self.guard.interval(place)
+            ends = torch.stack((low, low + (high - low) / 2, high))
+            self._limits_of[key] = tuple(_rounded(ends, h.dtype).to(h.device))  # type: ignore[assignment]
+        limits = self._limits_of[key]
+        if h.shape[1] != len(limits[0]):
+            raise UsageError(
+                f"the guard has {len(limits[0])} channels at {place!r}, this flow has {h.shape[1]}: it is of another flow"
+            )
+        low, middle, high = (end.view(-1, *[1] * (h.ndim - 2)) for end in limits)
+        return low, middle, high
+
+    def bound(self, dtype: torch.dtype = torch.float32) -> Bound:
+        """The certificate of the clamps: what |h| and |x| cannot exceed, for any latents, condition and size, NaN and Inf included.
+
+        Exact for the intervals, as they are and rounded to ``dtype``; so that of float16 holds under autocast too, which mixes it with
+        float32. x = h + base is one sum: its bound is raised by one rounding. Nothing is said of values within a layer, whose overflow the next
+        clamp ends. Encoders may overflow too; what they then give the layers is clamped in the same way.
+        """
+        ends = {place: _widest(torch.stack(self.guard.interval(place)), dtype) for place in self.guard.seen}
+        first, *_ = self.layers
+        data = ends[first]
+        if BASE in ends:
+            data = data + ends[BASE]
+        layers = {
+            place: float(ends[place].abs().max()) for place in [*reversed(list(self.layers)), *ends] if place in ends
+        }
+        largest = float(data.abs().max()) * (1 + torch.finfo(dtype).eps if BASE in ends else 1)
+        return Bound(largest, max(*layers.values(), largest), layers)
+
+    def save(self, path: str | Path) -> None:
+        """The guard as a file, for ``invbench.load_guard``. Raises ``HarnessError`` when the disk refuses."""
+        from invbench.cures.guard_file import save_guard
+
+        save_guard(self.guard, Path(path))
+
+
+def _rounded(ends: Tensor, dtype: torch.dtype) -> Tensor:
+    largest = torch.finfo(dtype).max
+    return ends.clamp(-largest, largest).to(dtype)
+
+
+def _widest(ends: Tensor, dtype: torch.dtype) -> Tensor:
+    """(2, C) float64 → the outer ones of the ends, those in ``dtype`` and those in float32."""
+    number = [_rounded(ends, kind).double() for kind in (dtype, torch.float32, torch.float64)]
+    return torch.stack((torch.stack([n[0] for n in number]).amin(0), torch.stack([n[1] for n in number]).amax(0)))
+
+
+def require_plain(flow: ConditionalFlow) -> None:
+    """Raises ``UsageError`` when ``flow`` has a guard already, or does not decode layer by layer as ``ConditionalFlow`` does."""
+    if isinstance(flow, GuardedFlow):
+        raise UsageError("the flow has a guard already; take flow.unguarded")
+    kind: Any = type(flow)
+    if not isinstance(flow, ConditionalFlow) or (kind.trace, kind.decode) != (
+        ConditionalFlow.trace,
+        ConditionalFlow.decode,
+    ):
+        raise UsageError(
+            f"{kind.__name__} does not decode layer by layer as ConditionalFlow does; a guard cannot clamp it"
+        )
+    if BASE in flow.layers:
+        raise UsageError(f"a layer is called {BASE!r}, which is the name of the base's place; rename it")
