@@ -21,7 +21,7 @@ DESIGN_COLUMNS = (
     "kappa_lower inv_lipschitz_lower inv_lipschitz_upper rank_lo rank_hi tier tier_given rank_of "
 ).split()
 EXTRA = {
-    "sr": "lr_psnr_min, lr_psnr_std, psnr, ssim, lpips",
+    "sr": "critical_radius_typical, lr_psnr_min, lr_psnr_std, psnr, ssim, lpips",
     "unconditional": "gain_log10, round_trip, nll",
     "toy2d": "nll, outside_pct, variance_ratio",
     "coupling": (
@@ -198,6 +198,7 @@ def test_critical_radius_is_the_median_with_censored_inputs_beyond_all():
 
     assert of([0.1, 0.5, math.inf])["critical_radius"] == 0.5
     assert of([0.1, math.inf, math.inf])["critical_radius"] == math.inf
+    assert of([0.1, math.nan, 0.2])["critical_radius"] is None  # one was not searched
     assert of([0.1, 0.5, math.inf])["n"] == 1
 
 

@@ -86,10 +86,10 @@ def measured(target, **chosen) -> tuple[Measured, Cell]:
 
 def test_an_untrained_flow_comes_back_and_its_row_says_so(untrained):
     found, cell = measured(untrained)
-    assert found.status == "ok" and found.measures["error"] == [0] * 6
+    assert found.status == "ok" and found.measures["error"] == [0] * 12
     assert max(found.measures["round_trip"]) < 1e-4
     (row,) = make_rows([cell], "unconditional")
-    assert row["n"] == 6 and row["error_pct"] == 0 and abs(row["gain_log10"]) < 1e-4 and row["round_trip"] < 1e-4
+    assert row["n"] == 12 and row["error_pct"] == 0 and abs(row["gain_log10"]) < 1e-4 and row["round_trip"] < 1e-4
     assert set(row) - {"complete", "about"} <= set(COLUMNS["unconditional"])
 
 
@@ -140,7 +140,7 @@ def test_cells_of_bits_without_dequantisation_are_stale():
 def test_a_flow_that_overflows_on_the_way_back_is_counted(untrained, monkeypatch):
     monkeypatch.setattr(ActNorm, "inverse", lambda self, z, cond=None: (z * math.inf, z.new_zeros(len(z))))
     found, cell = measured(untrained)
-    assert found.status == "diverged" and found.measures["inf"] == [1] * 6
+    assert found.status == "diverged" and found.measures["inf"] == [1] * 12
     assert make_rows([cell], "unconditional")[0]["gain_log10"] == math.inf
 
 
@@ -149,7 +149,7 @@ def test_a_reconstruction_of_inf_and_no_nan_is_infinitely_far(untrained, monkeyp
         return torch.full((1, 3, *y.shape[2:]), math.inf)
 
     monkeypatch.setattr(UnconditionalFlow, "decode", decode)
-    assert measured(untrained)[0].measures["round_trip"] == [math.inf] * 6
+    assert measured(untrained)[0].measures["round_trip"] == [math.inf] * 12
 
 
 def test_without_weights_the_cell_says_how_to_train_them(cache):

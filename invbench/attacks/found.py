@@ -85,7 +85,7 @@ def run_attack(
     twin: ConditionalFlow | None = None,
     scale: int | None = 4,
 ) -> Found:
-    """The attack ``name`` on every row of ``inputs``, which hold a typical latent each, and the image where the attack moves it.
+    """The attack ``name`` on every row of ``inputs``, which hold a drawn latent each, and the image where the attack moves it.
 
     ``flow`` in evaluation mode, with parameters that take no gradients; ``twin``: the same in float64, or None. ``scale``: x is that many
     times as large as y, for LR-PSNR (level F4); None: no such comparison. Raises ``UsageError`` for an unknown attack, for

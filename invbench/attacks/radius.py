@@ -1,4 +1,4 @@
-"""The critical radius: how little a typical latent must move for the flow to fail."""
+"""The critical radius: how little a drawn latent must move for the flow to fail."""
 
 from __future__ import annotations
 

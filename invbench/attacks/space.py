@@ -1,4 +1,4 @@
-"""Where a search may go: latents of the typical set, conditions and images in a ball of pixels."""
+"""Where a search may go: latents in a norm ball, typical ones alone, conditions and images in a ball of pixels."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Space:
 
     @cached_property
     def start(self) -> Tensor:
-        """(B, D): the origin, its latents brought into the typical set."""
+        """(B, D): the origin, its latents brought into the norm ball and the box."""
         flat = self.pack(self.origin)
         if self.latent_count:
             limit = COORDINATE_LIMIT * self.temperature

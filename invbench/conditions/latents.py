@@ -1,4 +1,4 @@
-"""Latents by recipe: as sampling draws them, and with structure that sampling never draws, all inside the typical set."""
+"""Latents by recipe: as sampling draws them, and with structure that sampling never draws, all inside the norm ball and the box of draws."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ COLUMNS: dict[str, list[str]] = {
         "sound slope_lo slope_hi displacement tail_slopes_equal backward_error_u forward_ns inverse_ns train_ns"
     ).split(),
     "toy2d": COMMON + "nll outside_pct variance_ratio".split(),
-    "sr": COMMON + "lr_psnr_min lr_psnr_std psnr ssim lpips".split(),
-    "lowlight": COMMON + "psnr ssim lpips psnr_rescaled".split(),
+    "sr": COMMON + "critical_radius_typical lr_psnr_min lr_psnr_std psnr ssim lpips".split(),
+    "lowlight": COMMON + "critical_radius_typical psnr ssim lpips psnr_rescaled".split(),
     "unconditional": COMMON + "gain_log10 round_trip nll".split(),
 }
 
@@ -37,7 +37,7 @@ SCREEN: dict[str, list[str]] = {
     ).split(),
     "sr": (
         "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius "
-        "inv_lipschitz_lower lr_psnr_min lr_psnr_std psnr ssim tier tier_given"
+        "critical_radius_typical inv_lipschitz_lower lr_psnr_min lr_psnr_std psnr ssim tier tier_given"
     ).split(),
     "lowlight": (
         "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi max_abs_log10 critical_radius psnr psnr_rescaled "
@@ -59,7 +59,8 @@ DIGITS: dict[str, int] = {
         1,
     ),
     **dict.fromkeys(
-        "max_abs_log10 gain_log10 critical_radius lr_psnr_min psnr psnr_rescaled variance_ratio".split(), 2
+        "max_abs_log10 gain_log10 critical_radius critical_radius_typical lr_psnr_min psnr psnr_rescaled variance_ratio".split(),
+        2,
     ),
     **dict.fromkeys("lr_psnr_std ssim nll".split(), 3),
 }

@@ -54,7 +54,7 @@ ERROR_OF = {
 RADIUS_OF = {
     "sr": "Until some |x| > 10, 64×64 crops of clean photographs.",
     "lowlight": "Until some |x| > 10, 64×64 crops of clean photographs and of under-exposure 3.",
-    "toy2d": "Until some |x| > 2, 20 typical latents per trained seed.",
+    "toy2d": "Until some |x| > 2, 20 drawn latents per trained seed.",
 }
 
 _TABLE = (
@@ -210,11 +210,24 @@ _TABLE = (
         "critical_radius",
         "critical radius, τ",
         "lower",
-        "How far a typical latent must be moved before the output explodes: the least ℓ∞ change that a gradient search found, median over inputs.",
-        "min ‖δ‖∞ / τ with z + δ typical and the output beyond the limit; ∞: not within 4τ in half of the inputs",
-        "invbench/attacks/radius.py",
+        "How far a drawn latent must be moved before the output explodes: the least ℓ∞ change that a search found, median over inputs.",
+        "min ‖δ‖∞ / τ with ‖z + δ‖ ≤ 1.05 τ√D, |z + δ| ≤ 4τ and the output beyond the limit; ∞: not within 4τ in half of the inputs",
+        "invbench/attacks/radius.py, docs/attacks.md",
         "An upper bound of the true radius, as every attack is: a weak search makes a design look robust. ∞ says that this search at this "
-        "budget failed, not that nothing is there. Known to a factor of 1.2.",
+        "budget failed, not that nothing is there; empty: an input was not searched. Known to a factor of 1.2. What it finds need not look "
+        "like a draw: critical_radius_typical.",
+        "high",
+        RADIUS_OF,
+    ),
+    Meaning(
+        "critical_radius_typical",
+        "critical radius, typical, τ",
+        "lower",
+        "The same among latents that look like draws: the values of a draw in every channel, and covariances that draws show.",
+        "min ‖δ‖∞ / τ with z + δ in the typical set and the output beyond the limit; ∞: not within 4τ in half of the inputs",
+        "invbench/attacks/typical.py, docs/attacks.md",
+        "An upper bound, as above, and the set is harder to search: it may be loose by more. The set bounds marginals and covariances, not "
+        "whether all values of a small region lean one way.",
         "high",
         RADIUS_OF,
     ),
@@ -411,7 +424,8 @@ _TABLE = (
         "Under a shifted condition there is no right answer to be likely: it says how surprised the flow is, not how good it is.",
         "low",
         {
-            "unconditional": "Of a photograph, clean or changed, in bits per dimension of 8-bit data, not in nats; ∞ where f(x) is not finite."
+            "unconditional": "Of an 8-bit photograph, clean or changed, dequantised as in training, (v + U(0, 1))/256 with noise of the cell's seed: "
+            "bits per dimension, nats/(D ln 2) + 8; ∞ where f is not finite there."
         },
     ),
     Meaning(

@@ -82,9 +82,9 @@ TRACK_NOTES: dict[str, list[str]] = {
         "inv_lipschitz_lower, kappa_lower: largest singular value of the decoder's Jacobian, and that times ‖z‖/‖x‖, at one latent each of the "
         "first 4 photographs (64×64 crops, float64, severity 3), tier L0: true at those points, a lower bound beyond. "
         "inf: the decode overflows in float64.",
-        "critical_radius: the least ℓ∞ change of a typical latent, in units of τ, at which a gradient search of fixed budget makes some |x| > 10; "
-        "median over inputs (64×64 crops), inf: not within 4τ in half of them. Known to a factor of 1.2 at budget default; an upper bound, as "
-        "every attack is.",
+        "critical_radius: the least ℓ∞ change of a drawn latent, in units of τ, at which a search of fixed budget makes some |x| > 10; median over "
+        "inputs (64×64 crops), inf: not within 4τ in half of them, empty: one was not searched. critical_radius_typical: the same among latents "
+        "with the marginals and covariances of draws. Known to a factor of 1.2 at budget default; upper bounds, as every attack is.",
         "Rows …/attack-NAME-EPS (EPS/255): what a search at fixed budget found, worst sample per input, confirmed by a plain decode "
         "(invbench list attacks). …/attacked: inputs that any of them makes fail, those with a radius at 8/255. n counts inputs, not samples.",
     ],
@@ -105,14 +105,14 @@ TRACK_NOTES: dict[str, list[str]] = {
         "x̂ = f⁻¹(f(x)) of 64×64 crops x, clean and changed. inf_pct: inputs with a non-finite pixel in x̂; error_pct: with a pixel off "
         "by more than ½, or not finite, before any clamp. Nothing is drawn.",
         *RATES,
-        "gain_log10: largest log10(‖x̂‖∞/‖x‖∞), which Proposition 1 is about; round_trip: largest |x̂ − x|; nll: bits per dimension, mean over "
-        "inputs, inf where f(x) is not finite for one of them.",
+        "gain_log10: largest log10(‖x̂‖∞/‖x‖∞), which Proposition 1 is about; round_trip: largest |x̂ − x|; nll: bits per dimension of the 8-bit "
+        "photograph, dequantised as in training, (v + U(0, 1))/256; mean over inputs, inf where f is not finite for one of them.",
     ],
     "toy2d": [
         "error_pct: inputs with a sample beyond |x| = 2 (the box [−1, 1]² widened by half its width on each side) or non-finite. "
         "outside_pct: samples outside [−1, 1]². variance_ratio: largest over layers and seeds of Var(shifted)/Var(in-distribution).",
         *RATES,
-        "critical_radius: as in track sr, until some |x| > 2, of 20 typical latents per seed.",
+        "critical_radius: as in track sr, until some |x| > 2, of 20 drawn latents per seed.",
     ],
     "coupling": [
         "sound: every law of soundness holds (invbench check). slope_lo, slope_hi, kappa_lower, inv_lipschitz_lower: extremes measured over a fixed "

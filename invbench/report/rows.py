@@ -35,6 +35,7 @@ R = TypeVar("R", bound=Record)
 POOLED = "ood"
 OWN_ROW = ("fp16", "mean")  # behind the # of a case whose cells have a row of their own
 OWN_FLOW, OWN_SIZE = {"sr": "srflow", "lowlight": "llflow", "unconditional": "glow"}, "mini"
+RADII = {"critical_radius": "radius_F2", "critical_radius_typical": "radius_typical_F2"}  # column -> measure
 ATTACK, STANDARD_EPS = "attack-", 8  # in the name of a case; of the attacks that the pooled row unites, in 1/255
 
 
@@ -224,9 +225,9 @@ def _mean(cells: list[Record], name: str) -> float | None:
 
 
 def _median(cells: list[Record], name: str) -> float | None:
-    """Of all inputs; infinite when half of them or more are censored."""
+    """Of all inputs; infinite when half of them or more are censored; None where one was not searched (NaN)."""
     values = [v for cell in cells for v in cell.numbers(name)]
-    return statistics.median_high(values) if values else None
+    return None if not values or any(map(math.isnan, values)) else statistics.median_high(values)
 
 
 def _single(cell: Record, name: str) -> list[float]:
@@ -239,14 +240,14 @@ def _sr_row(entry: str, case: str, cells: list[Record]) -> Row:
     row = _common(entry, case, samples or cells)
     for column, name in (("inv_lipschitz_lower", "inv_lipschitz"), ("kappa_lower", "kappa")):
         row[column] = max((v for cell in cells for v in cell.numbers(name)), default=None)
-    row["critical_radius"] = _median(cells, "radius_F2")
+    row |= {column: _median(cells, name) for column, name in RADII.items()}
     return row | {name: _mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")}
 
 
 def _lowlight_row(entry: str, case: str, cells: list[Record]) -> Row:
     samples = [cell for cell in cells if not cell.spec.case.endswith("#radius")]
     row = _common(entry, case, samples or cells)
-    row["critical_radius"] = _median(cells, "radius_F2")
+    row |= {column: _median(cells, name) for column, name in RADII.items()}
     return row | {name: _mean(samples, name) for name in ("psnr", "ssim", "psnr_rescaled")}
 
 

@@ -50,7 +50,7 @@ class Subject:
         return float(self.spec.settings["temperature"] or 1.0)
 
     def inputs(self, pairs: Sequence[Pair]) -> Iterator[tuple[int, Inputs]]:
-        """(seed, one input with a typical latent): neither depends on the other inputs."""
+        """(seed, one input with a drawn latent): neither depends on the other inputs."""
         parameter = next(self.flow.parameters())
         for index, pair in enumerate(pairs):
             y, x = (t[None].to(parameter) for t in (pair.low, pair.high))
@@ -60,7 +60,7 @@ class Subject:
 
 
 def measure_radius(spec: CellSpec, flow: ConditionalFlow, pairs: Sequence[Pair], scale: int | None = 4) -> Measured:
-    """The critical radius of a typical latent per input and level, in units of τ (infinite: none within 4τ), and log10 |x| against radius:
+    """The critical radius of a drawn latent per input and level, in units of τ (infinite: none within 4τ), and log10 |x| against radius:
     among all latents with |z| ≤ 4τ (``radius_F2``) and among those of the typical set (``radius_typical_F2``).
 
     ``scale`` None: the condition is no smaller image of the result, and nothing is compared with it.

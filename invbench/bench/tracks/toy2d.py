@@ -101,7 +101,7 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
 
 
 def _radii(spec: CellSpec, flow: ConditionalFlow, y: Tensor) -> Measured:
-    """Critical radius of one typical latent per condition, in units of τ = 1: some |x| beyond the widened box, or not finite."""
+    """Critical radius of one drawn latent per condition, in units of τ = 1: some |x| beyond the widened box, or not finite."""
     own, twin = frozen(flow)
     y = y + CASES[spec.case.removesuffix(RADIUS)] * torch.tensor([1.0, -1.0])
     latents = own.sample_latents(len(y), y, 1.0, torch.Generator().manual_seed(spec.seed))
