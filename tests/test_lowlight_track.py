@@ -16,6 +16,7 @@ from invbench.bench.run import builtin_entries, options_of, plan
 from invbench.bench.track import Options
 from invbench.bench.tracks import TRACKS, lowlight, samples
 from invbench.conditions.datasets import Pair
+from invbench.conditions.images import EMBEDDED
 from invbench.couplings import Affine
 from invbench.errors import UsageError
 from invbench.measures.quality import psnr, rescaled
@@ -121,7 +122,7 @@ def test_cells_of_an_untrained_flow(untrained):
     full, half, mean = (
         measured[f"embedded/under-exposure-3{end}"].measures for end in ("", lowlight.HALF, lowlight.MEAN)
     )
-    assert full["names"] == ["astronaut/0", "chelsea/0", "coffee/0", "rocket/0", "china/0", "flower/0"]
+    assert full["names"] == [f"{name}/0" for name in EMBEDDED]
     for name in ("inf", "error", "max_abs_log10", "psnr", "psnr_rescaled", "ssim", "round_trip"):
         assert len(full[name]) == len(half[name]) == 12
     # untrained: standard normal pixels about the colour map, most of them beyond [−0.5, 1.5]
@@ -230,4 +231,4 @@ def test_pooling_joins_the_severities_of_a_family():
 
 
 def test_columns_are_those_of_the_contract_and_the_rescaled_one():
-    assert COLUMNS["lowlight"] == DESIGN_COLUMNS + ["psnr", "ssim", "lpips", "psnr_rescaled"]
+    assert COLUMNS["lowlight"] == DESIGN_COLUMNS + ["critical_radius_typical", "psnr", "ssim", "lpips", "psnr_rescaled"]
