@@ -21,7 +21,7 @@ from invbench.console import err
 from invbench.paths import write_atomically
 
 sys.path.insert(0, str(Path(__file__).parent / "again"))
-SCRIPTS = ("rate", "lr_psnr", "sigma_max", "find", "radius", "auc", "bits", "bound", "interval", "rank")
+SCRIPTS = ("rate", "lr_psnr", "sigma_max", "find", "typical", "radius", "auc", "bits", "bound", "interval", "rank")
 SAID = """# Headline numbers, computed a second time
 
 {table}
