@@ -17,6 +17,7 @@ from invbench.flows import ConditionalFlow
 __all__ = ["BASE", "Batch", "base_of", "places_of", "seen_by"]
 
 BASE = "base(y)"  # the place of what is known from y; a layer that is called so would be refused
+LEAVE_OUT = "leave out the images whose encode is not finite"
 BINS = 2048  # of a channel's range, when quantiles are asked for
 
 Batch = tuple[Tensor, Tensor]
@@ -57,13 +58,15 @@ def seen_by(
         if progress is not None:
             progress(done)
 
-    training = flow.training
+    trained = [module for module in flow.modules() if module.training]
     flow.eval()  # an ActNorm in training takes its weights from the first batch
     try:
         for x, y in batches if kept is None else kept:
             pairs += len(x)
-            _encode(flow, x, y, extremes)
+            finite = _encode(flow, x, y, extremes)
             extremes.check()
+            if not finite:
+                raise UsageError(f"calibration: a latent is not finite; {LEAVE_OUT}")
             step()
         if not pairs:
             raise UsageError("calibration has no images: a guard needs batches of (x, y), data and their conditions")
@@ -74,21 +77,22 @@ def seen_by(
             _encode(flow, x, y, counts)
             step()
     finally:
-        flow.train(training)
+        for module in trained:
+            module.training = True
     assert quantile is not None
     return counts.quantiles(quantile), pairs
 
 
 @torch.no_grad()
-def _encode(flow: ConditionalFlow, x: Tensor, y: Tensor, see: See) -> None:
+def _encode(flow: ConditionalFlow, x: Tensor, y: Tensor, see: See) -> bool:
+    """Whether the latents are finite."""
     like = next(flow.parameters(), x)
     x, y = x.to(like), y.to(like)
     with _watched(flow.layers, see):
         latents, _ = flow.encode(x, y)
-    if not all(latent.isfinite().all() for latent in latents):
-        raise UsageError("calibration: a latent is not finite; leave out the images whose encode is not finite")
     if (base := base_of(flow)) is not None:
         see(BASE, base(y))
+    return all(bool(latent.isfinite().all()) for latent in latents)
 
 
 @contextmanager
@@ -128,9 +132,7 @@ class Extremes:
         """Raises ``UsageError`` naming the first place that is not finite."""
         for name, ends in self.found.items():
             if not ends.isfinite().all():
-                raise UsageError(
-                    f"calibration: the activations at {name!r} are not finite; leave out the images whose encode is not finite"
-                )
+                raise UsageError(f"calibration: the activations at {name!r} are not finite; {LEAVE_OUT}")
 
 
 class Histogram:
@@ -158,5 +160,14 @@ class Histogram:
             below, above = counts.cumsum(1), counts.flip(1).cumsum(1)
             first, last = (below <= allowed).sum(1), (above <= allowed).sum(1)
             step = (high - low) / BINS
-            found[name] = torch.stack((low + first * step, torch.where(last > 0, high - last * step, high)))
+            ends = torch.stack((low + first * step, torch.where(last > 0, high - last * step, high)))
+            found[name] = _outwards(ends, self.extremes[name])
         return found
+
+
+def _outwards(ends: Tensor, extremes: Tensor) -> Tensor:
+    """(2, C) → float32 numbers around them, which halve a guard's file; the extremes themselves stay."""
+    low, high = ends.float()
+    low = torch.where(low > ends[0], torch.nextafter(low, low.new_tensor(-torch.inf)), low)
+    high = torch.where(high < ends[1], torch.nextafter(high, high.new_tensor(torch.inf)), high)
+    return torch.stack((torch.maximum(low.double(), extremes[0]), torch.minimum(high.double(), extremes[1])))
