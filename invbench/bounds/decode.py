@@ -1,0 +1,173 @@
+"""The decode of sets, layer by layer, from noise to data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from invbench.bounds.certificate import LayerBound
+from invbench.bounds.layer_rules import rule_of
+from invbench.bounds.operations import Condition
+from invbench.bounds.run import Run, Unruled
+from invbench.bounds.zonotope import Zonotope, roundoff
+from invbench.flows import ActNorm, ConditionalFlow, Conv1x1, Split, Squeeze
+from invbench.flows.orthogonal_additive import OrthogonalAdditive
+from invbench.flows.residual import ResidualBlock
+from invbench.measures.lipschitz.interval import Interval
+
+__all__ = ["Decoded", "channels_behind", "decode_sets"]
+
+SIDE = 16  # of the condition whose base image is bounded for all sizes: rows and columns away from the border reach furthest
+CHANNELS: dict[type[nn.Module], Any] = {
+    ActNorm: lambda layer: layer.bias.numel(),
+    Conv1x1: lambda layer: layer.weight.shape[0],
+    OrthogonalAdditive: lambda layer: layer.skew.shape[0],
+    ResidualBlock: lambda layer: layer.last.out_features,
+}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """``layers`` from noise to data, and the largest value behind the last of them, before the base image and with it."""
+
+    layers: tuple[LayerBound, ...]
+    residual: float
+    data: float
+
+
+def channels_behind(layers: list[nn.Module]) -> int | None:
+    """Channels on the noise side of the last of these layers, which are in order from data; None where none of them tells."""
+    factor = 1
+    for layer in reversed(layers):
+        if isinstance(layer, Squeeze):
+            factor *= 4
+        elif isinstance(layer, Split):
+            return int(layer.kept) * factor
+        else:
+            for kind, count in CHANNELS.items():
+                if isinstance(layer, kind):
+                    return int(count(layer)) * factor
+    return None
+
+
+@torch.no_grad()
+def decode_sets(flow: ConditionalFlow, run: Run, y: Interval | None, shape: tuple[int, ...] | None) -> Decoded:
+    """``y``: the box of one condition, or None for every condition; ``shape``: of its last latent, (C,) or (C, H, W)."""
+    found: list[LayerBound] = []
+    layers = list(flow.layers.items())
+    channels = channels_behind([layer for _, layer in layers]) if shape is None else shape[0]
+    if channels is None:
+        return Decoded((_none("latent", "no layer tells the number of channels"),), math.inf, math.inf)
+    size = (channels, 1, 1) if shape is None or len(shape) == 1 else shape
+    run.vectors = shape is not None and len(shape) == 1
+    latent = torch.full(size, run.latent, dtype=torch.float64)
+    z = Zonotope.around(torch.zeros_like(latent), latent, roundoff(run.dtype))
+    failed = False
+
+    def keep(bound: LayerBound) -> None:
+        nonlocal failed
+        failed = failed or bool(bound.reason)
+        found.append(bound if not failed else LayerBound(bound.name, math.inf, math.inf, bound.move, bound.reason))
+
+    keep(LayerBound("latent", run.latent, run.latent))
+    if flow.prior is not None:
+        z = _through_prior(flow.prior, z, run)
+        keep(_bound(z, run))
+    for index in range(len(layers) - 1, -1, -1):
+        name, layer = layers[index]
+        run.begin(name)
+        if isinstance(layer, Split):
+            run.split_channels = channels_behind([behind for _, behind in layers[:index]]) or 2 * layer.kept
+        try:
+            z = rule_of(layer).through(layer, z, run)
+        except Unruled as error:  # what its set looks like is not known, so nobody behind it can be asked
+            keep(_none(name, str(error)))
+            break
+        keep(_bound(z, run))
+    residual = math.inf if failed else z.largest
+    if flow._base is None:
+        return Decoded(tuple(found), residual, residual)
+    run.begin("data")
+    base = _base(flow, run, y)
+    data = _added(z, base, residual, run)
+    keep(LayerBound("data", data, data, reason=run.reason))
+    return Decoded(tuple(found), residual, math.inf if failed else data)
+
+
+def _none(name: str, reason: str) -> LayerBound:
+    return LayerBound(name, math.inf, math.inf, reason=reason)
+
+
+def _bound(z: Zonotope, run: Run) -> LayerBound:
+    largest = z.largest
+    if not largest < math.inf:
+        run.unbounded("its weights are not finite, or its bound exceeds float64")
+    return LayerBound(run.name, largest, max(largest, run.largest_sum), run.move, run.reason)
+
+
+def _through_prior(prior: nn.Module, z: Zonotope, run: Run) -> Zonotope:
+    """z + the mean, whose interval is the prior's own code run with the features' box, or with all features."""
+    run.begin("prior")
+    features = _all_features(prior) if run.conditions is None else run.conditions.features
+    mean = _intervals(prior, features, run)
+    if mean is None:
+        return z
+    shape = (z.channels, -1)
+    lo, hi = (
+        (mean.lo.reshape(shape).amin(1).view(-1, 1, 1), mean.hi.reshape(shape).amax(1).view(-1, 1, 1))
+        if run.conditions is None
+        else (mean.lo.reshape(z.centre.shape), mean.hi.reshape(z.centre.shape))
+    )
+    if not (lo.isfinite().all() and hi.isfinite().all()):
+        run.unbounded("the prior's mean is unbounded")
+        return z
+    run.move = torch.maximum(lo.abs(), hi.abs()).max().item()
+    return z.scaled(torch.ones_like(lo), (lo + hi) / 2, (hi - lo) / 2)
+
+
+def _all_features(prior: nn.Module) -> Interval | None:
+    """Every value there is, with as many channels as the prior's first convolution reads."""
+    inputs = next((part.in_channels for part in prior.modules() if isinstance(part, nn.Conv2d)), None)
+    if inputs is None:
+        return None
+    all_of_it = torch.full((1, inputs, SIDE, SIDE), math.inf, dtype=torch.float64)
+    return Interval(-all_of_it, all_of_it)
+
+
+def _base(flow: ConditionalFlow, run: Run, y: Interval | None) -> Interval | None:
+    """The base image over the box; without one, over images in [0, 1]."""
+    if y is None:
+        ones = torch.ones(1, 3, SIDE, SIDE, dtype=torch.float64)
+        y = Condition(0 * ones, ones)
+    return _intervals(flow._base, y, run)
+
+
+def _intervals(function: Any, argument: Interval | None, run: Run) -> Interval | None:
+    """The function's own code run with intervals; None, with the reason, where it cannot be."""
+    try:
+        found = None if argument is None else function(argument)
+    except Exception as error:  # a stranger's code meets something that is no tensor
+        run.unbounded(f"no interval of it: {error}")
+        return None
+    if not isinstance(found, Interval):
+        run.unbounded("no interval of it")
+        return None
+    return found
+
+
+def _added(z: Zonotope, base: Interval | None, residual: float, run: Run) -> float:
+    """Largest |value + base|; position by position where the positions are those of the base."""
+    if base is None or not residual < math.inf:
+        return math.inf
+    if run.conditions is None or base.shape[2:] != z.centre.shape[1:]:
+        return (residual + base.magnitude.max().item()) * (1 + 4 * z.unit)
+    ends = (z.centre + z.radius + base.hi[0], -(z.centre - z.radius + base.lo[0]))
+    return max(_largest(end) for end in ends) * (1 + 4 * z.unit)
+
+
+def _largest(v: Tensor) -> float:
+    return v.nan_to_num(math.inf).max().item()

@@ -1,0 +1,110 @@
+"""The set of values that a decode can have at one layer: a zonotope per position, in float64, widened outward for rounding."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["Zonotope", "roundoff"]
+
+FLOAT64, FLOAT32 = 2.0**-53, 2.0**-24
+ROUNDINGS = 8  # of one elementwise step: the decode's own few, and ours
+
+
+def roundoff(dtype: torch.dtype) -> float:
+    """u, half the distance from 1 to the next number."""
+    return torch.finfo(dtype).eps / 2
+
+
+@dataclass(frozen=True)
+class Zonotope:
+    """{c + Σ_k ξ_k·G_k + b·η : |ξ_k| ≤ 1, |η| ≤ 1 per channel}: at every position, the values of its C channels.
+
+    ``centre`` (C, H, W), ``generators`` G (n, C, H, W), ``box`` b (C, H, W): moves of single channels that no layer has mixed yet; they become
+    generators when one does. Nothing is said about two positions together. ``unit``: roundoff of the dtype that decodes; every step widens b
+    by what it and float64 here may lose. Sums in half precision are taken in float32, as torch takes them.
+
+    The radius of a channel, Σ_k |G_k| + b, is the exact worst case when the moves are independent.
+    """
+
+    centre: Tensor
+    generators: Tensor
+    box: Tensor
+    unit: float
+
+    @classmethod
+    def around(cls, centre: Tensor, radius: Tensor, unit: float) -> Zonotope:
+        """centre ± radius, both (C, H, W)."""
+        return cls(centre.double(), centre.new_zeros(0, *centre.shape, dtype=torch.float64), radius.double(), unit)
+
+    @property
+    def channels(self) -> int:
+        return self.centre.shape[0]
+
+    @property
+    def radius(self) -> Tensor:
+        terms = len(self.generators) + 2
+        return (self.generators.abs().sum(0) + self.box) * (1 + terms * 2 * FLOAT64)
+
+    @property
+    def magnitude(self) -> Tensor:
+        """Largest |value| per channel and position."""
+        return (self.centre.abs() + self.radius) * (1 + 2 * FLOAT64)
+
+    @property
+    def largest(self) -> float:
+        """Infinite where an end is not a number: nothing is known then."""
+        return self.magnitude.nan_to_num(math.inf).max().item() if self.centre.numel() else 0.0
+
+    def scaled(self, slope: Tensor, offset: Tensor, by: Tensor) -> Zonotope:
+        """slope·v + offset ± by; all of a shape that broadcasts to (C, H, W)."""
+        size = slope.abs() * self.magnitude + offset.abs()
+        lost = ROUNDINGS * (self.unit + FLOAT64) * (size + by)
+        centre, box = self.centre * slope + offset, self.box * slope.abs() + by + lost
+        return replace(self, centre=centre, generators=self.generators * slope, box=box)
+
+    def mixed(self, matrix: Tensor, error: float = 0.0) -> tuple[Zonotope, float]:
+        """(M v at every position, the largest |partial sum| of its products). ``error``: a bound on ‖M − the decode's own matrix‖₂."""
+        own = torch.zeros(self.channels, *self.box.shape, dtype=torch.float64, device=self.box.device)
+        own.diagonal(dim1=0, dim2=1).copy_(self.box.movedim(0, -1))
+        size = self.magnitude
+        sums = _times(matrix.abs(), size)
+        terms = 4 * (self.unit + FLOAT64) + (self.channels + 2) * (min(self.unit, FLOAT32) + FLOAT64)
+        lost = terms * sums + error * size.norm(dim=0)
+        generators = _times(matrix, torch.cat((self.generators, own)))
+        found = Zonotope(_times(matrix, self.centre), generators, lost, self.unit)
+        return found, (sums + lost).nan_to_num(math.inf).max().item()
+
+    def enclosed(self, start: int, slope: Tensor, offset: Tensor, by: Tensor) -> Zonotope:
+        """Channels from ``start`` on go to slope·v + offset ± by, each tensor (C − start, H, W); those before stay."""
+        kept = [torch.ones(start), torch.zeros(start), torch.zeros(start)]
+        shape = self.centre[:start].shape
+        whole = (
+            torch.cat((k.double().view(-1, 1, 1).expand(shape), v.double()))
+            for k, v in zip(kept, (slope, offset, by), strict=True)
+        )
+        return self.scaled(*whole)
+
+    def stacked(self, centre: Tensor, radius: Tensor) -> Zonotope:
+        """With new channels behind the others: centre ± radius, (C′, H, W), independent of what there is."""
+        nothing = self.generators.new_zeros(len(self.generators), *centre.shape)
+        return Zonotope(
+            torch.cat((self.centre, centre.double())),
+            torch.cat((self.generators, nothing), 1),
+            torch.cat((self.box, radius.double())),
+            self.unit,
+        )
+
+    def unsqueezed(self) -> Zonotope:
+        """Depth to space: (4C, H, W) → (C, 2H, 2W); each of the four positions goes on with its own channels."""
+        centre, box = (F.pixel_shuffle(v[None], 2)[0] for v in (self.centre, self.box))
+        return Zonotope(centre, F.pixel_shuffle(self.generators, 2), box, self.unit)
+
+
+def _times(matrix: Tensor, v: Tensor) -> Tensor:
+    """M v over the channels of (…, C, H, W)."""
+    return (matrix @ v.flatten(-2)).unflatten(-1, v.shape[-2:])
