@@ -34,8 +34,8 @@ class GuardHead(BaseModel):
     architecture: str = Field(max_length=64)
     weights: str = Field(max_length=64)
     pairs: int = Field(ge=1)
-    margin: float
-    quantile: float | None = None
+    margin: float = Field(gt=0, allow_inf_nan=False)
+    quantile: float | None = Field(None, gt=0.5, le=1)
     source: str = Field("", max_length=1000)
     made: str = Field("", max_length=40)
 
