@@ -1,4 +1,4 @@
-"""The difference of two designs on the same photographs, over photographs and over the trainings of each."""
+"""The difference of two designs on the same photographs, or the mean of one, over photographs and over the trainings of each."""
 
 from __future__ import annotations
 
@@ -30,31 +30,33 @@ class Contrast:
     overall: bool
 
 
-def contrast(differences: Array, clusters: Sequence[Hashable], most: float = math.inf) -> Contrast:
-    """Of ``differences`` (T_a, T_b, N), of each training of a to each of b on each input; ``clusters`` (N,): the photograph of an input;
-    ``most``: what a difference can be.
+def contrast(values: Array, clusters: Sequence[Hashable], most: float = math.inf) -> Contrast:
+    """Of ``values`` (T_a, T_b, N), the difference of each training of a to each of b on each input, or (T, N), what one design alone reached;
+    ``clusters`` (N,): the photograph of an input; ``most``: what a value can be.
 
     Over photographs: ``mean_interval`` and ``sign_flip`` of the means over trainings. Over trainings: V_T = σ²(1/T_a + 1/T_b), σ² of both designs
-    pooled, with ν = T_a + T_b − 2; a design with one training is given the other's. Half widths add as √(h_P² + t²_ν V_T); p is the larger of
-    the sign-flip test's and Banerjee's (``pairwise``). Where each was trained once, nothing is said of other trainings.
+    pooled, with ν = T_a + T_b − 2; a design with one training is given the other's. Of one design V_T = σ²/T, ν = T − 1. Half widths add as
+    √(h_P² + t²_ν V_T); p is the larger of the sign-flip test's and Banerjee's (``pairwise``). Where each was trained once, nothing is said of
+    other trainings.
     """
-    finite = np.nan_to_num(differences, nan=0.0, posinf=HUGE, neginf=-HUGE)
-    of_inputs = finite.mean((0, 1))
+    finite = np.nan_to_num(values, nan=0.0, posinf=HUGE, neginf=-HUGE)
+    designs = tuple(range(finite.ndim - 1))
+    of_inputs = finite.mean(designs)
     mean, low, high = mean_interval(of_inputs, clusters)
     p = sign_flip(of_inputs, clusters)
-    counts = np.array(finite.shape[:2])
-    freedom = int(counts.sum()) - 2
+    counts = np.array(finite.shape[:-1])
+    freedom = int((counts - 1).sum())
     if not freedom:
         return Contrast(mean, low, high, p, False)
-    sums, sizes = cluster_sums(np.moveaxis(finite, 2, 0), clusters)  # (P, T_a, T_b)
-    sides = (sums.mean(2).T, sums.mean(1).T)
+    sums, sizes = cluster_sums(np.moveaxis(finite, -1, 0), clusters)  # (P, T_a, T_b) or (P, T)
+    sides = [sums.mean(tuple(1 + other for other in designs if other != own)).T for own in designs]
     squares = sum(
         t * (t - 1) * training_parts(side, sizes)[0] for t, side in zip(counts.tolist(), sides, strict=True)
     )  # (T − 1) s², as training_parts gives s²/T
     of_trainings = squares / freedom * float((1 / counts).sum())
     if len(sizes) > 1:
         n = len(sizes)
-        deviations = sums.mean((1, 2)) - mean * sizes
+        deviations = sums.mean(tuple(1 + own for own in designs)) - mean * sizes
         of_photos = n / (n - 1) * float((deviations**2).sum()) / float(sizes.sum()) ** 2
         p = max(
             p, float(banerjee(np.array([mean**2]), np.array([of_photos]), np.array([of_trainings]), n - 1, freedom)[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from invbench.errors import UsageError
 from invbench.measures.contrast import contrast
 from invbench.measures.paired import holm, improvement, mcnemar, wilcoxon
 from invbench.report.columns import COLUMNS
-from invbench.report.ranks import Unit, units
+from invbench.report.matched import matched
 from invbench.report.rows import current_cells, gathered, united
 
 __all__ = ["MEASURES", "Difference", "compare", "in_words"]
@@ -72,7 +72,7 @@ class Difference:
     measure: str
     n: int
     clusters: int
-    trainings: tuple[int, int]
+    trainings: tuple[int, ...]
     overall: bool
     a: float
     b: float
@@ -122,21 +122,10 @@ def _of_common_cases(case: str, *sides: list[StoredCell]) -> list[list[Record]]:
 
 
 def _difference(case: str, name: str, measure: Measure, ours: list[Record], theirs: list[Record]) -> Difference | None:
-    left, right = _by_training(units(ours, name)), _by_training(units(theirs, name))
-    if left.keys() == right.keys() == {None}:
-        common = left[None].keys() & right[None].keys()
-    else:
-        fullest = [max(side.values(), key=len, default={}) for side in (left, right)]
-        common = fullest[0].keys() & fullest[1].keys()
-    inputs = sorted(common, key=repr)
-    x, y = (
-        np.array([[own[unit] for unit in inputs] for own in side.values() if common <= own.keys()])
-        for side in (left, right)
-    )
-    known = ~(np.isnan(x).any(0) | np.isnan(y).any(0)) if inputs else np.zeros(0, dtype=bool)
-    if not known.any():
+    common = matched(name, ours, theirs).where(lambda values: ~np.isnan(values))
+    (x, y), clusters = common.sides, common.clusters
+    if not clusters:
         return None
-    x, y, clusters = x[:, known], y[:, known], [unit[0] for unit, keep in zip(inputs, known, strict=True) if keep]
     every_x, every_y = np.broadcast_arrays(x[:, None], y[None])
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         apart = measure.factor * measure.difference(every_x, every_y)
@@ -149,23 +138,11 @@ def _difference(case: str, name: str, measure: Measure, ours: list[Record], thei
         second, second_p = "mcnemar", mcnemar(x[0], y[0])
     else:
         second, second_p = "wilcoxon", wilcoxon(np.nan_to_num(apart, nan=0.0).mean((0, 1)), clusters)
-    seeds = {unit[3] for unit in inputs if unit[3] is not None}  # of toys, whose seeds are the clusters
-    trainings = (len(seeds), len(seeds)) if seeds else (len(x), len(y))
+    overall = found.overall or (common.toys and max(common.trainings) > 1)
     return Difference(
-        case, name, len(clusters), len(set(clusters)), trainings, found.overall or len(seeds) > 1, a, b, found.mean,
-        found.low, found.high, found.p, second, second_p, better,
+        case, name, len(clusters), len(set(clusters)), common.trainings, overall, a, b, found.mean, found.low,
+        found.high, found.p, second, second_p, better,
     )  # fmt: skip
-
-
-def _by_training(found: dict[Unit, float]) -> dict[Hashable, dict[Unit, float]]:
-    """seed → (cluster, case, settings, None, input) → value; of toys, whose seeds are the clusters, one for all."""
-    sides: dict[Hashable, dict[Unit, float]] = {}
-    for unit, value in found.items():
-        if isinstance(unit[0], str):
-            sides.setdefault(unit[3], {})[(unit[0], unit[1], unit[2], None, unit[4])] = value
-        else:
-            sides.setdefault(None, {})[unit] = value
-    return sides
 
 
 def in_words(one: Difference, a: str, b: str) -> str:
