@@ -15,6 +15,7 @@ from invbench.registry import coupling, flow, layer
 
 if TYPE_CHECKING:
     from invbench.bench.run import run
+    from invbench.bounds import Certificate, certify
     from invbench.cures.guard import guard
     from invbench.cures.guard_file import load_guard
     from invbench.properties import Report, check
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from invbench.report.table import leaderboard
 
 __all__ = [
+    "Certificate",
     "Elementwise",
     "HarnessError",
     "InvbenchError",
     "Report",
     "UsageError",
     "adapt",
+    "certify",
     "check",
     "coupling",
     "flow",
@@ -43,6 +46,7 @@ __version__ = "0.1.0"
 
 # imported at first use: a file that only defines a coupling need not wait for the bench
 _LAZY = {
+    "Certificate": "invbench.bounds",
     "Report": "invbench.properties",
     "check": "invbench.properties",
     "guard": "invbench.cures.guard",

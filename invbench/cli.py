@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from invbench.cli_attack import attack
+from invbench.cli_certify import certify
 from invbench.cli_check import check, list_, replay
 from invbench.cli_compare import compare
 from invbench.cli_explain import explain
@@ -72,6 +73,7 @@ app.command()(check)
 app.command()(run)
 app.command()(replay)
 app.command()(attack)
+app.command()(certify)
 app.command()(compare)
 app.command()(guard)
 app.command()(merge)

@@ -62,11 +62,15 @@ def certify(
     refuse_false_claims(flow)
     dtype = next((p.dtype for p in flow.parameters() if p.is_floating_point()), torch.float32)
     notes: dict[str, None] = {}
-    starts = [(None, None, None)] if boxes is None else [_start(flow, box, notes) for box in boxes]
+    starts = [] if boxes is None else [_start(flow, box, notes) for box in boxes]
 
     def decoded(kind: torch.dtype) -> list[Decoded]:
+        every = decode_sets(flow, Run(kind, latent, moves), None, None)
+        if boxes is None:
+            return [every]
         runs = [Run(kind, latent, moves, features, notes=notes) for _, features, _ in starts]
-        return [decode_sets(flow, run, y, shape) for run, (y, _, shape) in zip(runs, starts, strict=True)]
+        found = [decode_sets(flow, run, y, shape) for run, (y, _, shape) in zip(runs, starts, strict=True)]
+        return [one.met(every) for one in found]
 
     own = decoded(dtype)
     layers = _merged(own)
@@ -76,7 +80,11 @@ def certify(
         max(one.data for one in own),
         max(one.residual for one in own),
         max(layer.max_abs for layer in layers),
-        tuple(str(kind).removeprefix("torch.") for kind in DTYPES if finite and _fits(decoded(kind), kind)),
+        tuple(
+            str(kind).removeprefix("torch.")
+            for kind in DTYPES
+            if finite and _fits(own if kind == dtype else decoded(kind), kind)
+        ),
         layers,
         reason=f"{first.name}: {first.reason}" if first else "",
         notes=tuple(notes),

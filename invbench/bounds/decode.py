@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from invbench.bounds.certificate import LayerBound
 from invbench.bounds.layer_rules import rule_of
@@ -32,11 +32,29 @@ CHANNELS: dict[type[nn.Module], Any] = {
 
 @dataclass(frozen=True)
 class Decoded:
-    """``layers`` from noise to data, and the largest value behind the last of them, before the base image and with it."""
+    """``layers`` from noise to data; the largest value behind the last of them, before the base image, ``base``, and with it."""
 
     layers: tuple[LayerBound, ...]
-    residual: float
-    data: float
+    residual: float = math.inf
+    data: float = math.inf
+    base: float = 0.0
+
+    def met(self, every: Decoded) -> Decoded:
+        """What holds when both hold: that over a box, and that under every condition, whose base image is another."""
+        layers = tuple(_lower(own, other) for own, other in zip(self.layers, every.layers, strict=False))
+        data = min(self.data, every.residual + self.base)
+        if layers[-1].name == "data":
+            layers = (
+                *layers[:-1],
+                LayerBound("data", data, data, reason="" if data < math.inf else self.layers[-1].reason),
+            )
+        return Decoded(layers, min(self.residual, every.residual), data, self.base)
+
+
+def _lower(a: LayerBound, b: LayerBound) -> LayerBound:
+    reason = a.reason and b.reason
+    move = min((one.move for one in (a, b) if not one.reason), default=0.0)
+    return LayerBound(a.name, min(a.max_abs, b.max_abs), min(a.largest_sum, b.largest_sum), move, reason)
 
 
 def channels_behind(layers: list[nn.Module]) -> int | None:
@@ -61,7 +79,7 @@ def decode_sets(flow: ConditionalFlow, run: Run, y: Interval | None, shape: tupl
     layers = list(flow.layers.items())
     channels = channels_behind([layer for _, layer in layers]) if shape is None else shape[0]
     if channels is None:
-        return Decoded((_none("latent", "no layer tells the number of channels"),), math.inf, math.inf)
+        return Decoded((_none("latent", "no layer tells the number of channels"),))
     size = (channels, 1, 1) if shape is None or len(shape) == 1 else shape
     run.vectors = shape is not None and len(shape) == 1
     latent = torch.full(size, run.latent, dtype=torch.float64)
@@ -86,16 +104,17 @@ def decode_sets(flow: ConditionalFlow, run: Run, y: Interval | None, shape: tupl
             z = rule_of(layer).through(layer, z, run)
         except Unruled as error:  # what its set looks like is not known, so nobody behind it can be asked
             keep(_none(name, str(error)))
-            break
+            return Decoded(tuple(found), base=math.inf)
         keep(_bound(z, run))
     residual = math.inf if failed else z.largest
     if flow._base is None:
         return Decoded(tuple(found), residual, residual)
     run.begin("data")
     base = _base(flow, run, y)
-    data = _added(z, base, residual, run)
+    reach = math.inf if base is None else base.magnitude.max().item()
+    data = math.inf if failed or base is None else _added(z, base, y is not None)
     keep(LayerBound("data", data, data, reason=run.reason))
-    return Decoded(tuple(found), residual, math.inf if failed else data)
+    return Decoded(tuple(found), residual, data, reach)
 
 
 def _none(name: str, reason: str) -> LayerBound:
@@ -159,15 +178,11 @@ def _intervals(function: Any, argument: Interval | None, run: Run) -> Interval |
     return found
 
 
-def _added(z: Zonotope, base: Interval | None, residual: float, run: Run) -> float:
-    """Largest |value + base|; position by position where the positions are those of the base."""
-    if base is None or not residual < math.inf:
-        return math.inf
-    if run.conditions is None or base.shape[2:] != z.centre.shape[1:]:
-        return (residual + base.magnitude.max().item()) * (1 + 4 * z.unit)
-    ends = (z.centre + z.radius + base.hi[0], -(z.centre - z.radius + base.lo[0]))
-    return max(_largest(end) for end in ends) * (1 + 4 * z.unit)
-
-
-def _largest(v: Tensor) -> float:
-    return v.nan_to_num(math.inf).max().item()
+def _added(z: Zonotope, base: Interval, by_position: bool) -> float:
+    """Largest |value + base|, position by position where both have the same ones."""
+    if by_position and base.shape[2:] == z.centre.shape[1:]:
+        ends = (z.centre + z.radius + base.hi[0], -(z.centre - z.radius + base.lo[0]))
+        largest = max(end.nan_to_num(math.inf).max().item() for end in ends)
+    else:
+        largest = z.largest + base.magnitude.max().item()
+    return largest * (1 + 4 * z.unit)

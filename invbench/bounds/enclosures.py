@@ -52,10 +52,11 @@ class Enclosure:
     def finite(self) -> Tensor:
         return self.slope.isfinite() & self.offset.isfinite() & self.by.isfinite()
 
-    def or_narrower(self, other: Enclosure, v: Interval) -> Enclosure:
-        """Per element the one of smaller radius over v."""
+    def or_nearer(self, other: Enclosure, v: Interval) -> Enclosure:
+        """Per element the one that leaves v more as it is, by + |slope − 1|·radius of v: a flat one may have a smaller radius, and forgets how
+        the channels of v hang together."""
         own, others = (
-            torch.where(e.finite, e.slope.abs() * (v.hi - v.lo) / 2 + e.by, math.inf).nan_to_num(math.inf)
+            torch.where(e.finite, (e.slope - 1).abs() * (v.hi - v.lo) / 2 + e.by, math.inf).nan_to_num(math.inf)
             for e in (self, other)
         )
         takes = own <= others
@@ -63,12 +64,12 @@ class Enclosure:
 
 
 def enclosed(design: Elementwise, v: Interval, params: Interval, move: float) -> Enclosure:
-    """The narrowest that is known: v ± ``move`` whatever the parameters, the shift's own box and the displacement, the scale's own box, and the
-    interval of ``decoded_box``. ``by`` is infinite where nothing bounds it."""
+    """The nearest to the identity that is known: v ± ``move`` whatever the parameters, the shift's own box and the displacement, the scale's own
+    box, the mean value theorem, and the interval of ``decoded_box``. ``by`` is infinite where nothing bounds it."""
     one, zero = torch.ones_like(v.lo), torch.zeros_like(v.lo)
     found = Enclosure(one, zero, torch.full_like(v.lo, move))
     for other in _known(design, v, params):
-        found = found.or_narrower(other, v)
+        found = found.or_nearer(other, v)
     return found
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 __all__ = ["Zonotope", "roundoff"]
 
 FLOAT64, FLOAT32 = 2.0**-53, 2.0**-24
-ROUNDINGS = 8  # of one elementwise step: the decode's own few, and ours
+ROUNDINGS = 4  # of one elementwise step: an exponential (2), a product, a sum
 
 
 def roundoff(dtype: torch.dtype) -> float:
@@ -24,7 +24,7 @@ def roundoff(dtype: torch.dtype) -> float:
 class Zonotope:
     """{c + Σ_k ξ_k·G_k + b·η : |ξ_k| ≤ 1, |η| ≤ 1 per channel}: at every position, the values of its C channels.
 
-    ``centre`` (C, H, W), ``generators`` G (n, C, H, W), ``box`` b (C, H, W): moves of single channels that no layer has mixed yet; they become
+    ``centre`` (C, H, W), ``generators`` G (C, n, H, W), ``box`` b (C, H, W): moves of single channels that no layer has mixed yet; they become
     generators when one does. Nothing is said about two positions together. ``unit``: roundoff of the dtype that decodes; every step widens b
     by what it and float64 here may lose. Sums in half precision are taken in float32, as torch takes them.
 
@@ -39,7 +39,7 @@ class Zonotope:
     @classmethod
     def around(cls, centre: Tensor, radius: Tensor, unit: float) -> Zonotope:
         """centre ± radius, both (C, H, W)."""
-        return cls(centre.double(), centre.new_zeros(0, *centre.shape, dtype=torch.float64), radius.double(), unit)
+        return cls(centre.double(), torch.zeros(len(centre), 0, *centre.shape[1:]).double(), radius.double(), unit)
 
     @property
     def channels(self) -> int:
@@ -47,8 +47,8 @@ class Zonotope:
 
     @property
     def radius(self) -> Tensor:
-        terms = len(self.generators) + 2
-        return (self.generators.abs().sum(0) + self.box) * (1 + terms * 2 * FLOAT64)
+        terms = self.generators.shape[1] + 2
+        return (self.generators.abs().sum(1) + self.box) * (1 + terms * 2 * FLOAT64)
 
     @property
     def magnitude(self) -> Tensor:
@@ -65,17 +65,17 @@ class Zonotope:
         size = slope.abs() * self.magnitude + offset.abs()
         lost = ROUNDINGS * (self.unit + FLOAT64) * (size + by)
         centre, box = self.centre * slope + offset, self.box * slope.abs() + by + lost
-        return replace(self, centre=centre, generators=self.generators * slope, box=box)
+        return replace(self, centre=centre, generators=self.generators * slope[:, None], box=box)
 
     def mixed(self, matrix: Tensor, error: float = 0.0) -> tuple[Zonotope, float]:
         """(M v at every position, the largest |partial sum| of its products). ``error``: a bound on ‖M − the decode's own matrix‖₂."""
-        own = torch.zeros(self.channels, *self.box.shape, dtype=torch.float64, device=self.box.device)
+        own = torch.zeros(self.channels, *self.box.shape, dtype=torch.float64)
         own.diagonal(dim1=0, dim2=1).copy_(self.box.movedim(0, -1))
         size = self.magnitude
         sums = _times(matrix.abs(), size)
-        terms = 4 * (self.unit + FLOAT64) + (self.channels + 2) * (min(self.unit, FLOAT32) + FLOAT64)
+        terms = 2.01 * (self.unit + FLOAT64) + (self.channels + 2) * (min(self.unit, FLOAT32) + FLOAT64)
         lost = terms * sums + error * size.norm(dim=0)
-        generators = _times(matrix, torch.cat((self.generators, own)))
+        generators = _times(matrix, torch.cat((self.generators, own), 1))
         found = Zonotope(_times(matrix, self.centre), generators, lost, self.unit)
         return found, (sums + lost).nan_to_num(math.inf).max().item()
 
@@ -91,10 +91,10 @@ class Zonotope:
 
     def stacked(self, centre: Tensor, radius: Tensor) -> Zonotope:
         """With new channels behind the others: centre ± radius, (C′, H, W), independent of what there is."""
-        nothing = self.generators.new_zeros(len(self.generators), *centre.shape)
+        nothing = self.generators.new_zeros(len(centre), self.generators.shape[1], *centre.shape[1:])
         return Zonotope(
             torch.cat((self.centre, centre.double())),
-            torch.cat((self.generators, nothing), 1),
+            torch.cat((self.generators, nothing)),
             torch.cat((self.box, radius.double())),
             self.unit,
         )
@@ -102,9 +102,10 @@ class Zonotope:
     def unsqueezed(self) -> Zonotope:
         """Depth to space: (4C, H, W) → (C, 2H, 2W); each of the four positions goes on with its own channels."""
         centre, box = (F.pixel_shuffle(v[None], 2)[0] for v in (self.centre, self.box))
-        return Zonotope(centre, F.pixel_shuffle(self.generators, 2), box, self.unit)
+        generators = F.pixel_shuffle(self.generators.transpose(0, 1), 2).transpose(0, 1)
+        return Zonotope(centre, generators, box, self.unit)
 
 
 def _times(matrix: Tensor, v: Tensor) -> Tensor:
-    """M v over the channels of (…, C, H, W)."""
-    return (matrix @ v.flatten(-2)).unflatten(-1, v.shape[-2:])
+    """M v over the channels, the first dimension."""
+    return (matrix @ v.flatten(1)).unflatten(1, v.shape[1:])
