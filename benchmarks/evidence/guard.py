@@ -23,6 +23,7 @@ from invbench.cures.guard import Guard, guard
 from invbench.cures.guarded import GuardedFlow
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
+from invbench.measures.round_trip import round_trip_error
 from invbench.paths import write_atomically
 from invbench.reference_models.srflow.recipe import batches
 from invbench.reference_models.weights import load_flow
@@ -42,6 +43,7 @@ SHOWN = {
     "max_abs_log10": "largest abs(x)",
     "lr_psnr": "LR-PSNR min / std",
     "psnr": "PSNR",
+    "round_trip": "round trip of data",
     "acted_pct": "values clamped",
     "bound": "certified abs(x)",
     "bound_between": "certified between layers",
@@ -54,8 +56,9 @@ SAID = """# A guard for a flow that is trained already
 SRFlow mini, `affine`, training seed {seed}; {inputs} photographs of BSD100, one crop of {crop}×{crop} each, K = {samples} samples at
 τ = {temperature}, the same latents in every row. Guards: {pairs} patches of the flow's own training (T91), intervals per layer and channel. The
 last row is another flow, trained with the paper's remedy. An error pixel lies below −0.5, above 1.5, or is not finite; LR-PSNR: mean over
-inputs of the least of K samples, and of their standard deviation. Values clamped: of all at all places. Certified: for any latents and any
-condition, from the clamps alone. CPU time of a decode, as trained = 1: the fastest of {inputs}, one thread of a machine with other work.
+inputs of the least of K samples, and of their standard deviation; pixels are clamped to [0, 1] for it and for PSNR, as a screen does. Round
+trip: the largest error of decode(encode(x)) over all pixels of the ground truth. Values clamped: of all at all places. Certified: for any latents
+and any condition, from the clamps alone. CPU time of a decode, as trained = 1: the fastest of {inputs}, one thread of a machine with other work.
 
 {note}
 """
@@ -74,7 +77,8 @@ def row_of(name: str, flow: ConditionalFlow, measured: list[dict[str, float]]) -
         "lr_psnr_std": table["lr_psnr_std"].mean(),
         "psnr": table["psnr"].mean(),
         "ssim": table["ssim"].mean(),
-        "acted_pct": 100 * table["acted"].mean(),
+        "round_trip": table["round_trip"].max(),
+        "acted_pct": 100 * table["acted"].mean() if bound else math.nan,
         "bound": bound.max_abs if bound else math.inf,
         "bound_between": bound.max_intermediate if bound else math.inf,
         "seconds": table["seconds"].min(),
@@ -93,7 +97,8 @@ def measure(flow: ConditionalFlow, pair: Pair, index: int) -> dict[str, float]:
     acted = flow.acted.values() if isinstance(flow, GuardedFlow) else []
     share = sum(a.changed for a in acted) / max(sum(a.values for a in acted), 1)
     values = {"inf": found.inf, "error": found.error, "max_abs_log10": found.max_abs_log10, "acted": share}
-    return values | quality(samples, pair, 4) | {"seconds": seconds}
+    back = round_trip_error(flow, pair.high[None], y).item()
+    return values | quality(samples, pair, 4) | {"seconds": seconds, "round_trip": back}
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -104,7 +109,8 @@ def markdown(table: pd.DataFrame) -> str:
             "max_abs_log10": table.max_abs_log10.map("10^{:.2f}".format),
             "lr_psnr": [f"{a:.2f} / {b:.3f}" for a, b in zip(table.lr_psnr_min, table.lr_psnr_std, strict=True)],
             "psnr": table.psnr.map("{:.2f}".format),
-            "acted_pct": table.acted_pct.map("{:.3f} %".format),
+            "round_trip": table.round_trip.map("{:.1e}".format),
+            "acted_pct": [f"{share:.4f} %" if share >= 0 else "–" for share in table.acted_pct],
             "bound": table.bound.map("{:.3g}".format),
             "bound_between": table.bound_between.map("{:.3g}".format),
             "time": (table.seconds / table.seconds[0]).map("{:.2f}".format),
