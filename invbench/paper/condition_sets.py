@@ -1,13 +1,13 @@
-"""Sets of changed conditions: rows of a table are pooled over one of them, so that every row of it is of the same conditions."""
+"""Like with like: sets of changed conditions, over which rows of a table are pooled, and the cases that all trainings have seen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from invbench.bench.cell import Cell
 
-__all__ = ["ConditionSet", "condition_sets", "within"]
+__all__ = ["ConditionSet", "condition_sets", "of_every_training", "within"]
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,13 @@ def within(cells: Iterable[Cell], conditions: ConditionSet) -> list[Cell]:
     for cell in kept:
         cases.setdefault(cell.spec.seed, set()).add(cell.spec.case)
     return [cell for cell in kept if cases[cell.spec.seed] == conditions.cases]
+
+
+def of_every_training(*entries: Sequence[Cell]) -> list[list[Cell]]:
+    """Of each entry the cells of those cases that every training of every entry has; all cells where there is no such case."""
+    cases: dict[tuple[int, int], set[str]] = {}
+    for entry, cells in enumerate(entries):
+        for cell in cells:
+            cases.setdefault((entry, cell.spec.seed), set()).add(cell.spec.case)
+    common = set.intersection(*cases.values()) if cases else set()
+    return [[cell for cell in cells if cell.spec.case in common or not common] for cells in entries]

@@ -1,7 +1,7 @@
 """Numbers with intervals, and what they say about one statement.
 
 An effect and its 95 % interval against a threshold: above it, ``yes``; below it, ``no``; around it, ``open``. Inputs of one photograph, or of one
-trained toy, are no independent evidence: intervals are drawn over those.
+trained toy, are no independent evidence: intervals are drawn over those, and over trainings where there are several (docs/statistics.md).
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from typing import Literal
 import numpy as np
 
 from invbench.bench.cell import FAILED, Cell
-from invbench.measures.paired import mean_interval
-from invbench.measures.statistics import clopper_pearson, median_interval
+from invbench.measures.contrast import contrast
+from invbench.measures.statistics import median_interval, rate_interval
 from invbench.paper.rulebook import PLAIN, Rule, Variant
-from invbench.report.ranks import Unit, units
+from invbench.report.inputs import MEASURES, Inputs
+from invbench.report.matched import Matched, matched
 
 __all__ = [
+    "ONE_TRAINING",
+    "TOYS",
+    "TRAININGS",
     "Effect",
     "Outcome",
     "Part",
@@ -39,11 +43,14 @@ __all__ = [
 
 Outcome = Literal["yes", "no", "open", "not testable"]
 Verdict = Literal["holds", "holds in part", "not seen", "not testable here"]
+# what an interval speaks of
+TRAININGS, ONE_TRAINING, TOYS = "photographs and trainings", "photographs; one training", "trained toys"
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A number with its 95 % interval, from ``n`` inputs (or toys, or samples) of ``seeds`` trained models; 0 where none was trained."""
+    """A number with its 95 % interval, from ``n`` inputs (or toys, or samples) of ``seeds`` trained models; 0 where none was trained. ``over``: what
+    the interval speaks of."""
 
     value: float
     lo: float
@@ -52,6 +59,7 @@ class Effect:
     seeds: int
     unit: str = ""
     digits: int = 2
+    over: str = ""
 
     def __str__(self) -> str:
         value, lo, hi = (f"{v:.{self.digits}f}" for v in (self.value, self.lo, self.hi))
@@ -61,7 +69,7 @@ class Effect:
 @dataclass(frozen=True)
 class Part:
     """One statement of a claim, what was found, and whether that says yes. ``rule``: what had to be so for yes; ``written``: when that was decided,
-    ``late``: after data of that kind were stored; ``headline``: what the claim's first line says of it."""
+    ``late``: after data of that kind were stored; ``headline``: what the claim's first line says of it; ``over``: what its interval speaks of."""
 
     statement: str
     outcome: Outcome
@@ -72,6 +80,7 @@ class Part:
     written: str = ""
     late: bool = False
     headline: str = ""
+    over: str = ""
 
 
 def conclude(parts: Sequence[Part]) -> Verdict:
@@ -105,18 +114,25 @@ def untested(statement: str, why: Exception | str) -> list[Part]:
 
 
 def told(
-    rule: Rule, outcome: Outcome, found: str, n: int = 0, seeds: int = 0, variant: Variant = PLAIN, number: str = ""
+    rule: Rule,
+    outcome: Outcome,
+    found: str,
+    n: int = 0,
+    seeds: int = 0,
+    variant: Variant = PLAIN,
+    number: str = "",
+    over: str = "",
 ) -> Part:
     """The part that a rule decides. A variant's rule is as new as the newer of both, and its data are its own."""
     written, data = max(rule.written, variant.written), variant.data or rule.data
     headline = f"{rule.headline} {number}" if rule.headline and number else ""
     late = bool(data) and written > data
-    return Part(rule.statement + variant.words, outcome, found, rule.text, n, seeds, written, late, headline)
+    return Part(rule.statement + variant.words, outcome, found, rule.text, n, seeds, written, late, headline, over)
 
 
 def part(rule: Rule, outcome: Outcome, effect: Effect, more: str = "", variant: Variant = PLAIN) -> Part:
     """A part that one effect decides; ``more`` is said behind it."""
-    return told(rule, outcome, f"{effect}{more}", effect.n, effect.seeds, variant, str(effect))
+    return told(rule, outcome, f"{effect}{more}", effect.n, effect.seeds, variant, str(effect), effect.over)
 
 
 def both(*outcomes: Outcome) -> Outcome:
@@ -129,43 +145,37 @@ def none(effect: Effect) -> Outcome:
     return "open" if math.isnan(effect.value) else "no" if effect.value else "yes"
 
 
-def median(values: Sequence[float], seeds: int, unit: str = "", digits: int = 2) -> Effect:
+def median(values: Sequence[float], seeds: int, unit: str = "", digits: int = 2, over: str = TOYS) -> Effect:
     """Median with its exact interval; unbounded for fewer than six values. Raises ``ValueError`` for none."""
     value, lo, hi = median_interval([float(v) for v in values])
-    return Effect(value, lo, hi, len(values), seeds, unit, digits)
+    return Effect(value, lo, hi, len(values), seeds, unit, digits, over)
 
 
 def share(cells: Sequence[Cell], measure: str) -> Effect:
-    """Per cent of inputs with ``measure`` set; Clopper–Pearson when none is set or all are, else ``mean_interval`` over photographs. NaN where a
-    cell failed: what it would have shown is not known."""
+    """Per cent of inputs with ``measure`` set, one of ``MEASURES``, and its ``rate_interval``. NaN where a cell failed: what it would have shown is
+    not known."""
     if any(cell.status in FAILED for cell in cells):
         return _unknown(" %", 1)
-    found = units(cells, measure)
-    failures, n = int(sum(found.values())), len(found)
-    seeds = len({cell.spec.seed for cell in cells})
-    value = 100 * failures / n if n else math.nan
-    clusters = len({unit[0] for unit in found})
-    if failures in (0, n):  # photographs, not their crops and severities, are the sample
-        lo, hi = (100 * end for end in clopper_pearson(clusters if failures else 0, clusters))
-    else:
-        _, lo, hi = _interval({unit: 100 * v for unit, v in found.items()})
-    return Effect(value, lo, hi, n, seeds, " %", 1)
+    inputs = Inputs.of(cells)
+    failures, counts = inputs.matrices(measure)
+    value, lo, hi = (100 * v for v in rate_interval(failures, counts))
+    seeds = len(inputs.seeds)
+    return Effect(value, lo, hi, int(counts.sum()), seeds, " %", 1, _over(bool(seeds) and not inputs.named, seeds > 1))
 
 
 def mean(cells: Sequence[Cell], measure: str, unit: str = "", digits: int = 2) -> Effect:
-    """Mean over inputs, ``mean_interval`` over photographs. NaN without any value."""
-    return _mean(units(cells, measure), cells, unit, digits)
+    """Mean over inputs, its interval that of ``contrast``. NaN without any value."""
+    return _mean(matched(measure, cells), unit, digits)
 
 
 def difference(
     a: Sequence[Cell], b: Sequence[Cell], measure: str, unit: str = "", digits: int = 2, scale: float = 1
 ) -> Effect:
-    """Mean over the inputs that both saw of a − b, times ``scale``; ``mean_interval`` over photographs. NaN where a cell of either failed."""
+    """Mean of a − b, each training of a against each of b on the inputs that all of them saw, times ``scale``; its interval that of ``contrast``.
+    NaN where a cell of either failed."""
     if any(cell.status in FAILED for cell in (*a, *b)):
         return _unknown(unit, digits)
-    left, right = units(a, measure), units(b, measure)
-    paired = {unit: scale * (left[unit] - right[unit]) for unit in left if unit in right}
-    return _mean(paired, a, unit, digits)
+    return _mean(matched(measure, a, b), unit, digits, scale, abs(scale) if measure in MEASURES else math.inf)
 
 
 def _unknown(unit: str, digits: int) -> Effect:
@@ -174,14 +184,16 @@ def _unknown(unit: str, digits: int) -> Effect:
     )
 
 
-def _mean(found: dict[Unit, float], cells: Sequence[Cell], unit: str, digits: int) -> Effect:
-    finite = {key: value for key, value in found.items() if math.isfinite(value)}
-    if not finite:
+def _mean(common: Matched, unit: str, digits: int, scale: float = 1, most: float = math.inf) -> Effect:
+    """Of what the first entry reached, less what the second did where there is one; inputs with a value that is not finite are left out."""
+    common = common.where(np.isfinite)
+    if not common.clusters:
         return Effect(math.nan, math.nan, math.nan, 0, 0, unit, digits)
-    seeds = len({cell.spec.seed for cell in cells})
-    return Effect(*_interval(finite), len(finite), seeds, unit, digits)
+    first, *second = common.sides
+    found = contrast(scale * (first[:, None] - second[0][None] if second else first), common.clusters, most)
+    over, seeds = _over(common.toys, found.overall), common.trainings[0]
+    return Effect(found.mean, found.low, found.high, first.size, seeds, unit, digits, over)
 
 
-def _interval(values: dict[Unit, float]) -> tuple[float, float, float]:
-    """(mean, low, high), over clusters."""
-    return mean_interval(np.array(list(values.values())), [unit[0] for unit in values])
+def _over(toys: bool, several: bool) -> str:
+    return TOYS if toys else TRAININGS if several else ONE_TRAINING

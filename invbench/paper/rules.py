@@ -9,6 +9,8 @@ import pandas as pd
 
 from invbench.bench.cell import Cell
 from invbench.paper.evidence import (
+    ONE_TRAINING,
+    TOYS,
     Effect,
     Outcome,
     Part,
@@ -54,6 +56,7 @@ def c1(study: Study) -> list[Part]:
             f"samples outside: affine {outside['affine']}, modified-rq {outside['modified-rq']}; A⁻¹y of the same conditions: all",
             outside["affine"].n,
             outside["affine"].seeds,
+            over=TOYS,
         ),
         told(
             jump,
@@ -62,6 +65,7 @@ def c1(study: Study) -> list[Part]:
             f"{hits} of {largest['affine'].n} affine toys reach {jumped:g}×",
             largest["affine"].n,
             largest["affine"].seeds,
+            over=TOYS,
         ),
         *swept(study),
     ]
@@ -123,7 +127,7 @@ def c3(study: Study) -> list[Part]:
         if pooling not in rows.index:
             continue
         row = rows.loc[pooling]
-        effect = Effect(row.auc, row.auc_lo, row.auc_hi, int(row.n), 1)
+        effect = Effect(row.auc, row.auc_lo, row.auc_hi, int(row.n), 1, over=ONE_TRAINING)
         more = f", AUC; {int(row.failures)} of {int(row.n)} fail"
         if isinstance(row.status, str) and row.status == "ok" and math.isfinite(row.slope):
             more += f"; logistic slope {row.slope:.1f} [{row.slope_cluster_lo:.1f}, {row.slope_cluster_hi:.1f}]"
@@ -146,7 +150,7 @@ def c6(study: Study) -> list[Part]:
     def over(column: str, unit: str = " %") -> Effect | None:
         """Median over photographs of the median over their exploding samples, which are alike."""
         values = found.groupby("photograph")[column].median().dropna().tolist()
-        return median(values, 1, unit, 1) if values else None
+        return median(values, 1, unit, 1, ONE_TRAINING) if values else None
 
     saturated, rule = over("saturated_pct"), RULEBOOK["C6.saturated"]
     parts = (
@@ -178,7 +182,7 @@ def black(least: Effect | None, most: Effect | None, found: pd.DataFrame) -> Par
     )
     machine, level = found.machine.iloc[0], found.nan_level.iloc[0]
     words = f"{least} if NaN becomes 255, {most} if it becomes 0; where this was computed ({machine}) it becomes {level:.0f}"
-    return told(rule, outcome, words, most.n, most.seeds)
+    return told(rule, outcome, words, most.n, most.seeds, over=most.over)
 
 
 def c7(study: Study) -> list[Part]:

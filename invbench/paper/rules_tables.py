@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from invbench.bench.cell import Cell
+from invbench.paper.condition_sets import of_every_training
 from invbench.paper.evidence import Outcome, Part, above, below, both, difference, none, part, share, told, untested
 from invbench.paper.rulebook import FS_NCSR_FLOW, HALF, PLAIN, RULEBOOK, Variant
 from invbench.paper.study import FS_NCSR, Missing, Study, changed, clean
@@ -23,11 +24,12 @@ def flows(study: Study) -> dict[str, Variant]:
 
 
 def clean_photographs(study: Study, model: str) -> dict[str, list[Cell]]:
-    """Each row's cells of the clean photographs of folder data sets, which the embedded ones stand for where there are none."""
-    found = {d: study.cells("sr", d, clean, model=model) for d in PAIRS}
-    if any(not c.spec.case.startswith("embedded") for cells in found.values() for c in cells):
-        return {d: [c for c in cells if not c.spec.case.startswith("embedded")] for d, cells in found.items()}
-    return found
+    """Each row's cells of the clean photographs of folder data sets, which the embedded ones stand for where there are none; of the data sets that
+    every training of every row was measured on."""
+    found = [study.cells("sr", d, clean, model=model) for d in PAIRS]
+    if any(not c.spec.case.startswith("embedded") for cells in found for c in cells):
+        found = [[c for c in cells if not c.spec.case.startswith("embedded")] for cells in found]
+    return dict(zip(PAIRS, of_every_training(*found), strict=True))
 
 
 def dark_photographs(cells: list[Cell]) -> list[Cell]:
@@ -55,7 +57,8 @@ def removed_inf(study: Study, model: str, variant: Variant) -> list[Part]:
         if model and not bare:
             continue
         rule, before, after = RULEBOOK[f"C4.inf.{where}"], share(bare, "inf"), share(floored, "inf")
-        gain = difference(bare, floored, "inf", " points", 1, 100)
+        own, other = of_every_training(bare, floored)
+        gain = difference(own, other, "inf", " points", 1, 100)
         if not sum(sum(cell.numbers("inf")) for cell in bare):
             why = f"affine itself has no Inf in {before.n} inputs there: nothing to remove"
             parts.append(told(rule, "not testable", why, before.n, before.seeds, variant))

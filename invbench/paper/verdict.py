@@ -19,9 +19,10 @@ TEXT = """{table}
 The verdict follows from the parts below: *holds*, every part says yes; *holds in part*, some do; *not seen*, none does; *not testable here*,
 nothing was measured that could tell. A part says yes or no when the whole 95 % interval of its effect lies on one side of the threshold in
 its rule, and "open" when the interval spans it. "No Inf" is a count: yes when none was found, and the interval beside it says how many inputs
-may have one that was not met. Formulas (C2), the sweep of toys (C1) and the training time have no interval. Intervals are drawn over photographs,
-or over trained toys; where there is one seed, they say nothing of other trainings. Nothing here is typed in: numbers are in the tables linked,
-statements, thresholds and dates in `invbench/paper/rulebook.py`.
+may have one that was not met. Formulas (C2), the sweep of toys (C1) and the training time have no interval. "Interval over" is what a part speaks
+of: other photographs and other trainings of the same designs; other photographs alone where a design was trained once, so that another training
+may say otherwise; or other trained toys. How: [docs/statistics.md](../../docs/statistics.md). Nothing here is typed in: numbers are in the tables
+linked, statements, thresholds and dates in `invbench/paper/rulebook.py`.
 
 **Rules: version {version}, of {date} UTC.** Each rule has the date at which what it decides by was last changed. *After its data*: numbers of that
 kind were stored before, so that the rule could have been made to fit them; {late} of {rules} rules are of that kind. Formulas have no data.
@@ -102,6 +103,7 @@ def _section(j: Judged) -> str:
                 "found": p.found,
                 "n": p.n or "",
                 "seeds": p.seeds or "",
+                "interval over": p.over,
                 "yes when": p.rule,
                 "rule of": p.written + (", after its data" if p.late else ""),
             }

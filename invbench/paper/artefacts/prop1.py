@@ -26,8 +26,9 @@ effectively in this case" (§5). No numbers are printed.
 {families}
 
 x̂ = f⁻¹(f(x)) in float32 of 64×64 crops. error: a pixel off by more than ½, or not finite. gain: largest log10(‖x̂‖∞/‖x‖∞). bits: bits per
-dimension of the 8-bit image, dequantised by U(0, 1)/256 as in training, mean. [95 % interval over photographs, exact where none or all fail.]
-A perfect computation would give 0 everywhere: what is seen is rounding, amplified. Rows of one name are of the same conditions; the sets:
+dimension of the 8-bit image, dequantised by U(0, 1)/256 as in training, mean. [95 % interval over photographs, and over trainings where there are
+several seeds; docs/statistics.md.] A perfect computation would give 0 everywhere: what is seen is rounding, amplified. Rows of one name are of the
+same conditions; the sets:
 
 {sets}
 """

@@ -24,8 +24,9 @@ TEXT = """## The paper
 
 %Inf: inputs with a non-finite pixel in any of ten samples, τ = 0.9, counted before any clamp; error: with a pixel > 1.5, < −0.5 or
 non-finite. min, σ: minimum and standard deviation of LR-PSNR over the ten samples, mean over inputs; +Inf counts as 1, −Inf and NaN as 0.
-Of changed conditions LR-PSNR is left out: ours is taken against the unchanged photograph. [95 % interval over photographs, exact where none or all
-fail.] EUrban: our unsharp mask before downscaling, a = 0.5 to 8, on embedded photographs, for the paper's EUrban100 is not published.
+Of changed conditions LR-PSNR is left out: ours is taken against the unchanged photograph. [95 % interval over photographs, and over trainings
+where there are several seeds; docs/statistics.md.] EUrban: our unsharp mask before downscaling, a = 0.5 to 8, on embedded photographs, for the
+paper's EUrban100 is not published.
 
 Rows of one name are of the same conditions; a design that was not measured on all of a set is not in its rows. The sets of changed conditions, by
 family and severity:
@@ -37,7 +38,7 @@ family and severity:
 {seeds}
 
 The same measurement of flows that differ in the seed of weights and data order only, on the clean photographs that all of a design's were
-measured on.
+measured on. [95 % interval over photographs, given that training.]
 
 The paper's rows stand beside ours as {rows}; `additive` is a control: it has no Inf either.
 

@@ -21,7 +21,8 @@ TEXT = """## The paper
 
 %Inf: inputs with a non-finite pixel in any of ten samples, τ = 1, before any clamp, in float32 and under float16 autocast, in which the released
 test code runs; error: with a pixel > 1.5, < −0.5 or non-finite. PSNR, SSIM: mean over samples and inputs; rescaled: at the ground truth's mean
-brightness, as LLFlow reports it; τ = 0: of one decode of the mean latent. [95 % interval over photographs; exact where none or all fail.]
+brightness, as LLFlow reports it; τ = 0: of one decode of the mean latent. [95 % interval over photographs, and over trainings where there are
+several seeds; docs/statistics.md.]
 
 What differs: a mini LLFlow; real sampling at τ = 1 around the colour map, whereas the released decoder overwrites its latents by it (τ = 0
 here); on embedded photographs the camera model's darkening in place of a data set.
