@@ -11,6 +11,7 @@ from invbench.bench.cell import CellSpec
 from invbench.bench.track import Data, Measured, Options, Track
 from invbench.bench.tracks.samples import (
     condition_of,
+    inputs_of,
     loaded,
     measure_samples,
     model_settings,
@@ -49,8 +50,6 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     settings: dict[str, Any] = {
         **model_settings(options, FLOW),
         "embedded_crop": EMBEDDED_CROP,
-        "crops_per_image": options.size.crops,
-        "limit": options.size.limit,
         "samples": SAMPLES,
         "temperature": TEMPERATURE,
     }
@@ -58,7 +57,8 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     for dataset, condition in _conditions(options):
         for seed in range(options.seeds or 1):
             size = SAMPLES if dataset == "embedded" else 1
-            spec = spec_of("lowlight", target, options, settings, f"{dataset}/{condition}", seed, size)
+            case = f"{dataset}/{condition}"
+            spec = spec_of("lowlight", target, options, settings | inputs_of(options, case), case, seed, size)
             specs.append(spec)
             if options.dtype == "float32":
                 for part, changed in OTHERWISE.items():

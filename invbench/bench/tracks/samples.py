@@ -27,6 +27,7 @@ __all__ = [
     "PHOTOGRAPHS",
     "cases_of",
     "condition_of",
+    "inputs_of",
     "loaded",
     "measure_samples",
     "model_settings",
@@ -74,6 +75,12 @@ PHOTOGRAPHS = Data(lambda name: name == "embedded" or name in LAYOUTS, _check_ph
 def model_settings(options: Options, own: str) -> dict[str, Number]:
     """Which flow a cell measures: the one that was chosen, else the track's ``own``."""
     return {"flow": options.flow or own, "size": options.model}
+
+
+def inputs_of(options: Options, case: str) -> dict[str, Number]:
+    """How many inputs a case of photographs has: crops of each, and the most of them."""
+    changed = case.startswith("embedded/") and condition_of(case)[1] != "clean"
+    return {"crops_per_image": options.size.crops, "limit": options.size.changed if changed else options.size.limit}
 
 
 def spec_of(

@@ -14,6 +14,7 @@ from invbench.bench.tracks.samples import (
     PHOTOGRAPHS,
     cases_of,
     condition_of,
+    inputs_of,
     loaded,
     measure_samples,
     model_settings,
@@ -47,13 +48,15 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     settings: dict[str, Any] = {
         **model_settings(options, FLOW),
         "crop": CROP,
-        "crops_per_image": options.size.crops,
-        "limit": options.size.limit,
         "samples": SAMPLES,
         "temperature": TEMPERATURE,
     }
     seeds = range(options.seeds or 1)
-    specs = [spec_of("sr", target, options, settings, case, seed, SAMPLES) for case in cases for seed in seeds]
+    specs = [
+        spec_of("sr", target, options, settings | inputs_of(options, case), case, seed, SAMPLES)
+        for case in cases
+        for seed in seeds
+    ]
     stretches = [_stretch_of(spec) for spec in specs if condition_of(spec.case)[1:] in STRETCHED]
     if narrowed and not options.attacks:
         return specs + stretches
@@ -65,7 +68,9 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
 def _stretch_of(spec: CellSpec) -> CellSpec:
     """The cell of the same case that measures sensitivity: fewer inputs, since each costs 30 products with a Jacobian."""
     settings = {
-        **spec.settings,
+        **{
+            name: value for name, value in spec.settings.items() if name != "photographs"
+        },  # the first four, of however many
         "crop": STRETCH_CROP,
         "crops_per_image": 1,
         "limit": STRETCH_INPUTS,
