@@ -41,7 +41,7 @@ def fig4a(table: pd.DataFrame) -> plt.Figure:
         for axes, design in zip(row, designs(table), strict=True):
             part = chosen(table, design, name)
             for score, colour, fmt, move in (("flat", BLUE, "o", -0.012), ("mean", ORANGE, "s", 0.012)):
-                found = rank_bins(part[score].to_numpy(), part.error.to_numpy())
+                found = rank_bins(part[score].to_numpy(), part.error.to_numpy(), part.photograph.to_numpy())
                 centres = [(b.first + b.last) / 2 + move * len(part) for b in found]
                 marks(axes, centres, found, fmt=fmt, color=colour, label=f"ranked by {score} score")
             axes.axhline(100 * part.error.mean(), color="0.35", ls="--", lw=1.2, label="average of all inputs")
@@ -68,7 +68,7 @@ def fig4b(table: pd.DataFrame) -> plt.Figure:
             part = chosen(table, design, name)
             score, failed = part["flat"].to_numpy(), part.error.to_numpy()
             fit = logistic(score, failed)
-            found = rank_bins(score, failed)
+            found = rank_bins(score, failed, part.photograph.to_numpy())
             marks(axes, [math.sqrt(b.score_lo * b.score_hi) for b in found], found, fmt=fmt, color=colour, alpha=0.75)
             if fit.status == "ok" and fit.failures >= 10:
                 x = np.geomspace(score.min(), score.max(), 200)

@@ -84,7 +84,7 @@ def ranks(table: pd.DataFrame) -> pd.DataFrame:
         for name, (part, strata) in groups(table[table.design == design]).items():
             if strata is None:
                 order = part.sort_values(HEADLINE, ascending=False, kind="stable")
-                for b in rank_bins(part[HEADLINE].to_numpy(), part.error.to_numpy()):
+                for b in rank_bins(*(part[c].to_numpy() for c in (HEADLINE, "error", "photograph"))):
                     pixels = order.error_pixels[b.first - 1 : b.last].mean()
                     rows.append({"design": design, "inputs": name, **vars(b), "error_pixels": pixels})
     return pd.DataFrame(rows)
@@ -112,7 +112,7 @@ QUESTIONS = {
 
 def top_tenth(table: pd.DataFrame, design: str, name: str) -> str:
     part, _ = groups(table[table.design == design])[name]
-    first = rank_bins(part[HEADLINE].to_numpy(), part.error.to_numpy())[0]
+    first = rank_bins(*(part[c].to_numpy() for c in (HEADLINE, "error", "photograph")))[0]
     return f"of the tenth with the highest score (flat) {100 * first.rate:.0f} % fail, of all {100 * part.error.mean():.0f} %"
 
 
@@ -229,8 +229,7 @@ that the readings disagree, so all three are judged, and the tables and figures 
 do not. Clean and changed photographs mixed cannot tell a score that sees failures from one that sees changes; "within one family and
 severity" compares a failing input with a sound one only where both were changed in the same way. "Without the encoder" puts y itself in the
 place of g_θ(y): where that does as well, inputs fail because they are unlike the training patches, and it takes no g_θ to see it.
-Inputs count as independent nowhere but in
-the Clopper–Pearson bars of the figures and in the Fisher intervals."""
+Intervals are over photographs, the bars of the figures too (docs/statistics.md); inputs count as independent in the Fisher intervals alone."""
 COLUMNS = f"""AUC: probability that a failing input has the higher score (flat); interval by bootstrap over photographs. Slope: change of the log-odds
 of failure per unit of ln(score), maximum likelihood, Wald intervals: "Fisher" from the Fisher information, which takes inputs for
 independent, "by photograph" from the sandwich of Liang and Zeger. "separated": a threshold divides the two without overlap, so that no finite

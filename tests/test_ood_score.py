@@ -174,9 +174,9 @@ def test_logistic_refuses_scores_without_a_finite_logarithm(wrong):
 
 def test_nan_scores_and_shapes_that_differ_are_refused():
     with pytest.raises(UsageError, match="NaN"):
-        rank_bins(np.array([math.nan, 1.0]), np.array([0, 1]))
+        rank_bins(np.array([math.nan, 1.0]), np.array([0, 1]), np.arange(2))
     with pytest.raises(UsageError, match="one of each per input"):
-        rank_bins(np.array([1.0]), np.array([0, 1]))
+        rank_bins(np.array([1.0]), np.array([0, 1]), np.arange(2))
 
 
 def test_auc_equals_that_of_scikit_learn_with_ties():
@@ -233,10 +233,12 @@ def test_infinite_scores_rank_highest_and_no_pair_gives_no_number():
 
 def test_bins_run_from_the_highest_score_and_hold_every_input_once():
     score, failed = np.array([5.0, 1.0, 4.0, 2.0, 3.0, 0.5, math.inf]), np.array([1, 0, 0, 0, 1, 0, 1])
-    first, second, third = rank_bins(score, failed, bins=3)
+    first, second, third = rank_bins(score, failed, np.arange(7), bins=3)
     assert [(b.first, b.last, b.n) for b in (first, second, third)] == [(1, 3, 3), (4, 5, 2), (6, 7, 2)]
     assert (first.failures, second.failures, third.failures) == (2, 1, 0)
     assert (first.score_lo, first.score_hi) == (4.0, math.inf)
     assert (third.lo, third.hi) == pytest.approx((0.0, 1 - 0.025 ** (1 / 2)))  # 0 of 2, exact
-    assert len(rank_bins(score[:2], failed[:2])) == 2
-    assert rank_bins(score[:0], failed[:0]) == []
+    crops = rank_bins(np.arange(10.0), np.ones(10), np.arange(10) // 5, bins=1)[0]
+    assert (crops.lo, crops.hi) == pytest.approx((0.025 ** (1 / 2), 1))  # 2 of 2 photographs, not 10 of 10 crops
+    assert len(rank_bins(score[:2], failed[:2], np.arange(2))) == 2
+    assert rank_bins(score[:0], failed[:0], np.arange(0)) == []

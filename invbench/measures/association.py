@@ -1,7 +1,6 @@
 """Does a score tell which inputs fail? Failure rate by rank, logistic regression, AUC (paper, Fig. 4; claim C3).
 
-Arrays have one entry per input: ``score``, ``failed`` (true or false), and, for intervals that know that inputs of one photograph are
-alike, ``cluster`` (the photograph).
+Arrays have one entry per input: ``score``, ``failed`` (true or false) and, as inputs of one photograph are alike, ``cluster`` (the photograph).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
 from invbench.errors import UsageError
-from invbench.measures.statistics import clopper_pearson
+from invbench.measures.statistics import rate_interval
 
 __all__ = ["AUC", "Logistic", "RankBin", "auc", "logistic", "rank_bins"]
 
@@ -23,7 +22,7 @@ __all__ = ["AUC", "Logistic", "RankBin", "auc", "logistic", "rank_bins"]
 @dataclass(frozen=True)
 class RankBin:
     """Inputs of ranks ``first`` to ``last`` (rank 1: highest score) with scores in [``score_lo``, ``score_hi``]; ``lo`` and ``hi``: the
-    Clopper–Pearson interval of the failure rate, which takes inputs for independent."""
+    interval of the failure rate over photographs (``rate_interval``)."""
 
     first: int
     last: int
@@ -39,14 +38,16 @@ class RankBin:
         return self.last - self.first + 1
 
 
-def rank_bins(score: np.ndarray, failed: np.ndarray, bins: int = 10) -> list[RankBin]:
+def rank_bins(score: np.ndarray, failed: np.ndarray, cluster: np.ndarray, bins: int = 10) -> list[RankBin]:
     """Failure rate by rank of score, in ``bins`` groups whose sizes differ by at most one; fewer groups when there are fewer inputs."""
     score, failed = _checked(score, failed)
     order = np.argsort(-score, kind="stable")
     found, first = [], 1
     for group in np.array_split(order, min(bins, len(order))) if len(order) else []:
         failures, n = int(failed[group].sum()), len(group)
-        low, high = clopper_pearson(failures, n)
+        _, of_photograph = np.unique(np.asarray(cluster)[group], return_inverse=True)
+        counts = np.bincount(of_photograph)
+        _, low, high = rate_interval(np.bincount(of_photograph, failed[group])[None], counts[None].astype(float))
         ends = float(score[group].min()), float(score[group].max())
         found.append(RankBin(first, first + n - 1, *ends, failures, failures / n, low, high))
         first += n
