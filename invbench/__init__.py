@@ -48,6 +48,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Certificate": "invbench.bounds",
     "Report": "invbench.properties",
+    "certify": "invbench.bounds",
     "check": "invbench.properties",
     "guard": "invbench.cures.guard",
     "leaderboard": "invbench.report.table",

@@ -16,7 +16,7 @@ from invbench.bounds.operations import Condition
 from invbench.bounds.run import Moves, Run
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
-from invbench.measures.lipschitz.interval import Interval, Unsupported
+from invbench.measures.lipschitz.interval import Interval
 
 __all__ = ["Box", "certify"]
 
@@ -127,7 +127,9 @@ def _start(flow: ConditionalFlow, box: Interval, notes: dict[str, None]) -> tupl
     try:
         with torch.no_grad():
             return box, wide.conditions(box), shape  # type: ignore[arg-type]
-    except Unsupported as error:
+    except UsageError:
+        raise
+    except Exception as error:  # a stranger's encoder meets something that is no tensor
         notes[f"encoder: {error}; bounded for every condition"] = None
         return box, None, shape
 

@@ -76,20 +76,27 @@ def refuse_false_reach(split: Split, latent: float = 4.0) -> None:
     """
     twin = copy.deepcopy(split).double()
     generator = torch.Generator().manual_seed(0)
-    positions = (2, 2) if any(isinstance(part, nn.Conv2d) for part in twin.modules()) else ()
     found = 0.0
     try:
         with torch.no_grad():
-            z1 = torch.randn(SETS, twin.kept, *positions, generator=generator, dtype=torch.float64)
-            raw = twin.network(z1)
+            z1, raw = _asked(twin, generator)
             eps = latent * (2 * torch.rand(z1.shape, generator=generator, dtype=torch.float64) - 1)
             eps[::2] = latent * eps[::2].sign()
             for scale in SCALES:
                 twin.network = _Drawn(scale * torch.randn(raw.shape, generator=generator, dtype=torch.float64))
                 found = max(found, twin.inverse(z1, eps)[0][:, twin.kept :].abs().nan_to_num(math.inf).max().item())
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
         raise UsageError(f"{type(split).__name__} declares a reach that cannot be tried: {error}") from error
     _refuse(split, f"reach({latent:g})", found, float(split.reach(latent)), 1e-6)  # type: ignore[operator]
+
+
+def _asked(split: Split, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(kept halves, what the conditioner says of them): images of 2×2 positions, or vectors where it takes none."""
+    z1 = torch.randn(SETS, split.kept, 2, 2, generator=generator, dtype=torch.float64)
+    try:
+        return z1, split.network(z1)
+    except (IndexError, RuntimeError, ValueError):
+        return z1[..., 0, 0], split.network(z1[..., 0, 0])
 
 
 class _Drawn(nn.Module):

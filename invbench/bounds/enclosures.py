@@ -68,6 +68,8 @@ def enclosed(design: Elementwise, v: Interval, params: Interval, move: float) ->
     box, the mean value theorem, and the interval of ``decoded_box``. ``by`` is infinite where nothing bounds it."""
     one, zero = torch.ones_like(v.lo), torch.zeros_like(v.lo)
     found = Enclosure(one, zero, torch.full_like(v.lo, move))
+    if 0 < getattr(design, "shift_bound", math.inf) < math.inf:
+        return found  # its shift is some function of the raw parameter, which the rules below take for the shift itself
     for other in _known(design, v, params):
         found = found.or_nearer(other, v)
     return found

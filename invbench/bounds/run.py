@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from invbench.bounds.moves import move_of, unfused
 from invbench.bounds.zonotope import Zonotope
 from invbench.couplings.base import Elementwise
-from invbench.measures.lipschitz.interval import Interval, Unsupported
+from invbench.measures.lipschitz.interval import Interval
 
 __all__ = ["Moves", "Run", "Unruled"]
 
@@ -86,6 +86,6 @@ class Run:
                 return network(kept)  # type: ignore[no-any-return]
             seen = cond[:, layer.sees]
             return network(torch.cat((kept, seen), dim=1) if kept.shape[1] else seen)  # type: ignore[no-any-return, arg-type]
-        except Unsupported as error:
+        except Exception as error:  # a stranger's network meets something that is no tensor
             self.notes[f"{self.name}: {error}; bounded for every condition"] = None
             return None
