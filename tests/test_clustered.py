@@ -7,6 +7,9 @@ import math
 import pytest
 from scipy.stats import t as student
 
+from invbench.charts.curves import eps
+from invbench.charts.evidence import Evidence, average
+from invbench.charts.scatter import pareto
 from invbench.measures.statistics import clopper_pearson
 from invbench.paper.evidence import ONE_TRAINING, TRAININGS, above, below, difference, mean, share
 from invbench.paper.rules import RULES
@@ -81,3 +84,59 @@ class TestVerdict:
         cells += [images("sr", d, 0, 12, "Set14/clean") for d in ("affine", "affine-floor", "modified-rq")]
         (remain,) = (p for p in RULES["C4"](study(*cells)) if p.statement == "errors remain under †")
         assert remain.n == 24 and remain.found.startswith("25.0 %")
+
+
+class TestCharts:
+    @staticmethod
+    def drawn(chart, *cells):
+        drawing = chart(Evidence("sr", cells))
+        assert drawing is not None
+        return drawing.table[1:]
+
+    @staticmethod
+    def attacked(entry, eps, errors, seed=0, **measures):
+        made = cell(
+            "sr", entry, f"s/attack-both-{eps}", [0] * len(errors), errors, seed, CROPS[: len(errors)], **measures
+        )
+        spec = made.spec.model_copy(update={"settings": {"eps_255": eps}})
+        return made.model_copy(update={"spec": spec, "key": spec.key})
+
+    def test_pareto_has_the_interval_of_photographs_over_all_conditions(self):
+        """In each of four conditions all five crops of one of six photographs fail: 20 of 120 inputs, six pieces of evidence."""
+        cells = [cell("sr", "x", "s/clean", [0] * 30, names=CROPS, psnr=25.0)]
+        failing = [1] * 5 + [0] * 25
+        cells += [cell("sr", "x", f"s/noise-{k}", [0] * 30, failing, names=CROPS, psnr=20.0) for k in (1, 2, 3, 4)]
+        ((_, _, middle, interval, _),) = self.drawn(pareto, *cells)
+        low, high = map(float, interval.strip("[]").split(", "))
+        inputs = [100 * end for end in clopper_pearson(20, 120)]
+        assert middle == "16.7" and low < inputs[0] - 5 and high > inputs[1] + 20
+
+    def test_pareto_is_open_to_what_another_training_may_do(self):
+        cells = []
+        for seed, fails in enumerate((1, 1, 0)):
+            cells.append(cell("sr", "x", "s/clean", [0] * 12, seed=seed, psnr=25.0))
+            cells.append(cell("sr", "x", "s/noise-1", [0] * 12, [fails] * 12, seed=seed, psnr=20.0))
+        ((_, _, middle, interval, _),) = self.drawn(pareto, *cells)
+        low, high = map(float, interval.strip("[]").split(", "))
+        assert middle == "66.7" and low < 5 and high > 99
+
+    def test_success_of_attacks_is_over_photographs(self):
+        failing = [1] * 5 + [0] * 25
+        rows = self.drawn(eps, *(self.attacked("x", e, failing) for e in (2, 8)))
+        assert len(rows) == 2
+        for _, _, _, success, interval in rows:
+            low, high = map(float, interval.strip("[]").split(", "))
+            inputs = [100 * end for end in clopper_pearson(5, 30)]
+            assert success == "16.67" and low < inputs[0] and high > inputs[1]
+
+    def test_rates_over_latents_are_averaged_over_photographs_and_trainings(self):
+        """30 inputs of six photographs; a photograph has one rate. Of three trainings, by hand."""
+        rates = [k / 10 for k in range(6) for _ in range(5)]
+        one = cell("sr", "x", "s/attack-condition-8", [0] * 30, names=CROPS)
+        one = one.model_copy(update={"measures": one.measures | {"rate": rates}})
+        middle, low, high = average([one], "rate")
+        reach = student.ppf(0.975, 5) * math.sqrt(35 / 10 / 6) * 10
+        assert (middle, high) == pytest.approx((25, 25 + reach)) and low <= max(0, 25 - reach) + 1e-9
+        several = trained("x", (0.5, 0.4, 0.3), "rate")
+        reach = 100 * student.ppf(0.975, 2) * 0.1 / math.sqrt(3)
+        assert average(several, "rate") == pytest.approx((40, 40 - reach, 40 + reach))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from invbench.bench.record import Record
-from invbench.charts.evidence import Evidence, number, rate
+from invbench.charts.evidence import Evidence, average, number, rate
 from invbench.charts.style import Drawing, Look, grid, looks, style
 
 if TYPE_CHECKING:
@@ -86,9 +86,8 @@ def eps(evidence: Evidence) -> Drawing | None:
     for (case, entry), cells in sorted(ladder.items()):
         if dataset is None or not (match := _eps(case, dataset)) or entry not in evidence.drawn:
             continue
-        found.setdefault(match["attack"], {}).setdefault(entry, []).append(
-            (int(match["eps"]), *_success(match["attack"], cells))
-        )
+        if reached := _success(match["attack"], cells):
+            found.setdefault(match["attack"], {}).setdefault(entry, []).append((int(match["eps"]), *reached))
     # one radius alone is no curve
     found = {a: one for a, one in found.items() if len({e for points in one.values() for e, *_ in points}) > 1}
     if not found:
@@ -182,14 +181,13 @@ def _eps(case: str, dataset: str) -> re.Match[str] | None:
     return re.fullmatch(re.escape(dataset) + r"/attack-(?P<attack>.+)-(?P<eps>\d+)", case)
 
 
-def _success(attack: str, cells: Sequence[Record]) -> tuple[float, float, float]:
-    """(percent, low, high): over inputs, and for the attack on the condition the mean over inputs of its rate over latents, ± 1.96 errors."""
-    values = [v for cell in cells for v in cell.numbers("rate" if attack == "condition" else "error")]
-    if attack != "condition":
-        return rate(sum(values), len(values)) if values else (0.0, 0.0, 100.0)
-    middle = statistics.fmean(values) if values else 0.0
-    spread = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return 100 * middle, 100 * max(0.0, middle - spread), 100 * min(1.0, middle + spread)
+def _success(attack: str, cells: Sequence[Record]) -> tuple[float, float, float] | None:
+    """(percent, low, high): of inputs that fail, and for the attack on the condition the mean over inputs of its rate over latents."""
+    measure = "rate" if attack == "condition" else "error"
+    measured = [cell for cell in cells if any(map(math.isfinite, cell.numbers(measure)))]
+    if not measured:
+        return None
+    return average(measured, measure) if attack == "condition" else rate(measured)
 
 
 def _legend(figure: Figure, entries: Sequence[str], look: dict[str, Look]) -> None:

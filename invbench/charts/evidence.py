@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from invbench.bench.index import Index
 from invbench.bench.record import Record
-from invbench.measures.statistics import clopper_pearson
+from invbench.measures.contrast import contrast
+from invbench.measures.statistics import rate_interval
+from invbench.report.inputs import Inputs
+from invbench.report.matched import matched
+from invbench.report.ranks import like_with_like
 from invbench.report.rows import gathered, make_rows, other_model
 
-__all__ = ["Evidence", "number"]
+__all__ = ["Evidence", "average", "number", "rate"]
 
 Row = dict[str, Any]
 MOST_RANKED = 4000  # rows beyond which single conditions are not ranked any more
@@ -62,6 +68,14 @@ class Evidence:
     def _rows(self) -> dict[tuple[str, str], Row]:
         return {(row["entry"], row["case"]): row for row in [*self.single, *self.pooled]}
 
+    def within(self, cases: Collection[str]) -> dict[str, list[Record]]:
+        """entry → its cells of the cases, of the trainings that were measured on all that others of the entry were."""
+        found: dict[str, list[Record]] = {}
+        for (case, entry), cells in gathered(self.cells, self.track).items():
+            if case in cases:
+                found.setdefault(entry, []).extend(cells)
+        return like_with_like(found)[0]
+
     @cached_property
     def ladders(self) -> dict[str, dict[str, dict[float, list[Row]]]]:
         """data set → family → severity → rows. In the toy the one family is the shift of y, its severity the shift."""
@@ -89,10 +103,17 @@ class Evidence:
         return found
 
 
-def rate(failures: float, n: int) -> tuple[float, float, float]:
-    """(rate, low, high) in percent."""
-    low, high = clopper_pearson(round(failures), n)
-    return 100 * failures / n, 100 * low, 100 * high
+def rate(cells: Sequence[Record]) -> tuple[float, float, float]:
+    """(rate, low, high) in percent of inputs that fail, over photographs and over trainings where there are several."""
+    share, low, high = rate_interval(*Inputs.of(cells).matrices("error"))
+    return 100 * share, 100 * low, 100 * high
+
+
+def average(cells: Sequence[Record], measure: str) -> tuple[float, float, float]:
+    """(mean, low, high) in percent of a share per input, over photographs and over trainings where there are several."""
+    common = matched(measure, cells).where(np.isfinite)
+    found = contrast(100 * common.sides[0], common.clusters, 100)
+    return found.mean, max(0.0, found.low), min(100.0, found.high)
 
 
 def number(value: float | None) -> str:

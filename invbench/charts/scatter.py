@@ -155,12 +155,11 @@ def pareto(evidence: Evidence) -> Drawing | None:
     column, larger = QUALITY[evidence.track]
     points: list[tuple[str, float, float, float, float]] = []
     source, shifted = _in_distribution(evidence)
+    outside = evidence.within({r["case"] for r in shifted})
     for entry in evidence.entries:
         row = evidence.row(entry, source) if source else None
-        outside = [r for r in shifted if r["entry"] == entry and r.get("n")]
-        if row and _has(row, column) and outside:
-            n = sum(r["n"] for r in outside)
-            points.append((entry, row[column], *rate(sum(r["error_pct"] * r["n"] / 100 for r in outside), n)))
+        if row and _has(row, column) and any(r["entry"] == entry and r.get("n") for r in shifted):
+            points.append((entry, row[column], *rate(outside[entry])))
     if not points:
         return None
     sign = -1.0 if larger else 1.0
