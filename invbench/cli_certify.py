@@ -32,6 +32,9 @@ def certify(
     temperature: Annotated[
         float | None, typer.Option(help="Of the latents, τ. Default: the flow's own, 0.9 for super-resolution.")
     ] = None,
+    guard: Annotated[
+        Path | None, typer.Option(help="A guard of this flow (invbench guard): the certificate of its clamps.")
+    ] = None,
     image: Annotated[
         Path | None, typer.Option(help="A picture that is the condition: bounds it and its size alone.")
     ] = None,
@@ -45,6 +48,7 @@ def certify(
     `invbench certify srflow --image low.png --eps 1/255 --json`
     """
     from invbench.bounds import certify as certified
+    from invbench.cures.guard_file import load_guard
     from invbench.reference_models.weights import load_flow
     from invbench.targets import resolve
 
@@ -55,6 +59,8 @@ def certify(
     target = resolve(coupling)
     tau = float(known.get("temperature", 1.0)) if temperature is None else temperature
     loaded = load_flow(flow, target, size, weights, seed)
+    if guard is not None:
+        loaded = load_guard(loaded, guard)
     box = None if image is None else (_condition(image, loaded), change)
     found = certified(loaded, radius, tau, box)
     if as_json:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
+import invbench
 from invbench.cli import app
 from invbench.errors import UsageError
 
@@ -49,6 +51,15 @@ def test_a_picture_is_a_condition_of_its_own_size(tmp_path):
     done = run(*LOW_LIGHT, "--image", str(picture), "--eps", "1/255")
     assert done.exit_code == 0
     assert "1 box of conditions" in done.stdout and "bounded for every condition" in done.stdout
+
+
+def test_a_guard_has_the_certificate_of_its_clamps(tmp_path):
+    flow = invbench.load_flow("srflow", "affine")
+    x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    invbench.guard(flow, [(x, x[..., ::4, ::4])]).save(tmp_path / "guard.safetensors")
+    done = run("certify", "srflow", "--guard", str(tmp_path / "guard.safetensors"), "--json")
+    found = json.loads(done.stdout)
+    assert done.exit_code == 0 and 0.5 < found["max_abs"] < 10 and "GuardedFlow" in found["notes"][0]
 
 
 @pytest.mark.parametrize(

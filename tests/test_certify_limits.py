@@ -10,6 +10,7 @@ from torch import nn
 
 from invbench.bounds import certify
 from invbench.couplings import Additive, Affine, CubicRational, CubicRationalBounded
+from invbench.cures.guard import guard
 from invbench.errors import UsageError
 from invbench.flows import ActNorm, ConditionalFlow, Conv1x1, Split
 
@@ -78,6 +79,17 @@ class TestUnbounded:
         flow = Other({"norm": ActNorm(4)}, nn.Identity(), lambda y: [(4, 2, 2)])
         assert certify(flow).reason == "decode: Other has a decode of its own"
         assert "no rule for a flow of type Identity" in certify(nn.Identity()).reason
+
+    def test_a_guarded_flow_has_the_certificate_of_its_clamps(self):
+        flow = tiny(Affine, Split)
+        x = torch.rand(8, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        guarded = guard(flow, [(x, Y.expand(8, -1, -1, -1))])
+        found = certify(guarded)
+        assert found.max_abs == guarded.bound().max_abs < 2 and found.notes
+        with torch.no_grad():
+            wild = guarded.decode([1e6 * z for z in latents(8, 0)], 1e3 * torch.randn(8, 3, 2, 2))
+        assert wild.abs().max().item() <= found.max_abs
+        assert not certify(flow).finite
 
 
 class TestRefused:

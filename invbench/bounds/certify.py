@@ -43,6 +43,8 @@ def certify(
     each channel it moves, a split stacks its latent, unsqueezing sends four positions on their own ways. A channel's radius, Σ_k |G_jk|, is the
     exact worst case when the moves are independent. In float64, widened for the rounding of both this and the decode.
 
+    A flow with a decode of its own has none, unless it bounds it itself: a guarded flow has the certificate of its clamps.
+
     ``moves``: (layer's name, layer) → how far it moves a value, None to ask the design; the certificate is then ``assumed``.
     Raises ``UsageError`` for a radius or temperature that is no positive number, a box that is none of the flow's conditions, or a design or
     split that was found to move values further than it declares.
@@ -56,9 +58,13 @@ def certify(
     boxes = _boxes(conditions)
     said["conditions"] = EVERY if boxes is None else f"{len(boxes)} box{'es' if len(boxes) > 1 else ''} of conditions"
     hindrance = _own_decode(flow)
+    if hindrance and callable(getattr(flow, "bound", None)):
+        return _declared(flow, said | {"conditions": EVERY})
     if hindrance:
         none = LayerBound("decode", math.inf, math.inf, reason=hindrance)
         return Certificate(math.inf, math.inf, math.inf, (), (none,), reason=f"decode: {hindrance}", **said)
+    if any(part.device.type != "cpu" for part in flow.parameters()):
+        flow = copy.deepcopy(flow).cpu()  # float64 and linear algebra are there
     refuse_false_claims(flow)
     dtype = next((p.dtype for p in flow.parameters() if p.is_floating_point()), torch.float32)
     notes: dict[str, None] = {}
@@ -101,6 +107,19 @@ def _own_decode(flow: Any) -> str:
         if getattr(kind, name) is not getattr(ConditionalFlow, name):
             return f"{kind.__name__} has a {name} of its own"
     return ""
+
+
+def _declared(flow: Any, said: dict[str, Any]) -> Certificate:
+    """Of a flow that bounds its own decode, as a guarded one does by its clamps: ``bound(dtype)`` with ``max_abs``, ``max_intermediate`` and the
+    largest value per place in ``layers``, for any latents and condition."""
+    dtype = next((p.dtype for p in flow.parameters() if p.is_floating_point()), torch.float32)
+    found = flow.bound(dtype)
+    layers = tuple(LayerBound(name, size, size) for name, size in found.layers.items())
+    note = (
+        f"by {type(flow).__name__}'s own bound, for latents of any size; what overflows within a layer is not looked at"
+    )
+    residual = found.layers.get(next(iter(flow.layers)), found.max_abs)
+    return Certificate(found.max_abs, residual, found.max_intermediate, (), layers, notes=(note,), **said)
 
 
 def _boxes(conditions: Box | None) -> list[Interval] | None:

@@ -41,7 +41,7 @@ def refuse_false_move(design: Elementwise) -> None:
     Half the range of c⁻¹(y) − y over y is the least sup |c⁻¹(y) − (y − t)| over shifts t, as in the law ``declared-displacement``.
     Raises ``UsageError`` where it exceeds the displacement, or |c⁻¹(y) − y| the move: no certificate rests on a wrong constant.
     """
-    design = unfused(design)
+    design = copy.deepcopy(unfused(design)).double()
     displacement = design.displacement
     if displacement is None or not displacement < math.inf:
         return
