@@ -11,6 +11,7 @@ from invbench.charts.curves import eps
 from invbench.charts.evidence import Evidence, average
 from invbench.charts.scatter import pareto
 from invbench.measures.statistics import clopper_pearson
+from invbench.paper.artefacts import ablations
 from invbench.paper.evidence import ONE_TRAINING, TRAININGS, above, below, difference, mean, share
 from invbench.paper.rules import RULES
 from invbench.paper.verdict import make
@@ -27,6 +28,11 @@ def trained(entry, rows, measure="psnr", case="s/clean"):
         one.model_copy(update={"measures": one.measures | {measure: [row] * 12}})
         for one, row in zip(made, rows, strict=True)
     ]
+
+
+def numbers(interval):
+    """Both ends of "5.0 % [1.0, 9.0]"."""
+    return map(float, interval.partition("[")[2].strip("]").split(", "))
 
 
 class TestVerdict:
@@ -107,7 +113,7 @@ class TestCharts:
         failing = [1] * 5 + [0] * 25
         cells += [cell("sr", "x", f"s/noise-{k}", [0] * 30, failing, names=CROPS, psnr=20.0) for k in (1, 2, 3, 4)]
         ((_, _, middle, interval, _),) = self.drawn(pareto, *cells)
-        low, high = map(float, interval.strip("[]").split(", "))
+        low, high = numbers(interval)
         inputs = [100 * end for end in clopper_pearson(20, 120)]
         assert middle == "16.7" and low < inputs[0] - 5 and high > inputs[1] + 20
 
@@ -117,7 +123,7 @@ class TestCharts:
             cells.append(cell("sr", "x", "s/clean", [0] * 12, seed=seed, psnr=25.0))
             cells.append(cell("sr", "x", "s/noise-1", [0] * 12, [fails] * 12, seed=seed, psnr=20.0))
         ((_, _, middle, interval, _),) = self.drawn(pareto, *cells)
-        low, high = map(float, interval.strip("[]").split(", "))
+        low, high = numbers(interval)
         assert middle == "66.7" and low < 5 and high > 99
 
     def test_success_of_attacks_is_over_photographs(self):
@@ -125,7 +131,7 @@ class TestCharts:
         rows = self.drawn(eps, *(self.attacked("x", e, failing) for e in (2, 8)))
         assert len(rows) == 2
         for _, _, _, success, interval in rows:
-            low, high = map(float, interval.strip("[]").split(", "))
+            low, high = numbers(interval)
             inputs = [100 * end for end in clopper_pearson(5, 30)]
             assert success == "16.67" and low < inputs[0] and high > inputs[1]
 
@@ -140,3 +146,17 @@ class TestCharts:
         several = trained("x", (0.5, 0.4, 0.3), "rate")
         reach = 100 * student.ppf(0.975, 2) * 0.1 / math.sqrt(3)
         assert average(several, "rate") == pytest.approx((40, 40 - reach, 40 + reach))
+
+
+class TestAblations:
+    def test_ten_samples_of_a_photograph_are_one_piece_of_evidence_about_others(self):
+        photographs = list("abcdef")
+        assert ablations.rate([0] * 6, [10] * 6, photographs) == f"0.0 % [0.0, {100 * clopper_pearson(0, 6)[1]:.1f}]"
+        low, high = numbers(ablations.rate([10, 2, 0, 0, 0, 0], [10] * 6, photographs))
+        samples = [100 * end for end in clopper_pearson(12, 60)]
+        assert low < samples[0] - 5 and high > samples[1] + 20
+
+    def test_without_photographs_there_is_no_interval(self, study):
+        made = images("sr", "affine", 3, 6)
+        row = ablations.clamped(study(made)).iloc[0]
+        assert (row["error, before"], row["error, after a clamp"]) == ("5.0 %", "2.5 %")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from invbench.bench.cell import Cell
 from invbench.measures.explosion import explosion
+from invbench.measures.paired import cluster_sums
 from invbench.measures.quality import lr_psnr
-from invbench.measures.statistics import clopper_pearson
+from invbench.measures.statistics import rate_interval
 from invbench.paper.samples import Input, drawn, flow_of, input_of
 from invbench.paper.study import Made, Missing, Study, total
 
-__all__ = ["clamped", "make"]
+__all__ = ["clamped", "make", "rate"]
 
 SHOWN = ("affine", "affine-floor", "modified-rq")
 PRECISIONS: dict[str, torch.dtype | None] = {
@@ -31,9 +33,9 @@ TEXT = """## Half precision against float32
 {precision}
 
 The same latents in every precision, the first crops of the embedded photographs, ten samples each, τ = 0.9; seed 0. Inf: samples with a
-non-finite pixel; error: with a pixel > 1.5, < −0.5 or non-finite [exact 95 % interval, samples taken for independent]. Under autocast
-convolutions, the flow's own 1×1 among them, run in half precision, so a value beyond 65 504 overflows float16 at the next one; bfloat16 has the
-range of float32 and is the control. The released LLFlow test runs in float16 autocast.
+non-finite pixel; error: with a pixel > 1.5, < −0.5 or non-finite [95 % interval over photographs, given this training; docs/statistics.md]. Under
+autocast convolutions, the flow's own 1×1 among them, run in half precision, so a value beyond 65 504 overflows float16 at the next one; bfloat16
+has the range of float32 and is the control. The released LLFlow test runs in float16 autocast.
 
 ## Clamp before or after counting
 
@@ -41,7 +43,8 @@ range of float32 and is the control. The released LLFlow test runs in float16 au
 
 Over all stored cells of super-resolution, per sample: with an error counted at the model's output; with an error left after a clamp to [0, 1],
 which is a NaN, for torch's clamp keeps NaN and turns ±Inf into 0 and 1; with ±Inf at the output, all of which a clamp hides. A test that clamps first
-would report the second column as its error rate.
+would report the second column as its error rate. No intervals: the rates are of these samples, and a cell keeps how many of its samples fail but
+not of which photographs they are.
 
 ## Floor of the affine scale, and frozen against trained 1×1 convolutions
 
@@ -55,7 +58,8 @@ SRFlow mini, its recipe with {iterations} iterations in place of 3 000, seed 0; 
 floor: s = sigmoid(a + 2) + floor; the released model has 1e-4, the paper's † 0.1. 1×1 frozen: the 1×1 convolutions stay the random
 orthogonal matrices that they start as, as in the released spline model. bits: per dimension of
 8-bit crops dequantised by U(0, 1)/256, last 200 steps. Rates are over inputs, ten samples
-each, exact 95 % interval. Full output: ablations_training.csv, `python scripts/ablations.py`."""
+each; no intervals, for of which photographs the failing inputs are is not stored (of `embedded` two inputs are of one photograph). One training
+each: another may differ by more than these do from each other. Full output: ablations_training.csv, `python scripts/ablations.py`."""
 
 
 def make(study: Study) -> Made:
@@ -82,8 +86,8 @@ def _training(study: Study) -> str:
             "variant": one.variant,
             "bits": f"{one.bits:.3f}",
             "condition": one.case,
-            "Inf": _rate(one.inf, one.inputs),
-            "error": _rate(one.error, one.inputs),
+            "Inf": _per_cent(one.inf, one.inputs),
+            "error": _per_cent(one.error, one.inputs),
             "log10 max abs(x)": f"{one.max_abs_log10:.1f}",
             "min / σ LR-PSNR, dB": f"{one.lr_psnr_min:.2f} / {one.lr_psnr_std:.3f}",
         }
@@ -116,10 +120,12 @@ def _cells(study: Study) -> Iterator[Cell]:
 
 def _row(samples: list[tuple[Input, Tensor]]) -> dict[str, Any]:
     found = [explosion(x) for _, x in samples]
-    n = sum(e.samples for e in found)
-    broken = sum(int((~x.isfinite()).flatten(1).any(1).sum()) for _, x in samples)
+    broken = [int((~x.isfinite()).flatten(1).any(1).sum()) for _, x in samples]
+    photographs = [given.pair.name.rpartition("/")[0] for given, _ in samples]
+    drawn_of_each = [e.samples for e in found]
     minimum = [lr_psnr(x, given.pair.low[None], 4).min().item() for given, x in samples]
-    row = {"samples": n, "Inf": _rate(broken, n), "error": _rate(sum(e.failed_samples for e in found), n)}
+    row: dict[str, Any] = {"samples": sum(drawn_of_each), "Inf": rate(broken, drawn_of_each, photographs)}
+    row["error"] = rate([e.failed_samples for e in found], drawn_of_each, photographs)
     largest = max(e.max_abs_log10 for e in found)
     return row | {"log10 max abs(x)": f"{largest:.1f}", "min LR-PSNR, dB": f"{sum(minimum) / len(minimum):.2f}"}
 
@@ -130,12 +136,18 @@ def clamped(study: Study) -> pd.DataFrame:
     for design in study.designs("sr"):
         cells = [c for c in study.cells("sr", design) if "failed_samples" in c.measures]
         n = sum(total([cell], "inputs") * total([cell], "samples") for cell in cells)
-        row = {"design": design, "samples": n, "error, before": _rate(total(cells, "failed_samples"), n)}
-        row["error, after a clamp"] = _rate(total(cells, "nan"), n)
+        row = {"design": design, "samples": n, "error, before": _per_cent(total(cells, "failed_samples"), n)}
+        row["error, after a clamp"] = _per_cent(total(cells, "nan"), n)
         rows.append(row | {"+Inf": total(cells, "plus_inf"), "−Inf": total(cells, "minus_inf")})
     return pd.DataFrame(rows)
 
 
-def _rate(count: int, n: int) -> str:
-    low, high = clopper_pearson(count, n)
-    return f"{100 * count / n:.1f} % [{100 * low:.1f}, {100 * high:.1f}]" if n else ""
+def rate(failures: Sequence[int], samples: Sequence[int], photographs: Sequence[str]) -> str:
+    """Per cent of the samples of each input that fail, over photographs."""
+    sums, _ = cluster_sums(np.array([failures, samples], dtype=np.float64).T, photographs)
+    middle, low, high = (100 * v for v in rate_interval(sums[None, :, 0], sums[None, :, 1]))
+    return f"{middle:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def _per_cent(count: int, n: int) -> str:
+    return f"{100 * count / n:.1f} %" if n else ""
