@@ -59,7 +59,7 @@ def text(cells: Cells) -> Iterable[str]:
         "latents for conditions; searches without gradients get the evaluations of the gradient steps (a gradient counts 3). Crops of 64×64, "
         "float32, one latent per input, τ = 0.9. Any latent: ‖z‖ ≤ 1.05·τ√D, |z_i| ≤ 4τ. Typical latent: the values of a draw in each channel, in "
         "another order, and covariances between channels and neighbours that 99 of 100 draws do not exceed. Every level is that of a plain decode "
-        "in float32. Brackets are 95 % intervals over photographs, and for shares over trainings as well, where there are several "
+        "in float32. Brackets are 95 % intervals over photographs, and of shares and rates over trainings as well, where there are several "
         f"(docs/statistics.md). Measured at {', '.join(commits)}.\n"
     )
     goals = targets(cells)

@@ -1,7 +1,7 @@
 """The tables of what the searches found: cells in, a DataFrame of text out. Used by attacks.py.
 
-Shares have ``rate_interval`` over photographs, and over trainings where there are several. A median is over photographs, of each the
-upper median of its inputs and trainings, with the order statistics for an interval. Means have ``mean_interval`` over photographs.
+Shares (``rate_interval``) and means (``contrast``) have intervals over photographs, and over trainings where there are several. A median is over
+photographs, of each the upper median of its inputs and trainings, with the order statistics for an interval.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from invbench.bench.cell import Cell
-from invbench.measures.paired import mean_interval
+from invbench.measures.contrast import contrast
 from invbench.measures.statistics import median_interval, rate_interval
+from invbench.report.matched import matched
 
 LEVELS = ("F1", "F2", "F3", "F4")
 LATENT, TYPICAL, CONTROL, SQUARES = "latent", "latent-typical", "latent-random", "latent-squares"
@@ -70,8 +71,9 @@ def mean_rate(cells: Sequence[Cell], name: str) -> str:
     found = values(cells, name)
     if len(set(found)) < 2:
         return f"{found[0]:.4f}"
-    middle, low, high = mean_interval(np.array(found), photographs(cells))
-    return f"{middle:.4f} [{max(low, 0):.4f}, {min(high, 1):.4f}]"
+    common = matched(name, cells).where(np.isfinite)
+    mean = contrast(common.sides[0], common.clusters, 1)
+    return f"{mean.mean:.4f} [{max(mean.low, 0):.4f}, {min(mean.high, 1):.4f}]"
 
 
 def gain(cells: Sequence[Cell]) -> list[float]:

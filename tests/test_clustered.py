@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+from pathlib import Path
 
 import pytest
 from scipy.stats import t as student
@@ -18,6 +20,7 @@ from invbench.paper.verdict import make
 
 from .made_study import cell, images
 
+SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "attacks_tables.py"
 CROPS = [f"p{photograph}/{crop}" for photograph in range(6) for crop in range(5)]
 
 
@@ -160,3 +163,23 @@ class TestAblations:
         made = images("sr", "affine", 3, 6)
         row = ablations.clamped(study(made)).iloc[0]
         assert (row["error, before"], row["error, after a clamp"]) == ("5.0 %", "2.5 %")
+
+
+class TestAttackTables:
+    @pytest.fixture
+    def tables(self):
+        if not SCRIPT.exists():
+            pytest.skip("the scripts lie beside the tests in a checkout")
+        spec = importlib.util.spec_from_file_location("attacks_tables", SCRIPT)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def test_rates_and_shares_are_over_trainings_by_hand(self, tables):
+        """A training of which all latents of all inputs fail, one of which half do, and one of which none."""
+        rates = trained("x", (1.0, 0.5, 0.0), "rate")
+        reach = student.ppf(0.975, 2) * 0.5 / math.sqrt(3)
+        assert tables.mean_rate(rates, "rate") == f"0.5000 [{max(0, 0.5 - reach):.4f}, {min(1, 0.5 + reach):.4f}]"
+        assert tables.mean_rate(trained("x", (0.4, 0.3, 0.2), "rate"), "rate") == "0.3000 [0.0516, 0.5484]"
+        low, high = numbers(tables.share(trained("x", (1, 1, 0), "F2"), "F2"))
+        assert low < 5 and high > 99
