@@ -34,7 +34,7 @@ def certify(
 ) -> Certificate:
     """A bound on |decode(z, y)| over all latents |z_i| ≤ radius·temperature, layer by layer.
 
-    Without ``conditions`` it holds for every condition, every output of every conditioner that is not NaN, and every image size. With a box of
+    Without ``conditions`` it holds for every condition, every finite output of every conditioner, and every image size. With a box of
     conditions, ``y`` or ``(y, eps)`` for y ± eps in every pixel, or an ``Interval``, each coupling, injector and split counts with what its
     conditioner's outputs over the box let it do: tighter, for this condition and size alone.
 
