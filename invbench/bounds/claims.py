@@ -42,7 +42,7 @@ def refuse_false_move(design: Elementwise) -> None:
     Raises ``UsageError`` where it exceeds the displacement, or |c⁻¹(y) − y| the move: no certificate rests on a wrong constant.
     """
     design = copy.deepcopy(unfused(design)).double()
-    displacement = design.displacement
+    displacement = getattr(design, "displacement", None)
     if displacement is None or not displacement < math.inf:
         return
     generator = torch.Generator().manual_seed(0)

@@ -30,7 +30,7 @@ def unfused(design: Elementwise) -> Elementwise:
 def move_of(design: Elementwise) -> Move:
     """displacement + shift_bound, as the design declares them; a design that says nothing of its shift has a free one."""
     design = unfused(design)
-    name, displacement, shift = type(design).__name__, design.displacement, _shift_bound(design)
+    name, displacement, shift = type(design).__name__, getattr(design, "displacement", None), _shift_bound(design)
     if displacement is None:
         return Move(math.inf, f"{name} declares no displacement")
     if not 0 <= displacement < math.inf:
