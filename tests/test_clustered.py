@@ -59,6 +59,8 @@ class TestVerdict:
         reach = student.ppf(0.975, 2) / math.sqrt(3)
         assert (found.value, found.lo, found.hi) == pytest.approx((31, 31 - reach, 31 + reach))
         assert (found.n, found.seeds, found.over) == (36, 3, TRAININGS)
+        small = trained("x", (3.0, 2.0, 0.1))
+        assert mean(small, "psnr").lo < 0 and mean(small, "psnr", least=0).lo == 0
 
     def test_a_difference_that_another_training_may_reverse_is_open(self):
         """Variances 1 and 0 of three trainings each: ½(⅓ + ⅓) with four degrees of freedom."""

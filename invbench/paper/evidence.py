@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -163,9 +163,10 @@ def share(cells: Sequence[Cell], measure: str) -> Effect:
     return Effect(value, lo, hi, int(counts.sum()), seeds, " %", 1, _over(bool(seeds) and not inputs.named, seeds > 1))
 
 
-def mean(cells: Sequence[Cell], measure: str, unit: str = "", digits: int = 2) -> Effect:
-    """Mean over inputs, its interval that of ``contrast``. NaN without any value."""
-    return _mean(matched(measure, cells), unit, digits)
+def mean(cells: Sequence[Cell], measure: str, unit: str = "", digits: int = 2, least: float = -math.inf) -> Effect:
+    """Mean over inputs, its interval that of ``contrast``, from ``least``, below which no value can lie. NaN without any value."""
+    found = _mean(matched(measure, cells), unit, digits)
+    return replace(found, lo=least) if found.lo < least else found
 
 
 def difference(

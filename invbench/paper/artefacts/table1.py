@@ -128,5 +128,5 @@ def _row(cells: list[Cell], quality: bool) -> dict[str, object]:
     inf, error = share(cells, "inf"), share(cells, "error")
     row: dict[str, object] = {"n": inf.n, "seeds": inf.seeds, "%Inf": str(inf), "error": str(error)}
     if quality:
-        row |= {"min, dB": str(mean(cells, "lr_psnr_min")), "σ, dB": str(mean(cells, "lr_psnr_std", digits=3))}
+        row |= {"min, dB": str(mean(cells, "lr_psnr_min")), "σ, dB": str(mean(cells, "lr_psnr_std", digits=3, least=0))}
     return row
