@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import invbench
 from invbench.bounds import certify, enclosures
 from invbench.bounds.enclosures import enclosed
 from invbench.bounds.operations import Condition
@@ -201,3 +202,18 @@ def test_intervals_run_through_a_bicubic_base():
     x = bicubic(inside(lo, hi, 200, 0), 4)
     assert ((box.lo <= x) & (x <= box.hi)).all()
     assert (box.hi - box.lo).max() < 0.6  # 1.6 times the width of the box at most
+
+
+@pytest.mark.parametrize("name", ["srflow", "fs_ncsr", "glow"])
+def test_the_shipped_architectures_take_boxes(name):
+    """Features, noise level and base run as intervals; what stops a certificate is the affine split alone."""
+    flow = invbench.load_flow(name, "rq-bounded(bins=4)")
+    y = torch.zeros(1, 0, 16, 16) if name == "glow" else torch.rand(1, 3, 4, 4)
+
+    def moves(layer_name, layer):
+        return 3.7 if isinstance(layer, Split) else None
+
+    every, box = (certify(flow, 4.0, 0.9, conditions=y, moves=moves) for y in (None, y))
+    assert not box.notes and math.isfinite(box.max_abs)
+    assert box.max_residual <= every.max_residual
+    assert {layer.name for layer in certify(flow, 4.0, 0.9).unbounded} <= {"level1_split", "level2_split"}
