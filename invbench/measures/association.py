@@ -46,8 +46,8 @@ def rank_bins(score: np.ndarray, failed: np.ndarray, cluster: np.ndarray, bins: 
     for group in np.array_split(order, min(bins, len(order))) if len(order) else []:
         failures, n = int(failed[group].sum()), len(group)
         _, of_photograph = np.unique(np.asarray(cluster)[group], return_inverse=True)
-        counts = np.bincount(of_photograph)
-        _, low, high = rate_interval(np.bincount(of_photograph, failed[group])[None], counts[None].astype(float))
+        failed_of_each, of_each = np.bincount(of_photograph, failed[group]), np.bincount(of_photograph)
+        _, low, high = rate_interval(failed_of_each[None].astype(np.float64), of_each[None].astype(np.float64))
         ends = float(score[group].min()), float(score[group].max())
         found.append(RankBin(first, first + n - 1, *ends, failures, failures / n, low, high))
         first += n
