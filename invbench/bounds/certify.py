@@ -89,7 +89,8 @@ def certify(
         tuple(
             str(kind).removeprefix("torch.")
             for kind in DTYPES
-            if finite and _fits(own if kind == dtype else decoded(kind), kind)
+            # a wider dtype holds the same weights, rounds less and reaches further
+            if finite and _fits(own if torch.promote_types(kind, dtype) == kind else decoded(kind), kind)
         ),
         layers,
         reason=f"{first.name}: {first.reason}" if first else "",
