@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
-from torch import nn
 
 from invbench.couplings import Affine
 from invbench.cures.activations import BASE
-from invbench.cures.guard import Guard, guard
+from invbench.cures.guard import guard
 from invbench.cures.guarded import GuardedFlow
-from invbench.errors import UsageError
-from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, ConvConditioner, Split, Squeeze
+from invbench.flows import Split
 from invbench.flows.registered import shaken
 from invbench.reference_models.glow.model import glow, sizes_only
 from invbench.reference_models.llflow import llflow
 from invbench.reference_models.multiscale import multiscale
 from invbench.reference_models.srflow import srflow
 
+from .exploding import attacks, exploding_flow
 from .published import SPECS
-
-conv = partial(ConvConditioner, width=6)
-NAN, INF = math.nan, math.inf
 
 
 @pytest.fixture(autouse=True)
@@ -34,24 +29,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def exploding_flow():
-    """Two levels of squeeze, affine step and affine split on (3, 8, 8) given (3, 2, 2), with base and prior; its scales are unbounded."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        layers: dict[str, nn.Module] = {}
-        for level, channels in ((1, 12), (2, 24)):
-            layers[f"squeeze{level}"] = Squeeze()
-            layers[f"actnorm{level}"] = ActNorm(channels)
-            layers[f"conv1x1{level}"] = Conv1x1(channels)
-            layers[f"injector{level}"] = ConditionalCoupling(Affine(), channels, 0, 4, conv)
-            layers[f"coupling{level}"] = ConditionalCoupling(Affine(), channels, channels // 2, 4, conv)
-            layers[f"split{level}"] = Split(channels, conv)
-        encoder, prior = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 12, 1)
-    shapes = [(6, 4, 4), (12, 2, 2), (12, 2, 2)]
-    flow = ConditionalFlow(layers, encoder, lambda y: shapes, lambda y: y.mean((2, 3), keepdim=True), prior)
-    return shaken(flow.double().eval(), 1, 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -78,25 +55,6 @@ def seen_by_hand(flow, batches):
     first = ends[next(iter(flow.layers))]
     ends["data"] = (ends["data"][0] + first[0], ends["data"][1] + first[1])  # x = residual + base
     return ends
-
-
-def attacks(flow, y):
-    """Name → (latents, condition) that the flow was never trained for."""
-    z = flow.sample_latents(len(y), y, 1.0, torch.Generator().manual_seed(3))
-    first_nan, first_inf = [t.clone() for t in z], [t.clone() for t in z]
-    for found, value in ((first_nan, NAN), (first_inf, -INF)):
-        for t in found:
-            t[0, 0] = value
-    return {
-        "drawn": (z, y),
-        "far latents": ([40 * t for t in z], y),
-        "NaN latents": (first_nan, y),
-        "Inf latents": (first_inf, y),
-        "far condition": (z, 500 * (y - 0.5)),
-        "NaN condition": (z, torch.full_like(y, NAN)),
-        "Inf condition": (z, torch.full_like(y, INF)),
-        "both far": ([1e3 * t for t in z], -1e3 * y),
-    }
 
 
 def escapes(guarded, ends, latents, y):
@@ -236,47 +194,15 @@ def test_any_flow_keeps_its_face(name, tiny_flow, uniform):
     assert all(guarded.layers[place] is layer for place, layer in flow.layers.items())
 
 
-def identity(base=None):
-    """x ↔ itself, two channels: an ActNorm at its initial weights."""
-    return ConditionalFlow({"only": ActNorm(2)}, nn.Identity(), lambda y: [(2,)], base).eval()
-
-
-X = torch.tensor([[0.0, 10.0], [1.0, 14.0], [0.5, 11.0]])
-
-
-@pytest.mark.parametrize(
-    ("margin", "low", "high"),
-    [(1.0, [0.0, 10.0], [1.0, 14.0]), (2.0, [-0.5, 8.0], [1.5, 16.0]), (0.5, [0.25, 11], [0.75, 13])],
-)
-def test_intervals_and_what_they_do_by_hand(margin, low, high):
-    guarded = guard(identity(), [(X[:1], X[:1]), (X[1:], X[1:])], margin)
-    for found, expected in zip(guarded.guard.interval("only"), (low, high), strict=True):
-        assert found.tolist() == expected
-    z = torch.tensor([[-9.0, 12.0], [NAN, 12.5], [INF, -INF], [0.5, 12.0]])
-    middle = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
-    assert guarded.acted == {}
-    found = guarded.decode([z], z)
-    assert found.tolist() == [[low[0], 12.0], [middle[0], 12.5], [high[0], low[1]], [0.5, 12.0]]
-    assert guarded.acted["only"] == (4, 8)
-    assert guarded.acted["only"].share == 0.5
-    bound = guarded.bound()
-    assert (bound.max_abs, bound.max_intermediate, bound.layers) == (high[1], high[1], {"only": high[1]})
-
-
-def test_the_bound_of_a_sum_is_that_of_its_parts():
-    guarded = guard(identity(lambda y: 2 * y), [(3 * X, X)])  # residual X, base 2X
-    bound = guarded.bound()
-    assert bound.layers == {"only": 14.0, BASE: 28.0}
-    assert bound.max_abs == pytest.approx(42.0) and bound.max_abs >= 42.0
-    far = torch.full((1, 2), 1e9)
-    assert guarded.decode([far], far).tolist() == [[3.0, 42.0]]
-
-
-def test_gradients_are_those_of_the_clamp():
-    guarded = guard(identity(), [(X, X)])
-    z = torch.tensor([[0.5, 99.0], [NAN, 12.0]], requires_grad=True)
-    guarded.decode([z], X[:2]).sum().backward()
-    assert z.grad.tolist() == [[1.0, 0.0], [0.0, 1.0]]
+def test_counts_are_of_the_last_decode_alone(subject):
+    flow, batches = subject
+    guarded = guard(flow, batches)
+    latents, y = attacks(flow, batches[0][1])["drawn"]
+    guarded.decode(latents, y)
+    assert list(guarded.acted) == [*reversed(list(flow.layers)), BASE]
+    begun = guarded.trace(latents, y)
+    names = [next(begun)[0] for _ in range(4)]
+    assert names == ["latent", "prior", "split2", "coupling2"] and list(guarded.acted) == names[2:]
 
 
 def test_half_precision_is_finite_and_within_its_bound(subject):
@@ -291,80 +217,3 @@ def test_half_precision_is_finite_and_within_its_bound(subject):
                 x = single.decode([t.float() for t in latents], y.float())
             assert x.abs().max() <= single.bound(torch.float16).max_abs
             assert half.decode([t.half() for t in latents], y.half()).abs().max() <= largest
-
-
-def test_an_interval_beyond_float16_ends_at_its_largest_number():
-    far = guard(identity().double(), [(X.double() * 1e5, X)])
-    half = GuardedFlow(identity().half(), far.guard)
-    assert half.decode([torch.full((1, 2), INF).half()], X[:1].half()).tolist() == [[65504.0, 65504.0]]
-    assert half.bound(torch.float16).layers["only"] >= 65504
-
-
-def test_quantiles_leave_out_their_share_and_no_more():
-    x = torch.stack((torch.arange(1000.0), torch.arange(1000.0) ** 2), dim=1)
-    found = guard(identity(), [(x[:300], x[:300]), (x[300:], x[300:])], quantile=0.99).guard
-    for channel in range(2):
-        low, high = (end[channel] for end in found.interval("only"))
-        bin_ = (x[-1, channel] - x[0, channel]) / 2048
-        for outside, exact in (
-            ((x[:, channel] < low).sum(), low - x[10, channel]),
-            ((x[:, channel] > high).sum(), x[-11, channel] - high),
-        ):
-            assert outside <= 10
-            assert -bin_ <= exact <= 0 or outside == 10
-    whole = guard(identity(), [(x, x)], quantile=1.0).guard
-    assert torch.equal(whole.seen["only"], guard(identity(), [(x, x)]).guard.seen["only"])
-
-
-def test_quantile_of_a_constant_is_the_constant():
-    x = torch.full((5, 2), 0.3)
-    assert guard(identity(), [(x, x)], quantile=0.6).guard.seen["only"].tolist() == [[x[0, 0].item()] * 2] * 2
-
-
-def test_calibration_leaves_the_flow_as_it_was():
-    flow = ConditionalFlow({"only": ActNorm(2)}, nn.Identity(), lambda y: [(2,)]).train()
-    told = []
-    guarded = guard(flow, iter([(X, X), (X, X)]), quantile=0.9, progress=told.append)
-    assert flow.training and not flow.layers["only"].initialised
-    assert flow.layers["only"].logs.tolist() == [0.0, 0.0]
-    assert told == [1, 2, 3, 4]
-    assert guarded.guard.pairs == 6
-
-
-class OwnTrace(ConditionalFlow):
-    def trace(self, latents, y):
-        yield "data", latents[0]
-
-
-@pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        (lambda: guard(identity(), []), "no images"),
-        (lambda: guard(identity(), [(X * NAN, X)]), "'only' are not finite"),
-        (lambda: guard(identity(), [(X, X), (X * INF, X)]), "'only' are not finite"),
-        (lambda: guard(identity(lambda y: y * NAN), [(X, X)]), "not finite"),
-        (lambda: guard(identity(), [(X, X)], margin=0), "margin"),
-        (lambda: guard(identity(), [(X, X)], margin=-1), "margin"),
-        (lambda: guard(identity(), [(X, X)], margin=NAN), "margin"),
-        (lambda: guard(identity(), [(X, X)], quantile=0.5), "quantile"),
-        (lambda: guard(identity(), [(X, X)], quantile=1.01), "quantile"),
-        (lambda: guard(identity(), [(X, X)], quantile=NAN), "quantile"),
-        (lambda: guard(guard(identity(), [(X, X)]), [(X, X)]), "already"),
-        (lambda: guard(OwnTrace({}, nn.Identity(), lambda y: []), [(X, X)]), "OwnTrace does not decode"),
-        (lambda: GuardedFlow(exploding_flow(), guard(identity(), [(X, X)]).guard), "another flow: it has 'only'"),
-        (lambda: GuardedFlow(identity(), Guard({}, "", "", 1)), "another flow: it lacks 'only'"),
-    ],
-)
-def test_what_cannot_be_guarded_is_refused_in_one_line(call, said):
-    with pytest.raises(UsageError, match=said) as error:
-        call()
-    assert "\n" not in str(error.value)
-
-
-def test_a_guard_with_other_channels_is_refused_where_it_would_clamp():
-    found = guard(identity(), [(X, X)]).guard
-    with pytest.raises(UsageError, match="other channels"):
-        GuardedFlow(identity(), replace(found, seen={"only": torch.zeros(2, 3)}, architecture="other"))
-    wrong = GuardedFlow(identity(), replace(found, seen={"only": torch.zeros(2, 3, dtype=torch.float64)}))
-    with pytest.raises(UsageError, match="3 channels at 'only', this flow has 2"):
-        wrong.decode([X], X)
