@@ -13,7 +13,8 @@ from invbench.conditions.datasets import sr_pairs
 from invbench.conditions.families import apply_family
 from invbench.conditions.families.jpeg import compress
 
-PHOTOGRAPHS = [pair.high for pair in sr_pairs("embedded", 128, 2)]
+# grass has been a JPEG before, on the grid of these crops: at quality 80 one pixel in six is near a tie (one pixel further on, one in sixty)
+PHOTOGRAPHS = [pair.high for pair in sr_pairs("embedded", 128, 2) if not pair.name.startswith("grass")]
 
 
 def pillow(image, quality):
@@ -27,7 +28,7 @@ def pillow(image, quality):
 def test_jpeg_is_what_pillow_does_but_for_ties(quality):
     off = torch.stack([((compress(x, quality) * 255).round() - pillow(x, quality)).abs() for x in PHOTOGRAPHS])
     assert off.mean() <= 0.3  # grey levels
-    assert (off > 2).double().mean() <= 0.03  # texture (brick, grass) has the most coefficients that may fall either way
+    assert (off > 2).double().mean() <= 0.02
     # a coefficient that rounds the other way changes its own block, and colour by its upsampling one pixel around it: the rest is right
     assert (off <= 1).double().mean() > 0.95
 
