@@ -20,7 +20,7 @@ SIDES = {"in": "clean photographs", "out": f"{OOD[0]}, severity {OOD[1]}"}
 
 
 def profiles() -> pd.DataFrame:
-    """One row per design, condition and layer, one sample of each of the six embedded photographs. Raises ``UsageError`` without weights."""
+    """One row per design, condition and layer, one sample of each embedded photograph. Raises ``UsageError`` without weights."""
     rows = []
     pairs = sr_pairs("embedded", CROP, 1)
     conditions = {"in": torch.stack([pair.low for pair in pairs]), "out": torch.stack(apply_family(*OOD, pairs, 0))}

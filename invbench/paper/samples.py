@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,7 @@ class Input:
 
 
 def input_of(cell: Cell, index: int) -> Input:
-    """The input ``index`` of a cell of sr or lowlight. Raises ``UsageError`` when its data set is not there."""
+    """The input ``index`` of a cell of sr or lowlight. Raises ``UsageError`` when its data set is not there, or had other photographs then."""
     settings, spec = cell.spec.settings, cell.spec
     dataset, family, severity = condition_of(spec.case)
     per_image, limit = int(settings["crops_per_image"] or 1), settings["limit"]
@@ -43,6 +44,12 @@ def input_of(cell: Cell, index: int) -> Input:
         pairs = dark_pairs(dataset, per_image, limit)
     else:
         raise UsageError(f"track {spec.track!r} has no photographs")
+    names = cell.measures.get("names")
+    if isinstance(names, list) and [pair.name for pair in pairs] != names:
+        raise UsageError(
+            f"{spec.case} of {spec.entry} was measured on other photographs than {dataset} has today; "
+            f"invbench run --track {spec.track} --entry {shlex.quote(spec.entry)} --condition {family}"
+        )
     y = apply_family(family, severity, pairs, spec.seed)[index]
     stream = spec.seed * 1_000_003 + index
     return Input(spec.case, pairs[index], y, stream, int(settings["samples"] or 1), float(settings["temperature"] or 0))

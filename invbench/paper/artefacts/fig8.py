@@ -33,7 +33,7 @@ CONDITIONS = {"clean": ("clean", 1)} | {
 }
 THRESHOLD, SAMPLES, CROP = 10.0, 10, 128
 KINDS = ("coupling", "injector", "actnorm", "1×1", "split")
-TEXT = """Exploding: a sample with max |x| > {threshold:g} of {samples} per photograph and condition, the worst of each; six embedded
+TEXT = """Exploding: a sample with max |x| > {threshold:g} of {samples} per photograph and condition, the worst of each; the embedded
 photographs, {crop}×{crop}, under {conditions} conditions, seed 0.
 
 {summary}
