@@ -10,7 +10,7 @@ import torch
 from invbench.attacks import AttackBudget, Inputs, Space, critical_radii, frozen, run_attack, sanity
 from invbench.attacks.climb import LARGE_X, climb
 from invbench.attacks.gradient import ascend
-from invbench.attacks.objective import OBJECTIVES, Objective, Reading, log10_largest
+from invbench.attacks.objective import OBJECTIVES, Objective, Reading, layer_sizes, log10_largest
 from invbench.flows import ConditionalFlow
 
 TAU, SHAPE = 0.9, (4, 8, 8)
@@ -123,6 +123,27 @@ def test_the_objective_of_protocol_1_stands_still_there(trap):
     flow, twin = frozen(flow_of(trap))
     found = ascend(flow, space_of(flow), ACTIVATION, 24, twin=twin)
     assert (found.log10_x < 0.6).all() and not found.steered.any()
+
+
+def test_growth_goes_on_where_the_largest_x_is_a_constant():
+    """The layer before the last explodes; the last puts a constant beside it that is larger than x until then."""
+    widened = lambda h, y: torch.cat((h[:, :-1], torch.full_like(h[:, -1:], 3.0)), 1)  # noqa: E731
+    flow, twin = frozen(flow_of(lambda z, y: exploding(z, 2 * lean(z) - 1), widened))
+    stuck = ascend(flow, space_of(flow), OBJECTIVES["output"], 12, twin=twin)
+    led = ascend(flow, space_of(flow), OBJECTIVES["growth"], 12, twin=twin)
+    assert not stuck.steered.any() and (stuck.log10_x < 0.6).all()
+    assert led.steered.all() and (led.log10_x > 1).all()
+    assert (
+        climb(flow, twin, space_of(flow), 24).first_step["F2"] <= 12
+    ).all()  # growth has the first half of the steps
+
+
+def test_sizes_of_layers_are_answers_of_the_flow_and_not_the_latent():
+    flow, _ = frozen(flow_of(at_the_latent, lambda h, y: 2 * h))
+    inputs = start(flow)
+    sizes, x = layer_sizes(flow, inputs)
+    largest = x.abs().flatten(1).amax(1).log10()
+    assert torch.allclose(sizes, torch.stack((largest - math.log10(2), largest, largest), 1), atol=1e-6)
 
 
 def test_the_share_of_coordinates_with_a_gradient_is_noted_at_every_step():

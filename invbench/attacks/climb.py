@@ -12,13 +12,12 @@ from torch import Tensor
 from invbench.attacks.gradient import PASSES_OF_GRADIENT, ascend
 from invbench.attacks.gradient_free import squares
 from invbench.attacks.objective import OBJECTIVES, Objective
-from invbench.attacks.outcome import Outcome
+from invbench.attacks.outcome import LEVELS_SEEN, Outcome
 from invbench.attacks.space import Space
 from invbench.flows import ConditionalFlow
 
 __all__ = ["LARGE_X", "Ladder", "climb"]
 
-LARGE = 1.0  # log10 |x| beyond which a search of |x| has something to show (level F2)
 RESTART, SQUARES = 0.25, 1 / 3  # of the steps, and of the evaluations, for rows that have nothing to show
 
 
@@ -40,7 +39,7 @@ class Ladder:
 # Either of the first two stands still where the other goes on: growth where a layer that cannot move is the largest, output where one pixel
 # saturates; and where neither leads beyond F2, the slope may be hidden
 LARGE_X = Ladder(
-    (OBJECTIVES["growth"], OBJECTIVES["output"]), OBJECTIVES["smooth"], lambda found: found.log10_x > LARGE
+    (OBJECTIVES["growth"], OBJECTIVES["output"]), OBJECTIVES["smooth"], lambda found: found.log10_x > LEVELS_SEEN["F2"]
 )
 
 
