@@ -1,4 +1,5 @@
-"""What a certificate costs, and what it says: of flows as they ship, of the paper's sizes, and as if shifts were saturated."""
+"""What a certificate costs, and what it says: of flows as they ship, of the paper's sizes, and as
+if shifts were saturated."""
 
 from __future__ import annotations
 
@@ -14,14 +15,15 @@ from torch import nn
 
 import invbench
 from invbench.bounds.run import Moves
-from invbench.conditions.datasets import sr_pairs
+from invbench.data.datasets import sr_pairs
 from invbench.flows import ConditionalCoupling, Split
-from invbench.reference_models.weights import shipped_couplings
 from invbench.registry import COUPLINGS, FLOWS
+from invbench.training.weights import shipped_couplings
 
 Row = dict[str, Any]
 FLOWS_OF = {"srflow": 0.9, "fs_ncsr": 0.9, "llflow": 1.0, "glow": 1.0}  # and τ
-FEASIBLE = ((2.0, 1.8, 20), (1.0, 1.8, 15), (1.0, 0.9, 11))  # shift, displacement, largest |residual| of cures.md
+# shift, displacement, largest |residual| of cures.md
+FEASIBLE = ((2.0, 1.8, 20), (1.0, 1.8, 15), (1.0, 0.9, 11))
 PUBLISHED = (("srflow", "paper"), ("srflow", "paper-8x"), ("fs_ncsr", "paper"), ("llflow", "paper"))
 
 
@@ -51,7 +53,8 @@ def measured(what: str, target: str, flow: Any, temperature: float, **options: A
 
 
 def feasible() -> Iterator[Row]:
-    """The numbers of cures.md: the shipped ``cubic-rational-bounded``, every condition, and the same for one known condition."""
+    """The numbers of cures.md: the shipped ``cubic-rational-bounded``, every condition, and the
+    same for one known condition."""
     flow = invbench.load_flow("srflow", "cubic-rational-bounded")
     for shift, displacement, largest in FEASIBLE:
         moves = saturated(shift + displacement)
@@ -66,17 +69,27 @@ def feasible() -> Iterator[Row]:
 def shipped() -> Iterator[Row]:
     for name, temperature in FLOWS_OF.items():
         for coupling in shipped_couplings(name, "mini"):
-            yield measured(f"{name} mini, {coupling}", "≤ 1 s", invbench.load_flow(name, coupling), temperature)
+            yield measured(
+                f"{name} mini, {coupling}", "≤ 1 s", invbench.load_flow(name, coupling), temperature
+            )
 
 
 def published() -> Iterator[Row]:
     """Fresh weights, couplings that move values by 3.8 at most, splits too."""
     for name, size in PUBLISHED:
         flow = FLOWS[name].obj(COUPLINGS["cubic-rational-bounded"].obj, size, 0)
-        yield measured(f"{name} {size}, fresh weights, as if bounded", "≤ 30 s", flow, 1.0, moves=saturated(3.8))
+        yield measured(
+            f"{name} {size}, fresh weights, as if bounded",
+            "≤ 30 s",
+            flow,
+            1.0,
+            moves=saturated(3.8),
+        )
 
 
-def main(only: Annotated[str, typer.Option(help="feasible, shipped or published; all by default.")] = "") -> None:
+def main(
+    only: Annotated[str, typer.Option(help="feasible, shipped or published; all by default.")] = "",
+) -> None:
     torch.set_num_threads(1)
     parts = {part.__name__: part for part in (feasible, shipped, published)}
     rows = [row for name, part in parts.items() if only in ("", name) for row in part()]

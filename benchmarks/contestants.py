@@ -1,4 +1,5 @@
-"""Who is timed: invbench's couplings, eager and compiled, and the elementwise functions of other libraries."""
+"""Who is timed: invbench's couplings, eager and compiled, and the elementwise functions of other
+libraries."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ Map = Callable[[Tensor, list[Tensor]], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Contestant:
-    """``forward`` and ``inverse`` take x of shape (N,) and the parameters, one tensor per name in ``layout`` (N, width)."""
+    """``forward`` and ``inverse`` take x of shape (N,) and the parameters, one tensor per name in
+    ``layout`` (N, width)."""
 
     library: str
     coupling: str
@@ -43,25 +45,34 @@ def ours(names: list[str]) -> list[Contestant]:
         design = COUPLINGS[name].obj()
         for mode, module in (("eager", design), ("compiled", None if can_fuse() else fuse(design))):
             if module is not None:
-                maps = (lambda x, p, m=module: m(x, p[0]), lambda y, p, m=module: m.inverse(y, p[0]))
+                maps = (
+                    lambda x, p, m=module: m(x, p[0]),
+                    lambda y, p, m=module: m.inverse(y, p[0]),
+                )
                 # an iterated inverse is eager code in both modes
                 parts = (
                     ("forward", "inverse", "train")
                     if mode == "eager" or design.closed_inverse
                     else ("forward", "train")
                 )
-                found.append(Contestant("invbench", name, mode, *maps, (design.n_params,), True, parts))
+                found.append(
+                    Contestant("invbench", name, mode, *maps, (design.n_params,), True, parts)
+                )
     return found
 
 
-def _functional(module: str, name: str, widths: tuple[int, ...], label: str, library: str) -> Contestant:
+def _functional(
+    module: str, name: str, widths: tuple[int, ...], label: str, library: str
+) -> Contestant:
     """nflows and normflows: function(inputs, *parameters, inverse=…) on the box (−3, 3)."""
     function = getattr(importlib.import_module(module), name)
 
     def run(x: Tensor, params: list[Tensor], inverse: bool) -> tuple[Tensor, Tensor]:
         return function(x, *params, inverse=inverse, tail_bound=3.0)
 
-    return Contestant(library, label, "eager", lambda x, p: run(x, p, False), lambda x, p: run(x, p, True), widths)
+    return Contestant(
+        library, label, "eager", lambda x, p: run(x, p, False), lambda x, p: run(x, p, True), widths
+    )
 
 
 def _nflows() -> list[Contestant]:
@@ -69,40 +80,70 @@ def _nflows() -> list[Contestant]:
     k = BINS
     return [
         _functional(
-            f"{where}.rational_quadratic", "unconstrained_rational_quadratic_spline", (k, k, k - 1), "rq", "nflows"
+            f"{where}.rational_quadratic",
+            "unconstrained_rational_quadratic_spline",
+            (k, k, k - 1),
+            "rq",
+            "nflows",
         ),
-        _functional(f"{where}.quadratic", "unconstrained_quadratic_spline", (k, k - 1), "quadratic-spline", "nflows"),
-        _functional(f"{where}.cubic", "unconstrained_cubic_spline", (k, k, 1, 1), "cubic-spline", "nflows"),
+        _functional(
+            f"{where}.quadratic",
+            "unconstrained_quadratic_spline",
+            (k, k - 1),
+            "quadratic-spline",
+            "nflows",
+        ),
+        _functional(
+            f"{where}.cubic", "unconstrained_cubic_spline", (k, k, 1, 1), "cubic-spline", "nflows"
+        ),
     ]
 
 
 def _normflows() -> list[Contestant]:
     layout = (BINS, BINS, BINS - 1)
     return [
-        _functional("normflows.utils.splines", "unconstrained_rational_quadratic_spline", layout, "rq", "normflows")
+        _functional(
+            "normflows.utils.splines",
+            "unconstrained_rational_quadratic_spline",
+            layout,
+            "rq",
+            "normflows",
+        )
     ]
 
 
-def _transform(label: str, make: Callable[[list[Tensor]], Any], layout: tuple[int, ...]) -> Contestant:
+def _transform(
+    label: str, make: Callable[[list[Tensor]], Any], layout: tuple[int, ...]
+) -> Contestant:
     """zuko: a transform built from the parameters."""
 
     def inverse(y: Tensor, params: list[Tensor]) -> tuple[Tensor, Tensor]:
         x, log_slope = make(params).inv.call_and_ladj(y)
         return x, log_slope
 
-    return Contestant("zuko", label, "eager", lambda x, p: make(p).call_and_ladj(x), inverse, layout)
+    return Contestant(
+        "zuko", label, "eager", lambda x, p: make(p).call_and_ladj(x), inverse, layout
+    )
 
 
 def _zuko() -> list[Contestant]:
     transforms = importlib.import_module("zuko.transforms")
     return [
-        _transform("rq", lambda p: transforms.MonotonicRQSTransform(*p, bound=3.0), (BINS, BINS, BINS - 1)),
-        _transform("affine-softclip", lambda p: transforms.MonotonicAffineTransform(p[0][:, 0], p[1][:, 0]), (1, 1)),
+        _transform(
+            "rq", lambda p: transforms.MonotonicRQSTransform(*p, bound=3.0), (BINS, BINS, BINS - 1)
+        ),
+        _transform(
+            "affine-softclip",
+            lambda p: transforms.MonotonicAffineTransform(p[0][:, 0], p[1][:, 0]),
+            (1, 1),
+        ),
     ]
 
 
 def _pyro() -> list[Contestant]:
-    spline = importlib.import_module("pyro.distributions.transforms.spline")._monotonic_rational_spline
+    spline = importlib.import_module(
+        "pyro.distributions.transforms.spline"
+    )._monotonic_rational_spline
 
     def run(x: Tensor, p: list[Tensor], inverse: bool) -> tuple[Tensor, Tensor]:
         w, h, d = p[0].softmax(-1), p[1].softmax(-1), torch.nn.functional.softplus(p[2])
@@ -111,13 +152,21 @@ def _pyro() -> list[Contestant]:
 
     layouts = {"rq": (BINS, BINS, BINS - 1), "linear-rational": (BINS, BINS, BINS - 1, BINS)}
     return [
-        Contestant("pyro", label, "eager", lambda x, p: run(x, p, False), lambda y, p: run(y, p, True), layout)
+        Contestant(
+            "pyro",
+            label,
+            "eager",
+            lambda x, p: run(x, p, False),
+            lambda y, p: run(y, p, True),
+            layout,
+        )
         for label, layout in layouts.items()
     ]
 
 
 def _freia() -> list[Contestant]:
-    """FrEIA has its affine map inside a block; the block's network is replaced by the parameters."""
+    """FrEIA has its affine map inside a block; the block's network is replaced by the
+    parameters."""
     block = importlib.import_module("FrEIA.modules.coupling_layers").GLOWCouplingBlock(
         [(2,)], subnet_constructor=lambda n_in, n_out: torch.nn.Identity()
     )
@@ -127,11 +176,24 @@ def _freia() -> list[Contestant]:
         return value[:, 0], log_slope
 
     return [
-        Contestant("FrEIA", "affine-atan", "eager", lambda x, p: run(x, p, False), lambda y, p: run(y, p, True), (2,))
+        Contestant(
+            "FrEIA",
+            "affine-atan",
+            "eager",
+            lambda x, p: run(x, p, False),
+            lambda y, p: run(y, p, True),
+            (2,),
+        )
     ]
 
 
-LIBRARIES = {"nflows": _nflows, "normflows": _normflows, "zuko": _zuko, "pyro": _pyro, "FrEIA": _freia}
+LIBRARIES = {
+    "nflows": _nflows,
+    "normflows": _normflows,
+    "zuko": _zuko,
+    "pyro": _pyro,
+    "FrEIA": _freia,
+}
 
 
 def outside() -> tuple[list[Contestant], list[str]]:

@@ -1,4 +1,5 @@
-"""One train step and one decode of the mini super-resolution flow, per coupling, and the memory that training keeps."""
+"""One train step and one decode of the mini super-resolution flow, per coupling, and the memory
+that training keeps."""
 
 from __future__ import annotations
 
@@ -47,10 +48,12 @@ def decode_step(flow: ConditionalFlow, y: Tensor) -> Callable[[], None]:
 
 
 def saved_mib(flow: ConditionalFlow, x: Tensor, y: Tensor) -> float:
-    """Bytes of the distinct storages that autograd saves in one forward pass, weights not counted; the same in every run."""
+    """Bytes of the distinct storages that autograd saves in one forward pass, weights not counted;
+    the same in every run."""
     weights = {p.untyped_storage().data_ptr() for p in flow.parameters()}
     sizes: dict[int, int] = {}
-    kept: list[Tensor] = []  # alive until the end, or an address would be counted once for two tensors
+    # alive until the end, or an address would be counted once for two tensors
+    kept: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
         kept.append(tensor)
@@ -66,7 +69,10 @@ def saved_mib(flow: ConditionalFlow, x: Tensor, y: Tensor) -> float:
 
 def flow_rows(names: list[str], repeats: int, medians: Medians) -> pd.DataFrame:
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.rand(8, 3, 64, 64, generator=generator), torch.rand(8, 3, 16, 16, generator=generator)
+    x, y = (
+        torch.rand(8, 3, 64, 64, generator=generator),
+        torch.rand(8, 3, 16, 16, generator=generator),
+    )
     modes = ["eager"] if can_fuse() else ["eager", "compiled"]
     rows, tasks = [], []
     for name in names:
@@ -79,11 +85,18 @@ def flow_rows(names: list[str], repeats: int, medians: Medians) -> pd.DataFrame:
                 step()
             rows.append({"coupling": name, "mode": mode, "saved_mib": saved_mib(flow, x, y)})
             decoding = decode_step(flow, y[:1].expand(5, -1, -1, -1))
-            closed = COUPLINGS[name].obj.closed_inverse  # an iterated inverse is eager code in both modes
-            tasks += [(f"{name} {mode} train", step), (f"{name} {mode if closed else 'eager'} decode", decoding)]
+            # an iterated inverse is eager code in both modes
+            closed = COUPLINGS[name].obj.closed_inverse
+            tasks += [
+                (f"{name} {mode} train", step),
+                (f"{name} {mode if closed else 'eager'} decode", decoding),
+            ]
     seconds = medians(tasks, repeats)
     table = pd.DataFrame(rows)
-    table["train_ms"], table["decode_ms"] = [1e3 * s for s in seconds[::2]], [1e3 * s for s in seconds[1::2]]
+    table["train_ms"], table["decode_ms"] = (
+        [1e3 * s for s in seconds[::2]],
+        [1e3 * s for s in seconds[1::2]],
+    )
     base = table[(table.coupling == "affine") & (table["mode"] == "eager")].iloc[0]
     for column in ("train_ms", "decode_ms", "saved_mib"):
         table[column.replace("_ms", "_rel").replace("_mib", "_rel")] = table[column] / base[column]

@@ -1,7 +1,9 @@
-"""How much of a check is spent in the subject itself: python benchmarks/overhead.py [--rows 4096] [--output results/benchmarks]
+"""How much of a check is spent in the subject itself: python benchmarks/overhead.py [--rows 4096]
+[--output results/benchmarks]
 
-Share of the wall time of the laws of scope corpus that passes inside the subject's own forward and inverse (those of its float64 twin
-included, and their backward passes, which autograd runs), per target.
+Share of the wall time of the laws of scope corpus that passes inside the subject's own forward and
+inverse (those of its float64 twin included, and their backward passes, which autograd runs), per
+target.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ import pandas as pd
 import torch
 import typer
 
-from invbench.conditions.recipe import Recipe
-from invbench.paths import write_atomically
-from invbench.properties import LAWS, Case, judge_case, subject_of
+from invbench.files import write_atomically
+from invbench.laws import LAWS, Case, judge_case, subject_of
+from invbench.laws.cases.recipe import Recipe
 from invbench.targets import resolve
 
 TARGETS = "affine,modified-rq,rq,cubic-rational,b-spline,affine-block,spline-block"
@@ -62,7 +64,12 @@ def share(name: str, rows: int) -> dict[str, float | str]:
             total += time.perf_counter() - started
     finally:
         (cls.forward, cls.inverse), torch.autograd.grad = kept, engine
-    return {"target": name, "rows": rows, "seconds": total, "in_subject_pct": 100 * clock.seconds / total}
+    return {
+        "target": name,
+        "rows": rows,
+        "seconds": total,
+        "in_subject_pct": 100 * clock.seconds / total,
+    }
 
 
 def main(
@@ -72,11 +79,16 @@ def main(
 ) -> None:
     torch.set_num_threads(1)
     table = pd.DataFrame([share(name, rows) for name in targets.split(",")])
-    note = f"{time.strftime('%Y-%m-%d')}, one thread, {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
+    note = (
+        f"{time.strftime('%Y-%m-%d')}, one thread, {platform.machine()}, Python "
+        f"{platform.python_version()}, torch {torch.__version__}"
+    )
     text = f"{table.to_markdown(index=False, floatfmt='.1f')}\n\n{note}\n"
     typer.echo(text)
     write_atomically(output / "overhead.md", text.encode())
-    write_atomically(output / "overhead.csv", table.to_csv(index=False, float_format="%.4g").encode())
+    write_atomically(
+        output / "overhead.csv", table.to_csv(index=False, float_format="%.4g").encode()
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Do the published sizes fit and invert: python benchmarks/paper_models.py [--threads 1] [--output results/benchmarks]
+"""Do the published sizes fit and invert: python benchmarks/paper_models.py [--threads 1] [--output
+results/benchmarks]
 
-Per model and coupling, fresh weights, float32, CPU: the round trip max |decode(encode(x, y), y) − x| of an embedded photograph (target 1e-4),
-peak resident memory of one training step at batch 1 × 160² (target 24 GB), seconds to decode one 40×40 LR image (target 20 s on 2 cores).
-Each measurement runs in a process of its own, for its memory. Seconds are of the wall (``_s``) and of the processor (``_cpu_s``); with one
-thread and on a shared machine the latter are what an idle one would need at most. What the CSV already holds is kept: a run that was cut
-off goes on.
+Per model and coupling, fresh weights, float32, CPU: the round trip max |decode(encode(x, y), y) −
+x| of an embedded photograph (target 1e-4), peak resident memory of one training step at batch 1 ×
+160² (target 24 GB), seconds to decode one 40×40 LR image (target 20 s on 2 cores). Each measurement
+runs in a process of its own, for its memory. Seconds are of the wall (``_s``) and of the processor
+(``_cpu_s``); with one thread and on a shared machine the latter are what an idle one would need at
+most. What the CSV already holds is kept: a run that was cut off goes on.
 """
 
 from __future__ import annotations
@@ -26,11 +28,11 @@ import typer
 from torch import Tensor
 
 import invbench  # noqa: F401  registers the flows
-from invbench.conditions.images import crops, embedded
-from invbench.conditions.resample import bicubic, quantise
+from invbench.data.images import crops, embedded
+from invbench.data.resample import bicubic, quantise
+from invbench.files import write_atomically
 from invbench.flows import ConditionalFlow
 from invbench.flows.registered import shaken
-from invbench.paths import write_atomically
 from invbench.registry import COUPLINGS, FLOWS
 
 MODELS = [(flow, size) for flow in ("srflow", "fs_ncsr") for size in ("paper", "paper-8x")]
@@ -52,7 +54,8 @@ def fresh(flow: str, size: str, design: str, shake: float = 0.0) -> tuple[Condit
 
 
 def photograph(scale: int) -> tuple[Tensor, Tensor]:
-    """(x, y): a 160×160 patch of ``coffee`` and its bicubic reduction, rounded to 8 bits; itself for a flow of scale 1."""
+    """(x, y): a 160×160 patch of ``coffee`` and its bicubic reduction, rounded to 8 bits; itself
+    for a flow of scale 1."""
     x = crops(embedded("coffee"), PATCH, 3)[1][None]
     return x, quantise(bicubic(x, 1 / scale))
 
@@ -103,7 +106,12 @@ def decoding(flow: str, size: str, design: str) -> dict[str, float]:
         wall.append(time.perf_counter() - started)
         cpu.append(time.process_time() - used)
     assert x.shape[2:] == tuple(scale * side for side in y.shape[2:])
-    return {"decode_s": min(wall), "decode_cpu_s": min(cpu), "decode_gb": _peak(), "decode_load": os.getloadavg()[0]}
+    return {
+        "decode_s": min(wall),
+        "decode_cpu_s": min(cpu),
+        "decode_gb": _peak(),
+        "decode_load": os.getloadavg()[0],
+    }
 
 
 def _peak() -> float:
@@ -129,7 +137,9 @@ def gaps(path: Path) -> pd.DataFrame:
 
 
 def main(
-    only: Annotated[str, typer.Option(help="MEASUREMENT,FLOW,SIZE,COUPLING: prints its numbers as JSON.")] = "",
+    only: Annotated[
+        str, typer.Option(help="MEASUREMENT,FLOW,SIZE,COUPLING: prints its numbers as JSON.")
+    ] = "",
     threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
     output: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("results/benchmarks"),
 ) -> None:
@@ -157,23 +167,36 @@ def write(table: pd.DataFrame, threads: int, output: Path) -> None:
     reached = (measured <= pd.Series(TARGETS)).all(axis=1).map({True: "yes", False: "no"})
     shown = table.assign(reached=reached.where(measured.notna().all(axis=1), "not measured"))
     note = (
-        f"{time.strftime('%Y-%m-%d')}, {threads} thread{'s' * (threads > 1)}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"{time.strftime('%Y-%m-%d')}, {threads} thread{'s' * (threads > 1)}, "
+        f"{platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}, torch {torch.__version__}.\n\n"
-        "round_trip: max abs(x̂ − x) of a 160×160 patch of a photograph, float32, weights of seed 0, ActNorm set by the first batch; "
-        "round_trip_shaken: N(0, 0.01²) added to every weight first, so that the zero-initialised heads do something and the "
+        "round_trip: max abs(x̂ − x) of a 160×160 patch of a photograph, float32, weights of "
+        "seed 0, ActNorm set by the first batch; "
+        "round_trip_shaken: N(0, 0.01²) added to every weight first, so that the "
+        "zero-initialised heads do something and the "
         "1×1 matrices are no longer orthogonal; no target. "
-        "train_gb: peak resident memory of the process in two steps of Adam at batch 1 × 160², 0.3 of it torch itself. "
-        "decode: one 40×40 LR image, 160×160 or 320×320 out (llflow: one dark 160×160 image), encoder included; "
+        "train_gb: peak resident memory of the process in two steps of Adam at batch 1 × "
+        "160², 0.3 of it torch itself. "
+        "decode: one 40×40 LR image, 160×160 or 320×320 out (llflow: one dark 160×160 image), "
+        "encoder included; "
         "decode_s of the wall, decode_cpu_s of the processor, "
-        "decode_load the machine's load average: above the number of cores the machine was shared, and the wall seconds say nothing. "
-        f"reached: {', '.join(f'{k} ≤ {v:g}' for k, v in TARGETS.items())}. nan: not measured yet; the same command fills it in."
+        "decode_load the machine's load average: above the number of cores the machine was "
+        "shared, and the wall seconds say nothing. "
+        f"reached: {', '.join(f'{k} ≤ {v:g}' for k, v in TARGETS.items())}. nan: not measured "
+        f"yet; the same command fills it in."
     )
     formatted = shown.apply(
-        lambda c: c.map(FORMATS.get(str(c.name), "{:.3g}").format) if pd.api.types.is_numeric_dtype(c) else c
+        lambda c: (
+            c.map(FORMATS.get(str(c.name), "{:.3g}").format)
+            if pd.api.types.is_numeric_dtype(c)
+            else c
+        )
     )
     text = f"{formatted.to_markdown(index=False, disable_numparse=True)}\n\n{note}\n"
     write_atomically(output / "paper_models.md", text.encode())
-    write_atomically(output / "paper_models.csv", table.to_csv(index=False, float_format="%.6g").encode())
+    write_atomically(
+        output / "paper_models.csv", table.to_csv(index=False, float_format="%.6g").encode()
+    )
 
 
 if __name__ == "__main__":

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from invbench import corruptions as _corruptions  # noqa: F401  registers the corruptions
 from invbench import flows as _flows  # noqa: F401  registers the layers
-from invbench import reference_models as _reference_models  # noqa: F401  registers the flows
 from invbench.adapters import adapt
-from invbench.conditions import families as _families  # noqa: F401  registers the conditions
 from invbench.couplings import Elementwise
 from invbench.couplings.fused import fuse
 from invbench.errors import HarnessError, InvbenchError, UsageError
 from invbench.registry import coupling, flow, layer
+from invbench.training import toy2d as _toy2d  # noqa: F401  registers the toy flow; others come through entry points
 
 if TYPE_CHECKING:
-    from invbench.bench.run import run
     from invbench.bounds import Certificate, certify
     from invbench.cures.guard import guard
     from invbench.cures.guard_file import load_guard
-    from invbench.properties import Report, check
-    from invbench.reference_models.weights import load_flow
+    from invbench.laws import Report, check
     from invbench.report.table import leaderboard
+    from invbench.runner.run import run
+    from invbench.training.weights import load_flow
 
 __all__ = [
     "Certificate",
@@ -47,14 +47,14 @@ __version__ = "0.1.0"
 # imported at first use: a file that only defines a coupling need not wait for the bench
 _LAZY = {
     "Certificate": "invbench.bounds",
-    "Report": "invbench.properties",
+    "Report": "invbench.laws",
     "certify": "invbench.bounds",
-    "check": "invbench.properties",
+    "check": "invbench.laws",
     "guard": "invbench.cures.guard",
     "leaderboard": "invbench.report.table",
     "load_guard": "invbench.cures.guard_file",
-    "load_flow": "invbench.reference_models.weights",
-    "run": "invbench.bench.run",
+    "load_flow": "invbench.training.weights",
+    "run": "invbench.runner.run",
 }
 
 

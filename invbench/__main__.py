@@ -1,6 +1,6 @@
 """``python -m invbench``."""
 
-from invbench.cli import main
+from invbench.cli.main import main
 
 if __name__ == "__main__":
     main()

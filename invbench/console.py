@@ -1,4 +1,5 @@
-"""Where the command line prints: results on standard output, progress and errors on standard error."""
+"""Where the command line prints: results on standard output, progress and errors on standard
+error."""
 
 from __future__ import annotations
 
@@ -21,8 +22,11 @@ from rich.progress import (
 
 __all__ = ["JsonFlag", "err", "out", "print_json", "progress_bar"]
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-out, err = Console(emoji=False), Console(stderr=True, emoji=False)  # m.py:x: is a place, not a picture
+JsonFlag = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output.")
+]
+# m.py:x: is a place, not a picture
+out, err = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
 def progress_bar(left: ProgressColumn | None = None) -> Progress:

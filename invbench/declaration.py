@@ -1,7 +1,9 @@
-"""What a layer says about itself: where it takes its inputs from, what it gives back, and how exactly it inverts.
+"""What a layer says about itself: where it takes its inputs from, what it gives back, and how
+exactly it inverts.
 
-Nothing declared means a bijection of Rⁿ with exact inverse and log-determinant. Spaces are in the vocabulary of
-``torch.distributions.constraints``, as objects or by name: ``"unit_interval"``, ``"interval(-1, 1)"``, ``"label(5)"``.
+Nothing declared means a bijection of Rⁿ with exact inverse and log-determinant. Spaces are in the
+vocabulary of ``torch.distributions.constraints``, as objects or by name: ``"unit_interval"``,
+``"interval(-1, 1)"``, ``"label(5)"``.
 """
 
 from __future__ import annotations
@@ -21,7 +23,16 @@ from torch.distributions.constraints import Constraint
 
 from invbench.errors import UsageError
 
-__all__ = ["CHOICES", "SPACES", "Circle", "Declaration", "Shape", "declared_by", "space", "space_name"]
+__all__ = [
+    "CHOICES",
+    "SPACES",
+    "Circle",
+    "Declaration",
+    "Shape",
+    "declared_by",
+    "space",
+    "space_name",
+]
 
 Shape = tuple[int, ...]
 CHOICES = {
@@ -32,7 +43,8 @@ CHOICES = {
 
 
 class Circle(constraints.half_open_interval):
-    """Angles in [low, low + period): a value and its neighbour beyond the seam are the same point."""
+    """Angles in [low, low + period): a value and its neighbour beyond the seam are the same
+    point."""
 
     def __init__(self, low: float = -math.pi, period: float = 2 * math.pi) -> None:
         super().__init__(low, low + period)
@@ -69,55 +81,86 @@ _CALL = re.compile(r"^\s*([a-z_]+)\s*(?:\((.*)\))?\s*$")
 
 
 def space(what: str | Constraint) -> Constraint:
-    """The constraint of a name, as ``"greater_than(6.5)"``, or the constraint itself. Raises ``UsageError`` with the nearest name."""
+    """The constraint of a name, as ``"greater_than(6.5)"``, or the constraint itself. Raises
+    ``UsageError`` with the nearest name."""
     if isinstance(what, Constraint):
         return what
     match = _CALL.match(what) if isinstance(what, str) else None
     if match is None or match[1] not in SPACES:
         near = difflib.get_close_matches(match[1] if match else str(what), SPACES, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"{what!r} is no space{hint}; known: {', '.join(SPACES)}, or a torch.distributions constraint")
+        raise UsageError(
+            f"{what!r} is no space{hint}; known: {', '.join(SPACES)}, or a torch.distributions "
+            f"constraint"
+        )
     make, least, most = SPACES[match[1]]
     try:
-        numbers = [float(v) for v in ast.literal_eval(f"({match[2]},)")] if match[2] and match[2].strip() else []
+        numbers = (
+            [float(v) for v in ast.literal_eval(f"({match[2]},)")]
+            if match[2] and match[2].strip()
+            else []
+        )
     except (ValueError, SyntaxError, TypeError):
         raise UsageError(f"{what!r}: the arguments of {match[1]} must be numbers") from None
     if not least <= len(numbers) <= most:
-        raise UsageError(f"{what!r}: {match[1]} takes {least if least == most else f'{least} to {most}'} numbers")
+        raise UsageError(
+            f"{what!r}: {match[1]} takes {least if least == most else f'{least} to {most}'} numbers"
+        )
     made = make(*numbers)
     low, high = getattr(made, "lower_bound", -math.inf), getattr(made, "upper_bound", math.inf)
     if not low <= high or (low == high and not made.is_discrete):
-        raise UsageError(f"{what!r} holds nothing: its lower bound {low:g} must be below its upper bound {high:g}")
+        raise UsageError(
+            f"{what!r} holds nothing: its lower bound {low:g} must be below its upper bound "
+            f"{high:g}"
+        )
     return made
 
 
 def space_name(constraint: Constraint) -> str:
     """How a constraint is written in a declaration."""
     for name, (make, least, _) in SPACES.items():
-        if least == 0 and name != "circle" and type(constraint) is type(make()) and repr(constraint) == repr(make()):
+        if (
+            least == 0
+            and name != "circle"
+            and type(constraint) is type(make())
+            and repr(constraint) == repr(make())
+        ):
             return name
-    bounds = [float(getattr(constraint, n)) for n in ("lower_bound", "upper_bound") if hasattr(constraint, n)]
+    bounds = [
+        float(getattr(constraint, n))
+        for n in ("lower_bound", "upper_bound")
+        if hasattr(constraint, n)
+    ]
     shown = ", ".join(f"{b:.9g}" for b in bounds)
     if isinstance(constraint, Circle):
         return repr(constraint)
     if isinstance(constraint, type(constraints.integer_interval(0, 1))):
         return f"label({int(bounds[1]) + 1})" if bounds[0] == 0 else f"integers({shown})"
     if bounds:
-        kind = "interval" if len(bounds) == 2 else "greater_than" if hasattr(constraint, "lower_bound") else "less_than"
+        kind = (
+            "interval"
+            if len(bounds) == 2
+            else "greater_than"
+            if hasattr(constraint, "lower_bound")
+            else "less_than"
+        )
         return f"{kind}({shown})"
     return repr(constraint).removesuffix("()")
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is known of a layer besides its code. ``None``: not declared, so ``survey`` may assume it and says so.
+    """What is known of a layer besides its code. ``None``: not declared, so ``survey`` may assume
+    it and says so.
 
-    ``event_shape``, ``latent_shape``, ``cond_shape``: shapes without the batch; a tuple of shapes for several tensors.
-    ``domain``, ``codomain``: where x and z lie. ``condition``: where the condition lies. ``data_range``: (low, high) of the data that the
-    layer is meant for. ``tolerance``: how far an iterated or integrated direction may be off, absolute and relative.
-    ``inverse``: exact, iterated, sampling (without gradients), none. ``log_det``: exact, estimate, none. ``stochastic``: a direction draws
-    random numbers. ``training``: whether training mode is the same map. ``untouched``: channels that pass through bit by bit.
-    ``order``: the flattened elements in an order that makes the Jacobian triangular.
+    ``event_shape``, ``latent_shape``, ``cond_shape``: shapes without the batch; a tuple of shapes
+    for several tensors. ``domain``, ``codomain``: where x and z lie. ``condition``: where the
+    condition lies. ``data_range``: (low, high) of the data that the layer is meant for.
+    ``tolerance``: how far an iterated or integrated direction may be off, absolute and relative.
+    ``inverse``: exact, iterated, sampling (without gradients), none. ``log_det``: exact, estimate,
+    none. ``stochastic``: a direction draws random numbers. ``training``: whether training mode is
+    the same map. ``untouched``: channels that pass through bit by bit. ``order``: the flattened
+    elements in an order that makes the Jacobian triangular.
     """
 
     event_shape: Any = None
@@ -137,7 +180,8 @@ class Declaration:
 
     @classmethod
     def of(cls, name: str, declared: Mapping[str, Any]) -> Declaration:
-        """From the keywords of ``@invbench.layer`` or of the command line. Raises ``UsageError`` that names the one that is wrong."""
+        """From the keywords of ``@invbench.layer`` or of the command line. Raises ``UsageError``
+        that names the one that is wrong."""
         known = {f.name for f in fields(cls)}
         values = {k: v for k, v in declared.items() if k in known and v is not None}
         if declared.get("train_differs"):
@@ -154,13 +198,18 @@ class Declaration:
             values["condition"] = _space(name, "condition", values["condition"])
         for what, choices in CHOICES.items():
             if what in values and values[what] not in choices:
-                raise UsageError(f"layer {name!r}: {what}={values[what]!r}: one of {', '.join(choices)}")
+                raise UsageError(
+                    f"layer {name!r}: {what}={values[what]!r}: one of {', '.join(choices)}"
+                )
         if "data_range" in values:
             values["data_range"] = _range(name, values["data_range"])
         if "tolerance" in values and not (
             isinstance(values["tolerance"], (int, float)) and 0 < values["tolerance"] < 1
         ):
-            raise UsageError(f"layer {name!r}: tolerance={values['tolerance']!r}: a number between 0 and 1, as 1e-5")
+            raise UsageError(
+                f"layer {name!r}: tolerance={values['tolerance']!r}: a number between 0 and 1, "
+                f"as 1e-5"
+            )
         if "stochastic" in values and not isinstance(values["stochastic"], bool):
             raise UsageError(f"layer {name!r}: stochastic={values['stochastic']!r}: True or False")
         for what in ("untouched", "order"):
@@ -205,7 +254,10 @@ def _shape(name: str, what: str, value: Any) -> Any:
     except (TypeError, ValueError):
         found = ()
     if not found or min(found) < 1:
-        raise UsageError(f"layer {name!r}: {what}={value}: at least one dimension, each of 1 or more; a scalar is (1,)")
+        raise UsageError(
+            f"layer {name!r}: {what}={value}: at least one dimension, each of 1 or more; a "
+            f"scalar is (1,)"
+        )
     return found
 
 
@@ -213,21 +265,28 @@ def _positions(name: str, what: str, value: Any) -> tuple[int, ...]:
     try:
         return tuple(int(v) for v in value)
     except (TypeError, ValueError):
-        raise UsageError(f"layer {name!r}: {what}={value!r}: whole numbers that count from 0, as (0, 2)") from None
+        raise UsageError(
+            f"layer {name!r}: {what}={value!r}: whole numbers that count from 0, as (0, 2)"
+        ) from None
 
 
 def _range(name: str, value: Any) -> tuple[float, float]:
     try:
-        low, high = (-value, value) if isinstance(value, (int, float)) else (float(v) for v in value)
+        low, high = (
+            (-value, value) if isinstance(value, (int, float)) else (float(v) for v in value)
+        )
     except (TypeError, ValueError):
         low = high = math.nan
     if not low < high:
-        raise UsageError(f"layer {name!r}: data_range={value!r}: (low, high), or one number for both sides")
+        raise UsageError(
+            f"layer {name!r}: data_range={value!r}: (low, high), or one number for both sides"
+        )
     return float(low), float(high)
 
 
 def declared_by(transform: Any, towards_noise: bool) -> dict[str, Any]:
-    """What a ``torch.distributions`` Transform says of itself: its domain and codomain, in the direction that it is used."""
+    """What a ``torch.distributions`` Transform says of itself: its domain and codomain, in the
+    direction that it is used."""
     spaces = [getattr(transform, n, None) for n in ("domain", "codomain")]
     spaces = [s if isinstance(s, Constraint) else None for s in spaces]
     first, second = spaces if towards_noise else reversed(spaces)
@@ -235,7 +294,8 @@ def declared_by(transform: Any, towards_noise: bool) -> dict[str, Any]:
 
 
 def inside(constraint: Constraint | None, value: Tensor) -> Tensor:
-    """Per row, whether a value (B, …) lies in the space; everything finite does where none is given."""
+    """Per row, whether a value (B, …) lies in the space; everything finite does where none is
+    given."""
     if constraint is None:
         return value.flatten(1).isfinite().all(1)
     return torch.as_tensor(constraint.check(value)).reshape(value.shape[0], -1).all(1)

@@ -29,8 +29,10 @@ def load_file(path: Path) -> ModuleType:
     path = path.expanduser().resolve()
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
-    # the text is part of the name: an edited file is another module, never the old one under a new digest
-    name = f"invbench_target_{path.stem}_{hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:8]}"
+    # the text is part of the name: an edited file is another module, never the old one under a new
+    # digest
+    digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:8]
+    name = f"invbench_target_{path.stem}_{digest}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

@@ -1,4 +1,5 @@
-"""One registry class for every kind of thing that has a name: couplings, layers, flows, conditions."""
+"""One registry class for every kind of thing that has a name: couplings, layers, flows,
+conditions."""
 
 from __future__ import annotations
 
@@ -47,9 +48,10 @@ class Registered(Generic[T]):
 class Registry(Mapping[str, Registered[T]], Generic[T]):
     """Named things of one kind. Iteration is in order of registration.
 
-    ``register`` raises ``UsageError`` when the name is taken by another definition; ``__getitem__`` raises it
-    with the nearest names when the name is unknown. Plugins from the entry-point group are imported at the
-    first look-up; one that fails is kept in ``broken`` as (entry point, reason), to be shown as an error row.
+    ``register`` raises ``UsageError`` when the name is taken by another definition; ``__getitem__``
+    raises it with the nearest names when the name is unknown. Plugins from the entry-point group
+    are imported at the first look-up; one that fails is kept in ``broken`` as (entry point,
+    reason), to be shown as an error row.
     """
 
     def __init__(self, kind: str, group: str | None = None) -> None:
@@ -64,7 +66,8 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
         known = self._items.get(name)
         if known is not None and _file(known.origin) != _file(entry.origin):
             raise UsageError(
-                f"{self.kind} {name!r} ({entry.origin}) is already registered by {known.origin}; choose another name"
+                f"{self.kind} {name!r} ({entry.origin}) is already registered by "
+                f"{known.origin}; choose another name"
             )
         self._items[name] = entry
         return entry
@@ -77,7 +80,9 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
             try:
                 point.load()
             except (Exception, SystemExit) as error:  # a stranger's plugin may raise anything
-                self.broken.append((f"{point.name} = {point.value}", f"{type(error).__name__}: {error}"))
+                self.broken.append(
+                    (f"{point.name} = {point.value}", f"{type(error).__name__}: {error}")
+                )
 
     def __getitem__(self, name: str) -> Registered[T]:
         self._load_plugins()
@@ -86,7 +91,9 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
         except KeyError:
             near = difflib.get_close_matches(name, self._items, n=3, cutoff=0.5)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-            raise UnknownName(f"{self.kind} {name!r} is not registered{hint} (invbench list {self.kind}s)") from None
+            raise UnknownName(
+                f"{self.kind} {name!r} is not registered{hint} (invbench list {self.kind}s)"
+            ) from None
 
     def __contains__(self, name: object) -> bool:
         self._load_plugins()
@@ -122,15 +129,20 @@ ATTACKS: Registry[Any] = Registry("attack")
 
 
 def coupling(name: str) -> Callable[[type], type]:
-    """Register an ``invbench.Elementwise`` subclass under ``name``. With ``kinks = False`` in the class its slope must be continuous.
+    """Register an ``invbench.Elementwise`` subclass under ``name``. With ``kinks = False`` in the
+    class its slope must be continuous.
 
-    Raises ``UsageError`` when the class lacks ``forward``, ``inverse`` or ``n_params``, or the name is taken.
+    Raises ``UsageError`` when the class lacks ``forward``, ``inverse`` or ``n_params``, or the name
+    is taken.
     """
 
     def decorate(cls: type) -> type:
         violation = getattr(cls, "contract_violation", None)
         if violation is None:
-            raise UsageError(f"coupling {name!r} ({origin(cls)}) is not an invbench.Elementwise; derive it from that")
+            raise UsageError(
+                f"coupling {name!r} ({origin(cls)}) is not an invbench.Elementwise; derive it "
+                f"from that"
+            )
         problem = violation()
         if problem:
             raise UsageError(f"coupling {name!r} ({origin(cls)}) {problem}")
@@ -141,17 +153,28 @@ def coupling(name: str) -> Callable[[type], type]:
 
 
 def layer(
-    name: str, event_shape: Any, cond_shape: Any = None, *, latent_shape: Any = None, **metadata: Any
+    name: str,
+    event_shape: Any,
+    cond_shape: Any = None,
+    *,
+    latent_shape: Any = None,
+    **metadata: Any,
 ) -> Callable[[T], T]:
-    """Register a factory ``make(seed)`` of an invertible layer, for events and conditions of these shapes (no batch).
+    """Register a factory ``make(seed)`` of an invertible layer, for events and conditions of these
+    shapes (no batch).
 
-    What a layer declares in ``metadata`` is held against it by the laws, and inputs are drawn inside it: ``domain``, ``codomain``,
-    ``condition``, ``data_range``, ``tolerance``, ``inverse``, ``log_det``, ``stochastic``, ``training``, ``untouched``, ``order``
-    (``invbench.declaration``, docs/declarations.md; ``train_differs=True`` is ``training="differs"``). Several tensors: a tuple of
-    shapes. Raises ``UsageError`` that names the declaration that is not well formed.
+    What a layer declares in ``metadata`` is held against it by the laws, and inputs are drawn
+    inside it: ``domain``, ``codomain``, ``condition``, ``data_range``, ``tolerance``, ``inverse``,
+    ``log_det``, ``stochastic``, ``training``, ``untouched``, ``order`` (``invbench.declaration``,
+    docs/declarations.md; ``train_differs=True`` is ``training="differs"``). Several tensors: a
+    tuple of shapes. Raises ``UsageError`` that names the declaration that is not well formed.
     """
     shapes = {"event_shape": _tuple(event_shape), "cond_shape": _tuple(cond_shape)}
-    declared = {**shapes, **({} if latent_shape is None else {"latent_shape": _tuple(latent_shape)}), **metadata}
+    declared = {
+        **shapes,
+        **({} if latent_shape is None else {"latent_shape": _tuple(latent_shape)}),
+        **metadata,
+    }
     Declaration.of(name, declared)
 
     def decorate(make: T) -> T:
@@ -165,7 +188,11 @@ def _tuple(shape: Any) -> Any:
     """A shape, or several, as tuples."""
     if isinstance(shape, int):
         return (shape,)
-    return tuple(map(_tuple, shape)) if shape and isinstance(shape[0], (tuple, list)) else shape and tuple(shape)
+    return (
+        tuple(map(_tuple, shape))
+        if shape and isinstance(shape[0], (tuple, list))
+        else shape and tuple(shape)
+    )
 
 
 def flow(name: str, **metadata: Any) -> Callable[[T], T]:

@@ -1,4 +1,5 @@
-"""Targets: a registered name, ``name(option=…)``, ``library/name``, ``path/file.py``, ``path/file.py:Name``, ``package.module:Name``."""
+"""Targets: a registered name, ``name(option=…)``, ``library/name``, ``path/file.py``,
+``path/file.py:Name``, ``package.module:Name``."""
 
 from __future__ import annotations
 
@@ -17,14 +18,23 @@ from types import ModuleType
 from typing import Any
 
 from invbench.adapters import LIBRARIES, load_library
+from invbench.adapters.plain import Plain, is_plain, plain_entry
 from invbench.couplings.base import Elementwise
 from invbench.declaration import Declaration
 from invbench.errors import UsageError
 from invbench.loading import import_module, load_file
-from invbench.plain import Plain, is_plain, plain_entry
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
 
-__all__ = ["Target", "absolute", "file_of", "of_object", "replay_command", "resolve", "resolve_all", "runs_new_code"]
+__all__ = [
+    "Target",
+    "absolute",
+    "file_of",
+    "of_object",
+    "replay_command",
+    "resolve",
+    "resolve_all",
+    "runs_new_code",
+]
 
 _REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS, "flow": FLOWS}
 _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
@@ -32,9 +42,11 @@ _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A named subject: what was asked for, what was found, and a factory of it. Equal when kind, name and source are.
+    """A named subject: what was asked for, what was found, and a factory of it. Equal when kind,
+    name and source are.
 
-    ``declared``: what was declared beside the entry, as on the command line; it stands in the entry's metadata too.
+    ``declared``: what was declared beside the entry, as on the command line; it stands in the
+    entry's metadata too.
     """
 
     spec: str
@@ -69,8 +81,9 @@ class Target:
 
     @property
     def sources(self) -> list[Path]:
-        """The source files that make the entry: its own, those of the classes it inherits from, and those beside them in the same folder
-        that they import as modules, or functions and classes of by name, and so on from each of them."""
+        """The source files that make the entry: its own, those of the classes it inherits from, and
+        those beside them in the same folder that they import as modules, or functions and classes
+        of by name, and so on from each of them."""
         obj = self.entry.obj.source if isinstance(self.entry.obj, Plain) else self.entry.obj
         waiting = list(inspect.getmro(obj)) if inspect.isclass(obj) else [obj]
         seen: dict[str, Path] = {}
@@ -80,12 +93,17 @@ class Target:
                 continue
             seen[module] = file
             names = vars(sys.modules[module]).values() if module in sys.modules else ()
-            waiting += [name for name in names if (beside := _source_file(name)) and beside.parent == file.parent]
+            waiting += [
+                name
+                for name in names
+                if (beside := _source_file(name)) and beside.parent == file.parent
+            ]
         return sorted(set(seen.values()))
 
     @functools.cached_property
     def digest(self) -> str:
-        """Hash of the options and of the sources, by name and content: the same wherever the files lie."""
+        """Hash of the options and of the sources, by name and content: the same wherever the files
+        lie."""
         digest = hashlib.sha256(repr(sorted(self.options.items())).encode())
         if self.declared:
             digest.update(repr(sorted(self.declared.items())).encode())
@@ -99,11 +117,14 @@ def _module_name(obj: Any) -> str:
 
 
 def _source_file(obj: Any) -> Path | None:
-    """The file of a module, or that defines a class or function; None for anything else, for built-ins and for torch."""
+    """The file of a module, or that defines a class or function; None for anything else, for
+    built-ins and for torch."""
     if inspect.ismodule(obj):
         place = getattr(obj, "__file__", None)
         return Path(place) if place and obj.__name__.partition(".")[0] != "torch" else None
-    if not (inspect.isclass(obj) or inspect.isfunction(obj)) or obj.__module__.partition(".")[0] in (
+    if not (inspect.isclass(obj) or inspect.isfunction(obj)) or obj.__module__.partition(".")[
+        0
+    ] in (
         "builtins",
         "torch",
     ):
@@ -116,21 +137,27 @@ def _source_file(obj: Any) -> Path | None:
 
 
 def runs_new_code(spec: str) -> bool:
-    """Whether resolving the target imports a file or module that it names, with or without options; registered and library names do not."""
+    """Whether resolving the target imports a file or module that it names, with or without options;
+    registered and library names do not."""
     name = spec.partition("(")[0]
     return ":" in name or name.strip().endswith(".py")
 
 
 def replay_command(folder: Path, target: str, flow: str = "") -> str:
-    """The line that runs a saved case again. A target or flow that is a file or module is named in it: it runs only when the user says so."""
+    """The line that runs a saved case again. A target or flow that is a file or module is named in
+    it: it runs only when the user says so."""
     named = [
-        part for flag, spec in (("--flow", flow), ("--target", target)) if runs_new_code(spec) for part in (flag, spec)
+        part
+        for flag, spec in (("--flow", flow), ("--target", target))
+        if runs_new_code(spec)
+        for part in (flag, spec)
     ]
     return shlex.join(["invbench", "replay", folder.as_posix(), *named])
 
 
 def file_of(spec: str) -> tuple[Path, str] | None:
-    """(the file that a target names, absolute; what follows it, as in ``:Name(option=1)``); None for a target of another kind."""
+    """(the file that a target names, absolute; what follows it, as in ``:Name(option=1)``); None
+    for a target of another kind."""
     name, bracket, options = spec.partition("(")
     where, colon, attribute = name.rpartition(":")
     path = Path(where if colon else name).expanduser()
@@ -140,13 +167,15 @@ def file_of(spec: str) -> tuple[Path, str] | None:
 
 
 def absolute(spec: str) -> str:
-    """The same target for a process that stands in another folder: a file's path is made absolute, any other target is as it was."""
+    """The same target for a process that stands in another folder: a file's path is made absolute,
+    any other target is as it was."""
     found = file_of(spec)
     return f"{found[0]}{found[1]}" if found else spec
 
 
 def of_object(obj: Any) -> Target:
-    """The target of a registered coupling class or layer factory, wherever it was defined. Raises ``UsageError`` when it is not registered."""
+    """The target of a registered coupling class or layer factory, wherever it was defined. Raises
+    ``UsageError`` when it is not registered."""
     spec = f"{obj.__module__}:{obj.__qualname__}"
     for registry in (COUPLINGS, LAYERS):
         for entry in registry.values():
@@ -155,7 +184,9 @@ def of_object(obj: Any) -> Target:
     return resolve(spec, ("coupling", "layer"))
 
 
-def resolve(spec: str, kinds: tuple[str, ...] = ("coupling",), declared: Mapping[str, Any] | None = None) -> Target:
+def resolve(
+    spec: str, kinds: tuple[str, ...] = ("coupling",), declared: Mapping[str, Any] | None = None
+) -> Target:
     """The one target that ``spec`` names. Raises ``UsageError`` when there is none, or several."""
     found = resolve_all(spec, kinds, declared)
     if len(found) > 1:
@@ -169,9 +200,9 @@ def resolve_all(
 ) -> list[Target]:
     """Every target of these kinds that ``spec`` names: a file without ``:Name`` may define several.
 
-    Kinds are coupling, layer, flow and distribution. With ``layer`` a module, a Transform or a factory that nobody registered may be
-    named, with ``distribution`` anything with log_prob and sample. ``declared``: keywords of ``Declaration``, which override the
-    target's own.
+    Kinds are coupling, layer, flow and distribution. With ``layer`` a module, a Transform or a
+    factory that nobody registered may be named, with ``distribution`` anything with log_prob and
+    sample. ``declared``: keywords of ``Declaration``, which override the target's own.
     """
     said = {k: v for k, v in (declared or {}).items() if v is not None}
     registered = tuple(kind for kind in kinds if kind in _REGISTRIES)
@@ -179,19 +210,24 @@ def resolve_all(
 
 
 def _declaring(target: Target, said: Mapping[str, Any]) -> Target:
-    """The target with what is declared beside it. Raises ``UsageError`` that names the declaration that is wrong."""
+    """The target with what is declared beside it. Raises ``UsageError`` that names the declaration
+    that is wrong."""
     if not said:
         return target
     shapes = [k for k in said if k.endswith("_shape")]
     if target.kind == "coupling" and shapes:
         flag = "--" + shapes[0].replace("_", "-")
-        raise UsageError(f"coupling {target.name!r} is elementwise and takes any shape; leave {flag} out")
+        raise UsageError(
+            f"coupling {target.name!r} is elementwise and takes any shape; leave {flag} out"
+        )
     metadata = {**target.entry.metadata, **said}
     Declaration.of(target.name, metadata)
     return replace(target, entry=replace(target.entry, metadata=metadata), declared=dict(said))
 
 
-def _resolved(spec: str, asked: tuple[str, ...], kinds: tuple[str, ...], said: Mapping[str, Any]) -> list[Target]:
+def _resolved(
+    spec: str, asked: tuple[str, ...], kinds: tuple[str, ...], said: Mapping[str, Any]
+) -> list[Target]:
     what = " or ".join(kinds or asked)
     name, options = _split_call(spec)
     library, slash, rest = name.partition("/")
@@ -204,9 +240,15 @@ def _resolved(spec: str, asked: tuple[str, ...], kinds: tuple[str, ...], said: M
             if n == name or (rest == "*" and n.startswith(f"{library}/"))
         ]
         if names:
-            return [_target(n + spec[len(name) :], _REGISTRIES[kind][n], options) for kind, n in names]
-        have = ", ".join(n for kind in kinds for n in _REGISTRIES[kind] if n.startswith(f"{library}/"))
-        raise UsageError(f"{library} has no {what} {rest!r} here; it has {have}, or {library}/* for all")
+            return [
+                _target(n + spec[len(name) :], _REGISTRIES[kind][n], options) for kind, n in names
+            ]
+        have = ", ".join(
+            n for kind in kinds for n in _REGISTRIES[kind] if n.startswith(f"{library}/")
+        )
+        raise UsageError(
+            f"{library} has no {what} {rest!r} here; it has {have}, or {library}/* for all"
+        )
     where, colon, attribute = name.rpartition(":")
     if not colon:
         where, attribute = name, ""
@@ -219,7 +261,9 @@ def _resolved(spec: str, asked: tuple[str, ...], kinds: tuple[str, ...], said: M
             return [_target(spec, _REGISTRIES[kind][name], options)]
     if len(kinds) == 1:
         _REGISTRIES[kinds[0]][name]  # raises, with the nearest names
-    near = difflib.get_close_matches(name, [n for kind in kinds for n in _REGISTRIES[kind]], n=2, cutoff=0.5)
+    near = difflib.get_close_matches(
+        name, [n for kind in kinds for n in _REGISTRIES[kind]], n=2, cutoff=0.5
+    )
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise UsageError(f"{name!r} is no registered {what}{hint} (invbench list)")
 
@@ -237,7 +281,9 @@ def _split_call(spec: str) -> tuple[str, dict[str, Any]]:
             raise ValueError("an option twice")
         return match["name"], options
     except (SyntaxError, ValueError):
-        raise UsageError(f"{spec}: options must be name=literal, each once, as in rq(bins=16)") from None
+        raise UsageError(
+            f"{spec}: options must be name=literal, each once, as in rq(bins=16)"
+        ) from None
 
 
 def _target(spec: str, entry: Registered[Any], options: dict[str, Any]) -> Target:
@@ -248,7 +294,9 @@ def _target(spec: str, entry: Registered[Any], options: dict[str, Any]) -> Targe
             else:
                 inspect.signature(entry.obj).bind_partial(**options)
         except (TypeError, ValueError) as error:
-            raise UsageError(f"{entry.kind} {entry.name!r} ({entry.origin}) does not take {options}: {error}") from None
+            raise UsageError(
+                f"{entry.kind} {entry.name!r} ({entry.origin}) does not take {options}: {error}"
+            ) from None
     return Target(spec, entry, options)
 
 
@@ -270,16 +318,25 @@ def _from_module(
     if not attribute:
         if len(mine) > 1:  # each under a spec that means it alone
             where, bracket, call = spec.partition("(")
-            return [_target(f"{where}:{entry.name}{bracket}{call}", entry, options) for entry in mine]
+            return [
+                _target(f"{where}:{entry.name}{bracket}{call}", entry, options) for entry in mine
+            ]
         if mine:
             return [_target(spec, entry, options) for entry in mine]
-        classes = [n for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__]
+        classes = [
+            n
+            for n, v in vars(module).items()
+            if inspect.isclass(v) and v.__module__ == module.__name__
+        ]
         names = f" (it defines {', '.join(classes[:8])})" if classes and "layer" in asked else ""
         raise UsageError(
-            f"{spec} registers no {' or '.join(kinds or asked)}; decorate one, as in @invbench.coupling('name'), or name it: {spec}:NAME{names}"
+            f"{spec} registers no {' or '.join(kinds or asked)}; decorate one, as in "
+            f"@invbench.coupling('name'), or name it: {spec}:NAME{names}"
         )
     obj = getattr(module, attribute, None)
-    for entry in mine + [entry for kind in kinds for entry in _REGISTRIES[kind].values() if entry.obj is obj]:
+    for entry in mine + [
+        entry for kind in kinds for entry in _REGISTRIES[kind].values() if entry.obj is obj
+    ]:
         if entry.name == attribute or entry.obj is obj:
             return [_target(spec, entry, options)]
     if "coupling" in kinds and inspect.isclass(obj) and issubclass(obj, Elementwise):
@@ -290,6 +347,10 @@ def _from_module(
     elementwise = inspect.isclass(obj) and issubclass(obj, Elementwise)
     if {"layer", "distribution"} & set(asked) and not elementwise and is_plain(obj):
         return [Target(spec, plain_entry(spec, attribute, module, asked, options, said), options)]
-    classes = [n for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__]
+    classes = [
+        n for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__
+    ]
     have = ", ".join([entry.name for entry in mine] or classes[:12]) or "none"
-    raise UsageError(f"{spec}: no {' or '.join(kinds or asked)} named {attribute!r} there (found: {have})")
+    raise UsageError(
+        f"{spec}: no {' or '.join(kinds or asked)} named {attribute!r} there (found: {have})"
+    )

@@ -1,4 +1,5 @@
-"""What the suites share: the Hypothesis profile of the budget, the parameters, and the known failures."""
+"""What the suites share: the Hypothesis profile of the budget, the parameters, and the known
+failures."""
 
 from __future__ import annotations
 
@@ -13,13 +14,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import invbench
-from invbench.conditions.recipe import Recipe
-from invbench.known import Known
-from invbench.properties.law import SCOPES, SEVERITIES
-from invbench.pytest_plugin import added_targets, chosen_laws, known_failures
+from invbench.laws.cases.recipe import Recipe
+from invbench.laws.law import SCOPES, SEVERITIES
 from invbench.targets import Target, replay_command, resolve
-
-from .records import append, merge
+from invbench.testing.known_failures import Known
+from invbench.testing.plugin import added_targets, chosen_laws, known_failures
+from suites.records import append, merge
 
 LAST = pytest.StashKey["tuple[Target, str, Recipe]"]()
 EXAMPLES = {"smoke": 5, "default": 25, "deep": 400}
@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)
     if config.getoption("device") != "cpu" and not torch.cuda.is_available():
         raise pytest.UsageError(
-            f"--device {config.getoption('device')}: no such device here; invbench doctor shows what is"
+            f"--device {config.getoption('device')}: no such device here; invbench doctor shows "
+            f"what is"
         )
 
 
@@ -51,14 +52,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         pairs = _laws(config, metafunc.module.KIND, *metafunc.function.laws)
         listed = {(k.target, k.property) for k in known_failures(config, KNOWN)}
         pairs = [(t, n) for t, n in pairs if (t.name, n) not in listed]
-        metafunc.parametrize(("target", "law"), [pytest.param(t, n, id=f"{t.name}-{n}") for t, n in pairs])
+        metafunc.parametrize(
+            ("target", "law"), [pytest.param(t, n, id=f"{t.name}-{n}") for t, n in pairs]
+        )
     if {"target", "known"} <= names:
-        table = {(t.name, n): t for s in SEVERITIES for t, n in _laws(config, metafunc.module.KIND, s, tuple(SCOPES))}
+        table = {
+            (t.name, n): t
+            for s in SEVERITIES
+            for t, n in _laws(config, metafunc.module.KIND, s, tuple(SCOPES))
+        }
         found = [k for k in known_failures(config, KNOWN) if (k.target, k.property) in table]
-        params = [pytest.param(table[k.target, k.property], k, id=f"{k.target}-{k.property}") for k in found]
+        params = [
+            pytest.param(table[k.target, k.property], k, id=f"{k.target}-{k.property}")
+            for k in found
+        ]
         metafunc.parametrize(("target", "known"), params)
     if "flow_name" in names:
-        found = _flows(config, metafunc.module.FLOWS, metafunc.module.PROPERTY, "known_failure" in names)
+        found = _flows(
+            config, metafunc.module.FLOWS, metafunc.module.PROPERTY, "known_failure" in names
+        )
         metafunc.parametrize(("flow_name", "coupling"), found)
     if "any_flow" in names:
         wanted = metafunc.module.ANY_FLOWS, metafunc.module.PROPERTY
@@ -66,7 +78,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("any_flow", pairs, ids=[f"{flow}:{t.name}" for flow, t in pairs])
 
 
-def _laws(config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ...]) -> list[tuple[Target, str]]:
+def _laws(
+    config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ...]
+) -> list[tuple[Target, str]]:
     from invbench.adapters import of_library
     from invbench.registry import COUPLINGS, LAYERS
     from invbench.testing import applicable
@@ -75,25 +89,35 @@ def _laws(config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ..
     chosen = chosen_laws(config)
     added = added_targets(config)[kind]
     if registry.broken:
-        raise pytest.UsageError(f"plugin {registry.broken[0][0]} cannot be imported: {registry.broken[0][1]}")
-    targets = {t.name: t for t in [resolve(n, (kind,)) for n in registry if not of_library(n)] + added}
-    return [(t, n) for t in targets.values() for n in applicable(t, severity, scopes) if n in chosen]
+        raise pytest.UsageError(
+            f"plugin {registry.broken[0][0]} cannot be imported: {registry.broken[0][1]}"
+        )
+    targets = {
+        t.name: t for t in [resolve(n, (kind,)) for n in registry if not of_library(n)] + added
+    }
+    return [
+        (t, n) for t in targets.values() for n in applicable(t, severity, scopes) if n in chosen
+    ]
 
 
 def _flows(config: pytest.Config, own: tuple[str, ...], property: str, listed: bool) -> list[Any]:
-    """(flow, coupling) pairs that have weights, of the ``own`` flows and those added: with ``listed``, those known to break the property; else
-    the others."""
-    from invbench.bench.run import builtin_entries
-    from invbench.reference_models.weights import find_weights
+    """(flow, coupling) pairs that have weights, of the ``own`` flows and those added: with
+    ``listed``, those known to break the property; else the others."""
+    from invbench.runner.run import builtin_entries
+    from invbench.training.weights import find_weights
 
     added = added_targets(config)
     pairs = []
     for flow in dict.fromkeys([*own, *(t.name for t in added["flow"])]):
-        targets = {t.name: t for t in [resolve(n) for n in builtin_entries(flow)] + added["coupling"]}
+        targets = {
+            t.name: t for t in [resolve(n) for n in builtin_entries(flow)] + added["coupling"]
+        }
         pairs += [(flow, t) for t in targets.values() if find_weights(flow, t, "mini", 0)]
     known = {k.target for k in known_failures(config, KNOWN) if k.property == property}
     return [
-        pytest.param(flow, t, id=f"{flow}:{t.name}") for flow, t in pairs if (f"{flow}:{t.name}" in known) == listed
+        pytest.param(flow, t, id=f"{flow}:{t.name}")
+        for flow, t in pairs
+        if (f"{flow}:{t.name}" in known) == listed
     ]
 
 
@@ -106,13 +130,19 @@ def known_failure(request: pytest.FixtureRequest) -> Callable[[str, str], Known]
 
 @pytest.fixture(scope="session")
 def keep(request: pytest.FixtureRequest) -> Callable[[Target, str, Recipe, str], None]:
-    """Append a violation to this worker's own file below --results, and remember it for the counterexample."""
+    """Append a violation to this worker's own file below --results, and remember it for the
+    counterexample."""
     folder = request.config.getoption("results")
 
     def write(target: Target, law: str, recipe: Recipe, message: str) -> None:
         request.config.stash[LAST] = (target, law, recipe)
         if folder is not None:
-            record = {"target": target.name, "property": law, "recipe": recipe.as_dict(), "message": message}
+            record = {
+                "target": target.name,
+                "property": law,
+                "recipe": recipe.as_dict(),
+                "message": message,
+            }
             append(Path(folder), record)
 
     return write
@@ -120,17 +150,20 @@ def keep(request: pytest.FixtureRequest) -> Callable[[Target, str, Recipe, str],
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """A failed law leaves a counterexample below --results, made of the recipe that Hypothesis shrank to."""
+    """A failed law leaves a counterexample below --results, made of the recipe that Hypothesis
+    shrank to."""
     report = yield
     broken, folder = item.config.stash.get(LAST, None), item.config.getoption("results")
     if report.when == "call" and broken is not None:
         del item.config.stash[LAST]
         if report.failed and folder is not None:
-            from invbench.properties.counterexample import save_counterexample
+            from invbench.laws.cases.counterexample import save_counterexample
 
             options = item.config.getoption("dtype"), item.config.getoption("device")
             try:
-                text = replay_command(save_counterexample(Path(folder), *broken, *options), broken[0].spec)
+                text = replay_command(
+                    save_counterexample(Path(folder), *broken, *options), broken[0].spec
+                )
             except ValueError as error:  # it does not show again
                 text = f"no counterexample saved: {error}"
             report.sections.append(("invbench", text))
@@ -154,8 +187,14 @@ def _merge(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     import torch
 
-    what = f"{config.getoption('dtype')} on {config.getoption('device')}, budget {config.getoption('budget')}"
-    return f"invbench {invbench.__version__}, torch {torch.__version__}, Hypothesis {hypothesis.__version__}: {what}, one thread per worker"
+    what = (
+        f"{config.getoption('dtype')} on {config.getoption('device')}, budget "
+        f"{config.getoption('budget')}"
+    )
+    return (
+        f"invbench {invbench.__version__}, torch {torch.__version__}, Hypothesis "
+        f"{hypothesis.__version__}: {what}, one thread per worker"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -170,24 +209,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def obey(
     dtype: str, device: str, keep: Callable[[Target, str, Recipe, str], None]
 ) -> Callable[[Target, str, Recipe], None]:
-    """Judge one law on one recipe; a violation that the code is to blame for is kept and fails the test."""
+    """Judge one law on one recipe; a violation that the code is to blame for is kept and fails the
+    test."""
     from invbench.testing import violations
 
     def judge(target: Target, law: str, recipe: Recipe) -> None:
         found = violations(target, law, dtype, device, recipe)
         if found:
             keep(target, law, recipe, found[0].message)
-            blame = f"{target.name} breaks {law} ({found[0].kind}): {found[0].message}\nrecipe: {recipe}"
+            blame = (
+                f"{target.name} breaks {law} ({found[0].kind}): {found[0].message}\nrecipe: "
+                f"{recipe}"
+            )
             pytest.fail(blame, pytrace=False)
 
     return judge
 
 
 @pytest.fixture(scope="session")
-def obey_sweep(dtype: str, device: str, obey: Callable[[Target, str, Recipe], None]) -> Callable[[Target, str], None]:
+def obey_sweep(
+    dtype: str, device: str, obey: Callable[[Target, str, Recipe], None]
+) -> Callable[[Target, str], None]:
     """Judge one law on the few recipes that are enough for it."""
-    from invbench.properties.check import few
-    from invbench.properties.sweep import sweep
+    from invbench.laws.cases.sweep import sweep
+    from invbench.laws.check import few
 
     def judge(target: Target, law: str) -> None:
         for recipe in few(sweep("smoke")):
@@ -198,12 +243,16 @@ def obey_sweep(dtype: str, device: str, obey: Callable[[Target, str, Recipe], No
 
 @pytest.fixture(scope="session")
 def replay_known(dtype: str, device: str) -> Callable[[Target, Known], None]:
-    """A listed failure is replayed from its recipe: an expected failure, or stale and an error when it no longer fails."""
+    """A listed failure is replayed from its recipe: an expected failure, or stale and an error when
+    it no longer fails."""
     from invbench.testing import violations
 
     def replay(target: Target, known: Known) -> None:
         if not violations(target, known.property, dtype, device, Recipe(**known.recipe)):
-            pytest.fail(f"stale entry: {known.target} no longer breaks {known.property}; remove it", pytrace=False)
+            pytest.fail(
+                f"stale entry: {known.target} no longer breaks {known.property}; remove it",
+                pytrace=False,
+            )
         pytest.xfail(known.reason)
 
     return replay
@@ -211,8 +260,9 @@ def replay_known(dtype: str, device: str) -> Callable[[Target, Known], None]:
 
 @pytest.fixture(scope="session")
 def report(dtype: str, device: str) -> Callable[[Target, str], None]:
-    """Ask a law that does not decide about soundness; what it finds is an expected failure with the finding as its reason."""
-    from invbench.properties import check
+    """Ask a law that does not decide about soundness; what it finds is an expected failure with the
+    finding as its reason."""
+    from invbench.laws import check
 
     def ask(target: Target, law: str) -> None:
         found = check(target, dtype, device, "smoke", [law]).failures

@@ -1,6 +1,7 @@
 """Violations as rows: each worker appends to a file of its own, and the controller merges them.
 
-A killed worker loses at most the row in flight; what it left is swept into ``all.jsonl`` at the next start.
+A killed worker loses at most the row in flight; what it left is swept into ``all.jsonl`` at the
+next start.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def append(folder: Path, record: dict[str, Any]) -> None:
 
 
 def merge(folder: Path) -> list[str]:
-    """Move the whole rows of every worker's file into ``all.jsonl``; returns a line for each file with a row that was cut off.
+    """Move the whole rows of every worker's file into ``all.jsonl``; returns a line for each file
+    with a row that was cut off.
 
     Such a file stays under the name ``*.cut``, with the part that is there.
     """
@@ -37,6 +39,8 @@ def merge(folder: Path) -> list[str]:
             file.write(f"{whole}\n" if whole else "")
         if rest:
             path.with_suffix(".cut").write_text(rest, encoding="utf-8")
-            problems.append(f"{path}: its last row was cut off; kept as {path.with_suffix('.cut').name}")
+            problems.append(
+                f"{path}: its last row was cut off; kept as {path.with_suffix('.cut').name}"
+            )
         path.unlink()
     return problems

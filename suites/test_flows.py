@@ -1,4 +1,5 @@
-"""The trained mini flows under generated conditions; ``--coupling`` and ``--flow`` add those that have weights."""
+"""The trained mini flows under generated conditions; ``--coupling`` and ``--flow`` add those that
+have weights."""
 
 from __future__ import annotations
 
@@ -10,18 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from invbench.conditions.datasets import Pair, sr_pairs
-from invbench.conditions.families import apply_family, family_names
-from invbench.conditions.latents import LATENT_PATTERNS, patterned
+from invbench.attacks.latents import LATENT_PATTERNS, patterned
+from invbench.corruptions import apply_family, family_names
+from invbench.data.conditions import sizes_only
+from invbench.data.datasets import Pair, sr_pairs
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
-from invbench.reference_models.glow import sizes_only
-from invbench.reference_models.weights import load_flow
 from invbench.registry import CONDITIONS
 from invbench.registry import FLOWS as FLOW_REGISTRY
-
-from .records import append
+from invbench.training.weights import load_flow
+from suites.records import append
 
 PROPERTY = "no-explosion"
 FLOWS, ANY_FLOWS = ("srflow", "fs_ncsr", "llflow"), ("srflow", "fs_ncsr", "llflow", "glow")
@@ -40,7 +40,11 @@ def pairs(flow_name: str = "srflow") -> list[Pair]:
     if track == "lowlight":
         dark = apply_family(*DUSK, [pair.high for pair in found])
         return [Pair(pair.name, pair.high, low) for pair, low in zip(found, dark, strict=True)]
-    return [Pair(p.name, p.high, sizes_only(p.high[None])[0]) for p in found] if track == "unconditional" else found
+    return (
+        [Pair(p.name, p.high, sizes_only(p.high[None])[0]) for p in found]
+        if track == "unconditional"
+        else found
+    )
 
 
 @st.composite
@@ -57,16 +61,21 @@ def cases(draw: st.DrawFn) -> dict[str, int | str]:
 
 
 def log10_largest(flow_name, coupling, dtype, device, case) -> float:
-    """log10 of the largest |x| over four samples of one condition; infinite when a pixel is not finite."""
+    """log10 of the largest |x| over four samples of one condition; infinite when a pixel is not
+    finite."""
     flow, y, latents = drawn(flow_name, coupling, dtype, device, case, SAMPLES)
     with torch.no_grad():
         return explosion(flow.decode(latents, y)).max_abs_log10
 
 
-def drawn(flow_name, coupling, dtype, device, case, samples) -> tuple[ConditionalFlow, Tensor, list[Tensor]]:
+def drawn(
+    flow_name, coupling, dtype, device, case, samples
+) -> tuple[ConditionalFlow, Tensor, list[Tensor]]:
     """(flow, ``samples`` times the condition of ``case``, its latents)."""
     flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
-    (changed,) = apply_family(case["family"], case["severity"], [pairs(flow_name)[case["image"]]], case["seed"])
+    (changed,) = apply_family(
+        case["family"], case["severity"], [pairs(flow_name)[case["image"]]], case["seed"]
+    )
     y = changed.to(device, getattr(torch, dtype))[None].expand(samples, -1, -1, -1)
     normal = flow.sample_latents(samples, y, 1.0, torch.Generator().manual_seed(case["seed"]))
     return flow, y, [TEMPERATURE * z for z in patterned(normal, case.get("latents", "normal"))]
@@ -78,9 +87,17 @@ def test_flow_does_not_explode(flow_name, coupling, dtype, device, results_folde
     if found > LIMIT:
         if results_folder is not None:
             name = f"{flow_name}:{coupling.name}"
-            record = {"target": name, "property": PROPERTY, "recipe": case, "message": f"10^{found:.3g}"}
+            record = {
+                "target": name,
+                "property": PROPERTY,
+                "recipe": case,
+                "message": f"10^{found:.3g}",
+            }
             append(results_folder, record)
-        pytest.fail(f"{flow_name} with {coupling.name}: |x| reaches 10^{found:.3g} for {case}", pytrace=False)
+        pytest.fail(
+            f"{flow_name} with {coupling.name}: |x| reaches 10^{found:.3g} for {case}",
+            pytrace=False,
+        )
 
 
 def test_known_explosion_is_still_there(flow_name, coupling, dtype, device, known_failure):
@@ -88,13 +105,16 @@ def test_known_explosion_is_still_there(flow_name, coupling, dtype, device, know
     known = known_failure(f"{flow_name}:{coupling.name}", PROPERTY)
     found = log10_largest(flow_name, coupling, dtype, device, known.recipe)
     if found <= LIMIT:
-        pytest.fail(f"stale entry: {known.target} stays at 10^{found:.3g}; remove it", pytrace=False)
+        pytest.fail(
+            f"stale entry: {known.target} stays at 10^{found:.3g}; remove it", pytrace=False
+        )
     pytest.xfail(f"{known.reason} (|x| reaches 10^{found:.3g})")
 
 
 @given(image=st.integers(0, 23))
 def test_flow_round_trip_on_clean_photographs(any_flow, dtype, device, image):
-    """decode(encode(x, y), y) = x within 1e-2 on photographs with their own conditions, for every design."""
+    """decode(encode(x, y), y) = x within 1e-2 on photographs with their own conditions, for every
+    design."""
     flow_name, coupling = any_flow
     flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
     pair = pairs(flow_name)[image]

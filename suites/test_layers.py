@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from invbench.properties.sweep import recipes
+from invbench.laws.cases.sweep import recipes
 
 KIND = "layer"
 

@@ -11,15 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from invbench.bench.cell import Cell
-from invbench.bench.store import Store
-from invbench.cli import main
+from invbench.cli.main import main
 from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, DenseConditioner
-from invbench.paper.study import Study
 from invbench.registry import COUPLINGS, FLOWS, LAYERS
-
-from .data_folder import DataFolder
-from .made_study import made_study
+from invbench.store.cell import Cell
+from invbench.store.store import Store
+from invbench.studies.hong2023.study import Study
+from tests.support.data_folder import DataFolder
+from tests.support.made_study import made_study
 
 
 @pytest.fixture(params=(torch.float32, torch.float64), ids=("float32", "float64"))
@@ -37,9 +36,11 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True, scope="module")
 def registries_of_the_module() -> Iterator[None]:
-    """What a file of tests registers is forgotten at its end: another file in the same process would meet it."""
+    """What a file of tests registers is forgotten at its end: another file in the same process
+    would meet it."""
     registries = (COUPLINGS, LAYERS, FLOWS)
-    kept = [dict(registry.items()) for registry in registries]  # reading loads the plugins, so that they are kept
+    # reading loads the plugins, so that they are kept
+    kept = [dict(registry.items()) for registry in registries]
     yield
     for registry, items in zip(registries, kept, strict=True):
         registry._items = items
@@ -55,7 +56,10 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def invbench(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_registries: None, cache: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    own_registries: None,
+    cache: Path,
 ) -> Callable[..., tuple[int, str, str]]:
     """Run the command line; returns (exit code, standard output, standard error)."""
 
@@ -87,7 +91,9 @@ def results(tmp_path: Path) -> Callable[..., Path]:
 def uniform() -> Callable[..., Tensor]:
     """``uniform(low, high, *shape, dtype=…, seed=…)``: drawn in float64, then rounded."""
 
-    def draw(low: float, high: float, *shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
+    def draw(
+        low: float, high: float, *shape: int, dtype: torch.dtype = torch.float64, seed: int = 0
+    ) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         u = torch.rand(*shape, generator=generator, dtype=torch.float64)
         return (low + (high - low) * u).to(dtype)
@@ -107,7 +113,9 @@ def tiny_flow() -> Callable[..., ConditionalFlow]:
             for step in (1, 2):
                 layers[f"step{step}_actnorm"] = ActNorm(2)
                 layers[f"step{step}_conv1x1"] = Conv1x1(2)
-                layers[f"step{step}_coupling"] = ConditionalCoupling(COUPLINGS[coupling].obj(), 2, 1, 2, conditioner)
+                layers[f"step{step}_coupling"] = ConditionalCoupling(
+                    COUPLINGS[coupling].obj(), 2, 1, 2, conditioner
+                )
             return ConditionalFlow(layers, nn.Identity(), lambda y: [(2,)])
 
     return build

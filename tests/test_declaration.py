@@ -1,4 +1,5 @@
-"""What a layer may declare of itself: names of spaces, values of each declaration, and how a wrong one is refused."""
+"""What a layer may declare of itself: names of spaces, values of each declaration, and how a wrong
+one is refused."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ import pytest
 import torch
 from torch.distributions import constraints
 
+from invbench.cli.listing import listed
 from invbench.declaration import SPACES, Circle, Declaration, declared_by, inside, space, space_name
 from invbench.errors import UsageError
-from invbench.listing import listed
 
 WRITTEN = (
     "real",
@@ -124,7 +125,11 @@ def test_values_of_each_declaration(keyword: str, value: object, kept: object) -
 def test_spaces_of_a_declaration_by_name_or_object() -> None:
     found = Declaration.of(
         "layer",
-        {"domain": "unit_interval", "codomain": constraints.real, "condition": ("label(3)", "positive")},
+        {
+            "domain": "unit_interval",
+            "codomain": constraints.real,
+            "condition": ("label(3)", "positive"),
+        },
     )
     assert found.domain is constraints.unit_interval and found.codomain is constraints.real
     assert isinstance(found.condition, tuple) and found.condition[1] is constraints.positive
@@ -136,7 +141,12 @@ def test_spaces_of_a_declaration_by_name_or_object() -> None:
 
 
 def test_what_is_written_can_be_declared_again() -> None:
-    said = {"event_shape": (4,), "domain": "interval(-1, 1)", "condition": "label(7)", "inverse": "iterated"}
+    said = {
+        "event_shape": (4,),
+        "domain": "interval(-1, 1)",
+        "condition": "label(7)",
+        "inverse": "iterated",
+    }
     said |= {"tolerance": 1e-4, "training": "differs", "codomain": "circle(0, 1)"}
     once = Declaration.of("layer", said).as_dict()
     assert Declaration.of("layer", once).as_dict() == once
@@ -230,5 +240,7 @@ def test_the_page_of_laws_is_that_of_the_laws():
         pytest.skip("the documentation lies beside the tests in a checkout")
     text = page.read_text(encoding="utf-8")
     for row in listed("properties"):
-        assert f"| `{row['name']}` | {row['source']} | {row['summary']} |".replace("\\", "") in text.replace("\\|", "|")
+        assert f"| `{row['name']}` | {row['source']} | {row['summary']} |".replace(
+            "\\", ""
+        ) in text.replace("\\|", "|")
         assert row.get("reference", "said in the statement")

@@ -13,9 +13,18 @@ from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registry
 
 
 def define(**members):
-    """A subclass of Elementwise with forward, inverse and n_params = 1, changed by ``members``; None leaves one out."""
-    whole = {"forward": lambda self, x, params: (x, x), "inverse": lambda self, y, params: (y, y), "n_params": 1}
-    return type("Made", (invbench.Elementwise,), {k: v for k, v in {**whole, **members}.items() if v is not None})
+    """A subclass of Elementwise with forward, inverse and n_params = 1, changed by ``members``;
+    None leaves one out."""
+    whole = {
+        "forward": lambda self, x, params: (x, x),
+        "inverse": lambda self, y, params: (y, y),
+        "n_params": 1,
+    }
+    return type(
+        "Made",
+        (invbench.Elementwise,),
+        {k: v for k, v in {**whole, **members}.items() if v is not None},
+    )
 
 
 def plugin(name, load):
@@ -24,9 +33,12 @@ def plugin(name, load):
 
 @pytest.fixture
 def entry_points(monkeypatch):
-    """Plugins that are installed, as far as the registry can see; and which groups were asked for."""
+    """Plugins that are installed, as far as the registry can see; and which groups were asked
+    for."""
     points, asked = [], []
-    monkeypatch.setattr("invbench.registry.entry_points", lambda group: asked.append(group) or points)
+    monkeypatch.setattr(
+        "invbench.registry.entry_points", lambda group: asked.append(group) or points
+    )
     return SimpleNamespace(points=points, asked=asked)
 
 
@@ -39,7 +51,8 @@ def fails(error):
 
 def test_an_unknown_name_is_answered_with_the_near_ones():
     with pytest.raises(
-        UsageError, match=r"coupling 'affin' is not registered; did you mean 'affine' or .*invbench list"
+        UsageError,
+        match=r"coupling 'affin' is not registered; did you mean 'affine' or .*invbench list",
     ):
         COUPLINGS["affin"]
 
@@ -120,7 +133,9 @@ def test_n_params_may_be_set_per_instance(own_registries):
     assert invbench.coupling("b")(define(n_params=property(lambda self: 3)))
 
 
-@pytest.mark.parametrize("error", [ImportError("no such thing"), ZeroDivisionError("oops"), SystemExit(3)], ids=repr)
+@pytest.mark.parametrize(
+    "error", [ImportError("no such thing"), ZeroDivisionError("oops"), SystemExit(3)], ids=repr
+)
 def test_a_broken_plugin_is_recorded_with_its_reason_and_the_others_still_load(entry_points, error):
     registry = Registry("coupling", "some.group")
     good = plugin("good", lambda: registry.register("fine", define))

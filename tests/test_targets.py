@@ -13,13 +13,16 @@ from invbench.couplings import Affine, ModifiedRQ
 from invbench.errors import HarnessError, UsageError
 from invbench.registry import COUPLINGS, Registered
 from invbench.targets import Target, resolve, resolve_all
-
-from .examples import TANH_AFFINE
+from tests.support.examples import TANH_AFFINE
 
 pytestmark = pytest.mark.usefixtures("own_registries")
 
 UNDECORATED = TANH_AFFINE.replace('@invbench.coupling("tanh-affine")\n', "")
-SECOND = TANH_AFFINE.replace("import invbench\n", "").replace("tanh-affine", "second").replace("TanhAffine", "Second")
+SECOND = (
+    TANH_AFFINE.replace("import invbench\n", "")
+    .replace("tanh-affine", "second")
+    .replace("TanhAffine", "Second")
+)
 
 
 @pytest.fixture
@@ -116,7 +119,9 @@ def test_a_class_that_is_not_decorated_can_be_named_and_is_registered_under_its_
 
 
 def test_a_file_and_a_module_take_options(file):
-    source = TANH_AFFINE + "    def __init__(self, gain=1.0):\n        super().__init__()\n        self.gain = gain\n"
+    source = TANH_AFFINE + (
+        "    def __init__(self, gain=1.0):\n        super().__init__()\n        self.gain = gain\n"
+    )
     path = file(source)
     assert resolve(f"{path}(gain=2.0)").make().gain == 2.0
     assert resolve(f"{path}:TanhAffine(gain=3.0)").make().gain == 3.0
@@ -136,8 +141,11 @@ def test_several_couplings_in_one_file_are_listed_and_one_must_be_chosen(file):
     path = file(TANH_AFFINE + SECOND)
     found = resolve_all(path)
     assert [target.name for target in found] == ["tanh-affine", "second"]
-    assert [resolve(target.spec) for target in found] == found  # as a worker does, which is given the spec alone
-    with pytest.raises(UsageError, match=r"holds several targets \(tanh-affine, second\); say which"):
+    # as a worker does, which is given the spec alone
+    assert [resolve(target.spec) for target in found] == found
+    with pytest.raises(
+        UsageError, match=r"holds several targets \(tanh-affine, second\); say which"
+    ):
         resolve(path)
 
 
@@ -151,7 +159,10 @@ def test_several_couplings_in_one_file_are_listed_and_one_must_be_chosen(file):
         ("import sys\nsys.exit(3)\n", "cannot load .*mine.py: SystemExit"),
         ("import no_such_module_here\n", "cannot load .*mine.py: ModuleNotFoundError"),
         (TANH_AFFINE.replace("n_params = 2", ""), "coupling 'tanh-affine' .* has n_params = None"),
-        (TANH_AFFINE.replace("tanh-affine", "affine"), "coupling 'affine' .* is already registered by"),
+        (
+            TANH_AFFINE.replace("tanh-affine", "affine"),
+            "coupling 'affine' .* is already registered by",
+        ),
     ],
     ids=["empty", "undecorated", "syntax", "raises", "exits", "import", "incomplete", "collision"],
 )
@@ -173,7 +184,10 @@ def test_a_missing_file_module_or_name_is_refused(file, package, tmp_path):
         (f"{tmp_path}/none.py", "none.py: no such file"),
         (str(tmp_path) + "/", "no such file"),
         (f"{file(TANH_AFFINE)}:Nope", r"no coupling named 'Nope' there \(found: tanh-affine\)"),
-        ("no_such_package.module:Name", "cannot import no_such_package.module: ModuleNotFoundError"),
+        (
+            "no_such_package.module:Name",
+            "cannot import no_such_package.module: ModuleNotFoundError",
+        ),
         (f"{package}.fails:Name", "cannot import for_targets.fails: ZeroDivisionError"),
         ("math:pi", r"no coupling named 'pi' there \(found: none\)"),
     ):
@@ -193,13 +207,17 @@ def test_the_digest_depends_on_source_and_options_but_not_on_where_the_file_lies
         digests[k] = resolve(file(source, f"{k}/mine.py")).digest
         del COUPLINGS._items["tanh-affine"]
     assert digests["a"] == digests["b"] != digests["c"]
-    boxes = [resolve(spec).digest for spec in ("modified-rq", "modified-rq(box=1.0)", "modified-rq(box=2.0)")]
+    boxes = [
+        resolve(spec).digest
+        for spec in ("modified-rq", "modified-rq(box=1.0)", "modified-rq(box=2.0)")
+    ]
     assert len(set(boxes)) == 3
 
 
 def test_the_digest_depends_on_a_module_beside_it_that_it_imports_whole(file, package):
     leaf = (
-        TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf") + "\nfrom . import ops\n"
+        TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf")
+        + "\nfrom tests import ops\n"
     )
     digests = []
     for k, ops in enumerate(("A = 1", "A = 1", "A = 2")):
@@ -212,9 +230,13 @@ def test_the_digest_depends_on_a_module_beside_it_that_it_imports_whole(file, pa
 
 def test_the_digest_depends_on_what_its_imports_import(file, package):
     leaf = (
-        TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf") + "\nfrom .near import f\n"
+        TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf")
+        + "\nfrom tests.near import f\n"
     )
-    near, far = "from .far import g\ndef f(): return g()\n", "from .near import *\ndef g(): return 1\n"  # in a circle
+    near, far = (
+        "from tests.far import g\ndef f(): return g()\n",
+        "from tests.near import *\ndef g(): return 1\n",
+    )  # in a circle
     digests = []
     for k, deep in enumerate((far, far, far.replace("1", "2"))):
         for name, source in (("__init__", ""), ("far", deep), ("near", near), ("leaf", leaf)):
@@ -233,7 +255,10 @@ def test_the_sources_of_an_entry_are_its_own_and_not_those_of_what_wraps_it():
 
 
 def test_the_digest_depends_on_the_source_of_base_classes(file, package):
-    leaf = "import invbench\nfrom .base import TanhAffine\n@invbench.coupling('leaf')\nclass Leaf(TanhAffine): pass\n"
+    leaf = (
+        "import invbench\nfrom tests.base import "
+        "TanhAffine\n@invbench.coupling('leaf')\nclass Leaf(TanhAffine): pass\n"
+    )
     digests = []
     for k, base in enumerate((UNDECORATED, UNDECORATED, UNDECORATED.replace("2 *", "3 *"))):
         for name, source in (("__init__", ""), ("base", base), ("leaf", leaf)):
@@ -244,7 +269,8 @@ def test_the_digest_depends_on_the_source_of_base_classes(file, package):
 
 
 def test_the_digest_does_not_depend_on_the_order_of_files_that_share_a_name(file):
-    """The contract stands in a base.py too; an unordered tie would change the digest from process to process."""
+    """The contract stands in a base.py too; an unordered tie would change the digest from process
+    to process."""
     digests = set()
     for k in range(12):
         digests.add(resolve(file(TANH_AFFINE, f"{k}/base.py")).digest)

@@ -1,9 +1,12 @@
-"""Long chains: python benchmarks/evidence/chains.py [--seeds 20] [--workers 2] [--output results/laws]
+"""Long chains: python benchmarks/evidence/chains.py [--seeds 20] [--workers 2] [--output
+results/laws]
 
-Chains of 4, 8, 16 and 32 sound layers (NICE, RealNVP, MAF, Glow), with their initial weights and with eight times these, in
-float32 and float64, over so many seeds of the corpus: none may be accused. The same chains with a log-det that is off by 0.01 in
-one layer in the middle, in both directions, over two seeds: each must be caught. chains.csv has a row per run, chains.md counts them.
-Rows that chains.csv has are not run again. Exit code 1 when a sound chain is accused or a planted one is not.
+Chains of 4, 8, 16 and 32 sound layers (NICE, RealNVP, MAF, Glow), with their initial weights and
+with eight times these, in float32 and float64, over so many seeds of the corpus: none may be
+accused. The same chains with a log-det that is off by 0.01 in one layer in the middle, in both
+directions, over two seeds: each must be caught. chains.csv has a row per run, chains.md counts
+them. Rows that chains.csv has are not run again. Exit code 1 when a sound chain is accused or a
+planted one is not.
 """
 
 from __future__ import annotations
@@ -20,11 +23,11 @@ from runs import Row, in_parallel, judged, known, made_with, save
 from torch import Tensor, nn
 
 from invbench.console import err
-from invbench.paths import write_atomically
+from invbench.files import write_atomically
 from invbench.registry import Registered
 from invbench.targets import Target
-from tests.corpus.sound_autoregressive import Maf, Stack
-from tests.corpus.sound_couplings import Additive, Affine, Chain, GlowStep
+from tests.support.corpus.sound_autoregressive import Maf, Stack
+from tests.support.corpus.sound_couplings import Additive, Affine, Chain, GlowStep
 
 LAWS = (
     "log-det",
@@ -85,7 +88,9 @@ def target_of(kind: str, depth: int, weights: str, planted: bool) -> Target:
         return chain(kind, depth, weights, planted)  # under the seed of the judge
 
     name = f"{kind}-{depth}-{weights}" + ("-off" if planted else "")
-    return Target(name, Registered(name, "layer", make, f"{__file__}:0", {"event_shape": KINDS[kind][2]}))
+    return Target(
+        name, Registered(name, "layer", make, f"{__file__}:0", {"event_shape": KINDS[kind][2]})
+    )
 
 
 def work(job: Job) -> Row:
@@ -113,10 +118,13 @@ def page(rows: pd.DataFrame, note: str) -> tuple[str, int]:
     )
     by = ["kind", "depth", "weights", "dtype"]
     summed = counted.groupby(by, sort=False)[["runs", "accused", "off", "caught"]].sum()
-    table = summed.join(counted.groupby(by, sort=False)["seconds"].median().round(1).rename("median s"))
+    table = summed.join(
+        counted.groupby(by, sort=False)["seconds"].median().round(1).rename("median s")
+    )
     accused, missed = int(table["accused"].sum()), int((table["off"] - table["caught"]).sum())
     text = (
-        f"# Chains\n\n{table['runs'].sum()} runs of sound chains, {accused} accused; {table['off'].sum()} runs of chains "
+        f"# Chains\n\n{table['runs'].sum()} runs of sound chains, {accused} accused; "
+        f"{table['off'].sum()} runs of chains "
         f"with a log-det that is off by {OFF} in one layer, {missed} not caught.\n\n"
         f"{table.reset_index().sort_values(by).rename(columns={'off': 'with a fault'}).to_markdown(index=False)}\n\n{note}\n"
     )
@@ -142,7 +150,9 @@ def main(
         for planted in ((False, True) if seed < PLANTED_SEEDS else (False,))
     ]
     for row in in_parallel(work, [job for job in wanted if key(job) not in there], workers):
-        rows = pd.concat([rows, pd.DataFrame([row], columns=COLUMNS).astype(str)], ignore_index=True)
+        rows = pd.concat(
+            [rows, pd.DataFrame([row], columns=COLUMNS).astype(str)], ignore_index=True
+        )
         save(output / "chains.csv", rows)
     text, wrong = page(rows, made_with())
     write_atomically(output / "chains.md", text.encode())

@@ -1,9 +1,11 @@
-"""Is the judge right? python benchmarks/evidence/corpus.py [--budget default] [--dtypes float32,float64]
+"""Is the judge right? python benchmarks/evidence/corpus.py [--budget default] [--dtypes
+float32,float64]
 
-Every sound layer and every reported fault of tests/corpus, each fault beside its repair. corpus.csv: a row per case and dtype.
-corpus.md: sound layers accused, by kind; faults caught, by class; what was missed, what was accused wrongly; seconds by kind.
-A fault is caught when it is accused in one of the dtypes: one of float64 alone shows in float64 alone.
-Exit code 1 when anything sound is accused. ``--resume`` keeps the rows that corpus.csv has.
+Every sound layer and every reported fault of tests/support/corpus, each fault beside its repair.
+corpus.csv: a row per case and dtype. corpus.md: sound layers accused, by kind; faults caught, by
+class; what was missed, what was accused wrongly; seconds by kind. A fault is caught when it is
+accused in one of the dtypes: one of float64 alone shows in float64 alone. Exit code 1 when anything
+sound is accused. ``--resume`` keeps the rows that corpus.csv has.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ import typer
 from runs import Row, in_parallel, judged, known, made_with, save
 
 from invbench.console import err
-from invbench.paths import write_atomically
-from tests.corpus import FAULTS, SOUND, target
+from invbench.files import write_atomically
+from tests.support.corpus import FAULTS, SOUND, target
 
 COLUMNS = ["name", "kind", "expected", "dtype", "sound", "seconds", "laws", "report", "undecided"]
 Job = tuple[str, str, str, str, str, str]  # name, kind, expected, report, dtype, budget
@@ -42,17 +44,29 @@ def work(job: Job) -> Row:
 def table_of_kinds(sound: pd.DataFrame) -> pd.DataFrame:
     accused = sound.assign(accused=sound["sound"] != "True")
     by_case = accused.groupby(["kind", "name"], sort=False)["accused"].any().reset_index()
-    return by_case.groupby("kind", sort=False).agg(n=("name", "size"), accused=("accused", "sum")).reset_index()
+    return (
+        by_case.groupby("kind", sort=False)
+        .agg(n=("name", "size"), accused=("accused", "sum"))
+        .reset_index()
+    )
 
 
 def table_of_faults(faulty: pd.DataFrame) -> pd.DataFrame:
     caught = faulty.assign(caught=faulty["sound"] == "False")
-    wide = caught.pivot_table(index=["kind", "name"], columns="dtype", values="caught", aggfunc="any")
+    wide = caught.pivot_table(
+        index=["kind", "name"], columns="dtype", values="caught", aggfunc="any"
+    )
     wide = wide.fillna(False).astype(bool)
     dtypes = list(wide.columns)
     wide.insert(0, "caught", wide.any(axis=1))
     wide.insert(0, "n", 1)
-    return wide.groupby("kind").sum().astype(int).reset_index().rename(columns={d: f"in {d}" for d in dtypes})
+    return (
+        wide.groupby("kind")
+        .sum()
+        .astype(int)
+        .reset_index()
+        .rename(columns={d: f"in {d}" for d in dtypes})
+    )
 
 
 def table_of_seconds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -62,13 +76,18 @@ def table_of_seconds(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_total(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([table, pd.DataFrame([{"kind": "**all**"} | table.drop(columns="kind").sum().to_dict()])])
+    return pd.concat(
+        [table, pd.DataFrame([{"kind": "**all**"} | table.drop(columns="kind").sum().to_dict()])]
+    )
 
 
 def listed(rows: pd.DataFrame, empty: str) -> str:
     if rows.empty:
         return empty
-    lines = [f"- {r['name']} ({r['dtype']}; {r['kind']}): {r['laws'] or 'not accused'}" for _, r in rows.iterrows()]
+    lines = [
+        f"- {r['name']} ({r['dtype']}; {r['kind']}): {r['laws'] or 'not accused'}"
+        for _, r in rows.iterrows()
+    ]
     return "\n".join(lines)
 
 
@@ -79,11 +98,15 @@ def page(rows: pd.DataFrame, note: str) -> tuple[str, int]:
     caught = set(faulty[faulty["sound"] == "False"]["name"])
     missed = faulty[~faulty["name"].isin(caught)]
     parts = [
-        f"# The corpus\n\n{sound['name'].nunique()} sound layers of {sound['kind'].nunique()} kinds, "
-        f"{wrongly['name'].nunique()} accused; {faulty['name'].nunique()} faults, {len(caught)} caught."
+        f"# The corpus\n\n{sound['name'].nunique()} sound layers of {sound['kind'].nunique()} "
+        f"kinds, "
+        f"{wrongly['name'].nunique()} accused; {faulty['name'].nunique()} faults, "
+        f"{len(caught)} caught."
     ]
     if not sound.empty:
-        parts.append(f"## Sound layers\n\n{with_total(table_of_kinds(sound)).to_markdown(index=False)}")
+        parts.append(
+            f"## Sound layers\n\n{with_total(table_of_kinds(sound)).to_markdown(index=False)}"
+        )
         parts.append(f"## Accused wrongly\n\n{listed(wrongly, 'None.')}")
     if not faulty.empty:
         parts.append(f"## Faults\n\n{with_total(table_of_faults(faulty)).to_markdown(index=False)}")
@@ -109,10 +132,14 @@ def main(
         if re.search(only, case[0]) and (case[0], dtype) not in there
     ]
     for row in in_parallel(work, jobs, workers):
-        rows = pd.concat([rows, pd.DataFrame([row], columns=COLUMNS).astype(str)], ignore_index=True)
+        rows = pd.concat(
+            [rows, pd.DataFrame([row], columns=COLUMNS).astype(str)], ignore_index=True
+        )
         save(output / "corpus.csv", rows)
     order = {name: i for i, (name, *_) in enumerate(cases())}
-    rows = rows.sort_values(["name", "dtype"], key=lambda c: c.map(order) if c.name == "name" else c)
+    rows = rows.sort_values(
+        ["name", "dtype"], key=lambda c: c.map(order) if c.name == "name" else c
+    )
     save(output / "corpus.csv", rows)
     text, accused = page(rows, made_with())
     write_atomically(output / "corpus.md", text.encode())

@@ -1,7 +1,9 @@
-"""How often the statistics of the tables are wrong: python benchmarks/evidence/error_rates.py [--runs 600] [--output results/statistics]
+"""How often the statistics of the tables are wrong: python benchmarks/evidence/error_rates.py
+[--runs 600] [--output results/statistics]
 
-Simulated cases of designs whose true rates are known: coverage of a rate's interval (coverage.csv), false findings and rank intervals of all pairs
-(family.csv), and a page with the worst of each. docs/statistics.md says what is simulated. About eight minutes on one core.
+Simulated cases of designs whose true rates are known: coverage of a rate's interval (coverage.csv),
+false findings and rank intervals of all pairs (family.csv), and a page with the worst of each.
+docs/statistics.md says what is simulated. About eight minutes on one core.
 """
 
 from __future__ import annotations
@@ -18,17 +20,17 @@ from numpy.typing import NDArray
 from runs import Row, made_with, save
 from scipy.special import ndtr, ndtri
 
+from invbench.files import write_atomically
 from invbench.measures.pairwise import pairwise
 from invbench.measures.statistics import clopper_pearson, rate_interval
-from invbench.paths import write_atomically
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Design:
-    """A design of true ``rate``, ``trainings`` times trained, with ``spread``, the standard deviation over trainings on the probit scale, where all
-    else has 1."""
+    """A design of true ``rate``, ``trainings`` times trained, with ``spread``, the standard
+    deviation over trainings on the probit scale, where all else has 1."""
 
     rate: float
     trainings: int
@@ -37,7 +39,8 @@ class Design:
 
 @dataclass(frozen=True)
 class Inputs:
-    """``crops`` of each of ``photographs``; shares of variance of the photograph for all designs, and for one design."""
+    """``crops`` of each of ``photographs``; shares of variance of the photograph for all designs,
+    and for one design."""
 
     photographs: int
     crops: int = 2
@@ -46,14 +49,19 @@ class Inputs:
 
 
 def draw(rng: np.random.Generator, designs: Sequence[Design], inputs: Inputs) -> list[Array]:
-    """Failing inputs (T, P) of each design: z < Φ⁻¹(rate) √(1 + spread²), z = √shared·h_p + √own·g_dp + spread·τ_dt + √rest·e."""
+    """Failing inputs (T, P) of each design: z < Φ⁻¹(rate) √(1 + spread²), z = √shared·h_p +
+    √own·g_dp + spread·τ_dt + √rest·e."""
     shared = rng.normal(size=(1, inputs.photographs, 1))
     found = []
     for design in designs:
         own = rng.normal(size=(1, inputs.photographs, 1))
         trained = rng.normal(size=(design.trainings, 1, 1))
         e = rng.normal(size=(design.trainings, inputs.photographs, inputs.crops))
-        z = inputs.shared**0.5 * shared + inputs.own**0.5 * own + (1 - inputs.shared - inputs.own) ** 0.5 * e
+        z = (
+            inputs.shared**0.5 * shared
+            + inputs.own**0.5 * own
+            + (1 - inputs.shared - inputs.own) ** 0.5 * e
+        )
         limit = ndtri(design.rate) * (1 + design.spread**2) ** 0.5
         found.append((z + design.spread * trained < limit).sum(2).astype(np.float64))
     return found
@@ -65,13 +73,16 @@ def points(rate: float, spread: float) -> float:
     return float(100 * ndtr(ndtri(rate) * (1 + spread**2) ** 0.5 - spread * taus).std())
 
 
-# (designs of equal or unequal rates, what the case is called); each a function of entries, trainings, spread
+# (designs of equal or unequal rates, what the case is called); each a function of entries,
+# trainings, spread
 MODELS = {
     "all equal": lambda n, t, s: [Design(0.3, t, s)] * n,
     "two groups": lambda n, t, s: [Design(0.05 if k < n // 2 else 0.4, t, s) for k in range(n)],
     "half trained once": lambda n, t, s: [Design(0.3, 1 if k % 2 else t, s) for k in range(n)],
     "spreads 1 : 2": lambda n, t, s: [Design(0.3, t, s if k % 2 else s / 2) for k in range(n)],
-    "one spread 5 times": lambda n, t, s: [Design(0.3, t, s if k == 0 else s / 5) for k in range(n)],
+    "one spread 5 times": lambda n, t, s: [
+        Design(0.3, t, s if k == 0 else s / 5) for k in range(n)
+    ],
 }
 ASSUMED = (
     "all equal",
@@ -87,13 +98,18 @@ def families() -> Iterator[tuple[str, int, int, int, float]]:
             for photographs in (6, 12, 20, 100) if model == "all equal" else (12, 20, 100):
                 for trainings in (1, 2, 3, 5):
                     for spread in (0.0, 0.3, 0.6) if model in ASSUMED else (0.8,):
-                        if trainings == 1 and (model not in ("all equal", "two groups") or spread == 0.3):
+                        if trainings == 1 and (
+                            model not in ("all equal", "two groups") or spread == 0.3
+                        ):
                             continue
                         yield model, entries, photographs, trainings, spread
 
 
-def family(model: str, entries: int, photographs: int, trainings: int, spread: float, runs: int) -> Row:
-    """Share of runs with a false finding, with a rank outside its interval, and share of true differences found."""
+def family(
+    model: str, entries: int, photographs: int, trainings: int, spread: float, runs: int
+) -> Row:
+    """Share of runs with a false finding, with a rank outside its interval, and share of true
+    differences found."""
     designs = MODELS[model](entries, trainings, spread)
     rates, inputs = np.array([d.rate for d in designs]), Inputs(photographs)
     sizes = np.full(photographs, float(inputs.crops))
@@ -105,10 +121,16 @@ def family(model: str, entries: int, photographs: int, trainings: int, spread: f
         false += bool((one.apart & ~less).any())
         outside += any(
             lo > 1 + better or hi < entries - worse
-            for lo, hi, better, worse in zip(one.rank_lo, one.rank_hi, less.sum(0), less.sum(1), strict=True)
+            for lo, hi, better, worse in zip(
+                one.rank_lo, one.rank_hi, less.sum(0), less.sum(1), strict=True
+            )
         )
         found += float(one.apart[less].mean()) if less.any() else np.nan
-        given += bool((pairwise(drawn, sizes, given=True).apart & ~less).any()) if trainings > 1 and spread else 0
+        given += (
+            bool((pairwise(drawn, sizes, given=True).apart & ~less).any())
+            if trainings > 1 and spread
+            else 0
+        )
     return {
         "model": model,
         "entries": entries,
@@ -136,7 +158,8 @@ def coverages() -> Iterator[tuple[Design, Inputs]]:
 
 
 def coverage(design: Design, inputs: Inputs, runs: int) -> Row:
-    """Share of runs whose interval holds the true rate; of Clopper–Pearson over all inputs as well, which the tables had before."""
+    """Share of runs whose interval holds the true rate; of Clopper–Pearson over all inputs as well,
+    which the tables had before."""
     rng, inside, naive, width = np.random.default_rng(0), 0, 0, 0.0
     for _ in range(runs):
         (failures,) = draw(rng, [design], inputs)
@@ -198,8 +221,12 @@ trainings differ by different amounts. Standard error of 5 % in {found["runs"].m
 
 
 def main(
-    runs: Annotated[int, typer.Option(help="Simulated cases of each kind; two entries get three times as many.")] = 600,
-    output: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("results/statistics"),
+    runs: Annotated[
+        int, typer.Option(help="Simulated cases of each kind; two entries get three times as many.")
+    ] = 600,
+    output: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path(
+        "results/statistics"
+    ),
 ) -> None:
     covered = pd.DataFrame([coverage(*one, runs) for one in coverages()])
     found = pd.DataFrame([family(*one, runs * (3 if one[1] == 2 else 1)) for one in families()])

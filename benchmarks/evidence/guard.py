@@ -1,7 +1,9 @@
-"""A trained flow that explodes, as it is and behind guards: python benchmarks/evidence/guard.py [--photographs 16] [--output …]
+"""A trained flow that explodes, as it is and behind guards: python benchmarks/evidence/guard.py
+[--photographs 16] [--output …]
 
-SRFlow mini with ``affine``, training seed 0, on crops of BSD100; guards from the first batches of its own training. Every row decodes the same
-latents. Writes guard.csv and guard.md; INVBENCH_DATA must hold BSD100 and T91. Two minutes on one core.
+SRFlow mini with ``affine``, training seed 0, on crops of BSD100; guards from the first batches of
+its own training. Every row decodes the same latents. Writes guard.csv and guard.md; INVBENCH_DATA
+must hold BSD100 and T91. Two minutes on one core.
 """
 
 from __future__ import annotations
@@ -14,19 +16,19 @@ from typing import Annotated
 import pandas as pd
 import torch
 import typer
+from invbench_models.srflow.recipe import batches
 from runs import ROOT, made_with, save
 
-from invbench.bench.tracks.sr import quality
-from invbench.conditions.datasets import Pair, sr_pairs
 from invbench.console import progress_bar
 from invbench.cures.guard import Guard, guard
 from invbench.cures.guarded import GuardedFlow
+from invbench.data.datasets import Pair, sr_pairs
+from invbench.files import write_atomically
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
-from invbench.paths import write_atomically
-from invbench.reference_models.srflow.recipe import batches
-from invbench.reference_models.weights import load_flow
+from invbench.tracks.sr import quality
+from invbench.training.weights import load_flow
 
 CROP, SAMPLES, TEMPERATURE, SEED = 128, 10, 0.9, 0
 # decode → (margin, quantile) of its guard
@@ -87,16 +89,24 @@ def row_of(name: str, flow: ConditionalFlow, measured: list[dict[str, float]]) -
 
 @torch.no_grad()
 def measure(flow: ConditionalFlow, pair: Pair, index: int) -> dict[str, float]:
-    """As a cell of track ``sr`` measures it, the share of values that were clamped, and the decode's seconds of this process."""
+    """As a cell of track ``sr`` measures it, the share of values that were clamped, and the
+    decode's seconds of this process."""
     y = pair.low[None]
-    drawn = flow.sample_latents(SAMPLES, y, TEMPERATURE, torch.Generator().manual_seed(SEED * 1_000_003 + index))
+    drawn = flow.sample_latents(
+        SAMPLES, y, TEMPERATURE, torch.Generator().manual_seed(SEED * 1_000_003 + index)
+    )
     started = time.process_time()
     samples = flow.decode(drawn, y.expand(SAMPLES, -1, -1, -1))
     seconds = time.process_time() - started
     found = explosion(samples)
     acted = flow.acted.values() if isinstance(flow, GuardedFlow) else []
     share = sum(a.changed for a in acted) / max(sum(a.values for a in acted), 1)
-    values = {"inf": found.inf, "error": found.error, "max_abs_log10": found.max_abs_log10, "acted": share}
+    values = {
+        "inf": found.inf,
+        "error": found.error,
+        "max_abs_log10": found.max_abs_log10,
+        "acted": share,
+    }
     back = round_trip_error(flow, pair.high[None], y).item()
     return values | quality(samples, pair, 4) | {"seconds": seconds, "round_trip": back}
 
@@ -107,7 +117,10 @@ def markdown(table: pd.DataFrame) -> str:
             "decode": table.decode,
             "error_pct": table.error_pct.map("{:.0f} %".format),
             "max_abs_log10": table.max_abs_log10.map("10^{:.2f}".format),
-            "lr_psnr": [f"{a:.2f} / {b:.3f}" for a, b in zip(table.lr_psnr_min, table.lr_psnr_std, strict=True)],
+            "lr_psnr": [
+                f"{a:.2f} / {b:.3f}"
+                for a, b in zip(table.lr_psnr_min, table.lr_psnr_std, strict=True)
+            ],
             "psnr": table.psnr.map("{:.2f}".format),
             "round_trip": table.round_trip.map("{:.1e}".format),
             "acted_pct": [f"{share:.4f} %" if share >= 0 else "–" for share in table.acted_pct],
@@ -121,7 +134,9 @@ def markdown(table: pd.DataFrame) -> str:
 
 def main(
     photographs: Annotated[int, typer.Option(help="How many of BSD100.")] = 16,
-    calibration: Annotated[int, typer.Option(help="Batches of eight that guards are made of.")] = 24,
+    calibration: Annotated[
+        int, typer.Option(help="Batches of eight that guards are made of.")
+    ] = 24,
     output: Annotated[Path, typer.Option(help="Folder to write to.")] = ROOT / "results" / "cures",
 ) -> None:
     torch.set_num_threads(1)
@@ -147,8 +162,16 @@ def main(
             bar.advance(task)
     table = pd.DataFrame(row_of(name, one, measured[name]) for name, one in flows.items())
     save(output / "guard.csv", table)
-    facts = {"seed": SEED, "inputs": len(pairs), "crop": CROP, "samples": SAMPLES, "temperature": TEMPERATURE}
-    text = SAID.format(table=markdown(table), pairs=by_quantile[None].pairs, note=made_with(), **facts)
+    facts = {
+        "seed": SEED,
+        "inputs": len(pairs),
+        "crop": CROP,
+        "samples": SAMPLES,
+        "temperature": TEMPERATURE,
+    }
+    text = SAID.format(
+        table=markdown(table), pairs=by_quantile[None].pairs, note=made_with(), **facts
+    )
     write_atomically(output / "guard.md", text.encode())
 
 

@@ -1,4 +1,5 @@
-"""Layers and couplings of other libraries under the names ``library/name``, registered when one of them is asked for."""
+"""Layers and couplings of other libraries under the names ``library/name``, registered when one of
+them is asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from invbench.adapters.generic import Adapted, AdaptedTransform, adapt
 from invbench.errors import UsageError
 
-__all__ = ["LIBRARIES", "Adapted", "AdaptedTransform", "adapt", "installed", "load_library", "of_library"]
+__all__ = [
+    "LIBRARIES",
+    "Adapted",
+    "AdaptedTransform",
+    "adapt",
+    "installed",
+    "load_library",
+    "of_library",
+]
 
 # prefix of the names -> distribution on the package index
 LIBRARIES = {
@@ -23,11 +32,13 @@ LIBRARIES = {
     "jet": "jet-pytorch",
     "memcnn": "memcnn",
 }
-MODULES = {"torch": "torch_distributions"}  # where the name of the library is not that of the module here
+# where the name of the library is not that of the module here
+MODULES = {"torch": "torch_distributions"}
 
 
 def of_library(name: str) -> bool:
-    """Is this the name of another library's layer or coupling? Those are tested when asked for, never because they are there."""
+    """Is this the name of another library's layer or coupling? Those are tested when asked for,
+    never because they are there."""
     return name.partition("/")[0] in LIBRARIES
 
 
@@ -47,4 +58,6 @@ def load_library(name: str) -> None:
     try:
         importlib.import_module(f"invbench.adapters.{MODULES.get(name, name.lower())}")
     except ImportError as error:
-        raise UsageError(f"{name} cannot be imported ({error}); pip install 'invbench[libraries]'") from None
+        raise UsageError(
+            f"{name} cannot be imported ({error}); pip install 'invbench[libraries]'"
+        ) from None

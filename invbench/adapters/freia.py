@@ -38,7 +38,12 @@ def network(n_in: int, n_out: int) -> nn.Module:
 
 
 def _block(
-    name: str, cls: Any, doc: str, conditional: bool = True, declared: dict[str, Any] | None = None, **options: Any
+    name: str,
+    cls: Any,
+    doc: str,
+    conditional: bool = True,
+    declared: dict[str, Any] | None = None,
+    **options: Any,
 ) -> None:
     said = {"event_shape": (DIM,), **(declared or {})}
 
@@ -55,14 +60,33 @@ _block("FrEIA/nice-coupling", blocks.NICECouplingBlock, "NICECouplingBlock", **S
 _block("FrEIA/rnvp-coupling", blocks.RNVPCouplingBlock, "RNVPCouplingBlock", **SUBNET)
 _block("FrEIA/glow-coupling", blocks.GLOWCouplingBlock, "GLOWCouplingBlock", **SUBNET)
 _block("FrEIA/gin-coupling", blocks.GINCouplingBlock, "GINCouplingBlock", **SUBNET)
-_block("FrEIA/one-sided-coupling", blocks.AffineCouplingOneSided, "AffineCouplingOneSided", **SUBNET)
-_block("FrEIA/conditional-affine", blocks.ConditionalAffineTransform, "ConditionalAffineTransform", **SUBNET)
+_block(
+    "FrEIA/one-sided-coupling", blocks.AffineCouplingOneSided, "AffineCouplingOneSided", **SUBNET
+)
+_block(
+    "FrEIA/conditional-affine",
+    blocks.ConditionalAffineTransform,
+    "ConditionalAffineTransform",
+    **SUBNET,
+)
 _block("FrEIA/all-in-one", blocks.AllInOneBlock, "AllInOneBlock", **SUBNET)
 _block("FrEIA/permute", blocks.PermuteRandom, "PermuteRandom", conditional=False, seed=3)
-_block("FrEIA/householder", blocks.HouseholderPerm, "HouseholderPerm", conditional=False, n_reflections=3)
+_block(
+    "FrEIA/householder",
+    blocks.HouseholderPerm,
+    "HouseholderPerm",
+    conditional=False,
+    n_reflections=3,
+)
 IMAGE = {"event_shape": (2, 3, 3), "codomain": "unit_interval"}
 FRESH = {"training": "differs"}  # it takes its weights from the first batch, in eval mode too
-_block("FrEIA/sigmoid", blocks.InvertibleSigmoid, "InvertibleSigmoid", conditional=False, declared=IMAGE)
+_block(
+    "FrEIA/sigmoid",
+    blocks.InvertibleSigmoid,
+    "InvertibleSigmoid",
+    conditional=False,
+    declared=IMAGE,
+)
 _block("FrEIA/actnorm-fresh", blocks.ActNorm, "ActNorm, fresh", conditional=False, declared=FRESH)
 
 
@@ -80,7 +104,11 @@ class Affine(Functional):
 
     layout = (2,)
     n_params = 2
-    metadata = {"citation": "FrEIA.modules.coupling_layers", "family": "affine", "formula": "GLOWCouplingBlock's map"}
+    metadata = {
+        "citation": "FrEIA.modules.coupling_layers",
+        "family": "affine",
+        "formula": "GLOWCouplingBlock's map",
+    }
 
     def __init__(self) -> None:
         super().__init__()

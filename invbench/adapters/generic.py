@@ -1,4 +1,5 @@
-"""Other people's invertible modules behind the one face of a layer: ``forward(x, cond)`` and ``inverse(z, cond)``, log_det (B,)."""
+"""Other people's invertible modules behind the one face of a layer: ``forward(x, cond)`` and
+``inverse(z, cond)``, log_det (B,)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Transform
 
-from invbench.adapters.conventions import Conventions, has_directions, per_row, read_conventions, tensors_of
+from invbench.adapters.conventions import (
+    Conventions,
+    has_directions,
+    per_row,
+    read_conventions,
+    tensors_of,
+)
 from invbench.adapters.transform import AdaptedTransform
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
@@ -17,11 +24,13 @@ __all__ = ["Adapted", "AdaptedTransform", "Functional", "adapt", "per_row"]
 
 
 class Adapted(nn.Module):
-    """``encode`` (data → noise) and ``decode`` name the methods of ``module``; ``condition`` is the keyword that takes a condition.
+    """``encode`` (data → noise) and ``decode`` name the methods of ``module``; ``condition`` is the
+    keyword that takes a condition.
 
-    How they are called and what they return is read from one probing call of a copy, by ``probe(x, cond)`` or at the first use; names
-    that are None are found then. ``guesses`` has one plain line for each guess, ``declares`` what follows for the declaration.
-    Several inputs or latents stay lists. A library with habits of its own overrides ``call``, or both directions.
+    How they are called and what they return is read from one probing call of a copy, by ``probe(x,
+    cond)`` or at the first use; names that are None are found then. ``guesses`` has one plain line
+    for each guess, ``declares`` what follows for the declaration. Several inputs or latents stay
+    lists. A library with habits of its own overrides ``call``, or both directions.
     """
 
     def __init__(
@@ -37,10 +46,13 @@ class Adapted(nn.Module):
         name = type(module).__name__
         for method in (encode, decode):
             if method is not None and not callable(getattr(module, method, None)):
-                raise UsageError(f"{name} has no method {method!r}; name the two directions in adapt()")
+                raise UsageError(
+                    f"{name} has no method {method!r}; name the two directions in adapt()"
+                )
         if encode is None and not has_directions(module):
             raise UsageError(
-                f"{name} has no method forward, encode, normalize or the like; name its two directions in adapt()"
+                f"{name} has no method forward, encode, normalize or the like; name its two "
+                f"directions in adapt()"
             )
         self.module, self.encode, self.decode, self.condition = module, encode, decode, condition
         self.latent_shape, self.swapped = latent_shape, swapped
@@ -54,14 +66,23 @@ class Adapted(nn.Module):
 
     @property
     def declares(self) -> dict[str, Any]:
-        """What the probing call says for the declaration: latent_shape, inverse="none", log_det="none"."""
+        """What the probing call says for the declaration: latent_shape, inverse="none",
+        log_det="none"."""
         return dict(self.conventions.declares) if self.conventions else {}
 
     def forward(self, x: Any, cond: Any = None) -> tuple[Any, Tensor]:
-        return self.call(self.encode or "forward", x, cond) if not self._reads else self._directed(x, cond, False)
+        return (
+            self.call(self.encode or "forward", x, cond)
+            if not self._reads
+            else self._directed(x, cond, False)
+        )
 
     def inverse(self, z: Any, cond: Any = None) -> tuple[Any, Tensor]:
-        return self.call(self.decode or "inverse", z, cond) if not self._reads else self._directed(z, cond, True)
+        return (
+            self.call(self.decode or "inverse", z, cond)
+            if not self._reads
+            else self._directed(z, cond, True)
+        )
 
     def call(self, name: str, v: Any, cond: Any) -> tuple[Any, Tensor]:
         """One direction by the name of its method; a library with other habits overrides this."""
@@ -72,13 +93,19 @@ class Adapted(nn.Module):
         return type(self).call is Adapted.call and type(self).forward is Adapted.forward
 
     def probe(self, x: Any, cond: Any = None) -> None:
-        """Read the conventions from calls of a copy on rows of ``x``. Raises ``UsageError`` for what cannot be read."""
+        """Read the conventions from calls of a copy on rows of ``x``. Raises ``UsageError`` for
+        what cannot be read."""
         if self._reads and self.conventions is None:
             self.conventions = self._read(x, cond, False)
 
     def _read(self, v: Any, cond: Any, inverse: bool) -> Conventions:
-        names, shape = (self.encode, self.decode, self.condition), None if inverse else self.latent_shape
-        found = read_conventions(self.module, v, cond, *names, shape, swapped=self.swapped != inverse)
+        names, shape = (
+            (self.encode, self.decode, self.condition),
+            None if inverse else self.latent_shape,
+        )
+        found = read_conventions(
+            self.module, v, cond, *names, shape, swapped=self.swapped != inverse
+        )
         return found.flipped() if inverse else found
 
     def _directed(self, v: Any, cond: Any, inverse: bool) -> tuple[Any, Tensor]:
@@ -89,19 +116,23 @@ class Adapted(nn.Module):
         returned = habits.x if inverse else habits.z
         if log_det is None:
             return value, self._silent(value, cond, inverse)
-        return value, per_row(log_det, tensors_of(value)[0], None if returned is None else returned.summed)
+        return value, per_row(
+            log_det, tensors_of(value)[0], None if returned is None else returned.summed
+        )
 
     def shown(self, argument: str, inverse: bool, layer: str = "layer") -> str:
         """The call of the user's own module, as it would be written: ``layer(x, reverse=True)``."""
         habits = self.conventions
         way = None if habits is None else habits.decode if inverse else habits.encode
         if way is None:
-            return f"{layer}.{self.decode or 'inverse' if inverse else self.encode or 'forward'}({argument})"
+            method = self.decode or "inverse" if inverse else self.encode or "forward"
+            return f"{layer}.{method}({argument})"
         call = way.shown(argument)
         return layer + (call.removeprefix("forward") if way.method == "forward" else f".{call}")
 
     def _silent(self, value: Any, cond: Any, inverse: bool) -> Tensor:
-        """The log_det of a direction that returns none: minus the other's at its value; 0 where neither returns one, which is declared."""
+        """The log_det of a direction that returns none: minus the other's at its value; 0 where
+        neither returns one, which is declared."""
         habits, first = self.conventions, tensors_of(value)[0]
         assert habits is not None
         other = habits.z if inverse else habits.x
@@ -117,11 +148,14 @@ def adapt(
     condition: str | None = None,
     towards_noise: bool = True,
 ) -> nn.Module:
-    """Any ``nn.Module`` that goes both ways, or a ``torch.distributions.Transform``, behind the face of a layer.
+    """Any ``nn.Module`` that goes both ways, or a ``torch.distributions.Transform``, behind the
+    face of a layer.
 
-    ``forward`` and ``inverse`` name the methods; without them they are found (docs/declarations.md has the conventions).
-    ``towards_noise=False`` when ``forward`` maps noise to data (for a transform: when calling it does). ``condition`` is the keyword of
-    the condition. A log_det of (B,) or any odd shape is handed on as it is, one number or one of the value's shape becomes (B,).
+    ``forward`` and ``inverse`` name the methods; without them they are found (docs/declarations.md
+    has the conventions). ``towards_noise=False`` when ``forward`` maps noise to data (for a
+    transform: when calling it does). ``condition`` is the keyword of the condition. A log_det of
+    (B,) or any odd shape is handed on as it is, one number or one of the value's shape becomes
+    (B,).
 
     >>> @invbench.layer("mine", event_shape=(4,), cond_shape=(3,))
     ... def make(seed):
@@ -140,7 +174,8 @@ def adapt(
 
 
 class Functional(Elementwise):
-    """An elementwise function of another library; ``layout`` is the widths of its parameters, stacked in ``params`` in this order.
+    """An elementwise function of another library; ``layout`` is the widths of its parameters,
+    stacked in ``params`` in this order.
 
     A subclass defines ``run(x, parts, inverse)`` for x of shape (N,) and parts of shape (N, width).
     """
@@ -158,5 +193,7 @@ class Functional(Elementwise):
 
     def _flat(self, v: Tensor, params: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
         columns = params.reshape(params.shape[0], -1).T
-        value, log_slope = self.run(v.reshape(-1), list(torch.split(columns, list(self.layout), dim=1)), inverse)
+        value, log_slope = self.run(
+            v.reshape(-1), list(torch.split(columns, list(self.layout), dim=1)), inverse
+        )
         return value.reshape(v.shape), log_slope.reshape(v.shape)

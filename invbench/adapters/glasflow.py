@@ -1,4 +1,5 @@
-"""glasflow: RealNVP and neural spline flows on its own copy of nflows; forward is data → noise, conditions are ``conditional``."""
+"""glasflow: RealNVP and neural spline flows on its own copy of nflows; forward is data → noise,
+conditions are ``conditional``."""
 
 from __future__ import annotations
 
@@ -28,4 +29,6 @@ def realnvp(seed: int) -> nn.Module:
 @layer("glasflow/coupling-nsf", event_shape=(DIM,), cond_shape=(COND,))
 def coupling_nsf(seed: int) -> nn.Module:
     """CouplingNSF, two transforms."""
-    return Adapted(shaken(CouplingNSF(num_bins=8, tail_bound=3.0, **SMALL), seed, 0.1), condition="conditional")
+    return Adapted(
+        shaken(CouplingNSF(num_bins=8, tail_bound=3.0, **SMALL), seed, 0.1), condition="conditional"
+    )

@@ -1,7 +1,8 @@
 """jet-pytorch: images (height, width, channels) to tokens; log_det (B, 1), which is (B,) here.
 
-It asks for torchvision and CUDA packages that its model does not need: ``pip install --no-deps jet-pytorch einops``
-beside a CPU torch. torchvision is imported by its training and sampling scripts only.
+It asks for torchvision and CUDA packages that its model does not need: ``pip install --no-deps
+jet-pytorch einops`` beside a CPU torch. torchvision is imported by its training and sampling
+scripts only.
 """
 
 from __future__ import annotations
@@ -51,7 +52,12 @@ def _jet(name: str, doc: str, types: tuple[str, ...]) -> None:
 
     make.__doc__ = doc
     # images are scaled to [0, 1] and dequantised; layer norms overflow far beyond them
-    layer(f"jet/{name}", event_shape=(SIZE, SIZE, CHANNELS), latent_shape=(TOKENS, WIDTH), data_range=(-100, 100))(make)
+    layer(
+        f"jet/{name}",
+        event_shape=(SIZE, SIZE, CHANNELS),
+        latent_shape=(TOKENS, WIDTH),
+        data_range=(-100, 100),
+    )(make)
 
 
 _jet("channels", "Jet, two channel couplings", ("channels", "channels"))

@@ -1,7 +1,9 @@
-"""memcnn: reversible blocks for memory's sake: one tensor each way, no log_det; there are no conditions.
+"""memcnn: reversible blocks for memory's sake: one tensor each way, no log_det; there are no
+conditions.
 
-It asks for torchvision and SimpleITK, which its layers do not need: ``pip install --no-deps memcnn`` beside a CPU
-torch. ``keep_input`` is on where it can be given: by default the wrapper frees the storage of the input tensor.
+It asks for torchvision and SimpleITK, which its layers do not need: ``pip install --no-deps
+memcnn`` beside a CPU torch. ``keep_input`` is on where it can be given: by default the wrapper
+frees the storage of the input tensor.
 """
 
 from __future__ import annotations
@@ -9,7 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from memcnn import AdditiveCoupling, AffineAdapterNaive, AffineAdapterSigmoid, AffineCoupling, InvertibleModuleWrapper
+from memcnn import (
+    AdditiveCoupling,
+    AffineAdapterNaive,
+    AffineAdapterSigmoid,
+    AffineCoupling,
+    InvertibleModuleWrapper,
+)
 from torch import Tensor, nn
 
 from invbench.flows.registered import shaken
@@ -36,7 +44,9 @@ def _network(outputs: int) -> nn.Module:
     return nn.Sequential(nn.Linear(DIM // 2, 16), nn.Tanh(), nn.Linear(16, outputs))
 
 
-def _coupling(name: str, cls: Any, doc: str, outputs: int = DIM // 2, wrapped: bool = False, **options: Any) -> None:
+def _coupling(
+    name: str, cls: Any, doc: str, outputs: int = DIM // 2, wrapped: bool = False, **options: Any
+) -> None:
     def make(seed: int) -> nn.Module:
         torch.manual_seed(seed)
         module = cls(_network(outputs), _network(outputs), **options)
@@ -49,8 +59,19 @@ def _coupling(name: str, cls: Any, doc: str, outputs: int = DIM // 2, wrapped: b
 
 
 _coupling("additive", AdditiveCoupling, "AdditiveCoupling")
-_coupling("affine-naive", AffineCoupling, "AffineCoupling, AffineAdapterNaive", adapter=AffineAdapterNaive)
 _coupling(
-    "affine-sigmoid", AffineCoupling, "AffineCoupling, AffineAdapterSigmoid", outputs=DIM, adapter=AffineAdapterSigmoid
+    "affine-naive", AffineCoupling, "AffineCoupling, AffineAdapterNaive", adapter=AffineAdapterNaive
 )
-_coupling("wrapped-additive", AdditiveCoupling, "InvertibleModuleWrapper of an AdditiveCoupling", wrapped=True)
+_coupling(
+    "affine-sigmoid",
+    AffineCoupling,
+    "AffineCoupling, AffineAdapterSigmoid",
+    outputs=DIM,
+    adapter=AffineAdapterSigmoid,
+)
+_coupling(
+    "wrapped-additive",
+    AdditiveCoupling,
+    "InvertibleModuleWrapper of an AdditiveCoupling",
+    wrapped=True,
+)

@@ -1,4 +1,5 @@
-"""nflows: coupling, autoregressive and linear transforms; its elementwise splines. Forward is data → noise, conditions are ``context``."""
+"""nflows: coupling, autoregressive and linear transforms; its elementwise splines. Forward is data
+→ noise, conditions are ``context``."""
 
 from __future__ import annotations
 
@@ -42,13 +43,29 @@ def _autoregressive(name: str, cls: Any, doc: str, **options: Any) -> None:
     layer(name, event_shape=(DIM,), cond_shape=(COND,), order=tuple(range(DIM)))(make)
 
 
-_coupling("nflows/additive-coupling", coupling.AdditiveCouplingTransform, "AdditiveCouplingTransform")
+_coupling(
+    "nflows/additive-coupling", coupling.AdditiveCouplingTransform, "AdditiveCouplingTransform"
+)
 _coupling("nflows/affine-coupling", coupling.AffineCouplingTransform, "AffineCouplingTransform")
-_coupling("nflows/rq-coupling", coupling.PiecewiseRationalQuadraticCouplingTransform, "RQ coupling", **SPLINE)
-_coupling("nflows/quadratic-coupling", coupling.PiecewiseQuadraticCouplingTransform, "Quadratic coupling", **SPLINE)
-_coupling("nflows/cubic-coupling", coupling.PiecewiseCubicCouplingTransform, "Cubic coupling", **SPLINE)
+_coupling(
+    "nflows/rq-coupling",
+    coupling.PiecewiseRationalQuadraticCouplingTransform,
+    "RQ coupling",
+    **SPLINE,
+)
+_coupling(
+    "nflows/quadratic-coupling",
+    coupling.PiecewiseQuadraticCouplingTransform,
+    "Quadratic coupling",
+    **SPLINE,
+)
+_coupling(
+    "nflows/cubic-coupling", coupling.PiecewiseCubicCouplingTransform, "Cubic coupling", **SPLINE
+)
 _autoregressive(
-    "nflows/affine-autoregressive", autoregressive.MaskedAffineAutoregressiveTransform, "Masked affine autoregressive"
+    "nflows/affine-autoregressive",
+    autoregressive.MaskedAffineAutoregressiveTransform,
+    "Masked affine autoregressive",
 )
 _autoregressive(
     "nflows/rq-autoregressive",
@@ -95,13 +112,22 @@ def _nonlinearity(name: str, make_module: Any, doc: str, **declared: Any) -> Non
 _nonlinearity("tanh", nonlinearities.Tanh, "Tanh", codomain="interval(-1, 1)")
 _nonlinearity("log-tanh", nonlinearities.LogTanh, "LogTanh: tanh up to 1, then a logarithm")
 _nonlinearity("leaky-relu", nonlinearities.LeakyReLU, "LeakyReLU")
-_nonlinearity("sigmoid", nonlinearities.Sigmoid, "Sigmoid, clamped to 1e-6 from its edges", codomain="unit_interval")
+_nonlinearity(
+    "sigmoid",
+    nonlinearities.Sigmoid,
+    "Sigmoid, clamped to 1e-6 from its edges",
+    codomain="unit_interval",
+)
 
 
 def _functional(name: str, function: Any, layout: tuple[int, ...], cite: str) -> None:
     class Spline(Functional):
         n_params = sum(layout)
-        metadata = {"citation": f"nflows, {function.__module__}", "family": "spline", "formula": cite}
+        metadata = {
+            "citation": f"nflows, {function.__module__}",
+            "family": "spline",
+            "formula": cite,
+        }
 
         def run(self, x: Tensor, parts: list[Tensor], inverse: bool) -> tuple[Tensor, Tensor]:
             value, log_slope = function(x, *parts, inverse=inverse, tail_bound=BOX)
@@ -112,8 +138,18 @@ def _functional(name: str, function: Any, layout: tuple[int, ...], cite: str) ->
 
 
 _functional(
-    "nflows/rq", rational_quadratic.unconstrained_rational_quadratic_spline, (BINS, BINS, BINS - 1), "RQ, 8 bins"
+    "nflows/rq",
+    rational_quadratic.unconstrained_rational_quadratic_spline,
+    (BINS, BINS, BINS - 1),
+    "RQ, 8 bins",
 )
-_functional("nflows/quadratic", quadratic.unconstrained_quadratic_spline, (BINS, BINS - 1), "quadratic spline, 8 bins")
-_functional("nflows/cubic", cubic.unconstrained_cubic_spline, (BINS, BINS, 1, 1), "cubic spline, 8 bins")
+_functional(
+    "nflows/quadratic",
+    quadratic.unconstrained_quadratic_spline,
+    (BINS, BINS - 1),
+    "quadratic spline, 8 bins",
+)
+_functional(
+    "nflows/cubic", cubic.unconstrained_cubic_spline, (BINS, BINS, 1, 1), "cubic spline, 8 bins"
+)
 _functional("nflows/linear", linear.unconstrained_linear_spline, (BINS,), "linear spline, 8 bins")

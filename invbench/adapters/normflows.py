@@ -1,4 +1,5 @@
-"""normflows: its flows map noise → data, so forward here is their ``inverse``; conditions are ``context``."""
+"""normflows: its flows map noise → data, so forward here is their ``inverse``; conditions are
+``context``."""
 
 from __future__ import annotations
 
@@ -18,13 +19,20 @@ def _adapted(module: nn.Module, seed: int, condition: str | None = None) -> nn.M
     return Adapted(shaken(module, seed, 0.2), "inverse", "forward", condition)
 
 
-@layer("normflows/affine-coupling", event_shape=(DIM,), untouched=(0, 1, 2), order=tuple(range(DIM)))
+@layer(
+    "normflows/affine-coupling", event_shape=(DIM,), untouched=(0, 1, 2), order=tuple(range(DIM))
+)
 def affine_coupling(seed: int) -> nn.Module:
     """AffineCouplingBlock, scale by exp."""
     return _adapted(flows.AffineCouplingBlock(nets.MLP([3, 16, 6]), scale_map="exp"), seed)
 
 
-@layer("normflows/affine-coupling-sigmoid", event_shape=(DIM,), untouched=(0, 1, 2), order=tuple(range(DIM)))
+@layer(
+    "normflows/affine-coupling-sigmoid",
+    event_shape=(DIM,),
+    untouched=(0, 1, 2),
+    order=tuple(range(DIM)),
+)
 def affine_coupling_sigmoid(seed: int) -> nn.Module:
     """AffineCouplingBlock, scale by sigmoid."""
     return _adapted(flows.AffineCouplingBlock(nets.MLP([3, 16, 6]), scale_map="sigmoid"), seed)
@@ -34,13 +42,17 @@ def affine_coupling_sigmoid(seed: int) -> nn.Module:
 def masked_affine(seed: int) -> nn.Module:
     """MaskedAffineFlow (RealNVP)."""
     mask = torch.tensor([0.0, 1.0] * (DIM // 2))
-    return _adapted(flows.MaskedAffineFlow(mask, nets.MLP([DIM, 16, DIM]), nets.MLP([DIM, 16, DIM])), seed)
+    return _adapted(
+        flows.MaskedAffineFlow(mask, nets.MLP([DIM, 16, DIM]), nets.MLP([DIM, 16, DIM])), seed
+    )
 
 
 @layer("normflows/rq-coupling", event_shape=(DIM,), cond_shape=(COND,))
 def rq_coupling(seed: int) -> nn.Module:
     """CoupledRationalQuadraticSpline."""
-    module = flows.CoupledRationalQuadraticSpline(DIM, 1, 16, num_context_channels=COND, num_bins=BINS, tail_bound=BOX)
+    module = flows.CoupledRationalQuadraticSpline(
+        DIM, 1, 16, num_context_channels=COND, num_bins=BINS, tail_bound=BOX
+    )
     return _adapted(module, seed, "context")
 
 
@@ -56,7 +68,11 @@ def rq_autoregressive(seed: int) -> nn.Module:
 @layer("normflows/affine-autoregressive", event_shape=(DIM,), cond_shape=(COND,))
 def affine_autoregressive(seed: int) -> nn.Module:
     """MaskedAffineAutoregressive."""
-    return _adapted(flows.MaskedAffineAutoregressive(DIM, 16, context_features=COND, num_blocks=1), seed, "context")
+    return _adapted(
+        flows.MaskedAffineAutoregressive(DIM, 16, context_features=COND, num_blocks=1),
+        seed,
+        "context",
+    )
 
 
 @layer("normflows/lu-permute", event_shape=(DIM,))
@@ -101,8 +117,14 @@ class RQ(Functional):
 
     layout = (BINS, BINS, BINS - 1)
     n_params = sum(layout)
-    metadata = {"citation": "normflows, normflows.utils.splines", "family": "spline", "formula": "RQ, 8 bins"}
+    metadata = {
+        "citation": "normflows, normflows.utils.splines",
+        "family": "spline",
+        "formula": "RQ, 8 bins",
+    }
 
     def run(self, x: Tensor, parts: list[Tensor], inverse: bool) -> tuple[Tensor, Tensor]:
-        value, log_slope = unconstrained_rational_quadratic_spline(x, *parts, inverse=inverse, tail_bound=BOX)
+        value, log_slope = unconstrained_rational_quadratic_spline(
+            x, *parts, inverse=inverse, tail_bound=BOX
+        )
         return value, log_slope

@@ -1,7 +1,9 @@
-"""The transforms of ``torch.distributions`` under ``torch/…``: forward is calling them, domains are their own.
+"""The transforms of ``torch.distributions`` under ``torch/…``: forward is calling them, domains are
+their own.
 
-Left out: Abs and Softmax, which are no bijections. LowerCholesky and PositiveDefinite take the lower triangle as
-a vector here, since torch's read only that part of a matrix; they have no log_det.
+Left out: Abs and Softmax, which are no bijections. LowerCholesky and PositiveDefinite take the
+lower triangle as a vector here, since torch's read only that part of a matrix; they have no
+log_det.
 """
 
 from __future__ import annotations
@@ -33,14 +35,28 @@ def _transform(name: str, doc: str, make: Callable[[int], Transform], **declared
         return adapt(make(seed), towards_noise=True)
 
     factory.__doc__ = doc
-    layer(f"torch/{name}", **{"event_shape": (DIM,), "domain": "real", "codomain": "real", **declared})(factory)
+    layer(
+        f"torch/{name}", **{"event_shape": (DIM,), "domain": "real", "codomain": "real", **declared}
+    )(factory)
 
 
 _transform("affine", "AffineTransform", _affine)
 _transform("exp", "ExpTransform", lambda seed: transforms.ExpTransform(), codomain="positive")
-_transform("sigmoid", "SigmoidTransform", lambda seed: transforms.SigmoidTransform(), codomain="unit_interval")
-_transform("tanh", "TanhTransform", lambda seed: transforms.TanhTransform(), codomain="interval(-1, 1)")
-_transform("softplus", "SoftplusTransform", lambda seed: transforms.SoftplusTransform(), codomain="positive")
+_transform(
+    "sigmoid",
+    "SigmoidTransform",
+    lambda seed: transforms.SigmoidTransform(),
+    codomain="unit_interval",
+)
+_transform(
+    "tanh", "TanhTransform", lambda seed: transforms.TanhTransform(), codomain="interval(-1, 1)"
+)
+_transform(
+    "softplus",
+    "SoftplusTransform",
+    lambda seed: transforms.SoftplusTransform(),
+    codomain="positive",
+)
 _transform(
     "power",
     "PowerTransform, exponents from 0.5 to 3",
@@ -51,7 +67,9 @@ _transform(
 _transform(
     "normal-cdf",
     "CumulativeDistributionTransform of a normal distribution",
-    lambda seed: transforms.CumulativeDistributionTransform(Normal(_drawn(seed, -1, 1), _drawn(seed + 1, 0.5, 2))),
+    lambda seed: transforms.CumulativeDistributionTransform(
+        Normal(_drawn(seed, -1, 1), _drawn(seed + 1, 0.5, 2))
+    ),
     codomain="unit_interval",
 )
 _transform(
@@ -72,7 +90,9 @@ _transform(
     lambda seed: transforms.StackTransform(
         [
             transforms.SigmoidTransform(),
-            transforms.ComposeTransform([transforms.TanhTransform(), transforms.AffineTransform(0.5, 0.5)]),
+            transforms.ComposeTransform(
+                [transforms.TanhTransform(), transforms.AffineTransform(0.5, 0.5)]
+            ),
             transforms.SigmoidTransform(),
         ],
         dim=-1,
@@ -130,7 +150,12 @@ class Triangle(nn.Module):
         return self.transform.inv(z)[:, rows, columns], z.new_zeros(z.shape[0])
 
 
-MATRIX: dict[str, Any] = {"event_shape": (6,), "latent_shape": (3, 3), "domain": "real", "log_det": "none"}
+MATRIX: dict[str, Any] = {
+    "event_shape": (6,),
+    "latent_shape": (3, 3),
+    "domain": "real",
+    "log_det": "none",
+}
 
 
 @layer("torch/lower-cholesky", codomain="lower_cholesky", **MATRIX)

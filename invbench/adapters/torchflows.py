@@ -1,7 +1,7 @@
 """torchflows: forward is data → noise, log_det (B,), conditions are ``context``.
 
-Its one-way layers (Planar, Radial, Sylvester have no forward) are adapted by ``inverse``. ActNorm is there as after
-training, and fresh under ``torchflows/actnorm-fresh``.
+Its one-way layers (Planar, Radial, Sylvester have no forward) are adapted by ``inverse``. ActNorm
+is there as after training, and fresh under ``torchflows/actnorm-fresh``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ DIM, COND = 6, 3
 ORDER = tuple(range(DIM))
 COUPLING = {"untouched": (0, 1, 2), "order": ORDER}
 AUTOREGRESSIVE = {"order": ORDER}
-BISECTION = {"inverse": "sampling", "tolerance": 1e-4}  # of [-100, 100] or [-10, 10], without gradients
+# of [-100, 100] or [-10, 10], without gradients
+BISECTION = {"inverse": "sampling", "tolerance": 1e-4}
 ITERATED = {"inverse": "iterated", "tolerance": 1e-4}
 
 
@@ -41,12 +42,18 @@ def _conditional(name: str, cls: Any, doc: str, declared: dict[str, Any], **opti
 SPLINE = {"transformer_kwargs": {"boundary": 3.0, "n_bins": 8}}
 SAMPLING = {**COUPLING, **BISECTION, "data_range": (-8, 8)}
 _conditional("affine-coupling", layers.AffineCoupling, "AffineCoupling", COUPLING)
-_conditional("inverse-affine-coupling", layers.InverseAffineCoupling, "InverseAffineCoupling", COUPLING)
+_conditional(
+    "inverse-affine-coupling", layers.InverseAffineCoupling, "InverseAffineCoupling", COUPLING
+)
 _conditional("shift-coupling", layers.ShiftCoupling, "ShiftCoupling", COUPLING)
 _conditional("rq-coupling", layers.RQSCoupling, "RQSCoupling, box ±3", COUPLING, **SPLINE)
 _conditional("lr-coupling", layers.LRSCoupling, "LRSCoupling, box ±3", COUPLING, **SPLINE)
-_conditional("deep-sigmoidal-coupling", layers.DeepSigmoidalCoupling, "DeepSigmoidalCoupling", SAMPLING)
-_conditional("dense-sigmoidal-coupling", layers.DenseSigmoidalCoupling, "DenseSigmoidalCoupling", SAMPLING)
+_conditional(
+    "deep-sigmoidal-coupling", layers.DeepSigmoidalCoupling, "DeepSigmoidalCoupling", SAMPLING
+)
+_conditional(
+    "dense-sigmoidal-coupling", layers.DenseSigmoidalCoupling, "DenseSigmoidalCoupling", SAMPLING
+)
 _conditional(
     "affine-autoregressive",
     layers.AffineForwardMaskedAutoregressive,
@@ -77,12 +84,22 @@ def _plain(name: str, make_module: Callable[[], Any], doc: str, **declared: Any)
     layer(f"torchflows/{name}", event_shape=(DIM,), **declared)(make)
 
 
-_plain("elementwise-affine", lambda: layers.ElementwiseAffine((DIM,)), "ElementwiseAffine", **AUTOREGRESSIVE)
+_plain(
+    "elementwise-affine",
+    lambda: layers.ElementwiseAffine((DIM,)),
+    "ElementwiseAffine",
+    **AUTOREGRESSIVE,
+)
 _plain("lu", lambda: matrix.LUMatrix((DIM,)), "LUMatrix")
 _plain("qr", lambda: matrix.QRMatrix((DIM,)), "QRMatrix")
 _plain("householder", lambda: matrix.HouseholderProductMatrix((DIM,)), "HouseholderProductMatrix")
 _plain("permutation", lambda: matrix.RandomPermutationMatrix((DIM,)), "RandomPermutationMatrix")
-_plain("proximal-resflow", lambda: ProximalResFlow((DIM,)), "ProximalResFlow, 25 iterations back", **ITERATED)
+_plain(
+    "proximal-resflow",
+    lambda: ProximalResFlow((DIM,)),
+    "ProximalResFlow, 25 iterations back",
+    **ITERATED,
+)
 
 
 @layer("torchflows/actnorm", event_shape=(DIM,))

@@ -1,4 +1,5 @@
-"""A ``torch.distributions.Transform`` behind the face of a layer, with the networks and constants that it holds as its own."""
+"""A ``torch.distributions.Transform`` behind the face of a layer, with the networks and constants
+that it holds as its own."""
 
 from __future__ import annotations
 
@@ -63,11 +64,13 @@ class Reversed(Transform):
 
 
 class AdaptedTransform(nn.Module):
-    """A torch ``Transform``: forward is calling it, or its inverse when it is not ``towards_noise``.
+    """A torch ``Transform``: forward is calling it, or its inverse when it is not
+    ``towards_noise``.
 
-    Networks and parameters that it holds are submodules here, its constants are buffers, so that state_dict, dtype and deep copies
-    work. log_det is ``log_abs_det_jacobian(x, y)`` of the pair itself. Its cache of the last pair is switched off: an inverse that
-    returns what it remembers proves nothing. ``declares``: the domain and codomain that it states.
+    Networks and parameters that it holds are submodules here, its constants are buffers, so that
+    state_dict, dtype and deep copies work. log_det is ``log_abs_det_jacobian(x, y)`` of the pair
+    itself. Its cache of the last pair is switched off: an inverse that returns what it remembers
+    proves nothing. ``declares``: the domain and codomain that it states.
     """
 
     def __init__(self, transform: Any, towards_noise: bool = False) -> None:
@@ -77,7 +80,9 @@ class AdaptedTransform(nn.Module):
         elif isinstance(transform, Reversed):
             transform, towards_noise = transform.base, not towards_noise
         self.transform, self.towards_noise = _copyable(transform), towards_noise
-        self.transforms = [t for _, _, t in _held(self.transform) if isinstance(t, Transform)] + [self.transform]
+        self.transforms = [t for _, _, t in _held(self.transform) if isinstance(t, Transform)] + [
+            self.transform
+        ]
         self.constants: list[tuple[str, Any, Any]] = []  # buffer, and where the transform keeps it
         owned = {id(p) for p in self.parameters()} | {id(m) for m in self.modules()}
         self.networks = nn.ModuleList()
@@ -97,7 +102,8 @@ class AdaptedTransform(nn.Module):
         for part in self.transforms:
             part._cache_size = 0
         self.given: tuple[str, ...] = ()
-        self.returns: bool | None = None  # whether its inverse finds x again, as far as that was asked
+        # whether its inverse finds x again, as far as that was asked
+        self.returns: bool | None = None
 
     @property
     def silent(self) -> bool:
@@ -107,7 +113,8 @@ class AdaptedTransform(nn.Module):
 
     @property
     def one_way(self) -> bool:
-        """Whether it is no bijection: one that states a log_det is meant as one, whatever torch's default says."""
+        """Whether it is no bijection: one that states a log_det is meant as one, whatever torch's
+        default says."""
         if self.returns is not None:
             return not self.returns
         return self.silent and not getattr(self.transform, "bijective", True)
@@ -130,7 +137,8 @@ class AdaptedTransform(nn.Module):
         return {**found, "inverse": "none"} if self.one_way else found
 
     def probe(self, x: Tensor, cond: Any = None) -> None:
-        """Calls of a copy: can it be called, has it an inverse? Raises ``UsageError`` with what was found when it cannot be called."""
+        """Calls of a copy: can it be called, has it an inverse? Raises ``UsageError`` with what was
+        found when it cannot be called."""
         name = type(self.transform).__name__
         with undisturbed(self) as trial:
             rows, conds = rows_of(x, 3), rows_of(cond, 3)
@@ -139,7 +147,10 @@ class AdaptedTransform(nn.Module):
             except Exception as error:  # a stranger's transform may raise anything
                 given = f"x of shape {tuple(rows.shape)}"
                 given += "" if cond is None else f" and a condition {described(conds)}"
-                said = f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}"
+                said = (
+                    f"{type(error).__name__}: "
+                    f"{str(error).splitlines()[0][:120] if str(error) else ''}"
+                )
                 raise UsageError(
                     f"{name} cannot be called with {given}: {said}; "
                     "correct event_shape (--event-shape), cond_shape or domain"
@@ -154,7 +165,9 @@ class AdaptedTransform(nn.Module):
                 pass
             else:
                 if not getattr(self.transform, "bijective", True) and self.silent:
-                    self.returns = back.shape == rows.shape and bool((back - rows).abs().max() < CLOSE)
+                    self.returns = back.shape == rows.shape and bool(
+                        (back - rows).abs().max() < CLOSE
+                    )
 
     def shown(self, argument: str, inverse: bool, layer: str = "layer") -> str:
         """The call of the user's own transform, as it would be written: ``layer.inv(z)``."""
@@ -179,7 +192,8 @@ class AdaptedTransform(nn.Module):
         return out, -log_det
 
     def _per_row(self, transform: Any, x: Tensor, y: Tensor) -> Tensor:
-        """What a transform states for each of its events, or of its elements, summed; any shape that it should not have is handed on."""
+        """What a transform states for each of its events, or of its elements, summed; any shape
+        that it should not have is handed on."""
         if self.silent:
             return x.new_zeros(x.shape[0])
         log_det = transform.log_abs_det_jacobian(x, y)
@@ -189,7 +203,11 @@ class AdaptedTransform(nn.Module):
             return log_det.expand(x.shape[0])
         domain = getattr(transform, "domain", None)
         events = x.shape[: x.ndim - (domain.event_dim if domain is not None else 0)]
-        return log_det.flatten(1).sum(1) if log_det.ndim > 1 and log_det.shape in (events, x.shape) else log_det
+        return (
+            log_det.flatten(1).sum(1)
+            if log_det.ndim > 1 and log_det.shape in (events, x.shape)
+            else log_det
+        )
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> AdaptedTransform:
         super()._apply(fn, recurse)
@@ -199,7 +217,8 @@ class AdaptedTransform(nn.Module):
 
 
 def _copyable(transform: Any) -> Any:
-    """The transform, in whose parts torch's inverses, which lose their transform when copied, are replaced."""
+    """The transform, in whose parts torch's inverses, which lose their transform when copied, are
+    replaced."""
     for holder, key, value in list(_held(transform)):
         if isinstance(value, _InverseTransform) and _assignable(holder):
             _assign(holder, key, Reversed(value._inv))  # type: ignore[arg-type]
@@ -223,9 +242,11 @@ def _assign(holder: Any, key: Any, value: Any) -> None:
 
 
 def _held(transform: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """(holder, key, value) of the transforms, networks and tensors that a transform holds, at any depth but not inside networks.
+    """(holder, key, value) of the transforms, networks and tensors that a transform holds, at any
+    depth but not inside networks.
 
-    Raises ``UsageError`` for a network in the closure of a function, which no copy would have of its own.
+    Raises ``UsageError`` for a network in the closure of a function, which no copy would have of
+    its own.
     """
     seen: set[int] = {id(transform)}
     waiting: list[tuple[Any, Any, Any]] = _children(transform)
@@ -240,7 +261,8 @@ def _held(transform: Any) -> Iterator[tuple[Any, Any, Any]]:
             inside = [c.cell_contents for c in value.__closure__ or () if _filled(c)]
             if any(isinstance(v, (nn.Module, nn.Parameter)) for v in inside):
                 raise UsageError(
-                    f"{type(transform).__name__} holds a network in the closure of {value.__name__!r}, which a copy would share; "
+                    f"{type(transform).__name__} holds a network in the closure of "
+                    f"{value.__name__!r}, which a copy would share; "
                     "make the network an attribute of the transform"
                 )
         else:
@@ -259,8 +281,16 @@ def _children(value: Any) -> list[tuple[Any, Any, Any]]:
     if isinstance(value, _InverseTransform):
         return [(value, "_inv", value._inv)]
     if isinstance(value, Transform) or hasattr(value, "condition"):
-        inside = {k: v for k, v in vars(value).items() if not k.startswith(CACHES) and k not in NETWORK_DICTS}
-        modules = [(value, k, v) for k, v in getattr(value, "_modules", {}).items() if isinstance(v, Transform)]
+        inside = {
+            k: v
+            for k, v in vars(value).items()
+            if not k.startswith(CACHES) and k not in NETWORK_DICTS
+        }
+        modules = [
+            (value, k, v)
+            for k, v in getattr(value, "_modules", {}).items()
+            if isinstance(v, Transform)
+        ]
         return [(value, k, v) for k, v in inside.items()] + modules
     if isinstance(value, Distribution):
         return [(value, k, v) for k, v in vars(value).items() if not k.startswith("_")]
@@ -273,5 +303,7 @@ def _children(value: Any) -> list[tuple[Any, Any, Any]]:
     if inspect.ismethod(value):
         return [(value, "__self__", value.__self__)]
     if isinstance(value, functools.partial):
-        return [(value, k, v) for k, v in enumerate((value.func, *value.args, *value.keywords.values()))]
+        return [
+            (value, k, v) for k, v in enumerate((value.func, *value.args, *value.keywords.values()))
+        ]
     return []

@@ -41,18 +41,34 @@ def _lazy(name: str, cls: Any, doc: str, declared: dict[str, Any], **options: An
 
 
 ORDER = {"order": tuple(range(DIM))}
-BISECTION = {**ORDER, "inverse": "iterated", "tolerance": 1e-6}  # eps, the documented tolerance of the inverse
+# eps, the documented tolerance of the inverse
+BISECTION = {**ORDER, "inverse": "iterated", "tolerance": 1e-6}
 WITHIN = {**BISECTION, "data_range": (-10, 10)}  # bound: the inverse is sought there
 MASK = torch.tensor([True, False] * (DIM // 2))
 HALF = {"untouched": (0, 2, 4), "order": (0, 2, 4, 1, 3, 5)}
 RQS = {"univariate": transforms.MonotonicRQSTransform, "shapes": SPLINE}
 SOS = {"univariate": transforms.SOSPolynomialTransform, "shapes": ((3, 5),)}
 BERNSTEIN = {"univariate": transforms.BoundedBernsteinTransform, "shapes": ((8,),)}
-_lazy("zuko/affine-coupling", GeneralCouplingTransform, "Affine coupling (RealNVP)", HALF, mask=MASK)
+_lazy(
+    "zuko/affine-coupling", GeneralCouplingTransform, "Affine coupling (RealNVP)", HALF, mask=MASK
+)
 _lazy("zuko/rq-coupling", GeneralCouplingTransform, "RQ coupling", HALF, mask=MASK, **RQS)
-_lazy("zuko/affine-autoregressive", MaskedAutoregressiveTransform, "Affine autoregressive (MAF)", ORDER)
-_lazy("zuko/rq-autoregressive", MaskedAutoregressiveTransform, "RQ autoregressive (NSF)", ORDER, **RQS)
-_lazy("zuko/sos-autoregressive", MaskedAutoregressiveTransform, "Sum of squares (SOSPF)", WITHIN, **SOS)
+_lazy(
+    "zuko/affine-autoregressive",
+    MaskedAutoregressiveTransform,
+    "Affine autoregressive (MAF)",
+    ORDER,
+)
+_lazy(
+    "zuko/rq-autoregressive", MaskedAutoregressiveTransform, "RQ autoregressive (NSF)", ORDER, **RQS
+)
+_lazy(
+    "zuko/sos-autoregressive",
+    MaskedAutoregressiveTransform,
+    "Sum of squares (SOSPF)",
+    WITHIN,
+    **SOS,
+)
 _lazy(
     "zuko/bernstein-autoregressive",
     MaskedAutoregressiveTransform,

@@ -1,4 +1,5 @@
-"""Searches for what breaks a conditional flow: objectives, where they may go, how they climb, and the standard ensemble."""
+"""Searches for what breaks a conditional flow: objectives, where they may go, how they climb, and
+the standard ensemble."""
 
 from invbench.attacks import attack as _attack  # noqa: F401  registers the attacks
 from invbench.attacks.budget import ATTACK_BUDGETS, AttackBudget, attack_budget

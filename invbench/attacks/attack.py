@@ -24,8 +24,9 @@ Search = Callable[[ConditionalFlow, "ConditionalFlow | None", Space, AttackBudge
 
 @dataclass(frozen=True)
 class Attack:
-    """``moved``: "latents", "y" (the condition), "x" (the image). ``uses_eps``: it needs a radius in pixels. ``keeps``: the point that it is
-    judged by, that of the largest |x| or that of the largest objective. ``gradient``: it needs one. ``typical``: over the typical set."""
+    """``moved``: "latents", "y" (the condition), "x" (the image). ``uses_eps``: it needs a radius
+    in pixels. ``keeps``: the point that it is judged by, that of the largest |x| or that of the
+    largest objective. ``gradient``: it needs one. ``typical``: over the typical set."""
 
     name: str
     statement: str
@@ -38,48 +39,87 @@ class Attack:
 
     @property
     def over_latents(self) -> bool:
-        """Whether it moves the condition alone, and so is judged by the share of latents that fail."""
+        """Whether it moves the condition alone, and so is judged by the share of latents that
+        fail."""
         return self.moved == ("y",)
 
 
 def _climb(
-    flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
+    flow: ConditionalFlow,
+    twin: ConditionalFlow | None,
+    space: Space,
+    budget: AttackBudget,
+    seed: int,
 ) -> Outcome:
     return climb(flow, twin, space, budget.steps, seed)
 
 
 def _stretch(
-    flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
+    flow: ConditionalFlow,
+    twin: ConditionalFlow | None,
+    space: Space,
+    budget: AttackBudget,
+    seed: int,
 ) -> Outcome:
     return climb(flow, twin, space, budget.stretch_steps, seed, Ladder.of(OBJECTIVES["stretch"]))
 
 
 def _round_trip(
-    flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
+    flow: ConditionalFlow,
+    twin: ConditionalFlow | None,
+    space: Space,
+    budget: AttackBudget,
+    seed: int,
 ) -> Outcome:
-    return climb(flow, twin, space, budget.round_trip_steps, seed, Ladder.of(OBJECTIVES["round-trip"]))
+    return climb(
+        flow, twin, space, budget.round_trip_steps, seed, Ladder.of(OBJECTIVES["round-trip"])
+    )
 
 
 def _failure_rate(
-    flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
+    flow: ConditionalFlow,
+    twin: ConditionalFlow | None,
+    space: Space,
+    budget: AttackBudget,
+    seed: int,
 ) -> Outcome:
-    return climb(flow, twin, space, budget.condition_steps, seed, Ladder.of(failure_rate_objective(budget.latents)))
+    return climb(
+        flow,
+        twin,
+        space,
+        budget.condition_steps,
+        seed,
+        Ladder.of(failure_rate_objective(budget.latents)),
+    )
 
 
 def _squares(
-    flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
+    flow: ConditionalFlow,
+    twin: ConditionalFlow | None,
+    space: Space,
+    budget: AttackBudget,
+    seed: int,
 ) -> Outcome:
     return squares(flow, space, OBJECTIVES["output"], budget.evaluations, seed)
 
 
 def _draw(
-    flow: ConditionalFlow, twin: ConditionalFlow | None, space: Space, budget: AttackBudget, seed: int
+    flow: ConditionalFlow,
+    twin: ConditionalFlow | None,
+    space: Space,
+    budget: AttackBudget,
+    seed: int,
 ) -> Outcome:
     return draw(flow, space, OBJECTIVES["output"], budget.evaluations, seed)
 
 
 _TABLE = (
-    Attack("latent", "gradient search over latents: the growth of any layer, and |x|", ("latents",), _climb),
+    Attack(
+        "latent",
+        "gradient search over latents: the growth of any layer, and |x|",
+        ("latents",),
+        _climb,
+    ),
     Attack(
         "latent-typical",
         "the same over latents that have the marginals and covariances of a draw",
@@ -87,8 +127,20 @@ _TABLE = (
         _climb,
         typical=True,
     ),
-    Attack("latent-squares", "the same without gradients: random squares", ("latents",), _squares, gradient=False),
-    Attack("latent-random", "the control: random latents, as many evaluations", ("latents",), _draw, gradient=False),
+    Attack(
+        "latent-squares",
+        "the same without gradients: random squares",
+        ("latents",),
+        _squares,
+        gradient=False,
+    ),
+    Attack(
+        "latent-random",
+        "the control: random latents, as many evaluations",
+        ("latents",),
+        _draw,
+        gradient=False,
+    ),
     Attack(
         "latent-stretch",
         "gradient search over latents: σmax of the decoder's Jacobian",
@@ -129,4 +181,6 @@ _TABLE = (
     ),
 )
 for _attack in _TABLE:
-    ATTACKS.register(_attack.name, _attack, {"formula": _attack.statement, "citation": "invbench/attacks"})
+    ATTACKS.register(
+        _attack.name, _attack, {"formula": _attack.statement, "citation": "invbench/attacks"}
+    )

@@ -11,9 +11,11 @@ __all__ = ["ATTACK_BUDGETS", "AttackBudget", "attack_budget"]
 
 @dataclass(frozen=True)
 class AttackBudget:
-    """``steps`` of the gradient search on activations (3 evaluations each), ``stretch_steps`` and ``round_trip_steps`` of those on the other
-    objectives, ``condition_steps`` over ``latents`` latents at once; ``fresh`` unseen latents judge a condition; ``radius_steps`` and
-    ``bisections`` of the critical radius. The searches without gradients get the evaluations of the gradient search."""
+    """``steps`` of the gradient search on activations (3 evaluations each), ``stretch_steps`` and
+    ``round_trip_steps`` of those on the other objectives, ``condition_steps`` over ``latents``
+    latents at once; ``fresh`` unseen latents judge a condition; ``radius_steps`` and ``bisections``
+    of the critical radius. The searches without gradients get the evaluations of the gradient
+    search."""
 
     steps: int
     stretch_steps: int

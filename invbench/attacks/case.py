@@ -20,13 +20,13 @@ from invbench.attacks.judge import LEVELS, Verdict, judge
 from invbench.attacks.sheet import sheet
 from invbench.attacks.space import Inputs
 from invbench.errors import UsageError, first_problem
+from invbench.files import LARGEST_RECORD, parse_json, read_limited
 from invbench.flows import ConditionalFlow
-from invbench.paths import LARGEST_RECORD, parse_json, read_limited, write_atomically
-from invbench.reference_models.weights import digest_file, find_weights, load_flow
 from invbench.targets import Target, replay_command, resolve, runs_new_code
 from invbench.tensor_file import read_tensors
+from invbench.training.weights import digest_file, find_weights, load_flow
 
-__all__ = ["AttackCase", "Model", "case_files", "is_attack_case", "read_case", "replay_case", "save_case"]
+__all__ = ["AttackCase", "Model", "case_files", "is_attack_case", "read_case", "replay_case"]
 
 FORMAT, KIND = 1, "attack"
 LATENT = "latent{:02d}"
@@ -52,7 +52,8 @@ class Model:
 
 
 class AttackCase(BaseModel):
-    """``case.json``. The folder is data: reading it runs no code but that of the coupling, which must be registered or named anew."""
+    """``case.json``. The folder is data: reading it runs no code but that of the coupling, which
+    must be registered or named anew."""
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
     kind: str = Field(pattern=f"^{KIND}$")
@@ -87,8 +88,9 @@ def case_files(
     source: str,
     scale: int | None = 4,
 ) -> tuple[str, dict[str, bytes]]:
-    """(name of a folder, its files) for row ``row`` of what was found on ``clean``: ``tensors.safetensors`` (y, clean_y, the latents or x),
-    ``sheet.png``, ``case.json``. ``flow`` is the flow that was attacked, in its own dtype."""
+    """(name of a folder, its files) for row ``row`` of what was found on ``clean``:
+    ``tensors.safetensors`` (y, clean_y, the latents or x), ``sheet.png``, ``case.json``. ``flow``
+    is the flow that was attacked, in its own dtype."""
     at = torch.tensor([row], device=found.inputs.y.device)
     one, before, verdict = found.inputs.rows(at), clean.rows(at), found.verdicts[row]
     record = AttackCase(
@@ -111,14 +113,24 @@ def case_files(
         log10_x=verdict.log10_x,
         round_trip=verdict.round_trip,
         lr_psnr=verdict.lr_psnr,
-        environment={"python": platform.python_version(), "torch": torch.__version__, "machine": platform.platform()},
+        environment={
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "machine": platform.platform(),
+        },
     )
     tensors = {"y": one.y, "clean_y": before.y}
-    tensors |= {"x": one.x} if one.x is not None else {LATENT.format(i): z for i, z in enumerate(one.latents)}
+    tensors |= (
+        {"x": one.x}
+        if one.x is not None
+        else {LATENT.format(i): z for i, z in enumerate(one.latents)}
+    )
     title = f"{model.flow}, {model.coupling.name}: attack {found.attack}"
     title += f", ε = {round(255 * found.eps, 1):g}/255" if found.eps else ""
     files = {
-        "tensors.safetensors": save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}),
+        "tensors.safetensors": save(
+            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        ),
         "sheet.png": sheet(flow, one, before, verdict, title),
         # last: a folder with case.json is complete
         "case.json": (record.model_dump_json(indent=1) + "\n").encode(),
@@ -126,14 +138,6 @@ def case_files(
     hashed = hashlib.sha256(files["tensors.safetensors"] + model.digest.encode()).hexdigest()[:8]
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", f"{model.flow}-{model.coupling.name}-{found.attack}")
     return f"{name}-{hashed}", files
-
-
-def save_case(results: Path, name: str, files: dict[str, bytes]) -> Path:
-    """Write ``results/counterexamples/<name>/``; returns that path."""
-    folder = results / "counterexamples" / name
-    for file, data in files.items():
-        write_atomically(folder / file, data)
-    return folder
 
 
 def is_attack_case(folder: Path) -> bool:
@@ -146,7 +150,8 @@ def is_attack_case(folder: Path) -> bool:
 
 
 def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
-    """(record, tensors). Raises ``UsageError`` naming the folder when a file is missing, too large or not what it should be."""
+    """(record, tensors). Raises ``UsageError`` naming the folder when a file is missing, too large
+    or not what it should be."""
     try:
         record = AttackCase.model_validate_json(read_limited(folder / "case.json", LARGEST_RECORD))
         tensors = read_tensors(folder / "tensors.safetensors")
@@ -154,7 +159,9 @@ def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
         why = first_problem(error) if isinstance(error, ValidationError) else error
         raise UsageError(f"{folder}: not a case that invbench has written ({why})") from None
     if record.format != FORMAT or set(record.levels) != set(LEVELS):
-        raise UsageError(f"{folder}: written by another version of invbench (format {record.format})")
+        raise UsageError(
+            f"{folder}: written by another version of invbench (format {record.format})"
+        )
     latents = sorted(name for name in tensors if name.startswith("latent"))
     if not {"y", "clean_y"} <= set(tensors) or not (latents or "x" in tensors):
         raise UsageError(f"{folder}: tensors.safetensors lacks y, clean_y, or what is decoded")
@@ -162,23 +169,35 @@ def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
 
 
 def replay_case(
-    folder: Path, coupling: str | None = None, weights: Path | None = None, flow_name: str | None = None
+    folder: Path,
+    coupling: str | None = None,
+    weights: Path | None = None,
+    flow_name: str | None = None,
 ) -> tuple[AttackCase, Verdict, Sequence[str]]:
     """Decode a saved case again: its record, the verdict now, and what differs from then, in words.
 
-    A coupling or flow that is a file or module runs only when it is given as ``coupling`` or ``flow_name``. Raises ``UsageError`` without
-    it, without weights, and when the shapes do not fit the flow.
+    A coupling or flow that is a file or module runs only when it is given as ``coupling`` or
+    ``flow_name``. Raises ``UsageError`` without it, without weights, and when the shapes do not fit
+    the flow.
     """
     record, tensors = read_case(folder)
     if flow_name is None and runs_new_code(record.flow):
         raise UsageError(
-            f"the case is about the flow {record.flow!r}, a file or module; say so: {replay_command(folder, record.coupling, record.flow)}"
+            f"the case is about the flow {record.flow!r}, a file or module; say so: "
+            f"{replay_command(folder, record.coupling, record.flow)}"
         )
     if coupling is None and runs_new_code(record.coupling):
         raise UsageError(
-            f"the case is about {record.coupling!r}, a file or module; say so: {replay_command(folder, record.coupling, record.flow)}"
+            f"the case is about {record.coupling!r}, a file or module; say so: "
+            f"{replay_command(folder, record.coupling, record.flow)}"
         )
-    model = Model(flow_name or record.flow, resolve(coupling or record.coupling), record.size, record.seed, weights)
+    model = Model(
+        flow_name or record.flow,
+        resolve(coupling or record.coupling),
+        record.size,
+        record.seed,
+        weights,
+    )
     flow = model.load().to(getattr(torch, record.dtype))
     latents = [tensors[name] for name in sorted(tensors) if name.startswith("latent")]
     notes = []
@@ -188,9 +207,12 @@ def replay_case(
         notes.append("the coupling's source has changed since the case was saved")
     try:
         inputs = Inputs(tensors["y"], latents, tensors.get("x"))
-        (verdict,) = judge(flow, inputs, tensors["clean_y"] if record.scale else None, record.scale or 1)
+        (verdict,) = judge(
+            flow, inputs, tensors["clean_y"] if record.scale else None, record.scale or 1
+        )
     except (RuntimeError, ValueError, IndexError, UsageError) as error:
         raise UsageError(
-            f"{folder}: its tensors do not fit {record.flow} ({record.size}): {str(error).splitlines()[0]}"
+            f"{folder}: its tensors do not fit {record.flow} ({record.size}): "
+            f"{str(error).splitlines()[0]}"
         ) from None
     return record, verdict, notes

@@ -1,4 +1,5 @@
-"""How a search climbs: what it goes up, in which order, and what it does where no gradient leads."""
+"""How a search climbs: what it goes up, in which order, and what it does where no gradient
+leads."""
 
 from __future__ import annotations
 
@@ -18,13 +19,15 @@ from invbench.flows import ConditionalFlow
 
 __all__ = ["LARGE_X", "Ladder", "climb"]
 
-RESTART, SQUARES = 0.25, 1 / 3  # of the steps, and of the evaluations, for rows that have nothing to show
+# of the steps, and of the evaluations, for rows that have nothing to show
+RESTART, SQUARES = 0.25, 1 / 3
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """``first``: objectives that share the steps, each from the start. Rows that have nothing to show go on: up ``last`` from a random point, and by
-    random squares up ``last``. ``shown``: whether an outcome's rows have something to show."""
+    """``first``: objectives that share the steps, each from the start. Rows that have nothing to
+    show go on: up ``last`` from a random point, and by random squares up ``last``. ``shown``:
+    whether an outcome's rows have something to show."""
 
     first: Sequence[Objective]
     last: Objective
@@ -36,10 +39,13 @@ class Ladder:
         return cls([objective], objective, lambda found: found.steered)
 
 
-# Either of the first two stands still where the other goes on: growth where a layer that cannot move is the largest, output where one pixel
-# saturates; and where neither leads beyond F2, the slope may be hidden
+# Either of the first two stands still where the other goes on: growth where a layer that cannot
+# move is the largest, output where one pixel saturates; and where neither leads beyond F2, the
+# slope may be hidden
 LARGE_X = Ladder(
-    (OBJECTIVES["growth"], OBJECTIVES["output"]), OBJECTIVES["smooth"], lambda found: found.log10_x > LEVELS_SEEN["F2"]
+    (OBJECTIVES["growth"], OBJECTIVES["output"]),
+    OBJECTIVES["smooth"],
+    lambda found: found.log10_x > LEVELS_SEEN["F2"],
 )
 
 
@@ -51,8 +57,9 @@ def climb(
     seed: int = 0,
     ladder: Ladder = LARGE_X,
 ) -> Outcome:
-    """``steps`` gradient steps up the first objectives of ``ladder``. Rows with nothing to show then get a quarter of the steps from a random point,
-    and a third of the evaluations for random squares, which need no gradient. What has been non-finite once is searched no further."""
+    """``steps`` gradient steps up the first objectives of ``ladder``. Rows with nothing to show
+    then get a quarter of the steps from a random point, and a third of the evaluations for random
+    squares, which need no gradient. What has been non-finite once is searched no further."""
     everyone = torch.arange(len(space.start), device=space.start.device)
     found = Outcome.at(space.start)
     for k, objective in enumerate(ladder.first):

@@ -1,4 +1,5 @@
-"""The standard ensemble: every attack on one model at a fixed budget, and whether the result can be trusted."""
+"""The standard ensemble: every attack on one model at a fixed budget, and whether the result can be
+trusted."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ CLEAR = 0.1  # decades by which random must beat the search before that is said
 
 
 def frozen(flow: ConditionalFlow) -> tuple[ConditionalFlow, ConditionalFlow]:
-    """(the flow in evaluation mode without gradients to its parameters, its float64 twin); copies."""
+    """(the flow in evaluation mode without gradients to its parameters, its float64 twin);
+    copies."""
     own = copy.deepcopy(flow).eval().requires_grad_(False)
     return own, copy.deepcopy(own).double()
 
@@ -35,7 +37,8 @@ def run_ensemble(
     progress: Callable[[str], None] = lambda name: None,
     done: Callable[[Found], None] = lambda found: None,
 ) -> list[Found]:
-    """Every attack, or those in ``names``; those with a radius once per value of ``eps``. Attacks on the image are left out without one.
+    """Every attack, or those in ``names``; those with a radius once per value of ``eps``. Attacks
+    on the image are left out without one.
 
     ``progress`` is told what comes next, ``done`` what each has found, as soon as it has.
     """
@@ -47,19 +50,28 @@ def run_ensemble(
             continue
         for radius in eps if attack.uses_eps else (0.0,):
             progress(f"{name} {255 * radius:.3g}/255" if attack.uses_eps else name)
-            found.append(run_attack(name, own, inputs, temperature, budget, radius, seed, twin, scale))
+            found.append(
+                run_attack(name, own, inputs, temperature, budget, radius, seed, twin, scale)
+            )
             done(found[-1])
     return found
 
 
 def sanity(found: Sequence[Found]) -> list[str]:
-    """What casts doubt on the searches, in words; empty when nothing does (after Carlini et al., 2019, and Croce and Hein, 2020)."""
+    """What casts doubt on the searches, in words; empty when nothing does (after Carlini et al.,
+    2019, and Croce and Hein, 2020)."""
     by_name = {f.attack: f for f in found}
     flags = []
     for f in found:
         for count, what in (
-            (f.searched.count(False), "did not search: no gradient, and nothing that was tried changed |x|"),
-            (sum(f.unled), "no gradient led the search; random squares, which find less, took its place"),
+            (
+                f.searched.count(False),
+                "did not search: no gradient, and nothing that was tried changed |x|",
+            ),
+            (
+                sum(f.unled),
+                "no gradient led the search; random squares, which find less, took its place",
+            ),
         ):
             if count:
                 flags.append(f"{f.attack}, {count} of {len(f.searched)} inputs: {what}")
@@ -74,11 +86,13 @@ def sanity(found: Sequence[Found]) -> list[str]:
         better = sum(o.log10_x > s.log10_x + CLEAR for o, s in pairs)
         if name == "latent-random" and better:
             flags.append(
-                f"latent-random reaches larger values than the gradient search on {better} of {len(pairs)} inputs"
+                f"latent-random reaches larger values than the gradient search on {better} of "
+                f"{len(pairs)} inputs"
             )
         alone = sum(o.levels["F2"] and not s.levels["F2"] for o, s in pairs)
         if alone:
             flags.append(
-                f"masked: {name} makes {alone} of {len(pairs)} inputs fail (F2) on which the gradient search does not"
+                f"masked: {name} makes {alone} of {len(pairs)} inputs fail (F2) on which the "
+                f"gradient search does not"
             )
     return flags

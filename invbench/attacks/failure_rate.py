@@ -1,4 +1,5 @@
-"""Attacks on a condition: over many latents, since one fixed latent hides what a condition does to the others."""
+"""Attacks on a condition: over many latents, since one fixed latent hides what a condition does to
+the others."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from invbench.flows import ConditionalFlow
 __all__ = ["failure_rate_objective", "failures", "pooled"]
 
 BATCH = 16
-LARGE, WIDTH = 1.0, 0.5  # log10 of the growth that counts as an explosion, and how soft the count is
+# log10 of the growth that counts as an explosion, and how soft the count is
+LARGE, WIDTH = 1.0, 0.5
 
 
 def pooled(inputs: Inputs) -> Inputs:
@@ -28,11 +30,11 @@ def _start_sizes(flow: ConditionalFlow, inputs: Inputs) -> Tensor:
 
 
 def _expected(flow: ConditionalFlow, inputs: Inputs, scale: Tensor | None) -> Reading:
-    """Mean over N latents of sigmoid((g − 1)/0.5), g the largest over layers of log10(max |h| / max |h| at the start): a smooth count of the
-    latents that explode.
+    """Mean over N latents of sigmoid((g − 1)/0.5), g the largest over layers of log10(max |h| / max
+    |h| at the start): a smooth count of the latents that explode.
 
-    Layers, not x alone: one of them has a slope where x does not look conspicuous yet. A latent that is not finite counts 1 and has
-    no slope.
+    Layers, not x alone: one of them has a slope where x does not look conspicuous yet. A latent
+    that is not finite counts 1 and has no slope.
     """
     rows = inputs.y.shape[0]
     sizes, x = layer_sizes(flow, pooled(inputs))
@@ -45,16 +47,23 @@ def _expected(flow: ConditionalFlow, inputs: Inputs, scale: Tensor | None) -> Re
 
 
 def failure_rate_objective(latents: int) -> Objective:
-    """The objective for conditions with ``latents`` latents per row; its value is a share, not a logarithm."""
+    """The objective for conditions with ``latents`` latents per row; its value is a share, not a
+    logarithm."""
     statement = f"share of {latents} latents that explode, smoothed"
     return Objective("failure-rate", statement, _expected, latents, _start_sizes)
 
 
 @torch.no_grad()
 def failures(
-    flow: ConditionalFlow, y: Tensor, latents: int, temperature: float, seed: int, level: float = 1.0
+    flow: ConditionalFlow,
+    y: Tensor,
+    latents: int,
+    temperature: float,
+    seed: int,
+    level: float = 1.0,
 ) -> tuple[list[float], Inputs]:
-    """(the share of ``latents`` latents that give some |x| > 10^level or a non-finite one, the inputs that give the largest |x|), per row of y.
+    """(the share of ``latents`` latents that give some |x| > 10^level or a non-finite one, the
+    inputs that give the largest |x|), per row of y.
 
     Row i draws from stream i of ``seed``: called with two conditions, the latents are the same.
     """

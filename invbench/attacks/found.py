@@ -22,20 +22,24 @@ from invbench.registry import ATTACKS
 
 __all__ = ["Found", "run_attack"]
 
-SEARCHED, FRESH = 1, 2  # seeds of the latents that a search over conditions sees, and of those that judge it
+# seeds of the latents that a search over conditions sees, and of those that judge it
+SEARCHED, FRESH = 1, 2
 
 
 @dataclass
 class Found:
     """What one attack found on B inputs; lists have one entry per input.
 
-    ``verdicts``: of the point found, by a plain decode in the flow's own dtype; ``before``: of the start. For an attack on
-    conditions both are of the latent that comes out worst among ``fresh`` unseen ones, ``rate`` is the share of these that fail (F2),
-    ``clean_rate`` the same under the clean condition. ``value``: the objective's best. ``first[level]``: evaluations until |x| reached the level,
-    ``steps[level]`` likewise, infinite where it never did. ``unconfirmed``: levels that the search saw and the plain decode does not show;
-    they do not count. ``share``: of the coordinates that had a gradient, the median over steps; ``steered``: whether a gradient led the search;
-    ``searched``: whether anything did, or else nothing is known. ``ks``, ``log10_p``: distance of the latents found to N(0, τ²) and what bounds
-    the probability of a draw as far away (``kolmogorov``).
+    ``verdicts``: of the point found, by a plain decode in the flow's own dtype; ``before``: of the
+    start. For an attack on conditions both are of the latent that comes out worst among ``fresh``
+    unseen ones, ``rate`` is the share of these that fail (F2), ``clean_rate`` the same under the
+    clean condition. ``value``: the objective's best. ``first[level]``: evaluations until |x|
+    reached the level, ``steps[level]`` likewise, infinite where it never did. ``unconfirmed``:
+    levels that the search saw and the plain decode does not show; they do not count. ``share``: of
+    the coordinates that had a gradient, the median over steps; ``steered``: whether a gradient led
+    the search; ``searched``: whether anything did, or else nothing is known. ``ks``, ``log10_p``:
+    distance of the latents found to N(0, τ²) and what bounds the probability of a draw as far away
+    (``kolmogorov``).
     """
 
     attack: str
@@ -62,11 +66,14 @@ class Found:
 
     @property
     def unled(self) -> list[bool]:
-        """Where an attack that goes by gradients had none to go by, searched all the same, and ended finite."""
+        """Where an attack that goes by gradients had none to go by, searched all the same, and
+        ended finite."""
         if not ATTACKS[self.attack].obj.gradient:
             return [False] * len(self.steered)
         finite = [math.isfinite(v.log10_x) for v in self.verdicts]
-        return [s and not g and f for s, g, f in zip(self.searched, self.steered, finite, strict=True)]
+        return [
+            s and not g and f for s, g, f in zip(self.searched, self.steered, finite, strict=True)
+        ]
 
     @property
     def gain(self) -> list[float]:
@@ -85,19 +92,29 @@ def run_attack(
     twin: ConditionalFlow | None = None,
     scale: int | None = 4,
 ) -> Found:
-    """The attack ``name`` on every row of ``inputs``, which hold a drawn latent each, and the image where the attack moves it.
+    """The attack ``name`` on every row of ``inputs``, which hold a drawn latent each, and the image
+    where the attack moves it.
 
-    ``flow`` in evaluation mode, with parameters that take no gradients; ``twin``: the same in float64, or None. ``scale``: x is that many
-    times as large as y, for LR-PSNR (level F4); None: no such comparison. Raises ``UsageError`` for an unknown attack, for
-    eps < 0, and when the image is missing.
+    ``flow`` in evaluation mode, with parameters that take no gradients; ``twin``: the same in
+    float64, or None. ``scale``: x is that many times as large as y, for LR-PSNR (level F4); None:
+    no such comparison. Raises ``UsageError`` for an unknown attack, for eps < 0, and when the image
+    is missing.
     """
     attack: Attack = ATTACKS[name].obj
     if "x" in attack.moved and inputs.x is None:
         raise UsageError(f"attack {name!r} moves the image, and there is none")
     origin = inputs if "x" in attack.moved else replace(inputs, x=None)
     if attack.over_latents:
-        origin = replace(origin, latents=_latents(flow, inputs.y, budget.latents, temperature, seed))
-    space = Space(origin, attack.moved, temperature, eps=eps if attack.uses_eps else 0.0, typical=attack.typical)
+        origin = replace(
+            origin, latents=_latents(flow, inputs.y, budget.latents, temperature, seed)
+        )
+    space = Space(
+        origin,
+        attack.moved,
+        temperature,
+        eps=eps if attack.uses_eps else 0.0,
+        typical=attack.typical,
+    )
     outcome = attack.search(flow, twin, space, budget, seed)
     found = space.unpack(outcome.worst if attack.keeps == "x" else outcome.best)
     start = space.unpack(space.start)
@@ -112,7 +129,9 @@ def run_attack(
     unconfirmed = 0
     if attack.keeps == "x":
         unconfirmed = sum(
-            hit and not v.levels[level] for level, hits in seen.items() for hit, v in zip(hits, verdicts, strict=True)
+            hit and not v.levels[level]
+            for level, hits in seen.items()
+            for hit, v in zip(hits, verdicts, strict=True)
         )
     if "latents" in attack.moved:
         ks, log10_p = kolmogorov(torch.cat([z.flatten(1) for z in found.latents], 1), temperature)
@@ -148,7 +167,9 @@ def _found(
     )
 
 
-def _latents(flow: ConditionalFlow, y: Tensor, count: int, temperature: float, seed: int) -> list[Tensor]:
+def _latents(
+    flow: ConditionalFlow, y: Tensor, count: int, temperature: float, seed: int
+) -> list[Tensor]:
     """(B, count, …) per part, row i from stream i."""
     rows = []
     for row in range(y.shape[0]):

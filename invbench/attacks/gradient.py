@@ -1,4 +1,5 @@
-"""Gradient search with step adaptation (APGD; Croce and Hein, ICML 2020, algorithm 1), within a space."""
+"""Gradient search with step adaptation (APGD; Croce and Hein, ICML 2020, algorithm 1), within a
+space."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ Read = Callable[[ConditionalFlow, Space, Tensor], Reading]
 
 
 def checkpoints(steps: int) -> list[int]:
-    """Steps at which the size of steps is looked at again: ⌈p_j·steps⌉ with p = 0, 0.22, then p_j + max(p_j − p_(j−1) − 0.03, 0.06)."""
+    """Steps at which the size of steps is looked at again: ⌈p_j·steps⌉ with p = 0, 0.22, then p_j +
+    max(p_j − p_(j−1) − 0.03, 0.06)."""
     shares = [0.0, 0.22]
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
@@ -37,12 +39,15 @@ def ascend(
     start: Tensor | None = None,
     twin: ConditionalFlow | None = None,
 ) -> Outcome:
-    """``steps`` sign steps from ``start`` (the space's own origin by default), each projected into the space.
+    """``steps`` sign steps from ``start`` (the space's own origin by default), each projected into
+    the space.
 
-    The first step is the space's ``reach``; it is halved, and the search goes back to its best point, when too few steps between two
-    checkpoints went up or the best did not change. A row is done when its value is infinite. Where a gradient is not finite, the
-    float64 ``twin`` gives it; where that cannot either, the step is halved from the best point. In a space with a ``focus`` only that
-    share of the coordinates moves, those of the largest gradients. A flow without gradients ends at once, not ``steered``.
+    The first step is the space's ``reach``; it is halved, and the search goes back to its best
+    point, when too few steps between two checkpoints went up or the best did not change. A row is
+    done when its value is infinite. Where a gradient is not finite, the float64 ``twin`` gives it;
+    where that cannot either, the step is halved from the best point. In a space with a ``focus``
+    only that share of the coordinates moves, those of the largest gradients. A flow without
+    gradients ends at once, not ``steered``.
     """
     origin = space.start if start is None else start
     found = Outcome.at(origin)
@@ -82,7 +87,8 @@ def ascend(
             halved, best_then = back, found.value.clone()
             rises, since = torch.zeros_like(size), 0
             if back[rows].any():
-                # the gradient belongs to a point that was left: read again from the best one in the next round
+                # the gradient belongs to a point that was left: read again from the best one in the
+                # next round
                 gradient = torch.where(back[rows][:, None], torch.zeros_like(gradient), gradient)
         if lost.any():
             where = rows[lost]
@@ -118,7 +124,8 @@ def _read(
     scale: Tensor | None,
     want: bool,
 ) -> tuple[Reading, Tensor | None]:
-    """(reading, gradient of its ascent by v); rows whose gradient is not finite are asked for again in the twin."""
+    """(reading, gradient of its ascent by v); rows whose gradient is not finite are asked for again
+    in the twin."""
     if not want:
         with torch.no_grad():
             return objective.read(flow, space.unpack(v), scale), None
@@ -132,7 +139,9 @@ def _read(
         _, again = _differentiate(twin, wide, objective, v[lost].double(), own)
         if again is not None:
             # only signs are used: the sizes may not exist in the flow's own dtype
-            gradient[lost] = torch.where(again.isfinite().all(1, keepdim=True), again.sign(), torch.nan).to(gradient)
+            gradient[lost] = torch.where(
+                again.isfinite().all(1, keepdim=True), again.sign(), torch.nan
+            ).to(gradient)
     return reading, gradient
 
 

@@ -1,4 +1,5 @@
-"""Searches without gradients: squares (Andriushchenko et al., ECCV 2020) and, as the control, random points."""
+"""Searches without gradients: squares (Andriushchenko et al., ECCV 2020) and, as the control,
+random points."""
 
 from __future__ import annotations
 
@@ -19,8 +20,11 @@ HALVED_AT = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85)  # of the budget: the share of
 
 
 @torch.no_grad()
-def squares(flow: ConditionalFlow, space: Space, objective: Objective, evaluations: int, seed: int = 0) -> Outcome:
-    """In a random square of positions, each channel of one part is set to the origin ± reach; kept where the value grows.
+def squares(
+    flow: ConditionalFlow, space: Space, objective: Objective, evaluations: int, seed: int = 0
+) -> Outcome:
+    """In a random square of positions, each channel of one part is set to the origin ± reach; kept
+    where the value grows.
 
     The first proposal covers everything, and the second is its mirror image.
     Row i draws from stream i of ``seed``; a row is done when its value is infinite.
@@ -36,7 +40,11 @@ def squares(flow: ConditionalFlow, space: Space, objective: Objective, evaluatio
         rows = rows[found.value[rows] < math.inf]
         if not len(rows):
             break
-        share = 1.0 if step == 1 else FIRST_SHARE / 2 ** sum(step > at * evaluations for at in HALVED_AT)
+        share = (
+            1.0
+            if step == 1
+            else FIRST_SHARE / 2 ** sum(step > at * evaluations for at in HALVED_AT)
+        )
         here = space.rows(rows)
         if step == 2:
             proposal = 2 * here.start - first[rows]
@@ -48,15 +56,24 @@ def squares(flow: ConditionalFlow, space: Space, objective: Objective, evaluatio
             first[rows] = proposal
         proposal = here.project(proposal)
         own = None if scale is None else scale[rows]
-        found.saw(rows, proposal, objective.read(flow, here.unpack(proposal), own), objective.passes, step)
+        found.saw(
+            rows, proposal, objective.read(flow, here.unpack(proposal), own), objective.passes, step
+        )
     return found
 
 
-def _propose(point: Tensor, space: Space, row: int, share: float, generator: torch.Generator) -> None:
-    """Overwrite one square of one part of ``point``; a part is chosen as often as it has positions, at least sometimes."""
+def _propose(
+    point: Tensor, space: Space, row: int, share: float, generator: torch.Generator
+) -> None:
+    """Overwrite one square of one part of ``point``; a part is chosen as often as it has positions,
+    at least sometimes."""
     sizes = [math.prod(shape) for shape in space.shapes]
     chance = torch.tensor([size / sum(sizes) + 1 / len(sizes) for size in sizes])
-    chosen = range(len(sizes)) if share == 1 else [int(torch.multinomial(chance, 1, generator=generator))]
+    chosen = (
+        range(len(sizes))
+        if share == 1
+        else [int(torch.multinomial(chance, 1, generator=generator))]
+    )
     for part in chosen:
         first = sum(sizes[:part])
         channels, height, width = (*space.shapes[part], 1, 1)[:3]
@@ -78,10 +95,14 @@ def _propose(point: Tensor, space: Space, row: int, share: float, generator: tor
 
 
 @torch.no_grad()
-def draw(flow: ConditionalFlow, space: Space, objective: Objective, evaluations: int, seed: int = 0) -> Outcome:
-    """Independent random points of the space, as many as the budget pays for: what a search must beat.
+def draw(
+    flow: ConditionalFlow, space: Space, objective: Objective, evaluations: int, seed: int = 0
+) -> Outcome:
+    """Independent random points of the space, as many as the budget pays for: what a search must
+    beat.
 
-    A row that turned non-finite is drawn no further. Row i, draw k comes from stream (k, i) of ``seed``: batches do not matter.
+    A row that turned non-finite is drawn no further. Row i, draw k comes from stream (k, i) of
+    ``seed``: batches do not matter.
     """
     found = Outcome.at(space.start)
     rows = torch.arange(space.start.shape[0], device=space.start.device)

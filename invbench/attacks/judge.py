@@ -1,4 +1,5 @@
-"""Whether what a search found fails: a plain decode in the flow's own dtype, one input at a time, so that a replay sees the same bits."""
+"""Whether what a search found fails: a plain decode in the flow's own dtype, one input at a time,
+so that a replay sees the same bits."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ def power(log10: float) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one input. ``error``: a pixel > 1.5, < −0.5 or non-finite (the paper's). ``round_trip``: largest |x̂ − x|. ``lr_psnr`` in dB, NaN where
-    there is no condition to compare with."""
+    """Of one input. ``error``: a pixel > 1.5, < −0.5 or non-finite (the paper's). ``round_trip``:
+    largest |x̂ − x|. ``lr_psnr`` in dB, NaN where there is no condition to compare with."""
 
     log10_x: float
     round_trip: float
@@ -59,14 +60,21 @@ def plain_output(flow: ConditionalFlow, inputs: Inputs) -> Tensor:
 
 
 @torch.no_grad()
-def judge(flow: ConditionalFlow, inputs: Inputs, clean: Tensor | None = None, scale: int = 4) -> list[Verdict]:
-    """One verdict per row. ``clean``: conditions (B, 3, h, w) that samples ``scale`` times as large are compared with, or None."""
+def judge(
+    flow: ConditionalFlow, inputs: Inputs, clean: Tensor | None = None, scale: int = 4
+) -> list[Verdict]:
+    """One verdict per row. ``clean``: conditions (B, 3, h, w) that samples ``scale`` times as large
+    are compared with, or None."""
     found = []
     for row in range(inputs.y.shape[0]):
         one = inputs.rows(torch.tensor([row], device=inputs.y.device))
         x = plain_output(flow, one)
         data = x if one.x is None else one.x
-        psnr = math.nan if clean is None else lr_psnr(x.float().cpu(), clean[row : row + 1].float().cpu(), scale).item()
+        psnr = (
+            math.nan
+            if clean is None
+            else lr_psnr(x.float().cpu(), clean[row : row + 1].float().cpu(), scale).item()
+        )
         size = log10_largest(x).item()
         error = round_trip_error(flow, data, one.y).item() if math.isfinite(size) else math.inf
         found.append(Verdict(size, error, psnr, explosion(x).error))

@@ -10,12 +10,22 @@ import torch
 from torch import Tensor
 
 from invbench.attacks.space import Inputs
+from invbench.bounds.lipschitz import LinearMap, decoder, largest_stretch
 from invbench.flows import ConditionalFlow
-from invbench.measures.lipschitz import LinearMap, decoder, largest_stretch
 
-__all__ = ["OBJECTIVES", "Objective", "Reading", "layer_sizes", "log10_largest", "relative_round_trip", "start_sizes"]
+__all__ = [
+    "OBJECTIVES",
+    "Objective",
+    "Reading",
+    "layer_sizes",
+    "log10_largest",
+    "relative_round_trip",
+    "start_sizes",
+]
 
-PROBE = 0.75  # ε^0.75: relative size of the perturbation that stands for rounding, so small that f is linear, far above rounding itself
+# ε^0.75: relative size of the perturbation that stands for rounding, so small that f is linear, far
+# above rounding itself
+PROBE = 0.75
 NOT_LAYERS = (
     "latent",
     "prior",
@@ -27,8 +37,8 @@ PRODUCTS = 7  # with the Jacobian, for the direction that is stretched most
 
 @dataclass(frozen=True)
 class Reading:
-    """Per row: ``ascent``, differentiable, what the steps go up; ``value`` = log10 of what is sought, infinite when not finite; ``x``, the
-    flow's output."""
+    """Per row: ``ascent``, differentiable, what the steps go up; ``value`` = log10 of what is
+    sought, infinite when not finite; ``x``, the flow's output."""
 
     ascent: Tensor
     value: Tensor
@@ -41,8 +51,9 @@ Read = Callable[[ConditionalFlow, Inputs, Scale], Reading]
 
 @dataclass(frozen=True)
 class Objective:
-    """``passes``: through the flow in one reading; a gradient costs twice as many again. ``statement``: what is maximised. ``scale``: what is
-    measured of the start once, one row per input, and given to every reading; None for nothing."""
+    """``passes``: through the flow in one reading; a gradient costs twice as many again.
+    ``statement``: what is maximised. ``scale``: what is measured of the start once, one row per
+    input, and given to every reading; None for nothing."""
 
     name: str
     statement: str
@@ -65,7 +76,8 @@ def log10_largest(x: Tensor) -> Tensor:
 
 
 def layer_sizes(flow: ConditionalFlow, inputs: Inputs) -> tuple[Tensor, Tensor]:
-    """(log10 of the largest |h| of every layer's output along the decode, (B, layers), and the flow's output).
+    """(log10 of the largest |h| of every layer's output along the decode, (B, layers), and the
+    flow's output).
 
     The latent and the prior are left out: they are what is put in, no answer of the flow.
     """
@@ -79,13 +91,14 @@ def layer_sizes(flow: ConditionalFlow, inputs: Inputs) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def start_sizes(flow: ConditionalFlow, inputs: Inputs) -> Tensor:
-    """``layer_sizes`` of the start, (B, layers), each at least 10^−3: a layer that is 0 there would grow without bound."""
+    """``layer_sizes`` of the start, (B, layers), each at least 10^−3: a layer that is 0 there would
+    grow without bound."""
     return layer_sizes(flow, inputs)[0].clamp(min=LEAST)
 
 
 def _growth(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
-    """Largest over layers of log10(max |h| / max |h| at the start): every layer has a say, whatever its units, also where |x| is not
-    conspicuous yet."""
+    """Largest over layers of log10(max |h| / max |h| at the start): every layer has a say, whatever
+    its units, also where |x| is not conspicuous yet."""
     sizes, x = layer_sizes(flow, inputs)
     return Reading((sizes - (0 if scale is None else scale)).amax(1), log10_largest(x), x.detach())
 
@@ -97,7 +110,8 @@ def _output(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
 
 
 def _smooth(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
-    """log10 of the mean of |x|^p to the power 1/p: as the largest |x|, but every element has a slope."""
+    """log10 of the mean of |x|^p to the power 1/p: as the largest |x|, but every element has a
+    slope."""
     x = flow.decode(inputs.latents, inputs.y)
     log = _log10(x.abs().flatten(1)) * math.log(10)
     mean = (torch.logsumexp(POWER * log, 1) - math.log(log.shape[1])) / POWER
@@ -105,7 +119,8 @@ def _smooth(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
 
 
 def _stretch(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
-    """log10 σmax(J⁻¹), J⁻¹ = ∂decode/∂z: ⟨u, J⁻¹(z)·v⟩ with u, v the singular pair at z, whose derivative by z is that of σmax."""
+    """log10 σmax(J⁻¹), J⁻¹ = ∂decode/∂z: ⟨u, J⁻¹(z)·v⟩ with u, v the singular pair at z, whose
+    derivative by z is that of σmax."""
     decode, point = decoder(flow, inputs.latents, inputs.y)
     v = largest_stretch(decode, point.detach(), PRODUCTS).direction
     stretched = LinearMap(decode, point.detach()).times(v)
@@ -115,7 +130,9 @@ def _stretch(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
     value = _value(_log10(size)).masked_fill(broken, math.inf)
     if not point.requires_grad:
         return Reading(_log10(size), value, x)
-    u = stretched / size.to(x.dtype).clamp(min=torch.finfo(x.dtype).tiny).view(-1, *[1] * (x.ndim - 1))
+    u = stretched / size.to(x.dtype).clamp(min=torch.finfo(x.dtype).tiny).view(
+        -1, *[1] * (x.ndim - 1)
+    )
     (pulled,) = torch.autograd.grad((u * x).sum(), point, create_graph=True)
     return Reading(_log10((pulled * v).sum(1)), value, x.detach())
 
@@ -124,14 +141,16 @@ def relative_round_trip(flow: ConditionalFlow, x: Tensor, y: Tensor) -> Tensor:
     """‖decode(encode(x, y), y) − x‖/‖x‖ per row as computed, float64; infinite when not finite."""
     with torch.no_grad():
         error = (flow.decode(flow.encode(x, y)[0], y).double() - x.double()).flatten(1).norm(dim=1)
-    return (error / x.double().flatten(1).norm(dim=1).clamp(min=1e-300)).nan_to_num(math.inf, math.inf)
+    return (error / x.double().flatten(1).norm(dim=1).clamp(min=1e-300)).nan_to_num(
+        math.inf, math.inf
+    )
 
 
 def _round_trip(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
     """log10 of the relative round-trip error x → z → x̂ (Behrmann et al., AISTATS 2021).
 
-    Rounding has no useful derivative, so the steps go up what a fixed perturbation of z, ε^0.75 of its size, does to x̂; the value is the
-    error as it is computed. From latents, x is their decode.
+    Rounding has no useful derivative, so the steps go up what a fixed perturbation of z, ε^0.75 of
+    its size, does to x̂; the value is the error as it is computed. From latents, x is their decode.
     """
     y = inputs.y
     if inputs.x is None:
@@ -157,7 +176,13 @@ def _round_trip(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
 OBJECTIVES = {
     objective.name: objective
     for objective in (
-        Objective("growth", "log10 of the largest |h| of any layer over its own at the start", _growth, 1, start_sizes),
+        Objective(
+            "growth",
+            "log10 of the largest |h| of any layer over its own at the start",
+            _growth,
+            1,
+            start_sizes,
+        ),
         Objective("output", "log10 of the largest |x|", _output, 1),
         Objective("smooth", "log10 of the 8-norm of x over its size", _smooth, 1),
         Objective("stretch", "log10 σmax(J⁻¹)", _stretch, 2 + PRODUCTS),

@@ -18,15 +18,19 @@ __all__ = ["LARGEST", "SMALLEST", "Radii", "critical_radii"]
 SMALLEST, LARGEST = 2.0**-6, 4.0  # in τ
 
 Level = Callable[[Verdict], bool]
-DEFAULT: Mapping[str, Level] = {name: lambda v, name=name: v.levels[name] for name in ("F2", "F1", "F4")}  # type: ignore[misc]
+DEFAULT: Mapping[str, Level] = {
+    name: lambda v, name=name: v.levels[name] for name in ("F2", "F1", "F4")
+}  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
 class Radii:
-    """Per level and input: the least ℓ∞ radius, in τ, at which the search reached the level; infinite (censored) where it did not within 4τ, NaN
-    where no search got under way (``Outcome.searched``), so that nothing is known.
+    """Per level and input: the least ℓ∞ radius, in τ, at which the search reached the level;
+    infinite (censored) where it did not within 4τ, NaN where no search got under way
+    (``Outcome.searched``), so that nothing is known.
 
-    Known to a factor of 2^(8/2^bisections); ``log10_x[i]``: (radius, log10 |x|) of every search made on input i.
+    Known to a factor of 2^(8/2^bisections); ``log10_x[i]``: (radius, log10 |x|) of every search
+    made on input i.
     """
 
     levels: dict[str, list[float]]
@@ -43,11 +47,13 @@ def critical_radii(
     scale: int | None = 4,
     twin: ConditionalFlow | None = None,
 ) -> Radii:
-    """Bisection of log radius in [1/64, 4]·τ, each radius tried by ``climb`` with ``steps``, the start unmoved.
+    """Bisection of log radius in [1/64, 4]·τ, each radius tried by ``climb`` with ``steps``, the
+    start unmoved.
 
-    ``levels``: name → whether a verdict reaches it. A search serves every level: what it reached counts at its radius and beyond. A row
-    whose untouched origin fails already has radius 0.
-    ``space`` moves latents; its radius is replaced. ``scale`` None: there is no condition image to compare with (level F4 is not reached).
+    ``levels``: name → whether a verdict reaches it. A search serves every level: what it reached
+    counts at its radius and beyond. A row whose untouched origin fails already has radius 0.
+    ``space`` moves latents; its radius is replaced. ``scale`` None: there is no condition image to
+    compare with (level F4 is not reached).
     """
     clean = None if scale is None else space.origin.y
     rows = space.start.shape[0]
@@ -58,8 +64,12 @@ def critical_radii(
     spent = torch.zeros(rows, dtype=torch.float64)
     searched = torch.zeros(rows, dtype=torch.bool)
 
-    def note(index: torch.Tensor, radius: torch.Tensor, at: torch.Tensor, passes: torch.Tensor) -> None:
-        verdicts = judge(flow, space.rows(index).unpack(at), None if clean is None else clean[index], scale or 1)
+    def note(
+        index: torch.Tensor, radius: torch.Tensor, at: torch.Tensor, passes: torch.Tensor
+    ) -> None:
+        verdicts = judge(
+            flow, space.rows(index).unpack(at), None if clean is None else clean[index], scale or 1
+        )
         for k, (row, verdict) in enumerate(zip(index.tolist(), verdicts, strict=True)):
             r = float(radius[k])
             seen[row].append((r, verdict.log10_x))
@@ -82,7 +92,11 @@ def critical_radii(
         for _ in range(bisections):
             # tried already for another level, unreachable, or as fine as asked for
             width = (high[level] / low[level]).log2()
-            open_ = (high[level].isfinite() & (high[level] > 0) & (width > 9 / 2**bisections)).nonzero().flatten()
+            open_ = (
+                (high[level].isfinite() & (high[level] > 0) & (width > 9 / 2**bisections))
+                .nonzero()
+                .flatten()
+            )
             if not len(open_):
                 break
             attempt(open_.to(everyone), (low[level][open_] * high[level][open_]).sqrt())

@@ -1,4 +1,5 @@
-"""One case as a picture: condition, what was changed, output, where it is large, and which layer makes it so."""
+"""One case as a picture: condition, what was changed, output, where it is large, and which layer
+makes it so."""
 
 from __future__ import annotations
 
@@ -20,9 +21,12 @@ CEILING = 38.5  # log10 where an overflow is drawn: the largest float32
 
 
 @torch.no_grad()
-def sheet(flow: ConditionalFlow, found: Inputs, clean: Inputs, verdict: Verdict, title: str) -> bytes:
-    """PNG of one row: the condition; its change ×k, that of the image ×k, or for latents alone the output at the start; the output, clamped
-    to [0, 1]; log10 of its largest channel per pixel; log10 max |h| along the layers, at the start and now."""
+def sheet(
+    flow: ConditionalFlow, found: Inputs, clean: Inputs, verdict: Verdict, title: str
+) -> bytes:
+    """PNG of one row: the condition; its change ×k, that of the image ×k, or for latents alone the
+    output at the start; the output, clamped to [0, 1]; log10 of its largest channel per pixel;
+    log10 max |h| along the layers, at the start and now."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -43,7 +47,16 @@ def sheet(flow: ConditionalFlow, found: Inputs, clean: Inputs, verdict: Verdict,
         axes[1].set_title("output at the start", fontsize=9)
     axes[2].imshow(_picture(displayable(x)), interpolation="nearest")
     axes[2].set_title(f"output: max |x| = {power(verdict.log10_x)}", fontsize=9)
-    size = x.abs().double().nan_to_num(math.inf, math.inf).amax(0).clamp(min=1e-3).log10().clamp(max=CEILING).cpu()
+    size = (
+        x.abs()
+        .double()
+        .nan_to_num(math.inf, math.inf)
+        .amax(0)
+        .clamp(min=1e-3)
+        .log10()
+        .clamp(max=CEILING)
+        .cpu()
+    )
     shown = axes[3].imshow(size.numpy(), cmap="inferno", vmin=-1, vmax=max(1.0, size.max().item()))
     axes[3].set_title("log10 |x|", fontsize=9)
     figure.colorbar(shown, ax=axes[3], shrink=0.8)

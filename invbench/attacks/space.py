@@ -1,4 +1,5 @@
-"""Where a search may go: latents in a norm ball, typical ones alone, conditions and images in a ball of pixels."""
+"""Where a search may go: latents in a norm ball, typical ones alone, conditions and images in a
+ball of pixels."""
 
 from __future__ import annotations
 
@@ -18,14 +19,17 @@ __all__ = ["COORDINATE_LIMIT", "NORM_FACTOR", "Inputs", "Space"]
 NORM_FACTOR = 1.05  # ‖z‖ ≤ 1.05·τ√D: of N(0, τ²) in D = 12 288 dimensions all but 1e-14 lies inside
 COORDINATE_LIMIT = 4.0  # |z_i| ≤ 4τ
 FOCUS = (
-    0.01  # share of the latents that one step moves in the typical set: what moves all at once shows in the covariances
+    # share of the latents that one step moves in the typical set: what moves all at once shows in
+    # the covariances
+    0.01
 )
 MOVABLE = ("latents", "y", "x")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a flow is fed, one row per search: the condition ``y`` (B, …), and ``latents`` to decode or an image ``x`` to encode and decode."""
+    """What a flow is fed, one row per search: the condition ``y`` (B, …), and ``latents`` to decode
+    or an image ``x`` to encode and decode."""
 
     y: Tensor
     latents: list[Tensor]
@@ -51,12 +55,14 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Space:
-    """The points that a search may visit, as rows of D numbers: what ``moved`` names ("latents", "y", "x") of ``origin``, in that order.
+    """The points that a search may visit, as rows of D numbers: what ``moved`` names ("latents",
+    "y", "x") of ``origin``, in that order.
 
-    Latents: ‖z‖ ≤ 1.05·τ√D, |z_i| ≤ 4τ, and within ``radius``·τ of the origin in ℓ∞ (infinite: anywhere in that set; a tensor (B,): one per row);
-    ``typical``: with the marginals and covariances of draws as well (``TypicalSet``), the origin being one.
-    Conditions and images: in [0, 1] and within ``eps`` of the origin in ℓ∞, the origin itself allowed where it lies outside [0, 1].
-    Raises ``UsageError`` for eps < 0, radius < 0, or τ ≤ 0.
+    Latents: ‖z‖ ≤ 1.05·τ√D, |z_i| ≤ 4τ, and within ``radius``·τ of the origin in ℓ∞ (infinite:
+    anywhere in that set; a tensor (B,): one per row); ``typical``: with the marginals and
+    covariances of draws as well (``TypicalSet``), the origin being one. Conditions and images: in
+    [0, 1] and within ``eps`` of the origin in ℓ∞, the origin itself allowed where it lies outside
+    [0, 1]. Raises ``UsageError`` for eps < 0, radius < 0, or τ ≤ 0.
     """
 
     origin: Inputs
@@ -68,13 +74,21 @@ class Space:
 
     def __post_init__(self) -> None:
         if not self.eps >= 0:
-            raise UsageError(f"eps must be 0 or more, got {self.eps:g}; it is the largest change of a pixel in [0, 1]")
+            raise UsageError(
+                f"eps must be 0 or more, got {self.eps:g}; it is the largest change of a pixel "
+                f"in [0, 1]"
+            )
         if not bool(torch.as_tensor(self.radius >= 0).all()):
-            raise UsageError(f"radius must be 0 or more, got {self.radius}; it is in units of the temperature")
+            raise UsageError(
+                f"radius must be 0 or more, got {self.radius}; it is in units of the temperature"
+            )
         if not 0 < self.temperature < math.inf:
             raise UsageError(f"temperature must be positive and finite, got {self.temperature:g}")
         if not self.moved or set(self.moved) - set(MOVABLE):
-            raise UsageError(f"a search moves some of {', '.join(MOVABLE)}, not {', '.join(self.moved) or 'nothing'}")
+            raise UsageError(
+                f"a search moves some of {', '.join(MOVABLE)}, not "
+                f"{', '.join(self.moved) or 'nothing'}"
+            )
 
     @cached_property
     def start(self) -> Tensor:
@@ -101,8 +115,9 @@ class Space:
 
     @property
     def _ball(self) -> Tensor:
-        """(B, 1): the radius in τ within which a point is sought. Sorting the values of the origin into the order of v moves each by no more than
-        v is away from the origin, so a typical point is at most twice as far."""
+        """(B, 1): the radius in τ within which a point is sought. Sorting the values of the origin
+        into the order of v moves each by no more than v is away from the origin, so a typical point
+        is at most twice as far."""
         radius = torch.as_tensor(self.radius).to(self.start).expand(len(self.start))[:, None]
         return radius / 2 if self.typical else radius
 
@@ -112,9 +127,12 @@ class Space:
 
     @cached_property
     def reach(self) -> Tensor:
-        """(B, D): the largest change of each coordinate; 2τ for a latent without a radius, where it sets the size of steps only."""
+        """(B, D): the largest change of each coordinate; 2τ for a latent without a radius, where it
+        sets the size of steps only."""
         found = torch.full_like(self.start, self.eps)
-        found[:, : self.latent_count] = self.temperature * torch.where(self._ball.isinf(), 2.0, self._ball)
+        found[:, : self.latent_count] = self.temperature * torch.where(
+            self._ball.isinf(), 2.0, self._ball
+        )
         return found
 
     @cached_property
@@ -123,15 +141,29 @@ class Space:
         limit, n = COORDINATE_LIMIT * self.temperature, self.latent_count
         z, pixels = self.start[:, :n], self.start[:, n:]
         radius = self._ball * self.temperature
-        low = torch.cat(((z - radius).clamp(min=-limit), torch.minimum((pixels - self.eps).clamp(min=0), pixels)), 1)
-        high = torch.cat(((z + radius).clamp(max=limit), torch.maximum((pixels + self.eps).clamp(max=1), pixels)), 1)
+        low = torch.cat(
+            (
+                (z - radius).clamp(min=-limit),
+                torch.minimum((pixels - self.eps).clamp(min=0), pixels),
+            ),
+            1,
+        )
+        high = torch.cat(
+            (
+                (z + radius).clamp(max=limit),
+                torch.maximum((pixels + self.eps).clamp(max=1), pixels),
+            ),
+            1,
+        )
         return low, high
 
     def project(self, v: Tensor) -> Tensor:
-        """A point of the set near v: clamped, the latents shortened towards 0, and where that leaves the ball, towards the origin; then, in a
-        typical space, in the order that ``TypicalSet.nearest`` gives.
+        """A point of the set near v: clamped, the latents shortened towards 0, and where that
+        leaves the ball, towards the origin; then, in a typical space, in the order that
+        ``TypicalSet.nearest`` gives.
 
-        Feasible always, since the origin is and the ball is convex; not the nearest point in the last two cases.
+        Feasible always, since the origin is and the ball is convex; not the nearest point in the
+        last two cases.
         """
         v = self._in_ball(v)
         if not (self.typical and self.latent_count):
@@ -158,7 +190,9 @@ class Space:
         return torch.cat((start + s * step, v[:, n:]), 1)
 
     def _shrink(self, z: Tensor) -> Tensor:
-        return (self.norm / z.double().norm(dim=1).clamp(min=1e-300)).clamp(max=1).to(z.dtype)[:, None]
+        return (
+            (self.norm / z.double().norm(dim=1).clamp(min=1e-300)).clamp(max=1).to(z.dtype)[:, None]
+        )
 
     def pack(self, inputs: Inputs) -> Tensor:
         return torch.cat([part.flatten(1) for name in self.moved for part in inputs.parts(name)], 1)
@@ -187,7 +221,8 @@ class Space:
         return replace(self, origin=self.origin.rows(index), radius=radius)
 
     def random(self, seed: int, streams: Sequence[int]) -> Tensor:
-        """A random point per row, row i from stream ``streams[i]`` of ``seed``: pixels uniform, latents uniform in their radius or ~ N(0, τ²)."""
+        """A random point per row, row i from stream ``streams[i]`` of ``seed``: pixels uniform,
+        latents uniform in their radius or ~ N(0, τ²)."""
         rows, free = [], torch.as_tensor(self.radius).isinf().expand(len(self.start)).tolist()
         for row, stream in enumerate(streams):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + stream)

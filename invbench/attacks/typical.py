@@ -1,4 +1,5 @@
-"""Latents that a sceptic takes for draws of N(0, τ²I): a set that a search may be held to, and how improbable a latent is."""
+"""Latents that a sceptic takes for draws of N(0, τ²I): a set that a search may be held to, and how
+improbable a latent is."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ __all__ = ["LEVEL", "TypicalSet", "kolmogorov"]
 
 LEVEL = 0.01  # share of draws that lie outside the set by their covariances
 DRAWS = 1000  # simulated, for the means, the spreads and the limit of the covariances
-LAGS = ((0, 0), (0, 1), (1, 0), (1, 1), (1, -1))  # of positions: one and the same, then the eight neighbours
+# of positions: one and the same, then the eight neighbours
+LAGS = ((0, 0), (0, 1), (1, 0), (1, 1), (1, -1))
 HALVINGS = 7  # of the way back to the start
 
 Shape = tuple[int, ...]
@@ -22,14 +24,18 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class TypicalSet:
-    """Latents with the marginals of a draw and with covariances that draws show, as rows (B, D) of parts of ``shapes``, one after another.
+    """Latents with the marginals of a draw and with covariances that draws show, as rows (B, D) of
+    parts of ``shapes``, one after another.
 
-    *Marginals*: in each channel of each part z has the values of the start, a draw of N(0, τ²I), in another order. Permutations of
-    coordinates are exact symmetries of N(0, τ²I): norm, mean, variance and every quantile per channel are those of a draw to the bit.
-    *Covariances*: with u = z/τ and n positions, C(k) = Σ_p u_p u_{p+k}ᵀ/√n between the channels at positions k apart, k = 0 and the eight
-    neighbours. The statistics are the largest |entry| and the root mean square of each C(k) of each part (without the diagonal of C(0), which
-    the marginals fix), each less its mean in 1 000 draws and over its deviation there; their largest is ``excess``. In the set it is at most
-    ``limit``, which one draw of 100 exceeds, or that of the start, if larger.
+    *Marginals*: in each channel of each part z has the values of the start, a draw of N(0, τ²I), in
+    another order. Permutations of coordinates are exact symmetries of N(0, τ²I): norm, mean,
+    variance and every quantile per channel are those of a draw to the bit.
+    *Covariances*: with u = z/τ and n positions, C(k) = Σ_p u_p u_{p+k}ᵀ/√n between the channels at
+    positions k apart, k = 0 and the eight neighbours. The statistics are the largest |entry| and
+    the root mean square of each C(k) of each part (without the diagonal of C(0), which the
+    marginals fix), each less its mean in 1 000 draws and over its deviation there; their largest is
+    ``excess``. In the set it is at most ``limit``, which one draw of 100 exceeds, or that of the
+    start, if larger.
 
     A part of one position (a vector) is one channel: its order is free, and it has no neighbours.
     """
@@ -38,8 +44,9 @@ class TypicalSet:
     temperature: float
 
     def nearest(self, v: Tensor, start: Tensor) -> Tensor:
-        """A point of the set near v, (B, D): the values of ``start`` in the order of v, which is the nearest such order (rearrangement
-        inequality); where its covariances are too large, that of start + s·(v − start) with the largest s ∈ {1, j/2^7} found by halving."""
+        """A point of the set near v, (B, D): the values of ``start`` in the order of v, which is
+        the nearest such order (rearrangement inequality); where its covariances are too large, that
+        of start + s·(v − start) with the largest s ∈ {1, j/2^7} found by halving."""
         found = self._ordered(v, start)
         limit = self.excess(start).clamp(min=self.limit)
         outside = (self.excess(found) > limit).nonzero().flatten()
@@ -57,7 +64,8 @@ class TypicalSet:
         return found.index_copy(0, outside, best)
 
     def excess(self, z: Tensor) -> Tensor:
-        """(B,): by how many standard deviations of draws the most unusual covariance of z lies above their mean."""
+        """(B,): by how many standard deviations of draws the most unusual covariance of z lies
+        above their mean."""
         mean, deviation, _ = _simulated(self.shapes)
         found = _statistics(z / self.temperature, self.shapes)
         if not found.shape[1]:
@@ -72,15 +80,18 @@ class TypicalSet:
     def _ordered(self, v: Tensor, start: Tensor) -> Tensor:
         """The values of start, channel by channel, in the order of v."""
         parts = []
-        for own, given in zip(_channels(v, self.shapes), _channels(start, self.shapes), strict=True):
+        for own, given in zip(
+            _channels(v, self.shapes), _channels(start, self.shapes), strict=True
+        ):
             place = own.argsort(dim=-1, stable=True)
             parts.append(torch.empty_like(own).scatter(-1, place, given.sort(-1).values).flatten(1))
         return torch.cat(parts, 1)
 
 
 def kolmogorov(z: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """(D, log10 P), each (B,): the Kolmogorov–Smirnov distance of the coordinates (B, n) to N(0, τ²), and log10 of what bounds the probability
-    that a draw has as large a one: 2 exp(−2nD²), at most 1 (Massart 1990)."""
+    """(D, log10 P), each (B,): the Kolmogorov–Smirnov distance of the coordinates (B, n) to N(0,
+    τ²), and log10 of what bounds the probability that a draw has as large a one: 2 exp(−2nD²), at
+    most 1 (Massart 1990)."""
     n = z.shape[1]
     ordered = (z.double() / temperature).sort(1).values
     at = torch.special.ndtr(ordered)
@@ -125,9 +136,12 @@ def _statistics(u: Tensor, shapes: Sequence[Shape]) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _simulated(shapes: tuple[Shape, ...]) -> tuple[Tensor, Tensor, float]:
-    """(mean, standard deviation, limit of the excess) of the statistics in ``DRAWS`` draws of a fixed seed."""
+    """(mean, standard deviation, limit of the excess) of the statistics in ``DRAWS`` draws of a
+    fixed seed."""
     size, generator = sum(map(math.prod, shapes)), torch.Generator().manual_seed(0)
-    draws = [_statistics(torch.randn(20, size, generator=generator), shapes) for _ in range(DRAWS // 20)]
+    draws = [
+        _statistics(torch.randn(20, size, generator=generator), shapes) for _ in range(DRAWS // 20)
+    ]
     found = torch.cat(draws)
     if not found.shape[1]:
         return found.new_zeros(0), found.new_ones(0), 0.0

@@ -12,11 +12,11 @@ from torch import Tensor
 from invbench.bounds.certificate import Certificate, LayerBound
 from invbench.bounds.claims import refuse_false_claims
 from invbench.bounds.decode import Decoded, decode_sets
+from invbench.bounds.lipschitz.interval import Interval
 from invbench.bounds.operations import Condition
 from invbench.bounds.run import Moves, Run
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
-from invbench.measures.lipschitz.interval import Interval
 
 __all__ = ["Box", "certify"]
 
@@ -34,35 +34,51 @@ def certify(
 ) -> Certificate:
     """A bound on |decode(z, y)| over all latents |z_i| ≤ radius·temperature, layer by layer.
 
-    Without ``conditions`` it holds for every condition, every finite output of every conditioner, and every image size. With a box of
-    conditions, ``y`` or ``(y, eps)`` for y ± eps in every pixel, or an ``Interval``, each coupling, injector and split counts with what its
-    conditioner's outputs over the box let it do: tighter, for this condition and size alone.
+    Without ``conditions`` it holds for every condition, every finite output of every conditioner,
+    and every image size. With a box of conditions, ``y`` or ``(y, eps)`` for y ± eps in every
+    pixel, or an ``Interval``, each coupling, injector and split counts with what its conditioner's
+    outputs over the box let it do: tighter, for this condition and size alone.
 
-    Most of a decode is linear at every position; what is not moves a value v to c⁻¹(v; h), with |c⁻¹(v; h) − v| ≤ m = displacement +
-    shift_bound for all h. So the decodes lie in a zonotope c + G·[−1, 1]ⁿ: linear layers map c and G, a coupling or injector adds m·e_i for
-    each channel it moves, a split stacks its latent, unsqueezing sends four positions on their own ways. A channel's radius, Σ_k |G_jk|, is the
-    exact worst case when the moves are independent. In float64, widened for the rounding of both this and the decode.
+    Most of a decode is linear at every position; what is not moves a value v to c⁻¹(v; h), with
+    |c⁻¹(v; h) − v| ≤ m = displacement + shift_bound for all h. So the decodes lie in a zonotope c +
+    G·[−1, 1]ⁿ: linear layers map c and G, a coupling or injector adds m·e_i for each channel it
+    moves, a split stacks its latent, unsqueezing sends four positions on their own ways. A
+    channel's radius, Σ_k |G_jk|, is the exact worst case when the moves are independent. In
+    float64, widened for the rounding of both this and the decode.
 
-    A flow with a decode of its own has none, unless it bounds it itself: a guarded flow has the certificate of its clamps.
+    A flow with a decode of its own has none, unless it bounds it itself: a guarded flow has the
+    certificate of its clamps.
 
-    ``moves``: (layer's name, layer) → how far it moves a value, None to ask the design; the certificate is then ``assumed``.
-    Raises ``UsageError`` for a radius or temperature that is no positive number, a box that is none of the flow's conditions, or a design or
-    split that was found to move values further than it declares.
+    ``moves``: (layer's name, layer) → how far it moves a value, None to ask the design; the
+    certificate is then ``assumed``. Raises ``UsageError`` for a radius or temperature that is no
+    positive number, a box that is none of the flow's conditions, or a design or split that was
+    found to move values further than it declares.
     """
     latent = float(radius) * float(temperature)
     if not (0 <= latent < math.inf and radius > 0 and temperature >= 0):
         raise UsageError(
-            f"radius must be a positive number and temperature none below 0, got {radius!r} and {temperature!r}"
+            f"radius must be a positive number and temperature none below 0, got {radius!r} and "
+            f"{temperature!r}"
         )
-    said: dict[str, Any] = {"radius": float(radius), "temperature": float(temperature), "assumed": moves is not None}
+    said: dict[str, Any] = {
+        "radius": float(radius),
+        "temperature": float(temperature),
+        "assumed": moves is not None,
+    }
     boxes = _boxes(conditions)
-    said["conditions"] = EVERY if boxes is None else f"{len(boxes)} box{'es' if len(boxes) > 1 else ''} of conditions"
+    said["conditions"] = (
+        EVERY
+        if boxes is None
+        else f"{len(boxes)} box{'es' if len(boxes) > 1 else ''} of conditions"
+    )
     hindrance = _own_decode(flow)
     if hindrance and callable(getattr(flow, "bound", None)):
         return _declared(flow, said | {"conditions": EVERY})
     if hindrance:
         none = LayerBound("decode", math.inf, math.inf, reason=hindrance)
-        return Certificate(math.inf, math.inf, math.inf, (), (none,), reason=f"decode: {hindrance}", **said)
+        return Certificate(
+            math.inf, math.inf, math.inf, (), (none,), reason=f"decode: {hindrance}", **said
+        )
     if any(part.device.type != "cpu" for part in flow.parameters()):
         flow = copy.deepcopy(flow).cpu()  # float64 and linear algebra are there
     refuse_false_claims(flow)
@@ -75,7 +91,10 @@ def certify(
         if boxes is None:
             return [every]
         runs = [Run(kind, latent, moves, features, notes=notes) for _, features, _ in starts]
-        found = [decode_sets(flow, run, y, shape) for run, (y, _, shape) in zip(runs, starts, strict=True)]
+        found = [
+            decode_sets(flow, run, y, shape)
+            for run, (y, _, shape) in zip(runs, starts, strict=True)
+        ]
         return [one.met(every) for one in found]
 
     own = decoded(dtype)
@@ -90,7 +109,8 @@ def certify(
             str(kind).removeprefix("torch.")
             for kind in DTYPES
             # a wider dtype holds the same weights, rounds less and reaches further
-            if finite and _fits(own if torch.promote_types(kind, dtype) == kind else decoded(kind), kind)
+            if finite
+            and _fits(own if torch.promote_types(kind, dtype) == kind else decoded(kind), kind)
         ),
         layers,
         reason=f"{first.name}: {first.reason}" if first else "",
@@ -103,7 +123,10 @@ def _own_decode(flow: Any) -> str:
     """Why the layers do not say what the flow decodes, or nothing."""
     kind = type(flow)
     if not isinstance(flow, ConditionalFlow):
-        return f"no rule for a flow of type {kind.__name__}, only for a ConditionalFlow of named layers"
+        return (
+            f"no rule for a flow of type {kind.__name__}, only for a ConditionalFlow of "
+            f"named layers"
+        )
     for name in ("decode", "trace"):
         if getattr(kind, name) is not getattr(ConditionalFlow, name):
             return f"{kind.__name__} has a {name} of its own"
@@ -111,16 +134,20 @@ def _own_decode(flow: Any) -> str:
 
 
 def _declared(flow: Any, said: dict[str, Any]) -> Certificate:
-    """Of a flow that bounds its own decode, as a guarded one does by its clamps: ``bound(dtype)`` with ``max_abs``, ``max_intermediate`` and the
-    largest value per place in ``layers``, for any latents and condition."""
+    """Of a flow that bounds its own decode, as a guarded one does by its clamps: ``bound(dtype)``
+    with ``max_abs``, ``max_intermediate`` and the largest value per place in ``layers``, for any
+    latents and condition."""
     dtype = next((p.dtype for p in flow.parameters() if p.is_floating_point()), torch.float32)
     found = flow.bound(dtype)
     layers = tuple(LayerBound(name, size, size) for name, size in found.layers.items())
     note = (
-        f"by {type(flow).__name__}'s own bound, for latents of any size; what overflows within a layer is not looked at"
+        f"by {type(flow).__name__}'s own bound, for latents of any size; what overflows "
+        f"within a layer is not looked at"
     )
     residual = found.layers.get(next(iter(flow.layers)), found.max_abs)
-    return Certificate(found.max_abs, residual, found.max_intermediate, (), layers, notes=(note,), **said)
+    return Certificate(
+        found.max_abs, residual, found.max_intermediate, (), layers, notes=(note,), **said
+    )
 
 
 def _boxes(conditions: Box | None) -> list[Interval] | None:
@@ -132,7 +159,9 @@ def _boxes(conditions: Box | None) -> list[Interval] | None:
     else:
         y, eps = conditions if isinstance(conditions, tuple) else (conditions, 0.0)
         if not isinstance(y, Tensor) or not 0 <= eps < math.inf or not y.isfinite().all():
-            raise UsageError("conditions must be a finite tensor y, a pair (y, eps) with eps ≥ 0, or an Interval")
+            raise UsageError(
+                "conditions must be a finite tensor y, a pair (y, eps) with eps ≥ 0, or an Interval"
+            )
         box = Interval.around(y.detach().cpu(), eps)
         lo, hi = (box.lo, box.hi) if eps else (y.detach().cpu().double(),) * 2
     if not len(lo):
@@ -140,8 +169,11 @@ def _boxes(conditions: Box | None) -> list[Interval] | None:
     return [Condition(a[None], b[None]) for a, b in zip(lo, hi, strict=True)]
 
 
-def _start(flow: ConditionalFlow, box: Interval, notes: dict[str, None]) -> tuple[Interval, Any, tuple[int, ...]]:
-    """(the box, intervals of the features, the last latent's shape). An encoder without a rule leaves the features free, and says so."""
+def _start(
+    flow: ConditionalFlow, box: Interval, notes: dict[str, None]
+) -> tuple[Interval, Any, tuple[int, ...]]:
+    """(the box, intervals of the features, the last latent's shape). An encoder without a rule
+    leaves the features free, and says so."""
     *_, shape = flow._latent_shapes(box.lo)
     wide = copy.deepcopy(flow).double()
     try:
@@ -170,4 +202,6 @@ def _merged(runs: list[Decoded]) -> tuple[LayerBound, ...]:
 
 def _fits(runs: list[Decoded], dtype: torch.dtype) -> bool:
     most = torch.finfo(dtype).max
-    return all(run.data <= most and all(layer.largest_sum <= most for layer in run.layers) for run in runs)
+    return all(
+        run.data <= most and all(layer.largest_sum <= most for layer in run.layers) for run in runs
+    )

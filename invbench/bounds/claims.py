@@ -1,4 +1,5 @@
-"""No certificate rests on a wrong constant: what designs and splits declare is tried before it is used."""
+"""No certificate rests on a wrong constant: what designs and splits declare is tried before it is
+used."""
 
 from __future__ import annotations
 
@@ -15,13 +16,15 @@ from invbench.flows import ConditionalCoupling, ConditionalFlow, Split
 
 __all__ = ["refuse_false_claims", "refuse_false_move", "refuse_false_reach"]
 
-SCALES = (0.0, 1.0, 4.0, 16.0, 60.0)  # of the raw parameters that a claim is tried with: none, mild, saturated
+# of the raw parameters that a claim is tried with: none, mild, saturated
+SCALES = (0.0, 1.0, 4.0, 16.0, 60.0)
 SETS, POINTS, REACH = 48, 129, 8.0
 FAR = (16.0, 256.0, 65536.0)
 
 
 def refuse_false_claims(flow: ConditionalFlow) -> None:
-    """Every design of the flow, those of equal class and options once, and every split that declares a reach. Raises ``UsageError``."""
+    """Every design of the flow, those of equal class and options once, and every split that
+    declares a reach. Raises ``UsageError``."""
     tried: set[tuple[type, str]] = set()
     for part in flow.modules():
         if isinstance(part, ConditionalCoupling):
@@ -36,19 +39,27 @@ def refuse_false_claims(flow: ConditionalFlow) -> None:
 
 
 def refuse_false_move(design: Elementwise) -> None:
-    """Try the declared displacement and shift at 48 parameter sets of each scale and 135 points, in float64.
+    """Try the declared displacement and shift at 48 parameter sets of each scale and 135 points, in
+    float64.
 
-    Half the range of c⁻¹(y) − y over y is the least sup |c⁻¹(y) − (y − t)| over shifts t, as in the law ``declared-displacement``.
-    Raises ``UsageError`` where it exceeds the displacement, or |c⁻¹(y) − y| the move: no certificate rests on a wrong constant.
+    Half the range of c⁻¹(y) − y over y is the least sup |c⁻¹(y) − (y − t)| over shifts t, as in the
+    law ``declared-displacement``. Raises ``UsageError`` where it exceeds the displacement, or
+    |c⁻¹(y) − y| the move: no certificate rests on a wrong constant.
     """
     design = copy.deepcopy(unfused(design)).double()
     displacement = getattr(design, "displacement", None)
     if displacement is None or not displacement < math.inf:
         return
     generator = torch.Generator().manual_seed(0)
-    y = torch.cat((torch.linspace(-REACH, REACH, POINTS), torch.tensor(FAR), -torch.tensor(FAR))).double()[:, None]
+    y = torch.cat(
+        (torch.linspace(-REACH, REACH, POINTS), torch.tensor(FAR), -torch.tensor(FAR))
+    ).double()[:, None]
     params = torch.cat(
-        [s * torch.randn(design.n_params, SETS, generator=generator, dtype=torch.float64) for s in SCALES], dim=1
+        [
+            s * torch.randn(design.n_params, SETS, generator=generator, dtype=torch.float64)
+            for s in SCALES
+        ],
+        dim=1,
     )
     with torch.no_grad():
         values = y.expand(-1, params.shape[1])
@@ -64,13 +75,15 @@ def refuse_false_move(design: Elementwise) -> None:
 def _refuse(owner: nn.Module, what: str, found: float, bound: float, allowed: float) -> None:
     if not found <= bound + allowed:  # NaN is no evidence of a bound
         raise UsageError(
-            f"{type(owner).__name__} declares {what} = {bound:.6g} and its inverse moves a value by {found:.6g}: no certificate "
+            f"{type(owner).__name__} declares {what} = {bound:.6g} and its inverse moves a "
+            f"value by {found:.6g}: no certificate "
             "rests on it; correct the declared constant (invbench check shows the case)"
         )
 
 
 def refuse_false_reach(split: Split, latent: float = 4.0) -> None:
-    """The same for a split's ``reach``: its inverse at latents |ε| ≤ 4, half of them at ±4, with drawn outputs in place of its conditioner's.
+    """The same for a split's ``reach``: its inverse at latents |ε| ≤ 4, half of them at ±4, with
+    drawn outputs in place of its conditioner's.
 
     Raises ``UsageError`` where it is exceeded, or where the split cannot be tried.
     """
@@ -83,15 +96,27 @@ def refuse_false_reach(split: Split, latent: float = 4.0) -> None:
             eps = latent * (2 * torch.rand(z1.shape, generator=generator, dtype=torch.float64) - 1)
             eps[::2] = latent * eps[::2].sign()
             for scale in SCALES:
-                twin.network = _Drawn(scale * torch.randn(raw.shape, generator=generator, dtype=torch.float64))
-                found = max(found, twin.inverse(z1, eps)[0][:, twin.kept :].abs().nan_to_num(math.inf).max().item())
+                twin.network = _Drawn(
+                    scale * torch.randn(raw.shape, generator=generator, dtype=torch.float64)
+                )
+                found = max(
+                    found,
+                    twin.inverse(z1, eps)[0][:, twin.kept :]
+                    .abs()
+                    .nan_to_num(math.inf)
+                    .max()
+                    .item(),
+                )
     except (IndexError, RuntimeError, TypeError, ValueError) as error:
-        raise UsageError(f"{type(split).__name__} declares a reach that cannot be tried: {error}") from error
+        raise UsageError(
+            f"{type(split).__name__} declares a reach that cannot be tried: {error}"
+        ) from error
     _refuse(split, f"reach({latent:g})", found, float(split.reach(latent)), 1e-6)  # type: ignore[operator]
 
 
 def _asked(split: Split, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(kept halves, what the conditioner says of them): images of 2×2 positions, or vectors where it takes none."""
+    """(kept halves, what the conditioner says of them): images of 2×2 positions, or vectors where
+    it takes none."""
     z1 = torch.randn(SETS, split.kept, 2, 2, generator=generator, dtype=torch.float64)
     try:
         return z1, split.network(z1)

@@ -11,17 +11,19 @@ from torch import nn
 
 from invbench.bounds.certificate import LayerBound
 from invbench.bounds.layer_rules import rule_of
+from invbench.bounds.lipschitz.interval import Interval
 from invbench.bounds.operations import Condition
 from invbench.bounds.run import Run, Unruled
 from invbench.bounds.zonotope import Zonotope, roundoff
 from invbench.flows import ActNorm, ConditionalFlow, Conv1x1, Split, Squeeze
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
 from invbench.flows.residual import ResidualBlock
-from invbench.measures.lipschitz.interval import Interval
 
 __all__ = ["Decoded", "channels_behind", "decode_sets"]
 
-SIDE = 16  # of the condition whose base image is bounded for all sizes: rows and columns away from the border reach furthest
+# of the condition whose base image is bounded for all sizes: rows and columns away from the border
+# reach furthest
+SIDE = 16
 CHANNELS: dict[type[nn.Module], Any] = {
     ActNorm: lambda layer: layer.bias.numel(),
     Conv1x1: lambda layer: layer.weight.shape[0],
@@ -32,7 +34,8 @@ CHANNELS: dict[type[nn.Module], Any] = {
 
 @dataclass(frozen=True)
 class Decoded:
-    """``layers`` from noise to data; the largest value behind the last of them, before the base image, ``base``, and with it."""
+    """``layers`` from noise to data; the largest value behind the last of them, before the base
+    image, ``base``, and with it."""
 
     layers: tuple[LayerBound, ...]
     residual: float = math.inf
@@ -40,13 +43,18 @@ class Decoded:
     base: float = 0.0
 
     def met(self, every: Decoded) -> Decoded:
-        """What holds when both hold: that over a box, and that under every condition, whose base image is another."""
-        layers = tuple(_lower(own, other) for own, other in zip(self.layers, every.layers, strict=False))
+        """What holds when both hold: that over a box, and that under every condition, whose base
+        image is another."""
+        layers = tuple(
+            _lower(own, other) for own, other in zip(self.layers, every.layers, strict=False)
+        )
         data = min(self.data, every.residual + self.base)
         if layers[-1].name == "data":
             layers = (
                 *layers[:-1],
-                LayerBound("data", data, data, reason="" if data < math.inf else self.layers[-1].reason),
+                LayerBound(
+                    "data", data, data, reason="" if data < math.inf else self.layers[-1].reason
+                ),
             )
         return Decoded(layers, min(self.residual, every.residual), data, self.base)
 
@@ -54,11 +62,14 @@ class Decoded:
 def _lower(a: LayerBound, b: LayerBound) -> LayerBound:
     reason = a.reason and b.reason
     move = min((one.move for one in (a, b) if not one.reason), default=0.0)
-    return LayerBound(a.name, min(a.max_abs, b.max_abs), min(a.largest_sum, b.largest_sum), move, reason)
+    return LayerBound(
+        a.name, min(a.max_abs, b.max_abs), min(a.largest_sum, b.largest_sum), move, reason
+    )
 
 
 def channels_behind(layers: list[nn.Module]) -> int | None:
-    """Channels on the noise side of the last of these layers, which are in order from data; None where none of them tells."""
+    """Channels on the noise side of the last of these layers, which are in order from data; None
+    where none of them tells."""
     factor = 1
     for layer in reversed(layers):
         if isinstance(layer, Squeeze):
@@ -73,8 +84,11 @@ def channels_behind(layers: list[nn.Module]) -> int | None:
 
 
 @torch.no_grad()
-def decode_sets(flow: ConditionalFlow, run: Run, y: Interval | None, shape: tuple[int, ...] | None) -> Decoded:
-    """``y``: the box of one condition, or None for every condition; ``shape``: of its last latent, (C,) or (C, H, W)."""
+def decode_sets(
+    flow: ConditionalFlow, run: Run, y: Interval | None, shape: tuple[int, ...] | None
+) -> Decoded:
+    """``y``: the box of one condition, or None for every condition; ``shape``: of its last latent,
+    (C,) or (C, H, W)."""
     found: list[LayerBound] = []
     layers = list(flow.layers.items())
     channels = channels_behind([layer for _, layer in layers]) if shape is None else shape[0]
@@ -89,7 +103,11 @@ def decode_sets(flow: ConditionalFlow, run: Run, y: Interval | None, shape: tupl
     def keep(bound: LayerBound) -> None:
         nonlocal failed
         failed = failed or bool(bound.reason)
-        found.append(bound if not failed else LayerBound(bound.name, math.inf, math.inf, bound.move, bound.reason))
+        found.append(
+            bound
+            if not failed
+            else LayerBound(bound.name, math.inf, math.inf, bound.move, bound.reason)
+        )
 
     keep(LayerBound("latent", run.latent, run.latent))
     if flow.prior is not None:
@@ -99,10 +117,13 @@ def decode_sets(flow: ConditionalFlow, run: Run, y: Interval | None, shape: tupl
         name, layer = layers[index]
         run.begin(name)
         if isinstance(layer, Split):
-            run.split_channels = channels_behind([behind for _, behind in layers[:index]]) or 2 * layer.kept
+            run.split_channels = (
+                channels_behind([behind for _, behind in layers[:index]]) or 2 * layer.kept
+            )
         try:
             z = rule_of(layer).through(layer, z, run)
-        except Unruled as error:  # what its set looks like is not known, so nobody behind it can be asked
+        # what its set looks like is not known, so nobody behind it can be asked
+        except Unruled as error:
             keep(_none(name, str(error)))
             return Decoded(tuple(found), base=math.inf)
         keep(_bound(z, run))
@@ -129,7 +150,8 @@ def _bound(z: Zonotope, run: Run) -> LayerBound:
 
 
 def _through_prior(prior: nn.Module, z: Zonotope, run: Run) -> Zonotope:
-    """z + the mean, whose interval is the prior's own code run with the features' box, or with all features."""
+    """z + the mean, whose interval is the prior's own code run with the features' box, or with all
+    features."""
     run.begin("prior")
     features = _all_features(prior) if run.conditions is None else run.conditions.features
     mean = _intervals(prior, features, run)
@@ -137,7 +159,10 @@ def _through_prior(prior: nn.Module, z: Zonotope, run: Run) -> Zonotope:
         return z
     shape = (z.channels, -1)
     lo, hi = (
-        (mean.lo.reshape(shape).amin(1).view(-1, 1, 1), mean.hi.reshape(shape).amax(1).view(-1, 1, 1))
+        (
+            mean.lo.reshape(shape).amin(1).view(-1, 1, 1),
+            mean.hi.reshape(shape).amax(1).view(-1, 1, 1),
+        )
         if run.conditions is None
         else (mean.lo.reshape(z.centre.shape), mean.hi.reshape(z.centre.shape))
     )
@@ -150,7 +175,9 @@ def _through_prior(prior: nn.Module, z: Zonotope, run: Run) -> Zonotope:
 
 def _all_features(prior: nn.Module) -> Interval | None:
     """Every value there is, with as many channels as the prior's first convolution reads."""
-    inputs = next((part.in_channels for part in prior.modules() if isinstance(part, nn.Conv2d)), None)
+    inputs = next(
+        (part.in_channels for part in prior.modules() if isinstance(part, nn.Conv2d)), None
+    )
     if inputs is None:
         return None
     all_of_it = torch.full((1, inputs, SIDE, SIDE), math.inf, dtype=torch.float64)

@@ -1,4 +1,5 @@
-"""A design's inverse over a box of its raw parameters: c⁻¹(v; h) ∈ slope·v + offset ± by, for all h in the box and v in its own."""
+"""A design's inverse over a box of its raw parameters: c⁻¹(v; h) ∈ slope·v + offset ± by, for all h
+in the box and v in its own."""
 
 from __future__ import annotations
 
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from invbench.bounds.lipschitz.interval import Interval, Unsupported
+from invbench.bounds.lipschitz.parameter_rules import RULES as SLOPES
+from invbench.bounds.lipschitz.parameter_rules import decoded_box, over_box
 from invbench.couplings import (
     Additive,
     Affine,
@@ -23,9 +27,6 @@ from invbench.couplings import (
     SmoothBump,
 )
 from invbench.couplings.base import Elementwise
-from invbench.measures.lipschitz.interval import Interval, Unsupported
-from invbench.measures.lipschitz.parameter_rules import RULES as SLOPES
-from invbench.measures.lipschitz.parameter_rules import decoded_box, over_box
 
 __all__ = ["Enclosure", "enclosed"]
 
@@ -53,23 +54,33 @@ class Enclosure:
         return self.slope.isfinite() & self.offset.isfinite() & self.by.isfinite()
 
     def or_nearer(self, other: Enclosure, v: Interval) -> Enclosure:
-        """Per element the one that leaves v more as it is, by + |slope − 1|·radius of v: a flat one may have a smaller radius, and forgets how
-        the channels of v hang together."""
+        """Per element the one that leaves v more as it is, by + |slope − 1|·radius of v: a flat one
+        may have a smaller radius, and forgets how the channels of v hang together."""
         own, others = (
-            torch.where(e.finite, (e.slope - 1).abs() * (v.hi - v.lo) / 2 + e.by, math.inf).nan_to_num(math.inf)
+            torch.where(
+                e.finite, (e.slope - 1).abs() * (v.hi - v.lo) / 2 + e.by, math.inf
+            ).nan_to_num(math.inf)
             for e in (self, other)
         )
         takes = own <= others
-        return Enclosure(*(torch.where(takes, getattr(self, n), getattr(other, n)) for n in ("slope", "offset", "by")))
+        return Enclosure(
+            *(
+                torch.where(takes, getattr(self, n), getattr(other, n))
+                for n in ("slope", "offset", "by")
+            )
+        )
 
 
 def enclosed(design: Elementwise, v: Interval, params: Interval, move: float) -> Enclosure:
-    """The nearest to the identity that is known: v ± ``move`` whatever the parameters, the shift's own box and the displacement, the scale's own
-    box, the mean value theorem, and the interval of ``decoded_box``. ``by`` is infinite where nothing bounds it."""
+    """The nearest to the identity that is known: v ± ``move`` whatever the parameters, the shift's
+    own box and the displacement, the scale's own box, the mean value theorem, and the interval of
+    ``decoded_box``. ``by`` is infinite where nothing bounds it."""
     one, zero = torch.ones_like(v.lo), torch.zeros_like(v.lo)
     found = Enclosure(one, zero, torch.full_like(v.lo, move))
     if 0 < getattr(design, "shift_bound", math.inf) < math.inf:
-        return found  # its shift is some function of the raw parameter, which the rules below take for the shift itself
+        # its shift is some function of the raw parameter, which the rules below take for the shift
+        # itself
+        return found
     for other in _known(design, v, params):
         found = found.or_nearer(other, v)
     return found
@@ -89,9 +100,11 @@ def _known(design: Elementwise, v: Interval, params: Interval) -> Iterator[Enclo
 
 
 def _centred(design: Elementwise, v: Interval, params: Interval, x: Interval) -> Enclosure:
-    """The mean value theorem around the middles v₀, h₀: c⁻¹(v; h) ∈ c⁻¹(v₀; h₀) + [1/sup c′, 1/inf c′]·(v − v₀) ± ‖∂c⁻¹/∂h‖·‖h − h₀‖.
+    """The mean value theorem around the middles v₀, h₀: c⁻¹(v; h) ∈ c⁻¹(v₀; h₀) + [1/sup c′, 1/inf
+    c′]·(v − v₀) ± ‖∂c⁻¹/∂h‖·‖h − h₀‖.
 
-    ``x`` holds c⁻¹ over both boxes. The error of the computed c⁻¹(v₀; h₀) = x₀ is at most |c(x₀; h₀) − v₀|/inf c′, and rounding.
+    ``x`` holds c⁻¹ over both boxes. The error of the computed c⁻¹(v₀; h₀) = x₀ is at most |c(x₀;
+    h₀) − v₀|/inf c′, and rounding.
     """
     known = over_box(design, params, x)
     if known.by_params_inverse is None:
@@ -99,7 +112,9 @@ def _centred(design: Elementwise, v: Interval, params: Interval, x: Interval) ->
     (v0, reach), (h0, spread) = _middle(v), _middle(params)
     x0 = design.inverse(v0, h0)[0]
     steepest = 1 / known.low
-    missed = (design(x0, h0)[0] - v0).abs() + ROUNDINGS * (v0.abs() + x0.abs() + h0.abs().amax(0) + 1)
+    missed = (design(x0, h0)[0] - v0).abs() + ROUNDINGS * (
+        v0.abs() + x0.abs() + h0.abs().amax(0) + 1
+    )
     slope, uneven = _middle(Interval(1 / known.high, torch.maximum(steepest, 1 / known.high)))
     by = uneven * reach + known.by_params_inverse * spread.norm(dim=0) + missed * steepest
     return Enclosure(slope, x0 - slope * v0, (by + 1e-15 * (slope * v0).abs()) * WIDER)

@@ -1,8 +1,10 @@
 """Which rule carries the set of values through the inverse of which layer.
 
-``RULES`` is looked up by the layer's class, or the nearest parent whose formula it still has: a subclass that overrides one of the methods
-named beside the rule has a formula of its own, and needs a rule of its own. A split with another formula may say ``reach(r)``: sup |x₂| over
-latents |ε| ≤ r and all outputs of its conditioner. A class without a rule is ``Unruled``: no bound, never a wrong one.
+``RULES`` is looked up by the layer's class, or the nearest parent whose formula it still has: a
+subclass that overrides one of the methods named beside the rule has a formula of its own, and needs
+a rule of its own. A split with another formula may say ``reach(r)``: sup |x₂| over latents |ε| ≤ r
+and all outputs of its conditioner. A class without a rule is ``Unruled``: no bound, never a wrong
+one.
 """
 
 from __future__ import annotations
@@ -16,20 +18,21 @@ import torch
 from torch import Tensor, nn
 
 from invbench.bounds.enclosures import Enclosure, enclosed
+from invbench.bounds.lipschitz.interval import Interval
 from invbench.bounds.moves import unfused
 from invbench.bounds.run import Run, Unruled
 from invbench.bounds.zonotope import FLOAT64, Zonotope
 from invbench.flows import ActNorm, ConditionalCoupling, Conv1x1, Split, Squeeze
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
 from invbench.flows.residual import ResidualBlock
-from invbench.measures.lipschitz.interval import Interval
 
 __all__ = ["RULES", "LayerRule", "rule_of"]
 
 
 @dataclass(frozen=True)
 class LayerRule:
-    """``through(layer, set on the noise side, run)`` → set on the data side. ``methods``: those that make the formula it knows."""
+    """``through(layer, set on the noise side, run)`` → set on the data side. ``methods``: those
+    that make the formula it knows."""
 
     through: Callable[[Any, Zonotope, Run], Zonotope]
     methods: tuple[str, ...]
@@ -40,7 +43,9 @@ def rule_of(layer: nn.Module) -> LayerRule:
     kind = type(layer)
     for parent in kind.__mro__:
         rule = RULES.get(parent)
-        if rule and all(getattr(kind, name, None) is getattr(parent, name, None) for name in rule.methods):
+        if rule and all(
+            getattr(kind, name, None) is getattr(parent, name, None) for name in rule.methods
+        ):
             return rule
     if isinstance(layer, Split) and callable(getattr(layer, "reach", None)):
         return DECLARED_SPLIT
@@ -49,14 +54,18 @@ def rule_of(layer: nn.Module) -> LayerRule:
 
 def _actnorm(layer: ActNorm, z: Zonotope, run: Run) -> Zonotope:
     """x = z·exp(−logs) − b."""
-    scale, bias = (-run.weight(layer.logs)).exp().view(-1, 1, 1), run.weight(layer.bias).view(-1, 1, 1)
+    scale, bias = (
+        (-run.weight(layer.logs)).exp().view(-1, 1, 1),
+        run.weight(layer.bias).view(-1, 1, 1),
+    )
     after = z.scaled(scale, -bias, torch.zeros_like(bias))
     run.seen(scale.max().item(), (z.magnitude * scale).max().item())
     return after
 
 
 def _conv1x1(layer: Conv1x1, z: Zonotope, run: Run) -> Zonotope:
-    """x = W⁻¹z. The decode's own inverse is taken in float64 too; two of them differ by less than 8·C·u·cond(W)·‖W⁻¹‖."""
+    """x = W⁻¹z. The decode's own inverse is taken in float64 too; two of them differ by less than
+    8·C·u·cond(W)·‖W⁻¹‖."""
     weight = run.weight(layer.weight)
     try:
         inverse = torch.linalg.inv(weight)
@@ -79,7 +88,8 @@ def _squeeze(layer: Squeeze, z: Zonotope, run: Run) -> Zonotope:
 
 
 def _coupling(layer: ConditionalCoupling, z: Zonotope, run: Run) -> Zonotope:
-    """x₁ = z₁, x₂ = c⁻¹(z₂; NN(x₁, cond)): z₂ ± move, or the enclosure over the conditioner's outputs. Kept 0: an injector."""
+    """x₁ = z₁, x₂ = c⁻¹(z₂; NN(x₁, cond)): z₂ ± move, or the enclosure over the conditioner's
+    outputs. Kept 0: an injector."""
     move, reason = run.declared(layer, layer.coupling)
     box = run.box(z)
     kept, moved = box[:, : layer.kept], box[:, layer.kept :]
@@ -93,8 +103,12 @@ def _coupling(layer: ConditionalCoupling, z: Zonotope, run: Run) -> Zonotope:
         run.unbounded(f"{reason}, and over the box nothing bounds its inverse")
         return z
     shape = z.centre[layer.kept :].shape
-    run.move = (found.by + (found.slope - 1).abs() * moved.magnitude + found.offset.abs()).max().item()
-    return z.enclosed(layer.kept, *(v.reshape(shape) for v in (found.slope, found.offset, found.by)))
+    run.move = (
+        (found.by + (found.slope - 1).abs() * moved.magnitude + found.offset.abs()).max().item()
+    )
+    return z.enclosed(
+        layer.kept, *(v.reshape(shape) for v in (found.slope, found.offset, found.by))
+    )
 
 
 def _by_parameter(raw: Tensor, n_params: int, shape: torch.Size) -> Tensor:
@@ -111,7 +125,8 @@ def _moved(z: Zonotope, start: int, move: float, reason: str, run: Run) -> Zonot
 
 
 def _split(layer: Split, z: Zonotope, run: Run) -> Zonotope:
-    """x₂ = mean(z₁) + ε·exp(logs(z₁)): no bound for every condition; with the conditioner's outputs in a box, mean ± |ε|·exp(logs)."""
+    """x₂ = mean(z₁) + ε·exp(logs(z₁)): no bound for every condition; with the conditioner's outputs
+    in a box, mean ± |ε|·exp(logs)."""
     given = run.by_hand(layer)
     if given is not None:
         return _entered(layer, z, run, run.latent + given)
@@ -145,7 +160,9 @@ def _bounded_split(layer: Any, z: Zonotope, run: Run) -> Zonotope:
 def _entered(layer: Split, z: Zonotope, run: Run, reach: float) -> Zonotope:
     fresh = run.split_channels - z.channels
     if z.channels != layer.kept or fresh < 1:
-        raise Unruled(f"a split that keeps {layer.kept} channels met {z.channels} of {run.split_channels}")
+        raise Unruled(
+            f"a split that keeps {layer.kept} channels met {z.channels} of {run.split_channels}"
+        )
     run.move = reach - run.latent
     radius = torch.full((fresh, *z.centre.shape[1:]), reach * (1 + 4 * z.unit), dtype=torch.float64)
     return z.stacked(torch.zeros_like(radius), radius)

@@ -1,4 +1,5 @@
-"""How far the inverse of a design moves a value, whatever its parameters: |c⁻¹(v; h) − v| ≤ displacement + shift_bound."""
+"""How far the inverse of a design moves a value, whatever its parameters: |c⁻¹(v; h) − v| ≤
+displacement + shift_bound."""
 
 from __future__ import annotations
 
@@ -11,13 +12,15 @@ from invbench.couplings.fused import Fused
 
 __all__ = ["Move", "move_of", "unfused"]
 
-# splines that are the identity outside their box, without a shift; by the very class: a subclass may add one
+# splines that are the identity outside their box, without a shift; by the very class: a subclass
+# may add one
 WITHOUT_SHIFT = (RQ, RQBounded, BSpline, CubicSpline, LinearRational, QuadraticSpline)
 
 
 @dataclass(frozen=True)
 class Move:
-    """``bound`` = sup |c⁻¹(v; h) − v| over v and all parameters h; infinite with a ``reason``, or where the design does not say."""
+    """``bound`` = sup |c⁻¹(v; h) − v| over v and all parameters h; infinite with a ``reason``, or
+    where the design does not say."""
 
     bound: float
     reason: str = ""
@@ -28,9 +31,14 @@ def unfused(design: Elementwise) -> Elementwise:
 
 
 def move_of(design: Elementwise) -> Move:
-    """displacement + shift_bound, as the design declares them; a design that says nothing of its shift has a free one."""
+    """displacement + shift_bound, as the design declares them; a design that says nothing of its
+    shift has a free one."""
     design = unfused(design)
-    name, displacement, shift = type(design).__name__, getattr(design, "displacement", None), _shift_bound(design)
+    name, displacement, shift = (
+        type(design).__name__,
+        getattr(design, "displacement", None),
+        _shift_bound(design),
+    )
     if displacement is None:
         return Move(math.inf, f"{name} declares no displacement")
     if not 0 <= displacement < math.inf:

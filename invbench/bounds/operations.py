@@ -1,6 +1,8 @@
-"""Operations of encoders, priors and base images that intervals run through here, beside those of conditioners.
+"""Operations of encoders, priors and base images that intervals run through here, beside those of
+conditioners.
 
-They are entered in the table of the intervals; importing this file is enough. None of them carries a bound on a Jacobian.
+They are entered in the table of the intervals; importing this file is enough. None of them carries
+a bound on a Jacobian.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from invbench.measures.lipschitz.interval import RULES, Interval, Unsupported
+from invbench.bounds.lipschitz.interval import RULES, Interval, Unsupported
 
 __all__ = ["Condition"]
 
@@ -31,7 +33,8 @@ def _plain(v: Interval, name: str) -> None:
 
 
 def _matmul(a: Any, b: Any) -> Interval:
-    """Constant @ interval or interval @ constant: the centre by the matrix, the radius by its absolute values."""
+    """Constant @ interval or interval @ constant: the centre by the matrix, the radius by its
+    absolute values."""
     left = isinstance(b, Interval)
     v, matrix = (b, a) if left else (a, b)
     if not isinstance(v, Interval) or not isinstance(matrix, Tensor):
@@ -70,6 +73,8 @@ RULES |= {
     "pixel_unshuffle": _pixel_unshuffle,
     "expand": _expand,
     "new_full": _constant,
-    "new_zeros": lambda v, *size: _constant(v, size[0] if isinstance(size[0], tuple) else size, 0.0),
+    "new_zeros": lambda v, *size: _constant(
+        v, size[0] if isinstance(size[0], tuple) else size, 0.0
+    ),
     "to": lambda own, like: own.detach().double() if isinstance(like, Interval) else own,
 }

@@ -10,14 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from invbench.bounds.lipschitz.interval import Interval
 from invbench.bounds.moves import move_of, unfused
 from invbench.bounds.zonotope import Zonotope
 from invbench.couplings.base import Elementwise
-from invbench.measures.lipschitz.interval import Interval
 
 __all__ = ["Moves", "Run", "Unruled"]
 
-Moves = Callable[[str, nn.Module], "float | None"]  # (layer's name, layer) → a move by hand, or None
+# (layer's name, layer) → a move by hand, or None
+Moves = Callable[[str, nn.Module], "float | None"]
 
 
 class Unruled(Exception):
@@ -26,11 +27,13 @@ class Unruled(Exception):
 
 @dataclass
 class Run:
-    """``dtype``: that in which the flow decodes; its weights are rounded to it first. ``latent``: largest |z|.
+    """``dtype``: that in which the flow decodes; its weights are rounded to it first. ``latent``:
+    largest |z|.
 
-    ``conditions``: intervals of the features, ``like(h)`` as a flow's; None for every condition. ``split_channels``: how many channels a
-    split's data side has, known ahead. ``vectors``: data are (B, C), without positions. ``reason``, ``move`` and ``largest_sum`` are of the
-    present layer.
+    ``conditions``: intervals of the features, ``like(h)`` as a flow's; None for every condition.
+    ``split_channels``: how many channels a split's data side has, known ahead. ``vectors``: data
+    are (B, C), without positions. ``reason``, ``move`` and ``largest_sum`` are of the present
+    layer.
     """
 
     dtype: torch.dtype
@@ -60,7 +63,9 @@ class Run:
         """The values of every channel, as the conditioners take them: (1, C, H, W), or (1, C)."""
         shape = (1, z.channels) if self.vectors else (1, *z.centre.shape)
         lo, hi = (z.centre + side * z.radius for side in (-1, 1))
-        return Interval(lo.nan_to_num(-math.inf).reshape(shape), hi.nan_to_num(math.inf).reshape(shape))
+        return Interval(
+            lo.nan_to_num(-math.inf).reshape(shape), hi.nan_to_num(math.inf).reshape(shape)
+        )
 
     def unbounded(self, reason: str) -> None:
         self.reason = self.reason or reason
@@ -77,7 +82,8 @@ class Run:
         return found.bound, found.reason
 
     def raw(self, network: Any, kept: Interval, layer: Any = None) -> Interval | None:
-        """The conditioner's outputs over the box of conditions and of what it keeps; None where there is no box, or no rule."""
+        """The conditioner's outputs over the box of conditions and of what it keeps; None where
+        there is no box, or no rule."""
         if self.conditions is None:
             return None
         try:

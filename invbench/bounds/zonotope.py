@@ -1,4 +1,5 @@
-"""The set of values that a decode can have at one layer: a zonotope per position, in float64, widened outward for rounding."""
+"""The set of values that a decode can have at one layer: a zonotope per position, in float64,
+widened outward for rounding."""
 
 from __future__ import annotations
 
@@ -22,11 +23,14 @@ def roundoff(dtype: torch.dtype) -> float:
 
 @dataclass(frozen=True)
 class Zonotope:
-    """{c + Σ_k ξ_k·G_k + b·η : |ξ_k| ≤ 1, |η| ≤ 1 per channel}: at every position, the values of its C channels.
+    """{c + Σ_k ξ_k·G_k + b·η : |ξ_k| ≤ 1, |η| ≤ 1 per channel}: at every position, the values of
+    its C channels.
 
-    ``centre`` (C, H, W), ``generators`` G (C, n, H, W), ``box`` b (C, H, W): moves of single channels that no layer has mixed yet; they become
-    generators when one does. Nothing is said about two positions together. ``unit``: roundoff of the dtype that decodes; every step widens b
-    by what it and float64 here may lose. Sums in half precision are taken in float32, as torch takes them.
+    ``centre`` (C, H, W), ``generators`` G (C, n, H, W), ``box`` b (C, H, W): moves of single
+    channels that no layer has mixed yet; they become generators when one does. Nothing is said
+    about two positions together. ``unit``: roundoff of the dtype that decodes; every step widens b
+    by what it and float64 here may lose. Sums in half precision are taken in float32, as torch
+    takes them.
 
     The radius of a channel, Σ_k |G_k| + b, is the exact worst case when the moves are independent.
     """
@@ -39,7 +43,12 @@ class Zonotope:
     @classmethod
     def around(cls, centre: Tensor, radius: Tensor, unit: float) -> Zonotope:
         """centre ± radius, both (C, H, W)."""
-        return cls(centre.double(), torch.zeros(len(centre), 0, *centre.shape[1:]).double(), radius.double(), unit)
+        return cls(
+            centre.double(),
+            torch.zeros(len(centre), 0, *centre.shape[1:]).double(),
+            radius.double(),
+            unit,
+        )
 
     @property
     def channels(self) -> int:
@@ -68,19 +77,23 @@ class Zonotope:
         return replace(self, centre=centre, generators=self.generators * slope[:, None], box=box)
 
     def mixed(self, matrix: Tensor, error: float = 0.0) -> tuple[Zonotope, float]:
-        """(M v at every position, the largest |partial sum| of its products). ``error``: a bound on ‖M − the decode's own matrix‖₂."""
+        """(M v at every position, the largest |partial sum| of its products). ``error``: a bound on
+        ‖M − the decode's own matrix‖₂."""
         own = torch.zeros(self.channels, *self.box.shape, dtype=torch.float64)
         own.diagonal(dim1=0, dim2=1).copy_(self.box.movedim(0, -1))
         size = self.magnitude
         sums = _times(matrix.abs(), size)
-        terms = 2.01 * (self.unit + FLOAT64) + (self.channels + 2) * (min(self.unit, FLOAT32) + FLOAT64)
+        terms = 2.01 * (self.unit + FLOAT64) + (self.channels + 2) * (
+            min(self.unit, FLOAT32) + FLOAT64
+        )
         lost = terms * sums + error * size.norm(dim=0)
         generators = _times(matrix, torch.cat((self.generators, own), 1))
         found = Zonotope(_times(matrix, self.centre), generators, lost, self.unit)
         return found, (sums + lost).nan_to_num(math.inf).max().item()
 
     def enclosed(self, start: int, slope: Tensor, offset: Tensor, by: Tensor) -> Zonotope:
-        """Channels from ``start`` on go to slope·v + offset ± by, each tensor (C − start, H, W); those before stay."""
+        """Channels from ``start`` on go to slope·v + offset ± by, each tensor (C − start, H, W);
+        those before stay."""
         kept = [torch.ones(start), torch.zeros(start), torch.zeros(start)]
         shape = self.centre[:start].shape
         whole = (
@@ -90,8 +103,11 @@ class Zonotope:
         return self.scaled(*whole)
 
     def stacked(self, centre: Tensor, radius: Tensor) -> Zonotope:
-        """With new channels behind the others: centre ± radius, (C′, H, W), independent of what there is."""
-        nothing = self.generators.new_zeros(len(centre), self.generators.shape[1], *centre.shape[1:])
+        """With new channels behind the others: centre ± radius, (C′, H, W), independent of what
+        there is."""
+        nothing = self.generators.new_zeros(
+            len(centre), self.generators.shape[1], *centre.shape[1:]
+        )
         return Zonotope(
             torch.cat((self.centre, centre.double())),
             torch.cat((self.generators, nothing)),
@@ -100,7 +116,8 @@ class Zonotope:
         )
 
     def unsqueezed(self) -> Zonotope:
-        """Depth to space: (4C, H, W) → (C, 2H, 2W); each of the four positions goes on with its own channels."""
+        """Depth to space: (4C, H, W) → (C, 2H, 2W); each of the four positions goes on with its own
+        channels."""
         centre, box = (F.pixel_shuffle(v[None], 2)[0] for v in (self.centre, self.box))
         generators = F.pixel_shuffle(self.generators.transpose(0, 1), 2).transpose(0, 1)
         return Zonotope(centre, generators, box, self.unit)

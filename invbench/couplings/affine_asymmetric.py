@@ -15,32 +15,44 @@ __all__ = ["AffineAsymmetric"]
 
 @coupling("affine-asymmetric")
 class AffineAsymmetric(Design):
-    """c⁻¹(y) = g(e^b·(y − t)): an asymmetric soft clamp b of the log-scale, then logarithmic tails g.
+    """c⁻¹(y) = g(e^b·(y − t)): an asymmetric soft clamp b of the log-scale, then logarithmic tails
+    g.
 
-        b(a) = (2/π)·α·atan(a/α),  α = 0.1 for a ≥ 0, 2 for a < 0, so decoding stretches by less than e^0.1 and
+        b(a) = (2/π)·α·atan(a/α),  α = 0.1 for a ≥ 0, 2 for a < 0, so decoding stretches by less
+        than e^0.1 and
                                    shrinks by less than e^2;
         g(v) = sign(v)·(min(|v|, τ) + log(1 + max(|v| − τ, 0))),  τ = 100 (LOFT).
 
-    Andrade samples by affine steps and one last g; here every coupling has both. Data → noise, c(x) = e^(−b)·g⁻¹(x) + t
-    with g⁻¹(x) = sign(x)·(min(|x|, τ) + expm1(max(|x| − τ, 0))), overflows beyond τ + 88 in float32: no datum lies there.
+    Andrade samples by affine steps and one last g; here every coupling has both. Data → noise, c(x)
+    = e^(−b)·g⁻¹(x) + t with g⁻¹(x) = sign(x)·(min(|x|, τ) + expm1(max(|x| − τ, 0))), overflows
+    beyond τ + 88 in float32: no datum lies there.
 
-    Parameters: (a, t). Zero parameters give the identity for |x| ≤ τ. Raises ``ValueError`` unless α, τ > 0.
+    Parameters: (a, t). Zero parameters give the identity for |x| ≤ τ. Raises ``ValueError`` unless
+    α, τ > 0.
     """
 
     n_params = 2
     displacement = float("inf")
     tail_slopes_equal = False
     metadata = {
-        "citation": "Andrade: Stable Training of Normalizing Flows for High-dimensional Variational Inference, 2024",
+        "citation": (
+            "Andrade: Stable Training of Normalizing Flows for High-dimensional "
+            "Variational Inference, 2024"
+        ),
         "year": 2024,
         "family": "affine",
-        "formula": "c⁻¹(y) = LOFT((y − t)·e^b), b in (−2, 0.1) by arctangents, LOFT logarithmic beyond 100",
+        "formula": (
+            "c⁻¹(y) = LOFT((y − t)·e^b), b in (−2, 0.1) by arctangents, LOFT logarithmic beyond 100"
+        ),
     }
 
     def __init__(self, stretch: float = 0.1, shrink: float = 2.0, tail: float = 100.0) -> None:
         super().__init__()
         if not (0 < stretch < 80 and 0 < shrink < 80 and 0 < tail < math.inf):
-            raise ValueError(f"affine-asymmetric: {stretch=}, {shrink=} must lie between 0 and 80, {tail=} be positive")
+            raise ValueError(
+                f"affine-asymmetric: {stretch=}, {shrink=} must lie between 0 and 80, {tail=} "
+                f"be positive"
+            )
         self.stretch, self.shrink, self.tail = float(stretch), float(shrink), float(tail)
         self.slope_range = (math.exp(-self.stretch), math.inf)  # type: ignore[misc]
 

@@ -18,7 +18,8 @@ LIMIT = 80.0  # e^±80 ≈ 1e±35: beyond it neither s nor 1/s is a normal float
 class AffineExp(LogAffine):
     """y = e^a·x + t,  log c′ = a.
 
-    Parameters: (a, t). Zero parameters give the identity. a saturates at ±80, where e^a leaves float32.
+    Parameters: (a, t). Zero parameters give the identity. a saturates at ±80, where e^a leaves
+    float32.
     """
 
     slope_range = (math.exp(-LIMIT), math.exp(LIMIT))

@@ -18,7 +18,10 @@ class AffineFloor(Affine):
     floor = 0.1
     slope_range = (0.1, 1.1)
     metadata = {
-        "citation": "Hong, Park, Chun: On the Robustness of Normalizing Flows for Inverse Problems in Imaging, ICCV 2023",
+        "citation": (
+            "Hong, Park, Chun: On the Robustness of Normalizing Flows for Inverse "
+            "Problems in Imaging, ICCV 2023"
+        ),
         "year": 2023,
         "family": "affine",
         "formula": "y = (x + t)·s, s = sigmoid(a + 2) + 0.1",

@@ -16,7 +16,8 @@ __all__ = ["AffineSoftclip"]
 class AffineSoftclip(LogAffine):
     """y = s·x + t,  log s = a/(1 + |a/log ε|), so s in (ε, 1/ε); ε = 1e-3.
 
-    Parameters: (a, t). Zero parameters give the identity. Raises ``ValueError`` unless 0 < slope < 1.
+    Parameters: (a, t). Zero parameters give the identity. Raises ``ValueError`` unless 0 < slope <
+    1.
     """
 
     slope_range = (1e-3, 1e3)

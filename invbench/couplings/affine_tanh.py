@@ -22,7 +22,10 @@ class AffineTanh(LogAffine):
 
     slope_range = (0.5, 2.0)
     metadata = {
-        "citation": "Dinh, Sohl-Dickstein, Bengio: Density Estimation Using Real NVP, ICLR 2017 (section 4.1; limit ours)",
+        "citation": (
+            "Dinh, Sohl-Dickstein, Bengio: Density Estimation Using Real NVP, ICLR 2017 "
+            "(section 4.1; limit ours)"
+        ),
         "year": 2017,
         "family": "affine",
         "formula": "y = s·x + t, log s = log 2·tanh(a)",

@@ -19,12 +19,16 @@ LOWEST = -80.0  # 2·sigmoid(−80) ≈ 4e-35: below it 1/s leaves float32
 class AffineTwoSigmoid(Affine):
     """y = (x + t)·s,  s = 2·sigmoid(a),  log c′ = log 2 + logsigmoid(a).
 
-    Parameters: (a, t). Zero parameters give the identity. a saturates at −80, where 1/s leaves float32.
+    Parameters: (a, t). Zero parameters give the identity. a saturates at −80, where 1/s leaves
+    float32.
     """
 
     slope_range = (2 / (1 + math.exp(-LOWEST)), 2.0)
     metadata = {
-        "citation": "Kolesnikov, Susano Pinto, Tschannen: Jet, A Modern Transformer-Based Normalizing Flow, TMLR 2025",
+        "citation": (
+            "Kolesnikov, Susano Pinto, Tschannen: Jet, A Modern Transformer-Based "
+            "Normalizing Flow, TMLR 2025"
+        ),
         "year": 2024,
         "family": "affine",
         "formula": "y = (x + t)·s, s = 2·sigmoid(a)",

@@ -9,7 +9,8 @@ __all__ = ["amplitude"]
 
 
 def amplitude(raw: Tensor, least: float, most: float) -> Tensor:
-    """least·most·(eʳ − 1)/(most + least·eʳ): increasing from −least to most, 0 at raw = 0; neither cancels nor overflows."""
+    """least·most·(eʳ − 1)/(most + least·eʳ): increasing from −least to most, 0 at raw = 0; neither
+    cancels nor overflows."""
     decay = torch.exp(-raw.abs())
     growing = -torch.expm1(-raw.clamp(min=0)) / (most * decay + least)
     falling = torch.expm1(raw.clamp(max=0)) / (most + least * decay)

@@ -52,7 +52,10 @@ class Elementwise(nn.Module):
     @classmethod
     def contract_violation(cls) -> str | None:
         """What keeps ``cls`` from being a coupling, in words, or None."""
-        for name, signature in (("forward", "forward(self, x, params)"), ("inverse", "inverse(self, y, params)")):
+        for name, signature in (
+            ("forward", "forward(self, x, params)"),
+            ("inverse", "inverse(self, y, params)"),
+        ):
             if getattr(cls, name) is getattr(Elementwise, name):
                 return f"has no {name}; define {signature} returning (value, log-slope)"
         n = getattr(cls, "n_params", None)

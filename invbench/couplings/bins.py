@@ -1,7 +1,8 @@
-"""Bins of a spline: their sizes from raw parameters, the bin that holds a value, and what belongs to it.
+"""Bins of a spline: their sizes from raw parameters, the bin that holds a value, and what belongs
+to it.
 
-Everything is a list with one tensor per bin, so that K bins are K elementwise operations: they fuse into one kernel, and
-no gather, sort or cumulative sum over a last dimension is needed.
+Everything is a list with one tensor per bin, so that K bins are K elementwise operations: they fuse
+into one kernel, and no gather, sort or cumulative sum over a last dimension is needed.
 """
 
 from __future__ import annotations
@@ -54,4 +55,5 @@ def select(beyond: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
 def softplus_slope(raw: Tensor, floor: float) -> Tensor:
     """Knot slope floor + softplus(raw + log(e^(1−floor) − 1)), 1 at raw = 0; saturates at 1e4."""
     offset = math.log(math.expm1(1 - floor))
-    return floor + torch.nn.functional.softplus((raw + offset).clamp(max=STEEPEST), threshold=80)  # 20 would lose 2e-9
+    # 20 would lose 2e-9
+    return floor + torch.nn.functional.softplus((raw + offset).clamp(max=STEEPEST), threshold=80)

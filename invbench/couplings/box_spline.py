@@ -1,4 +1,5 @@
-"""What the splines on a box share: K bins on [−B, B] → [−B, B], identity outside; a family, not a design."""
+"""What the splines on a box share: K bins on [−B, B] → [−B, B], identity outside; a family, not a
+design."""
 
 from __future__ import annotations
 
@@ -17,12 +18,13 @@ Columns = list[list[Tensor]]
 
 
 class BoxSpline(Design):
-    """c maps K bins of widths w and heights h one onto the other; c(x) = x outside (−B, B). No shift.
+    """c maps K bins of widths w and heights h one onto the other; c(x) = x outside (−B, B). No
+    shift.
 
-    A design states ``bins_of(params)``: the widths, the heights and further columns, K tensors each, and the segment on the
-    unit square, s = h/w: ``segment(xi, s, *columns) -> (v, log c′)``, ``segment_inverse(v, s, *columns) -> (xi, log c′)``,
-    ``segment_extremes(s, *columns) -> (inf c′, sup c′)``.
-    Raises ``ValueError`` unless bins ≥ ``least_bins``, 0 < box and 0 < floor < 1/bins.
+    A design states ``bins_of(params)``: the widths, the heights and further columns, K tensors
+    each, and the segment on the unit square, s = h/w: ``segment(xi, s, *columns) -> (v, log c′)``,
+    ``segment_inverse(v, s, *columns) -> (xi, log c′)``, ``segment_extremes(s, *columns) -> (inf c′,
+    sup c′)``. Raises ``ValueError`` unless bins ≥ ``least_bins``, 0 < box and 0 < floor < 1/bins.
     """
 
     tail_slopes_equal = True
@@ -32,10 +34,13 @@ class BoxSpline(Design):
         super().__init__()
         if not (isinstance(bins, int) and bins >= self.least_bins):
             raise ValueError(
-                f"{type(self).__name__}: bins must be an integer, at least {self.least_bins}, got {bins!r}"
+                f"{type(self).__name__}: bins must be an integer, at least {self.least_bins}, "
+                f"got {bins!r}"
             )
         if not (0 < box < math.inf and 0 < floor < 1 / bins):
-            raise ValueError(f"{type(self).__name__}: {box=} must be positive and {floor=} lie in (0, 1/bins)")
+            raise ValueError(
+                f"{type(self).__name__}: {box=} must be positive and {floor=} lie in (0, 1/bins)"
+            )
         self.bins, self.box, self.floor = bins, float(box), float(floor)
 
     def bins_of(self, params: Tensor) -> tuple[list[Tensor], list[Tensor], Columns]:
@@ -70,7 +75,9 @@ class BoxSpline(Design):
         beyond = passed(inner, left)
         w, h = select(beyond, widths), select(beyond, heights)
         v = ((inner - select(beyond, left)) / h).clamp(max=1)
-        xi, log_slope = self.segment_inverse(v, h / w, *(select(beyond, column) for column in columns))
+        xi, log_slope = self.segment_inverse(
+            v, h / w, *(select(beyond, column) for column in columns)
+        )
         x = select(beyond, edges(widths, -self.box)) + w * xi
         inside = y.abs() < self.box
         return torch.where(inside, x, y), torch.where(inside, -log_slope, torch.zeros_like(y))

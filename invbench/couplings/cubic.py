@@ -5,8 +5,8 @@ On the unit square, with mean slope s, end slopes 3s·q₀ and 3s·q₁, and q =
     v(ξ)  = 3ξη²·q₀ + 3ξ²η·(1 − q₁) + ξ³,   η = 1 − ξ
     c′(ξ) = 3s·(q₀η² + 2qξη + q₁ξ²)
 
-Increasing when q₀, q₁ > 0 and q > −sqrt(q₀·q₁). v has positive terms; so has c′ when q ≥ 0, and for q₀, q₁ ≤ 2/3 its terms are at most
-three times their sum.
+Increasing when q₀, q₁ > 0 and q > −sqrt(q₀·q₁). v has positive terms; so has c′ when q ≥ 0, and for
+q₀, q₁ ≤ 2/3 its terms are at most three times their sum.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from invbench.couplings.root import monotone_root, through_root
 __all__ = ["cubic_extremes", "cubic_segment", "cubic_segment_inverse"]
 
 
-def cubic_segment(xi: Tensor, s: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Tensor, Tensor]:
+def cubic_segment(
+    xi: Tensor, s: Tensor, q0: Tensor, q: Tensor, q1: Tensor
+) -> tuple[Tensor, Tensor]:
     """(v, log c′) at ξ in [0, 1]."""
     v, slope = _value_and_slope(xi, q0, q, q1)
     return v, torch.log(s * slope)
@@ -32,10 +34,14 @@ def _value_and_slope(xi: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Ten
     return xi * (3 * eta * (q0 * eta + (q0 + q) * xi) + xi * xi), 3 * share
 
 
-def cubic_segment_inverse(v: Tensor, s: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Tensor, Tensor]:
+def cubic_segment_inverse(
+    v: Tensor, s: Tensor, q0: Tensor, q: Tensor, q1: Tensor
+) -> tuple[Tensor, Tensor]:
     """(ξ, log c′ at ξ) of the root in [0, 1]: v(0) = 0 and v(1) = 1, so the bracket is proven."""
 
-    xi = monotone_root(_value_and_slope, v, torch.zeros_like(v), torch.ones_like(v), given=(q0, q, q1))
+    xi = monotone_root(
+        _value_and_slope, v, torch.zeros_like(v), torch.ones_like(v), given=(q0, q, q1)
+    )
     xi, minus = through_root(xi, v, lambda xi: cubic_segment(xi, torch.ones_like(s), q0, q, q1))
     return xi, torch.log(s) - minus
 

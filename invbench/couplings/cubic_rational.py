@@ -22,19 +22,23 @@ LOG_WIDTH_LIMIT = 30.0
 class CubicRational(Design):
     """y = x + a·x/(1 + (x/w)²) + t,  −1 < a < 8,  w > 0.
 
-    With u = x/w and q = u²:  c′ = 1 + a·(1 − q)/(1 + q)², between 1 + a (at 0) and 1 − a/8 (at q = 3); increasing for −1 < a < 8.
-    Parameters, raw: (a, w, t):  a = (1 − floor)·8(eᵃ − 1)/(eᵃ + 8), w = eʷ with w saturating at ±30; floor = 0.1 keeps
-    c′ in [floor, 9 − 8·floor]. Zero parameters give the identity. It moves a value by up to |a|·w/2: without bound.
+    With u = x/w and q = u²:  c′ = 1 + a·(1 − q)/(1 + q)², between 1 + a (at 0) and 1 − a/8 (at q =
+    3); increasing for −1 < a < 8. Parameters, raw: (a, w, t):  a = (1 − floor)·8(eᵃ − 1)/(eᵃ + 8),
+    w = eʷ with w saturating at ±30; floor = 0.1 keeps c′ in [floor, 9 − 8·floor]. Zero parameters
+    give the identity. It moves a value by up to |a|·w/2: without bound.
 
-    The inverse, in units of w, is the root u of u + a·u/(1 + u²) = v; it lies between v and v/(1 + a).
-    Raises ``ValueError`` unless 0 < floor < 1.
+    The inverse, in units of w, is the root u of u + a·u/(1 + u²) = v; it lies between v and v/(1 +
+    a). Raises ``ValueError`` unless 0 < floor < 1.
     """
 
     n_params = 3
     closed_inverse = False
     tail_slopes_equal = True
     metadata = {
-        "citation": "Gerdes, Cheng: Analytic Bijections for Smooth and Interpretable Normalizing Flows, ICML 2026",
+        "citation": (
+            "Gerdes, Cheng: Analytic Bijections for Smooth and Interpretable "
+            "Normalizing Flows, ICML 2026"
+        ),
         "year": 2026,
         "family": "rational",
         "formula": "y = x + a·x/(1 + (x/w)²) + t, −0.9 < a < 7.2, w free",
@@ -43,7 +47,9 @@ class CubicRational(Design):
     def __init__(self, floor: float = 0.1) -> None:
         super().__init__()
         if not 0 < floor < 1:
-            raise ValueError(f"{type(self).__name__}: floor must lie between 0 and 1, got {floor!r}")
+            raise ValueError(
+                f"{type(self).__name__}: floor must lie between 0 and 1, got {floor!r}"
+            )
         self.floor = float(floor)
         self.slope_range = (self.floor, 9 - 8 * self.floor)  # type: ignore[misc]
         self.displacement = math.inf  # type: ignore[misc]
@@ -76,7 +82,9 @@ class CubicRational(Design):
             return u + a * u / (1 + near * near), torch.exp(self._log_slope(near, a))
 
         with torch.no_grad():
-            u = monotone_root(value, v, v, v / (1 + a), torch.where(v.abs() > 2, v, v / (1 + a)), (a,))
+            u = monotone_root(
+                value, v, v, v / (1 + a), torch.where(v.abs() > 2, v, v / (1 + a)), (a,)
+            )
             x = torch.where(u.abs() < FARTHEST, u * torch.exp(log_w), y - t)
         return through_root(x, y, lambda x: self.encode(x, params))
 

@@ -1,4 +1,5 @@
-"""The cubic-rational coupling with a bounded width: bounded slope, bounded displacement, equal tails."""
+"""The cubic-rational coupling with a bounded width: bounded slope, bounded displacement, equal
+tails."""
 
 from __future__ import annotations
 
@@ -15,14 +16,19 @@ __all__ = ["CubicRationalBounded"]
 
 @coupling("cubic-rational-bounded")
 class CubicRationalBounded(CubicRational):
-    """y = x + a·x/(1 + (x/w)²) + t,  −0.9 < a < 7.2,  w = width·sigmoid(raw) ≤ width = 0.5 (and ≥ 1e-3·width).
+    """y = x + a·x/(1 + (x/w)²) + t,  −0.9 < a < 7.2,  w = width·sigmoid(raw) ≤ width = 0.5 (and ≥
+    1e-3·width).
 
-    |a·x/(1 + (x/w)²)| ≤ |a|·w/2, so the displacement is below 8·(1 − floor)·width/2 = 1.8, at slopes in [0.1, 8.2]. The formulas and
-    the inverse are those of ``cubic-rational``. Zero parameters give the identity. Raises ``ValueError`` unless width > 0.
+    |a·x/(1 + (x/w)²)| ≤ |a|·w/2, so the displacement is below 8·(1 − floor)·width/2 = 1.8, at
+    slopes in [0.1, 8.2]. The formulas and the inverse are those of ``cubic-rational``. Zero
+    parameters give the identity. Raises ``ValueError`` unless width > 0.
     """
 
     metadata = {
-        "citation": "invbench, after Gerdes, Cheng: Analytic Bijections for Smooth and Interpretable Normalizing Flows, ICML 2026",
+        "citation": (
+            "invbench, after Gerdes, Cheng: Analytic Bijections for Smooth and "
+            "Interpretable Normalizing Flows, ICML 2026"
+        ),
         "year": 2026,
         "family": "rational",
         "formula": "y = x + a·x/(1 + (x/w)²) + t, −0.9 < a < 7.2, w ≤ 0.5",

@@ -17,25 +17,30 @@ EPS = 1e-3  # a knot slope keeps that share away from 0 and from Steffen's limit
 
 @coupling("cubic-spline")
 class CubicSpline(BoxSpline):
-    """K = 8 cubic bins on [−B, B], B = 3, increasing by Steffen's condition d_k ≤ 2·min(s_{k−1}, s_k); identity outside.
+    """K = 8 cubic bins on [−B, B], B = 3, increasing by Steffen's condition d_k ≤ 2·min(s_{k−1},
+    s_k); identity outside.
 
-    Parameters, raw: K widths, K heights (at least ``floor`` = 1e-3 of the box), K − 1 knot slopes
-    d = 2·min(s_{k−1}, s_k)·(ε + (1 − 2ε)·sigmoid(raw)), ε = 1e-3. The slope at ±B is 1, or 2s where the outer bin is too flat for that: a
-    kink there. Zero parameters give the identity.
+    Parameters, raw: K widths, K heights (at least ``floor`` = 1e-3 of the box), K − 1 knot slopes d
+    = 2·min(s_{k−1}, s_k)·(ε + (1 − 2ε)·sigmoid(raw)), ε = 1e-3. The slope at ±B is 1, or 2s where
+    the outer bin is too flat for that: a kink there. Zero parameters give the identity.
 
     Bounds over all parameters, s the mean slope of a bin, σ = floor/(1 − (K − 1)·floor) ≤ s ≤ 1/σ:
 
-        2ε·σ ≤ c′ ≤ max(1.5/σ, 2(1 − ε)·ρ),   ρ = (1 − (K − 2)·floor)/(2·floor) for K ≥ 3, ρ = 1 for K = 2.
+        2ε·σ ≤ c′ ≤ max(1.5/σ, 2(1 − ε)·ρ),   ρ = (1 − (K − 2)·floor)/(2·floor) for K ≥ 3, ρ = 1 for
+        K = 2.
 
-    On a bin c′ = 6s·ξη + d₀·η(η − 2ξ) + d₁·ξ(ξ − 2η), linear in its end slopes. Above, c′ ≤ max(1.5s, d₀, d₁): for ξ in [1/3, 2/3] neither
-    coefficient is positive and 6s·ξη ≤ 1.5s; for ξ < 1/3 d₁ only lowers c′, and without it c′ ≤ 1.5s·(1 − ξ²) if d₀ ≤ 1.5s, else it falls
-    from d₀; ξ > 2/3 is the mirror image. A knot's d ≤ 2(1 − ε)·min(s, s′) of its two bins, and min(s, s′) ≤ (h + h′)/(w + w′) ≤ ρ (two bins
-    fill the box). Outer ends are at most 1. Below: c′ has the Bernstein coefficients d₀, 3s − d₀ − d₁, d₁, so c′ ≥ min(d₀, d₁) unless the middle
-    one is less; then both ends lie in [s/2, 2s], and c′ ≥ s/2 at all corners of that square. An inner d is at least 2ε·σ.
-    1.5/σ is approached by one steep bin between two flat ones, 2(1 − ε)·ρ by two smallest bins that share the height: the larger one when
-    floor is close to 1/K.
-    The curve passes a knot at 2B·(1 − K·floor) from the diagonal and cannot pass 2B·(1 − (K − 1)·floor).
-    The inverse is a Newton iteration in its bin; the closed form of a cubic's root cancels.
+    On a bin c′ = 6s·ξη + d₀·η(η − 2ξ) + d₁·ξ(ξ − 2η), linear in its end slopes. Above, c′ ≤
+    max(1.5s, d₀, d₁): for ξ in [1/3, 2/3] neither coefficient is positive and 6s·ξη ≤ 1.5s; for ξ <
+    1/3 d₁ only lowers c′, and without it c′ ≤ 1.5s·(1 − ξ²) if d₀ ≤ 1.5s, else it falls from d₀; ξ
+    > 2/3 is the mirror image. A knot's d ≤ 2(1 − ε)·min(s, s′) of its two bins, and min(s, s′) ≤ (h
+    + h′)/(w + w′) ≤ ρ (two bins fill the box). Outer ends are at most 1. Below: c′ has the
+    Bernstein coefficients d₀, 3s − d₀ − d₁, d₁, so c′ ≥ min(d₀, d₁) unless the middle one is less;
+    then both ends lie in [s/2, 2s], and c′ ≥ s/2 at all corners of that square. An inner d is at
+    least 2ε·σ.
+    1.5/σ is approached by one steep bin between two flat ones, 2(1 − ε)·ρ by two smallest bins that
+    share the height: the larger one when floor is close to 1/K. The curve passes a knot at 2B·(1 −
+    K·floor) from the diagonal and cannot pass 2B·(1 − (K − 1)·floor). The inverse is a Newton
+    iteration in its bin; the closed form of a cubic's root cancels.
     """
 
     closed_inverse = False
@@ -66,7 +71,9 @@ class CubicSpline(BoxSpline):
         heights = [2 * self.box * share for share in shares(raw[k : 2 * k], self.floor)]
         mean = [h / w for h, w in zip(heights, widths, strict=True)]
         share = [2 * (EPS + (1 - 2 * EPS) * torch.sigmoid(r)) for r in raw[2 * k :]]
-        inner = [f * torch.minimum(a, b) for f, a, b in zip(share, mean[:-1], mean[1:], strict=True)]
+        inner = [
+            f * torch.minimum(a, b) for f, a, b in zip(share, mean[:-1], mean[1:], strict=True)
+        ]
         slopes = [(2 * mean[0]).clamp(max=1), *inner, (2 * mean[-1]).clamp(max=1)]
         first = [d / (3 * s) for d, s in zip(slopes[:-1], mean, strict=True)]
         last = [d / (3 * s) for d, s in zip(slopes[1:], mean, strict=True)]

@@ -1,4 +1,5 @@
-"""What the built-in designs share: checked inputs, half precision computed in float32, ±Inf parameters."""
+"""What the built-in designs share: checked inputs, half precision computed in float32, ±Inf
+parameters."""
 
 from __future__ import annotations
 
@@ -17,18 +18,22 @@ Formula = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def shift(t: Tensor) -> Tensor:
-    """t, with ±Inf turned into NaN: an infinite shift has no inverse, and NaN does not pass for a large value."""
+    """t, with ±Inf turned into NaN: an infinite shift has no inverse, and NaN does not pass for a
+    large value."""
     return torch.addcmul(t, t, t.new_zeros(()))
 
 
 class Design(Elementwise):
-    """A coupling that states its formula in ``encode`` (data → noise) and ``decode``, for float32 and float64.
+    """A coupling that states its formula in ``encode`` (data → noise) and ``decode``, for float32
+    and float64.
 
-    ``forward`` and ``inverse`` check the inputs, compute float16 and bfloat16 in float32, and round once at the end.
-    Raises ``UsageError`` when x is not floating, or params is not of shape (n_params, *x.shape).
+    ``forward`` and ``inverse`` check the inputs, compute float16 and bfloat16 in float32, and round
+    once at the end. Raises ``UsageError`` when x is not floating, or params is not of shape
+    (n_params, *x.shape).
 
-    ``working``: the least precise dtype to compute in; float64 where a rounded parameter is raised to a large power.
-    ``closed_inverse``: ``decode`` is one formula, without iteration, so that it can be compiled.
+    ``working``: the least precise dtype to compute in; float64 where a rounded parameter is raised
+    to a large power. ``closed_inverse``: ``decode`` is one formula, without iteration, so that it
+    can be compiled.
     """
 
     working: ClassVar[torch.dtype] = torch.float32
@@ -61,7 +66,8 @@ class Design(Elementwise):
         if params.shape != (self.n_params, *v.shape):
             expected = (self.n_params, *v.shape)
             raise UsageError(
-                f"{name}: params must have shape (n_params, *x.shape) = {expected}, got {tuple(params.shape)}"
+                f"{name}: params must have shape (n_params, *x.shape) = {expected}, got "
+                f"{tuple(params.shape)}"
             )
         dtype = v.dtype
         wide = torch.promote_types(torch.promote_types(dtype, params.dtype), self.working)

@@ -1,4 +1,5 @@
-"""Couplings as compiled kernels: one pass over memory forward, one backward, and nothing saved but the inputs."""
+"""Couplings as compiled kernels: one pass over memory forward, one backward, and nothing saved but
+the inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from invbench.couplings.base import Elementwise
-from invbench.paths import cache_dir
+from invbench.files import cache_dir
 
 __all__ = ["Fused", "can_fuse", "cannot_compile", "fuse"]
 
@@ -21,13 +22,16 @@ Formula = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 def can_fuse(device: str = "cpu") -> str | None:
     """Why kernels cannot be compiled here, in words, or None."""
-    if device == "cpu" and not any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++")):
+    if device == "cpu" and not any(
+        shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++")
+    ):
         return "no C++ compiler (install g++, or set CXX)"
     return None
 
 
 def cannot_compile(design: Elementwise, device: str = "cpu") -> str | None:
-    """Why this coupling's forward pass cannot be compiled here, in words, or None; found out by compiling it."""
+    """Why this coupling's forward pass cannot be compiled here, in words, or None; found out by
+    compiling it."""
     if hindrance := can_fuse(device):
         return hindrance
     kernel = fuse(design)
@@ -44,14 +48,20 @@ def cannot_compile(design: Elementwise, device: str = "cpu") -> str | None:
 
 
 def fuse(module: nn.Module) -> nn.Module:
-    """The coupling as compiled kernels; for any other module, all the couplings within it, replaced in place.
+    """The coupling as compiled kernels; for any other module, all the couplings within it, replaced
+    in place.
 
-    Kernels are compiled at the first call (some 10 to 40 s per design, once: they are kept in invbench's cache folder) for any
-    shape. They compute what eager code computes, rounded in another order. Left eager: couplings with weights of
-    their own, and inverses that iterate (``closed_inverse = False``).
+    Kernels are compiled at the first call (some 10 to 40 s per design, once: they are kept in
+    invbench's cache folder) for any shape. They compute what eager code computes, rounded in
+    another order. Left eager: couplings with weights of their own, and inverses that iterate
+    (``closed_inverse = False``).
     """
     if isinstance(module, Elementwise):
-        return module if isinstance(module, Fused) or next(module.parameters(), None) is not None else Fused(module)
+        return (
+            module
+            if isinstance(module, Fused) or next(module.parameters(), None) is not None
+            else Fused(module)
+        )
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, Elementwise):
@@ -60,7 +70,8 @@ def fuse(module: nn.Module) -> nn.Module:
 
 
 class Fused(Elementwise):
-    """The same map as ``design``. The gradient recomputes the forward pass inside its kernel, so only x and params are saved:
+    """The same map as ``design``. The gradient recomputes the forward pass inside its kernel, so
+    only x and params are saved:
 
     grad = vjp of ``design.forward`` at (x, params), one kernel for value and gradient.
     """
@@ -72,7 +83,9 @@ class Fused(Elementwise):
         for name in ("slope_range", "displacement", "tail_slopes_equal", "metadata"):
             setattr(self, name, getattr(design, name))
         self._forward = _kernels(design, "forward")
-        self._inverse = _kernels(design, "inverse") if getattr(design, "closed_inverse", False) else None
+        self._inverse = (
+            _kernels(design, "inverse") if getattr(design, "closed_inverse", False) else None
+        )
 
     def forward(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         return self._run(self._forward, self.design.forward, x, params)
@@ -80,15 +93,22 @@ class Fused(Elementwise):
     def inverse(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         return self._run(self._inverse, self.design.inverse, y, params)
 
-    def _run(self, kernels: _Kernels | None, eager: Formula, v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        fits = params.shape == (self.n_params, *v.shape) and v.is_floating_point() and params.is_floating_point()
+    def _run(
+        self, kernels: _Kernels | None, eager: Formula, v: Tensor, params: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        fits = (
+            params.shape == (self.n_params, *v.shape)
+            and v.is_floating_point()
+            and params.is_floating_point()
+        )
         if kernels is None or not fits:
             return eager(v, params)  # which also says what is wrong with inputs that do not fit
         return _Fused.apply(kernels, v, params)
 
 
 class _Kernels:
-    """Value and gradient of one direction of one design with one set of options; shared by all layers of a flow."""
+    """Value and gradient of one direction of one design with one set of options; shared by all
+    layers of a flow."""
 
     def __init__(self, direction: Formula) -> None:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_dir() / "kernels"))
@@ -96,7 +116,9 @@ class _Kernels:
         def value(v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
             return direction(v, params)
 
-        def gradient(v: Tensor, params: Tensor, of_value: Tensor, of_log: Tensor) -> tuple[Tensor, Tensor]:
+        def gradient(
+            v: Tensor, params: Tensor, of_value: Tensor, of_log: Tensor
+        ) -> tuple[Tensor, Tensor]:
             pull = torch.func.vjp(direction, v, params)[1]
             return pull((of_value, of_log))
 
@@ -104,8 +126,11 @@ class _Kernels:
 
 
 def _compiled(function: Any) -> Any:
-    """torch.compile counts recompilations per code object, and closures share theirs; each kernel gets its own."""
-    own = types.FunctionType(function.__code__.replace(), function.__globals__, closure=function.__closure__)
+    """torch.compile counts recompilations per code object, and closures share theirs; each kernel
+    gets its own."""
+    own = types.FunctionType(
+        function.__code__.replace(), function.__globals__, closure=function.__closure__
+    )
     return torch.compile(own, dynamic=True)
 
 
@@ -114,10 +139,15 @@ _OF_ANY_MODULE = frozenset(vars(nn.Module()))
 
 
 def _kernels(design: Elementwise, name: str) -> _Kernels:
-    """Those of an equal design, where there is one: same class, same attributes, all of them plain values."""
+    """Those of an equal design, where there is one: same class, same attributes, all of them plain
+    values."""
     options = {k: v for k, v in vars(design).items() if k not in _OF_ANY_MODULE}
     plain = all(isinstance(v, (int, float, str, bool, tuple, type(None))) for v in options.values())
-    if not plain or next(design.buffers(), None) is not None or next(design.children(), None) is not None:
+    if (
+        not plain
+        or next(design.buffers(), None) is not None
+        or next(design.children(), None) is not None
+    ):
         return _Kernels(getattr(design, name))
     key = (type(design), name, *sorted((k, repr(v)) for k, v in options.items()))
     if key not in _CACHE:
@@ -129,7 +159,8 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, kernels: _Kernels, v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         ctx.kernels = kernels
-        # flat: one kernel for every rank and stride, and one long vectorised loop; detached: and for gradients or none
+        # flat: one kernel for every rank and stride, and one long vectorised loop; detached: and
+        # for gradients or none
         flat, flat_params = v.detach().reshape(-1), params.detach().reshape(params.shape[0], -1)
         ctx.save_for_backward(flat, flat_params)
         value, log_slope = kernels.value(flat, flat_params)
@@ -138,5 +169,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_value: Tensor, of_log: Tensor) -> tuple[None, Tensor, Tensor]:
-        of_v, of_params = ctx.kernels.gradient(*ctx.saved_tensors, of_value.reshape(-1), of_log.reshape(-1))
+        of_v, of_params = ctx.kernels.gradient(
+            *ctx.saved_tensors, of_value.reshape(-1), of_log.reshape(-1)
+        )
         return None, of_v.view(of_value.shape), of_params.view(-1, *of_value.shape)

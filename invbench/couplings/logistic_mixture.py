@@ -23,26 +23,34 @@ FIXED = 0.01  # weight of the fixed component
 
 @coupling("logistic-mixture")
 class LogisticMixture(Design):
-    """y = e^a·logit(F(x)) + t,  F(x) = ε·sigmoid(x) + (1 − ε)·Σ_k π_k·sigmoid(z_k),  z_k = (x − μ_k)/s_k,  K = 4, ε = 0.01.
+    """y = e^a·logit(F(x)) + t,  F(x) = ε·sigmoid(x) + (1 − ε)·Σ_k π_k·sigmoid(z_k),  z_k = (x −
+    μ_k)/s_k,  K = 4, ε = 0.01.
 
-    logit F = log F − log(1 − F), each by a logsumexp over logsigmoid(±z). The slope is a ratio of averages, so that it has no
-    difference of large logarithms: with ω_k ∝ π_k·(1 − F_k),  e^(−a)·c′ = Σ ω_k·F_k/s_k / F  for F ≥ 1/2, mirrored below.
-    Both tails have the slope e^a/max s_k.
+    logit F = log F − log(1 − F), each by a logsumexp over logsigmoid(±z). The slope is a ratio of
+    averages, so that it has no difference of large logarithms: with ω_k ∝ π_k·(1 − F_k),  e^(−a)·c′
+    = Σ ω_k·F_k/s_k / F  for F ≥ 1/2, mirrored below. Both tails have the slope e^a/max s_k.
 
-    Between two narrow components that lie far apart Flow++'s F is constant to the last bit and cannot be inverted. Ours has the
-    fixed component of weight ε, and |μ_k| < 8. So over all parameters, with F′ = Σ π_k·F_k·(1 − F_k)/s_k and e^(−a)·c′ = F′/(F(1 − F)):
-    c′ ≤ e^a/min s_k, because Σ π_k·F_k(1 − F_k) ≤ F(1 − F), x ↦ x(1 − x) being concave; e^(−a)·c′ ≥ 4ε·sigmoid′(8) = 1.3e-5 in [−8, 8], where
-    F′ ≥ ε·sigmoid′(8); and c′ ≥ e^a/(2·max s_k) to the right of it, where F_k ≥ 1/2, so F′ ≥ Σ π_k·(1 − F_k)/(2s_k); mirrored to the left.
-    For given parameters ``slope_bounds`` is certified by branch and bound (``mixture_slopes``).
+    Between two narrow components that lie far apart Flow++'s F is constant to the last bit and
+    cannot be inverted. Ours has the fixed component of weight ε, and |μ_k| < 8. So over all
+    parameters, with F′ = Σ π_k·F_k·(1 − F_k)/s_k and e^(−a)·c′ = F′/(F(1 − F)): c′ ≤ e^a/min s_k,
+    because Σ π_k·F_k(1 − F_k) ≤ F(1 − F), x ↦ x(1 − x) being concave; e^(−a)·c′ ≥ 4ε·sigmoid′(8) =
+    1.3e-5 in [−8, 8], where F′ ≥ ε·sigmoid′(8); and c′ ≥ e^a/(2·max s_k) to the right of it, where
+    F_k ≥ 1/2, so F′ ≥ Σ π_k·(1 − F_k)/(2s_k); mirrored to the left. For given parameters
+    ``slope_bounds`` is certified by branch and bound (``mixture_slopes``).
 
-    Parameters, raw: K logits of π, K means 8·tanh(raw/8), K log-scales (saturating at ±7), a (saturating at ±3), t. Zero parameters give
-    the identity. The root of logit F = v lies between the least and the largest μ_k + s_k·v.
+    Parameters, raw: K logits of π, K means 8·tanh(raw/8), K log-scales (saturating at ±7), a
+    (saturating at ±3), t. Zero parameters give the identity. The root of logit F = v lies between
+    the least and the largest μ_k + s_k·v.
     """
 
     closed_inverse = False
     working = torch.float64
     slope_range = (
-        4 * FIXED * math.exp(-FARTHEST) / (1 + math.exp(-FARTHEST)) ** 2 * math.exp(-LOG_GAIN_LIMIT),
+        4
+        * FIXED
+        * math.exp(-FARTHEST)
+        / (1 + math.exp(-FARTHEST)) ** 2
+        * math.exp(-LOG_GAIN_LIMIT),
         math.exp(LOG_SCALE_LIMIT + LOG_GAIN_LIMIT),
     )
     displacement = math.inf
@@ -57,7 +65,9 @@ class LogisticMixture(Design):
     def __init__(self, components: int = 4) -> None:
         super().__init__()
         if not (isinstance(components, int) and components >= 1):
-            raise ValueError(f"logistic-mixture: components must be a positive integer, got {components!r}")
+            raise ValueError(
+                f"logistic-mixture: components must be a positive integer, got {components!r}"
+            )
         self.components = components
         self.n_params = 3 * components + 2
 
@@ -70,7 +80,13 @@ class LogisticMixture(Design):
         fixed = torch.zeros_like(log_s[:1])
         log_pi = torch.cat((log_pi, fixed + math.log(FIXED)))
         mean = FARTHEST * torch.tanh(params[k : 2 * k] / FARTHEST)
-        return log_pi, torch.cat((mean, fixed)), torch.cat((-log_s, fixed)), a, shift(params[3 * k + 1])
+        return (
+            log_pi,
+            torch.cat((mean, fixed)),
+            torch.cat((-log_s, fixed)),
+            a,
+            shift(params[3 * k + 1]),
+        )
 
     def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         log_pi, mean, log_rate, a, t = self._mixture(params)

@@ -1,4 +1,5 @@
-"""Extremes over all x of the slope of logit F, F a mixture of logistic distributions: certified by branch and bound."""
+"""Extremes over all x of the slope of logit F, F a mixture of logistic distributions: certified by
+branch and bound."""
 
 from __future__ import annotations
 
@@ -13,24 +14,28 @@ __all__ = ["SLACK", "mixture_slopes"]
 SLACK = 1e-4  # of log-slope, by which a bound may miss the extreme
 ROUNDS = 60
 FAR = 88.0  # scales s_k from every mean, beyond which F_k and G_k are 1 or below e^−88
-START = (-FAR, -8.0, -2.0, 0.0, 2.0, 8.0, FAR)  # ends of the first intervals, in scales around every mean
+# ends of the first intervals, in scales around every mean
+START = (-FAR, -8.0, -2.0, 0.0, 2.0, 8.0, FAR)
 
 Mixture = tuple[Tensor, Tensor, Tensor]
 
 
 def mixture_slopes(log_pi: Tensor, mean: Tensor, log_rate: Tensor) -> tuple[Tensor, Tensor]:
-    """(inf, sup) over all x of e^h, h = log(F′/(F·G)) the log-slope of logit F, G = 1 − F; (components, n) → (n,) each. Neither lies inside the
-    truth, and both lie within ``SLACK`` of it.
+    """(inf, sup) over all x of e^h, h = log(F′/(F·G)) the log-slope of logit F, G = 1 − F;
+    (components, n) → (n,) each. Neither lies inside the truth, and both lie within ``SLACK`` of it.
 
-    With F_k = sigmoid((x − μ_k)/s_k), G_k = 1 − F_k and weights w_k ∝ π_k·F_k·G_k/s_k, p_k ∝ π_k·F_k, q_k ∝ π_k·G_k,
+    With F_k = sigmoid((x − μ_k)/s_k), G_k = 1 − F_k and weights w_k ∝ π_k·F_k·G_k/s_k, p_k ∝
+    π_k·F_k, q_k ∝ π_k·G_k,
 
-        h″ = Var_w((1 − 2F_k)/s_k) − Var_p(G_k/s_k) − Var_q(F_k/s_k) + Σ (p_k + q_k − 2w_k)·F_k·G_k/s_k².
+        h″ = Var_w((1 − 2F_k)/s_k) − Var_p(G_k/s_k) − Var_q(F_k/s_k) + Σ (p_k + q_k −
+        2w_k)·F_k·G_k/s_k².
 
-    On an interval of length δ with h″ ≤ M, h ≥ the smaller end − M·δ²/8. F_k is monotone and F_k·G_k has one peak, so both have exact bounds
-    on an interval; a weight is at most its largest numerator over the sum of all least ones; Var(v) ≤ Σ weight·max(v − c)² for any c.
-    Intervals that could hold an extreme better than the best point by more than ``SLACK`` are halved. For x ≥ μ_k + 88·s_k of all k,
-    F_k = 1 to e^−88: the slope is then Σ q_k/s_k, which falls to 1/max s_k as q moves to the widest component; mirrored on the left.
-    Certified but for rounding.
+    On an interval of length δ with h″ ≤ M, h ≥ the smaller end − M·δ²/8. F_k is monotone and
+    F_k·G_k has one peak, so both have exact bounds on an interval; a weight is at most its largest
+    numerator over the sum of all least ones; Var(v) ≤ Σ weight·max(v − c)² for any c. Intervals
+    that could hold an extreme better than the best point by more than ``SLACK`` are halved. For x ≥
+    μ_k + 88·s_k of all k, F_k = 1 to e^−88: the slope is then Σ q_k/s_k, which falls to 1/max s_k
+    as q moves to the widest component; mirrored on the left. Certified but for rounding.
     """
     z = torch.tensor(START, dtype=mean.dtype, device=mean.device)
     grid = (mean[:, None] + z[:, None] * torch.exp(-log_rate[:, None])).flatten(0, 1).sort(0).values
@@ -41,7 +46,8 @@ def mixture_slopes(log_pi: Tensor, mean: Tensor, log_rate: Tensor) -> tuple[Tens
 
 
 def _largest(grid: Tensor, mixture: Mixture, sign: int) -> Tensor:
-    """An upper bound on sign·h between the ends of the grid (points, n), at most ``SLACK`` above the truth."""
+    """An upper bound on sign·h between the ends of the grid (points, n), at most ``SLACK`` above
+    the truth."""
     log_pi, mean, log_rate = mixture
     heights = sign * mixture_logit(grid, log_pi[:, None], mean[:, None], log_rate[:, None])[1]
     best, n = heights.amax(0), grid.shape[1]
@@ -49,7 +55,9 @@ def _largest(grid: Tensor, mixture: Mixture, sign: int) -> Tensor:
     a, b, at_a, at_b = (v.flatten() for v in (grid[:-1], grid[1:], heights[:-1], heights[1:]))
     for _ in range(ROUNDS):
         bound = torch.maximum(at_a, at_b)
-        bound = bound + _bend(a, b, tuple(part[:, rows] for part in mixture), sign) * (b - a) ** 2 / 8
+        bound = (
+            bound + _bend(a, b, tuple(part[:, rows] for part in mixture), sign) * (b - a) ** 2 / 8
+        )
         open_ = bound > best[rows] + SLACK
         if not open_.any():
             return best + SLACK
@@ -74,9 +82,13 @@ def _bend(a: Tensor, b: Tensor, mixture: tuple[Tensor, ...], sign: int) -> Tenso
     w = _weight(start + fp + gp, start + torch.minimum(fa + ga, fb + gb))
     p, q = _weight(log_pi + fb, log_pi + fa), _weight(log_pi + ga, log_pi + gb)
     if sign > 0:
-        falling = _variance(p, ga.exp() * rate, gb.exp() * rate) + _variance(q, fa.exp() * rate, fb.exp() * rate)
+        falling = _variance(p, ga.exp() * rate, gb.exp() * rate) + _variance(
+            q, fa.exp() * rate, fb.exp() * rate
+        )
         return falling + 2 * (w * square).sum(0)
-    return _variance(w, -torch.tanh(za / 2) * rate, -torch.tanh(zb / 2) * rate) + ((p + q) * square).sum(0)
+    return _variance(w, -torch.tanh(za / 2) * rate, -torch.tanh(zb / 2) * rate) + (
+        (p + q) * square
+    ).sum(0)
 
 
 def _weight(most: Tensor, least: Tensor) -> Tensor:
@@ -85,6 +97,7 @@ def _weight(most: Tensor, least: Tensor) -> Tensor:
 
 
 def _variance(weight: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """sup Var(v), v between ``first`` and ``last``, whose mean is near the weighted one of the ends."""
+    """sup Var(v), v between ``first`` and ``last``, whose mean is near the weighted one of the
+    ends."""
     centre = (weight * (first + last)).sum(0) / (2 * weight.sum(0))
     return (weight * torch.maximum((first - centre) ** 2, (last - centre) ** 2)).sum(0)

@@ -24,14 +24,16 @@ class ModifiedRQ(Design):
     Two rational-quadratic bins with one free knot (x*, y*) of slope d; the end slopes are 1.
     Parameters, raw: (w, h, d, t), with ε = 1e-3 and B = 0.5,
 
-        x* = −B + 2B(ε + (1−2ε)·sigmoid(w)),  y* = −B + 2B(ε + (1−2ε)·sigmoid(h)),  d = ε + (1−ε)·exp(d_raw).
+        x* = −B + 2B(ε + (1−2ε)·sigmoid(w)),  y* = −B + 2B(ε + (1−2ε)·sigmoid(h)),  d = ε +
+        (1−ε)·exp(d_raw).
 
-    Zero parameters give the identity. It moves no value by more than 2B(1−ε), apart from t; its slope has no
-    bound, because d has none. d_raw saturates at 30: a knot so steep is flat to the last bit of float32 on
-    one of its sides, and A² in the inverse stays finite.
+    Zero parameters give the identity. It moves no value by more than 2B(1−ε), apart from t; its
+    slope has no bound, because d has none. d_raw saturates at 30: a knot so steep is flat to the
+    last bit of float32 on one of its sides, and A² in the inverse stays finite.
 
-    Both bins are evaluated as one segment counted from the box's outer end: the right bin is the left one
-    mirrored. Distances from ±B are exact near ±B, and only one segment is evaluated per element.
+    Both bins are evaluated as one segment counted from the box's outer end: the right bin is the
+    left one mirrored. Distances from ±B are exact near ±B, and only one segment is evaluated per
+    element.
     """
 
     n_params = 4
@@ -39,7 +41,10 @@ class ModifiedRQ(Design):
     displacement = 2 * 0.5 * (1 - EPS)
     tail_slopes_equal = True
     metadata = {
-        "citation": "Hong, Park, Chun: On the Robustness of Normalizing Flows for Inverse Problems in Imaging, ICCV 2023",
+        "citation": (
+            "Hong, Park, Chun: On the Robustness of Normalizing Flows for Inverse "
+            "Problems in Imaging, ICCV 2023"
+        ),
         "year": 2023,
         "family": "spline",
         "formula": "two rational-quadratic bins in (−B, B) + t, identity + t outside; B = 0.5",

@@ -19,16 +19,19 @@ FLOOR = 1e-2
 
 @coupling("monotone-network")
 class MonotoneNetwork(Design):
-    """y = t + ∫₀ˣ g(u) du,  c′ = g = ε + (1 − ε)·(1 + elu(N)),  N(u) = c + Σ_k v_k·relu(w_k·u + b_k), ε = 0.01.
+    """y = t + ∫₀ˣ g(u) du,  c′ = g = ε + (1 − ε)·(1 + elu(N)),  N(u) = c + Σ_k v_k·relu(w_k·u +
+    b_k), ε = 0.01.
 
-    The integrand is UMNN's (a network, then ELU + 1) with one hidden layer of H = 4 rectifiers, whose weights come from the
-    conditioner. N is linear between its H breakpoints −b_k/w_k, so the integral is a sum of closed forms, not a quadrature:
-    over a piece of length ℓ with N from A to B, ∫elu(N) + 1 is ℓ·(1 + (A + B)/2) where N ≥ 0, ℓ·e^A·expm1(B − A)/(B − A) where N ≤ 0.
-    All pieces between 0 and x have the sign of x, so nothing cancels.
+    The integrand is UMNN's (a network, then ELU + 1) with one hidden layer of H = 4 rectifiers,
+    whose weights come from the conditioner. N is linear between its H breakpoints −b_k/w_k, so the
+    integral is a sum of closed forms, not a quadrature: over a piece of length ℓ with N from A to
+    B, ∫elu(N) + 1 is ℓ·(1 + (A + B)/2) where N ≥ 0, ℓ·e^A·expm1(B − A)/(B − A) where N ≤ 0. All
+    pieces between 0 and x have the sign of x, so nothing cancels.
 
-    Parameters, raw: v, w, b (H each), c, t; ±1 is added to w_k and ±1/2 to b_k, so that the rectifiers differ. Zero parameters give
-    the identity. v, w, b saturate at ±1e3. N is monotone on each piece, so the extremes of c′ lie at the breakpoints and in the tails,
-    where c′ grows linearly or falls to ε. The inverse is a root between 0 and (y − t)/ε.
+    Parameters, raw: v, w, b (H each), c, t; ±1 is added to w_k and ±1/2 to b_k, so that the
+    rectifiers differ. Zero parameters give the identity. v, w, b saturate at ±1e3. N is monotone on
+    each piece, so the extremes of c′ lie at the breakpoints and in the tails, where c′ grows
+    linearly or falls to ε. The inverse is a root between 0 and (y − t)/ε.
     """
 
     closed_inverse = False
@@ -40,7 +43,9 @@ class MonotoneNetwork(Design):
         "citation": "Wehenkel, Louppe: Unconstrained Monotonic Neural Networks, NeurIPS 2019",
         "year": 2019,
         "family": "network",
-        "formula": "y = t + ∫₀ˣ (ELU(N(u)) + 1) du, N a ReLU network with weights from the conditioner",
+        "formula": (
+            "y = t + ∫₀ˣ (ELU(N(u)) + 1) du, N a ReLU network with weights from the conditioner"
+        ),
     }
 
     def __init__(self, hidden: int = 4) -> None:
@@ -51,7 +56,8 @@ class MonotoneNetwork(Design):
         self.n_params = 3 * hidden + 2
 
     def _network(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """v, w, b of shape (H, …) and c; w is kept away from 0, where a breakpoint would lie at infinity."""
+        """v, w, b of shape (H, …) and c; w is kept away from 0, where a breakpoint would lie at
+        infinity."""
         h = self.hidden
         index = torch.arange(h, device=params.device).reshape(h, *[1] * (params.ndim - 1))
         sign = 1.0 - 2.0 * (index % 2)
@@ -64,13 +70,19 @@ class MonotoneNetwork(Design):
         return v, w, b + half.to(b.dtype), params[3 * h].clamp(-1e3, 1e3)
 
     def _breakpoints(self, w: Tensor, b: Tensor) -> Tensor:
-        """−b/w, sorted along the first axis; a rectifier with w = 0 has none, its place is taken by 0."""
+        """−b/w, sorted along the first axis; a rectifier with w = 0 has none, its place is taken by
+        0."""
         flat = w == 0
-        places = torch.where(flat, torch.zeros_like(w), -b / torch.where(flat, torch.ones_like(w), w))
+        places = torch.where(
+            flat, torch.zeros_like(w), -b / torch.where(flat, torch.ones_like(w), w)
+        )
         return torch.sort(places.detach(), 0).values
 
-    def _line(self, u: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """(A, B) with N = A·u + B around u. Far out the sum of the rectifiers would lose what their slopes cancel."""
+    def _line(
+        self, u: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """(A, B) with N = A·u + B around u. Far out the sum of the rectifiers would lose what their
+        slopes cancel."""
         v, w, b, c = network
         on = v * (w * u + b > 0)
         return (on * w).sum(0), c + (on * b).sum(0)
@@ -85,23 +97,41 @@ class MonotoneNetwork(Design):
         crosses = (start > 0) != (end > 0)
         # share of the piece on which N > 0
         steep = torch.where(crosses, rise.abs(), torch.ones_like(rise))
-        positive = torch.where(crosses, torch.maximum(start, end) / steep, (start > 0).to(rise.dtype))
-        # relu, unlike clamp, has the gradient 0 at 0: an end at N = 0 is on the negative side, as in ``crosses``
+        positive = torch.where(
+            crosses, torch.maximum(start, end) / steep, (start > 0).to(rise.dtype)
+        )
+        # relu, unlike clamp, has the gradient 0 at 0: an end at N = 0 is on the negative side, as
+        # in ``crosses``
         above = positive * (1 + (torch.relu(start) + torch.relu(end)) / 2)
         low, high = torch.minimum(start, end).clamp(max=0), torch.maximum(start, end).clamp(max=0)
         fall = high - low
-        mean = torch.exp(high) * torch.where(fall < 1e-4, 1 - fall / 2, -torch.expm1(-fall) / fall.clamp(min=1e-4))
+        mean = torch.exp(high) * torch.where(
+            fall < 1e-4, 1 - fall / 2, -torch.expm1(-fall) / fall.clamp(min=1e-4)
+        )
         return length * (above + (1 - positive) * mean)
 
-    def _integral(self, x: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor], points: Tensor) -> Tensor:
+    def _integral(
+        self, x: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor], points: Tensor
+    ) -> Tensor:
         """ε·x + (1 − ε)·∫₀ˣ: over the pieces between 0 and x, from 0 outwards."""
         # where, not minimum and maximum: at x = 0 their derivatives would be halved
-        low, high = torch.where(x < 0, x, torch.zeros_like(x)), torch.where(x < 0, torch.zeros_like(x), x)
-        at = [low, *(torch.minimum(torch.maximum(p, low.detach()), high.detach()) for p in points.unbind(0)), high]
+        low, high = (
+            torch.where(x < 0, x, torch.zeros_like(x)),
+            torch.where(x < 0, torch.zeros_like(x), x),
+        )
+        at = [
+            low,
+            *(
+                torch.minimum(torch.maximum(p, low.detach()), high.detach())
+                for p in points.unbind(0)
+            ),
+            high,
+        ]
         total = torch.zeros_like(x)
         for start, end in itertools.pairwise(at):
-            # which rectifiers are on is asked in the middle of the piece; moving its ends does not change the integral, as N is
-            # continuous, so the breakpoints need no gradient, and equal ones cannot get a wrong one
+            # which rectifiers are on is asked in the middle of the piece; moving its ends does not
+            # change the integral, as N is continuous, so the breakpoints need no gradient, and
+            # equal ones cannot get a wrong one
             rise, at_zero = self._line((start / 2 + end / 2).detach(), network)
             total = total + self._piece(end - start, rise * start + at_zero, rise * end + at_zero)
         return FLOOR * x + (1 - FLOOR) * torch.where(x < 0, -total, total)
@@ -130,7 +160,9 @@ class MonotoneNetwork(Design):
 
             def value(x: Tensor, points: Tensor, *network: Tensor) -> tuple[Tensor, Tensor]:
                 weights = (network[0], network[1], network[2], network[3])
-                return self._integral(x, weights, points), self._slope(self._preactivation(x, weights))
+                return self._integral(x, weights, points), self._slope(
+                    self._preactivation(x, weights)
+                )
 
             x = monotone_root(value, v, low, high, given=(points, *network))
         return through_root(x, y, lambda x: self.encode(x, params))
@@ -145,12 +177,19 @@ class MonotoneNetwork(Design):
         return values.amin(0), values.amax(0)
 
     def tail_slopes(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """ε where N falls, Inf where it grows, and g at its constant value where all growing rectifiers cancel."""
+        """ε where N falls, Inf where it grows, and g at its constant value where all growing
+        rectifiers cancel."""
         v, w, b, c = self._network(params)
         found = []
         for side in (-1.0, 1.0):
             growing = side * w > 0
             rate = (v * w.abs() * growing).sum(0)
-            level = c + (v * torch.where(growing, b, torch.where(w == 0, torch.relu(b), torch.zeros_like(b)))).sum(0)
-            found.append(torch.where(rate > 0, math.inf, torch.where(rate < 0, FLOOR, self._slope(level))).to(c.dtype))
+            level = c + (
+                v * torch.where(growing, b, torch.where(w == 0, torch.relu(b), torch.zeros_like(b)))
+            ).sum(0)
+            found.append(
+                torch.where(
+                    rate > 0, math.inf, torch.where(rate < 0, FLOOR, self._slope(level))
+                ).to(c.dtype)
+            )
         return found[0], found[1]

@@ -1,6 +1,8 @@
-"""One rational-quadratic segment (Durkan et al., Neural Spline Flows, NeurIPS 2019): value, inverse, slopes.
+"""One rational-quadratic segment (Durkan et al., Neural Spline Flows, NeurIPS 2019): value,
+inverse, slopes.
 
-A segment maps [0, w] to [0, h]; s = h/w is its mean slope, d0 and d1 are its end slopes, ξ = x/w, and
+A segment maps [0, w] to [0, h]; s = h/w is its mean slope, d0 and d1 are its end slopes, ξ = x/w,
+and
 
     D(ξ)  = s·(ξ² + (1−ξ)²) + (d0 + d1)·ξ(1−ξ)
     c(ξ)  = h·(s·ξ² + d0·ξ(1−ξ)) / D
@@ -23,7 +25,8 @@ def log_slope(xi: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> Tensor:
 
 
 def segment(xi: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
-    """(c/h, log c′) at ξ in [0, 1]. One logarithm: with s ≥ 1e-3 and slopes below 1e13 its argument is a normal float32."""
+    """(c/h, log c′) at ξ in [0, 1]. One logarithm: with s ≥ 1e-3 and slopes below 1e13 its argument
+    is a normal float32."""
     eta = 1 - xi
     cross = xi * eta
     denominator = s * (xi * xi + eta * eta) + (d0 + d1) * cross
@@ -35,9 +38,10 @@ def segment(xi: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tens
 def segment_inverse(v: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
     """(ξ, log c′ at ξ) of the one root of c(ξ)/h = v, for v in [0, 1].
 
-    With ω = 1 − v and A = d0·ω − d1·v the discriminant A² + 4s²·v·ω is a sum of squares, so it cannot turn
-    negative; it is positive, because A = d0 at v = 0 and A = −d1 at v = 1. E = |A| + R adds two terms of one
-    sign, so neither form of the root cancels, and both denominators are positive.
+    With ω = 1 − v and A = d0·ω − d1·v the discriminant A² + 4s²·v·ω is a sum of squares, so it
+    cannot turn negative; it is positive, because A = d0 at v = 0 and A = −d1 at v = 1. E = |A| + R
+    adds two terms of one sign, so neither form of the root cancels, and both denominators are
+    positive.
     """
     omega = 1 - v
     a = d0 * omega - d1 * v
@@ -52,10 +56,10 @@ def segment_inverse(v: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tenso
 def slope_extremes(s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
     """Exact (min, max) of c′ over ξ in [0, 1]; evaluated in float64, returned in the dtype given.
 
-    With σ = d0 + d1 − 2s, m = d0·d1 − s² and p = σξ + (s − d0), interior critical points solve
-    p³ + 3mp − (d1 − d0)m = 0. The extremes are over the ends and the real roots with ξ in (0, 1).
-    All three roots are taken in complex arithmetic by Cardano's formula, polished by Newton's method, and
-    clamped into [0, 1]: a value of c′ anywhere in the segment never widens the range wrongly.
+    With σ = d0 + d1 − 2s, m = d0·d1 − s² and p = σξ + (s − d0), interior critical points solve p³ +
+    3mp − (d1 − d0)m = 0. The extremes are over the ends and the real roots with ξ in (0, 1). All
+    three roots are taken in complex arithmetic by Cardano's formula, polished by Newton's method,
+    and clamped into [0, 1]: a value of c′ anywhere in the segment never widens the range wrongly.
     """
     dtype = s.dtype
     s, d0, d1 = torch.broadcast_tensors(s.double(), d0.double(), d1.double())
@@ -68,12 +72,17 @@ def slope_extremes(s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
     low, high = torch.minimum(d0, d1), torch.maximum(d0, d1)
     safe_sigma = torch.where(sigma.abs() > 0, sigma, torch.ones_like(sigma))
     for k in range(3):
-        turn = torch.polar(torch.ones((), dtype=torch.float64), torch.tensor(2 * torch.pi * k / 3, dtype=torch.float64))
+        turn = torch.polar(
+            torch.ones((), dtype=torch.float64),
+            torch.tensor(2 * torch.pi * k / 3, dtype=torch.float64),
+        )
         u = cube * turn
         p = (u - m / u).real
         for _ in range(2):
             gradient = 3 * (p * p + m)
-            step = (p**3 + 3 * m * p - delta * m) / torch.where(gradient.abs() > 0, gradient, torch.ones_like(p))
+            step = (p**3 + 3 * m * p - delta * m) / torch.where(
+                gradient.abs() > 0, gradient, torch.ones_like(p)
+            )
             p = torch.where(gradient.abs() > 0, p - step, p)
         xi = ((p + d0 - s) / safe_sigma).nan_to_num(0.5).clamp(0, 1)
         slope = log_slope(xi, s, d0, d1).exp()

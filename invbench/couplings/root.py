@@ -1,4 +1,5 @@
-"""Inverses that have no closed form: a root inside a bracket that is proven to contain it, and its gradient."""
+"""Inverses that have no closed form: a root inside a bracket that is proven to contain it, and its
+gradient."""
 
 from __future__ import annotations
 
@@ -9,13 +10,16 @@ from torch import Tensor
 
 __all__ = ["monotone_root", "through_root"]
 
-ITERATIONS = 120  # bisection of all exponents and all bits of float64, with room; Newton needs 4 to 10
+# bisection of all exponents and all bits of float64, with room; Newton needs 4 to 10
+ITERATIONS = 120
 
 
 def _middle(low: Tensor, high: Tensor) -> Tensor:
-    """A point between: 0 when the signs differ, the geometric mean of ends far apart, else the arithmetic mean.
+    """A point between: 0 when the signs differ, the geometric mean of ends far apart, else the
+    arithmetic mean.
 
-    The geometric mean halves the range of exponents, so that a wide bracket costs 8 steps and not 1000.
+    The geometric mean halves the range of exponents, so that a wide bracket costs 8 steps and not
+    1000.
     """
     near, far = torch.minimum(low.abs(), high.abs()), torch.maximum(low.abs(), high.abs())
     near = near.clamp(min=torch.finfo(low.dtype).tiny)
@@ -36,13 +40,15 @@ def monotone_root(
 ) -> Tensor:
     """x in [low, high] with c(x) = y, for an increasing c and low ≤ x ≤ high proven by the caller.
 
-    ``function(x, *given)`` gives (c(x), c′(x)); x comes flat, of shape (n,), and what is ``given`` of shape (*, *y.shape) comes as (*, n),
-    because only the elements that have not converged are computed. Newton steps that leave the bracket, or that shrink the step by
-    less than half, are replaced by a bisection; the bracket always keeps the root, so the iteration cannot diverge.
+    ``function(x, *given)`` gives (c(x), c′(x)); x comes flat, of shape (n,), and what is ``given``
+    of shape (*, *y.shape) comes as (*, n), because only the elements that have not converged are
+    computed. Newton steps that leave the bracket, or that shrink the step by less than half, are
+    replaced by a bisection; the bracket always keeps the root, so the iteration cannot diverge.
 
-    An element is done when its residual is below 8u·(|y| + c′|x| + noise), a backward error of 8 that the step still to come lowers to the
-    rounding of c, when its step is below 2u·|x|, or when its y is not finite. What it returns does not depend on the other elements.
-    ``noise``: c rounds by about u·noise however small y and x are, so that no smaller residual can be asked for.
+    An element is done when its residual is below 8u·(|y| + c′|x| + noise), a backward error of 8
+    that the step still to come lowers to the rounding of c, when its step is below 2u·|x|, or when
+    its y is not finite. What it returns does not depend on the other elements. ``noise``: c rounds
+    by about u·noise however small y and x are, so that no smaller residual can be asked for.
     """
     unit = torch.finfo(y.dtype).eps
     low, high = torch.minimum(low, high), torch.maximum(low, high)
@@ -74,18 +80,22 @@ def monotone_root(
             if left == 0:
                 break
             kept = live.nonzero()[:, 0]
-            at, x, y, low, high, before, live = (v[kept] for v in (at, x, y, low, high, before, live))
+            at, x, y, low, high, before, live = (
+                v[kept] for v in (at, x, y, low, high, before, live)
+            )
             given = [g[..., kept] for g in given]
     else:
         found = found.index_copy(0, at, x)
     return torch.where(target.isfinite(), found.reshape(shape), target)
 
 
-def through_root(x: Tensor, y: Tensor, encode: Callable[[Tensor], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def through_root(
+    x: Tensor, y: Tensor, encode: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
     """(x, −log c′(x)) of a root x of c(x) = y, with gradients by the implicit function theorem.
 
-    dx/dy = 1/c′ and dx/dp = −(∂c/∂p)/c′; the log-slope depends on x and p, so its gradient follows by the chain rule.
-    ``encode(x)`` gives (c(x), log c′(x)).
+    dx/dy = 1/c′ and dx/dp = −(∂c/∂p)/c′; the log-slope depends on x and p, so its gradient follows
+    by the chain rule. ``encode(x)`` gives (c(x), log c′(x)).
     """
     value, log_slope = encode(x)
     if torch.is_grad_enabled() and (value.requires_grad or y.requires_grad):

@@ -16,29 +16,40 @@ __all__ = ["RQBounded"]
 
 @coupling("rq-bounded")
 class RQBounded(RQSpline):
-    """K = 8 rational-quadratic bins on [−B, B], B = 3; knot slopes δ^tanh(raw) in (1/δ, δ), δ = 4; bins of at least 0.05.
+    """K = 8 rational-quadratic bins on [−B, B], B = 3; knot slopes δ^tanh(raw) in (1/δ, δ), δ = 4;
+    bins of at least 0.05.
 
-    Mean slopes of bins lie in [s, 1/s], s = floor/(1 − (K−1)·floor), so c′ is bounded on both sides (numerics.md,
-    section 2): below by the least slope of a segment with mean slope s and ends δ or 1/δ, above by max(δ, 2/s²/(1/s + 1/δ)).
-    The curve comes nearest to the box's upper left corner on a square bin of the smallest size with ends δ and 1/δ, at
-    ξ = 1/(1 + √δ): sup |c⁻¹(y) − y| = 2B·(1 − (K − 1)·floor − 2·floor/(1 + √δ)) for K ≥ 3.
+    Mean slopes of bins lie in [s, 1/s], s = floor/(1 − (K−1)·floor), so c′ is bounded on both sides
+    (numerics.md, section 2): below by the least slope of a segment with mean slope s and ends δ or
+    1/δ, above by max(δ, 2/s²/(1/s + 1/δ)). The curve comes nearest to the box's upper left corner
+    on a square bin of the smallest size with ends δ and 1/δ, at ξ = 1/(1 + √δ): sup |c⁻¹(y) − y| =
+    2B·(1 − (K − 1)·floor − 2·floor/(1 + √δ)) for K ≥ 3.
     """
 
     metadata = {
         "citation": "invbench, after Durkan et al.: Neural Spline Flows, NeurIPS 2019",
         "year": 2026,
         "family": "spline",
-        "formula": "8 rational-quadratic bins in (−3, 3), knot slopes in [1/4, 4], bins ≥ 0.05; identity outside",
+        "formula": (
+            "8 rational-quadratic bins in (−3, 3), knot slopes in [1/4, 4], bins ≥ 0.05; "
+            "identity outside"
+        ),
     }
 
-    def __init__(self, bins: int = 8, box: float = 3.0, floor: float = 0.05, limit: float = 4.0) -> None:
+    def __init__(
+        self, bins: int = 8, box: float = 3.0, floor: float = 0.05, limit: float = 4.0
+    ) -> None:
         super().__init__(bins, box, floor)
         if not (1 < limit < math.inf and bins >= 3):
             raise ValueError(f"rq-bounded: {limit=} must be above 1 and {bins=} at least 3")
         self.limit = float(limit)
         flattest = floor / (1 - (bins - 1) * floor)
-        ends = torch.tensor([[1 / limit, 1 / limit], [1 / limit, limit], [limit, limit]], dtype=torch.float64)
-        low, _ = slope_extremes(torch.full((3,), flattest, dtype=torch.float64), ends[:, 0], ends[:, 1])
+        ends = torch.tensor(
+            [[1 / limit, 1 / limit], [1 / limit, limit], [limit, limit]], dtype=torch.float64
+        )
+        low, _ = slope_extremes(
+            torch.full((3,), flattest, dtype=torch.float64), ends[:, 0], ends[:, 1]
+        )
         high = max(self.limit, 2 / flattest**2 / (1 / flattest + 1 / self.limit))
         self.slope_range = (low.min().item(), high)  # type: ignore[misc]
         lost = (bins - 1) * floor + 2 * floor / (1 + math.sqrt(self.limit))

@@ -13,10 +13,11 @@ __all__ = ["RQSpline"]
 
 
 class RQSpline(BoxSpline):
-    """Parameters, raw: K widths, K heights, K − 1 slopes of the interior knots; the slopes at ±B are 1.
+    """Parameters, raw: K widths, K heights, K − 1 slopes of the interior knots; the slopes at ±B
+    are 1.
 
-    Widths and heights are 2B·(floor + (1 − K·floor)·softmax(raw)). A design states ``knot_slope``, increasing, 1 at 0.
-    Zero parameters give the identity.
+    Widths and heights are 2B·(floor + (1 − K·floor)·softmax(raw)). A design states ``knot_slope``,
+    increasing, 1 at 0. Zero parameters give the identity.
     """
 
     segment = staticmethod(segment)

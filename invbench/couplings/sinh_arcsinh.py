@@ -16,19 +16,23 @@ SKEW_LIMIT = 16.0  # e^16 ≈ 1e7
 
 
 def _power(x: Tensor, log_delta: Tensor, skew: Tensor) -> Tensor:
-    """sinh(δ·asinh x + ε) by powers: with P = (|x| + sqrt(1 + x²))^δ·e^(σε), σ the sign of x, it is σ(P − 1/P)/2.
+    """sinh(δ·asinh x + ε) by powers: with P = (|x| + sqrt(1 + x²))^δ·e^(σε), σ the sign of x, it is
+    σ(P − 1/P)/2.
 
-    A rounded exponent of size 70 would cost 70 u; a power costs one or two. Where the exponent is below 1 it is exact enough,
-    and P − 1/P would cancel.
+    A rounded exponent of size 70 would cost 70 u; a power costs one or two. Where the exponent is
+    below 1 it is exact enough, and P − 1/P would cancel.
     """
     delta = torch.exp(log_delta)
     sign = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
     near = delta * torch.asinh(x) + skew
     size = x.abs().clamp(max=1e9)  # sqrt(1 + x²) is |x| long before x² overflows
     root = torch.where(x.abs() < 1e9, torch.sqrt(1 + size * size), x.abs())
-    half = torch.pow(x.abs() + root, delta / 2)  # in halves: neither overflows unless the result does
+    # in halves: neither overflows unless the result does
+    half = torch.pow(x.abs() + root, delta / 2)
     power = half * torch.exp(sign * skew) * half
-    return torch.where(near.abs() < 1, torch.sinh(near.clamp(-1, 1)), sign * (power - 1 / power) / 2)
+    return torch.where(
+        near.abs() < 1, torch.sinh(near.clamp(-1, 1)), sign * (power - 1 / power) / 2
+    )
 
 
 def _log_slope(a: Tensor, log_delta: Tensor, skew: Tensor) -> Tensor:
@@ -44,16 +48,22 @@ def _log_slope(a: Tensor, log_delta: Tensor, skew: Tensor) -> Tensor:
         torch.expm1(log_delta) * a.abs() + sign * skew,
         -(torch.exp(log_delta) + 1) * a.abs() - sign * skew,
     )
-    return log_delta + excess + torch.log1p(torch.exp(-2 * arg.abs())) - torch.log1p(torch.exp(-2 * a.abs()))
+    return (
+        log_delta
+        + excess
+        + torch.log1p(torch.exp(-2 * arg.abs()))
+        - torch.log1p(torch.exp(-2 * a.abs()))
+    )
 
 
 @coupling("sinh-arcsinh")
 class SinhArcsinh(Design):
     """y = sinh(δ·asinh x + ε),  c′ = δ·cosh(δ·asinh x + ε)/sqrt(1 + x²).
 
-    Parameters, raw: (δ, ε):  δ = limit^tanh(raw) in (1/limit, limit), limit = 2; ε saturates at ±16. No shift. Zero parameters
-    give the identity. The inverse is the same map with 1/δ and −ε/δ. Tails grow like |x|^δ: for δ > 1 the slope is unbounded above,
-    for δ < 1 it falls to 0, for δ = 1 the tails have slopes e^±ε.
+    Parameters, raw: (δ, ε):  δ = limit^tanh(raw) in (1/limit, limit), limit = 2; ε saturates at
+    ±16. No shift. Zero parameters give the identity. The inverse is the same map with 1/δ and −ε/δ.
+    Tails grow like |x|^δ: for δ > 1 the slope is unbounded above, for δ < 1 it falls to 0, for δ =
+    1 the tails have slopes e^±ε.
     """
 
     n_params = 2
@@ -75,7 +85,9 @@ class SinhArcsinh(Design):
         self.limit = float(limit)
 
     def _shape(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        return math.log(self.limit) * torch.tanh(params[0]), params[1].clamp(-SKEW_LIMIT, SKEW_LIMIT)
+        return math.log(self.limit) * torch.tanh(params[0]), params[1].clamp(
+            -SKEW_LIMIT, SKEW_LIMIT
+        )
 
     def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         log_delta, skew = self._shape(params)
@@ -87,7 +99,8 @@ class SinhArcsinh(Design):
         return _power(y, -log_delta, skew), _log_slope(torch.asinh(y), -log_delta, skew)
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """δ > 1: the minimum, where δ·tanh(δa + ε) = tanh a; δ < 1: the maximum, from the inverse map; δ = 1: e^±ε in the tails."""
+        """δ > 1: the minimum, where δ·tanh(δa + ε) = tanh a; δ < 1: the maximum, from the inverse
+        map; δ = 1: e^±ε in the tails."""
         dtype = params.dtype
         log_delta, skew = self._shape(params.double())
         steep = log_delta.abs()
@@ -99,13 +112,16 @@ class SinhArcsinh(Design):
         return low.to(dtype), high.to(dtype)
 
     def _least(self, log_delta: Tensor, skew: Tensor) -> Tensor:
-        """inf c′ for δ ≥ 1. The root of δ·tanh(δa + ε) − tanh a lies between −ε/δ and −ε/(δ − 1); found by bisection."""
+        """inf c′ for δ ≥ 1. The root of δ·tanh(δa + ε) − tanh a lies between −ε/δ and −ε/(δ − 1);
+        found by bisection."""
         delta = torch.exp(log_delta)
         first = -skew / delta
         last = -skew / torch.expm1(log_delta).clamp(min=1e-12)  # as good as infinite where δ = 1
         for _ in range(100):
             middle = first + (last - first) / 2
-            passed = (delta * torch.tanh(delta * middle + skew) - torch.tanh(middle)) * torch.sign(skew) < 0
+            passed = (delta * torch.tanh(delta * middle + skew) - torch.tanh(middle)) * torch.sign(
+                skew
+            ) < 0
             first, last = torch.where(passed, first, middle), torch.where(passed, middle, last)
         return torch.exp(_log_slope(first + (last - first) / 2, log_delta, skew))
 

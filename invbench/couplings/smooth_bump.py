@@ -21,7 +21,8 @@ Mixture = tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]
 
 
 def _ramp(tau: Tensor) -> tuple[Tensor, Tensor]:
-    """(R, R′) of R(τ) = ρ(τ)/(ρ(τ) + ρ(1 − τ)) = sigmoid(1/(1 − τ) − 1/τ), ρ(τ) = e^(−1/τ); max R′ = R′(1/2) = 2."""
+    """(R, R′) of R(τ) = ρ(τ)/(ρ(τ) + ρ(1 − τ)) = sigmoid(1/(1 − τ) − 1/τ), ρ(τ) = e^(−1/τ); max R′
+    = R′(1/2) = 2."""
     tau = tau.clamp(EDGE, 1 - EDGE)
     near, far = 1 / tau, 1 / (1 - tau)
     up, down = torch.sigmoid(far - near), torch.sigmoid(near - far)
@@ -30,14 +31,17 @@ def _ramp(tau: Tensor) -> tuple[Tensor, Tensor]:
 
 @coupling("smooth-bump")
 class SmoothBump(Design):
-    """y = x + A·(Σ_i π_i·R((x − l_i)/w_i) − R((x + B)/(2B))) + t,  R the smooth ramp from 0 to 1, M = 4, B = 3.
+    """y = x + A·(Σ_i π_i·R((x − l_i)/w_i) − R((x + B)/(2B))) + t,  R the smooth ramp from 0 to 1, M
+    = 4, B = 3.
 
-    Köhler mixes such ramps on a compact interval; here the ramp of the whole box is taken off, so that c(x) = x + t outside it,
-    with all derivatives. −(1 − κ)·w₀/2 < A < (1 − κ)·B with the smallest width w₀ = 2B·floor, so c′ ≥ κ = 0.1 for either sign:
-    R′ ≤ 2. c′ ≤ 1 + (1 − κ)/floor, and no value moves by more than (1 − κ)·B; both are approached by one narrow ramp at the edge.
+    Köhler mixes such ramps on a compact interval; here the ramp of the whole box is taken off, so
+    that c(x) = x + t outside it, with all derivatives. −(1 − κ)·w₀/2 < A < (1 − κ)·B with the
+    smallest width w₀ = 2B·floor, so c′ ≥ κ = 0.1 for either sign: R′ ≤ 2. c′ ≤ 1 + (1 − κ)/floor,
+    and no value moves by more than (1 − κ)·B; both are approached by one narrow ramp at the edge.
 
-    Parameters, raw: M logits of π, M places l = −B + (2B − w)·sigmoid, M widths w = 2B·(floor + (1 − floor)·sigmoid), A, t.
-    Zero parameters give A = 0, the identity. The inverse is a root between y − t ± (1 − κ)B.
+    Parameters, raw: M logits of π, M places l = −B + (2B − w)·sigmoid, M widths w = 2B·(floor + (1
+    − floor)·sigmoid), A, t. Zero parameters give A = 0, the identity. The inverse is a root between
+    y − t ± (1 − κ)B.
     """
 
     closed_inverse = False
@@ -49,13 +53,24 @@ class SmoothBump(Design):
         "formula": "y = x + A·(mixture of 4 smooth ramps − ramp of the box) + t, c′ ≥ 0.1",
     }
 
-    def __init__(self, components: int = 4, box: float = 3.0, floor: float = 0.05, least: float = 0.1) -> None:
+    def __init__(
+        self, components: int = 4, box: float = 3.0, floor: float = 0.05, least: float = 0.1
+    ) -> None:
         super().__init__()
         if not (isinstance(components, int) and components >= 1):
-            raise ValueError(f"smooth-bump: components must be a positive integer, got {components!r}")
+            raise ValueError(
+                f"smooth-bump: components must be a positive integer, got {components!r}"
+            )
         if not (box > 0 and 0 < floor < 1 and 0 < least < 1):
-            raise ValueError(f"smooth-bump: {box=} must be positive, {floor=} and {least=} lie between 0 and 1")
-        self.components, self.box, self.floor, self.least = components, float(box), float(floor), float(least)
+            raise ValueError(
+                f"smooth-bump: {box=} must be positive, {floor=} and {least=} lie between 0 and 1"
+            )
+        self.components, self.box, self.floor, self.least = (
+            components,
+            float(box),
+            float(floor),
+            float(least),
+        )
         self.n_params = 3 * components + 2
         self.slope_range = (least, 1 + (1 - least) / floor)  # type: ignore[misc]
         self.displacement = (1 - least) * self.box  # type: ignore[misc]
@@ -64,7 +79,10 @@ class SmoothBump(Design):
         """A; and π, left ends, widths of every ramp, the last being the box's own with π = −1."""
         raw, m = params.unbind(0), self.components
         shares = weights(raw[:m])
-        widths = [2 * self.box * (self.floor + (1 - self.floor) * torch.sigmoid(r)) for r in raw[2 * m : 3 * m]]
+        widths = [
+            2 * self.box * (self.floor + (1 - self.floor) * torch.sigmoid(r))
+            for r in raw[2 * m : 3 * m]
+        ]
         places = zip(widths, raw[m : 2 * m], strict=True)
         left = [(2 * self.box - w) * torch.sigmoid(r) - self.box for w, r in places]
         most, least = (1 - self.least) * self.box, (1 - self.least) * self.box * self.floor
@@ -101,10 +119,12 @@ class SmoothBump(Design):
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """Over all x, certified: the extremes over 513 points on every ramp, widened by what c′ can change between them.
+        """Over all x, certified: the extremes over 513 points on every ramp, widened by what c′ can
+        change between them.
 
-        An extreme of c′ lies within w_i/1024 of a sample for every ramp i that is not constant there, and c″ = 0 at it, so c′ differs
-        from the sample's by at most Σ |A·π_i|·max|R‴|/w_i³·(w_i/1024)²/2: below 0.5 % of the smallest slope.
+        An extreme of c′ lies within w_i/1024 of a sample for every ramp i that is not constant
+        there, and c″ = 0 at it, so c′ differs from the sample's by at most Σ
+        |A·π_i|·max|R‴|/w_i³·(w_i/1024)²/2: below 0.5 % of the smallest slope.
         """
         dtype, shape = params.dtype, params.shape[1:]
         tau = torch.linspace(0, 1, POINTS, dtype=torch.float64)[:, None]

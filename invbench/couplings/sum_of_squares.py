@@ -15,19 +15,23 @@ from invbench.registry import coupling
 __all__ = ["SumOfSquares"]
 
 FLOOR = 1e-2
-# Gauss–Legendre nodes and weights on [0, 1]: three points integrate the squares of quadratics exactly
+# Gauss–Legendre nodes and weights on [0, 1]: three points integrate the squares of quadratics
+# exactly
 NODES, WEIGHTS = (
-    (part + shift) / 2 for part, shift in zip(np.polynomial.legendre.leggauss(3), (1.0, 0.0), strict=True)
+    (part + shift) / 2
+    for part, shift in zip(np.polynomial.legendre.leggauss(3), (1.0, 0.0), strict=True)
 )
 
 
 @coupling("sum-of-squares")
 class SumOfSquares(Design):
-    """y = t + ∫₀ˣ p(u) du,  c′ = p(x) = ε + p₁(x)² + p₂(x)²,  p₁, p₂ quadratic, ε = 0.01: a polynomial of degree 5.
+    """y = t + ∫₀ˣ p(u) du,  c′ = p(x) = ε + p₁(x)² + p₂(x)²,  p₁, p₂ quadratic, ε = 0.01: a
+    polynomial of degree 5.
 
-    Parameters: the coefficients (a₀, a₁, a₂) of p₁ and of p₂, and t; sqrt(1 − ε) is added to a₀ of p₁, so that zero parameters give the
-    identity. The integral is x·Σ w_i·p(x·ξ_i) by three Gauss–Legendre points, exact for these degrees and a sum of
-    positive terms; expanded coefficients would cancel. Coefficients saturate at ±1e4.
+    Parameters: the coefficients (a₀, a₁, a₂) of p₁ and of p₂, and t; sqrt(1 − ε) is added to a₀ of
+    p₁, so that zero parameters give the identity. The integral is x·Σ w_i·p(x·ξ_i) by three
+    Gauss–Legendre points, exact for these degrees and a sum of positive terms; expanded
+    coefficients would cancel. Coefficients saturate at ±1e4.
 
     Slopes lie above ε and grow like x⁴. The inverse is a root between 0 and (y − t)/ε.
     """
@@ -54,8 +58,9 @@ class SumOfSquares(Design):
         return FLOOR + first * first + second * second
 
     def _log_slope(self, x: Tensor, a: tuple[Tensor, ...]) -> Tensor:
-        """log p = 4·log s + log(p/s⁴), s = |x| where a quadratic overflows and 1 elsewhere, and p/s⁴ scaled by its size before it is
-        squared: x² leaves float32 from 2⁶⁴ on, x⁴ from 2³² on, their logarithms do not. s and the size carry no gradient: they cancel."""
+        """log p = 4·log s + log(p/s⁴), s = |x| where a quadratic overflows and 1 elsewhere, and
+        p/s⁴ scaled by its size before it is squared: x² leaves float32 from 2⁶⁴ on, x⁴ from 2³² on,
+        their logarithms do not. s and the size carry no gradient: they cancel."""
         with torch.no_grad():
             overflows = ~(((a[2] * x + a[1]) * x).isfinite() & ((a[5] * x + a[4]) * x).isfinite())
             s = torch.where(overflows & x.isfinite(), x.abs(), torch.ones_like(x))
@@ -65,7 +70,11 @@ class SumOfSquares(Design):
         least = (inverse * inverse).clamp(min=torch.finfo(x.dtype).tiny)
         size = torch.maximum(torch.maximum(first.abs(), second.abs()), least).detach()
         first, second, rest = first / size, second / size, inverse * inverse / size
-        return 4 * torch.log(s) + 2 * torch.log(size) + torch.log(FLOOR * rest * rest + first * first + second * second)
+        return (
+            4 * torch.log(s)
+            + 2 * torch.log(size)
+            + torch.log(FLOOR * rest * rest + first * first + second * second)
+        )
 
     def _integral(self, x: Tensor, a: tuple[Tensor, ...]) -> Tensor:
         total = torch.zeros_like(x)
@@ -84,12 +93,17 @@ class SumOfSquares(Design):
             largest = torch.finfo(v.dtype).max / 2
             bound = (v / FLOOR).clamp(-largest, largest)
             x = monotone_root(
-                lambda x, *a: (self._integral(x, a), self._slope(x, a)), v, torch.zeros_like(v), bound, given=a
+                lambda x, *a: (self._integral(x, a), self._slope(x, a)),
+                v,
+                torch.zeros_like(v),
+                bound,
+                given=a,
             )
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """inf: the least p at the real roots of the cubic p′; sup: infinite, or p where p is constant."""
+        """inf: the least p at the real roots of the cubic p′; sup: infinite, or p where p is
+        constant."""
         dtype = params.dtype
         a = self._coefficients(params.double())
         low = self._slope(torch.zeros_like(a[0]), a)
@@ -99,16 +113,20 @@ class SumOfSquares(Design):
         return low.to(dtype), torch.where(constant, low, math.inf).to(dtype)
 
     def _critical(self, a: tuple[Tensor, ...]) -> list[Tensor]:
-        """Real parts of the roots of p′/2 = c₃x³ + c₂x² + c₁x + c₀; any real point is a sound candidate for the least p.
+        """Real parts of the roots of p′/2 = c₃x³ + c₂x² + c₁x + c₀; any real point is a sound
+        candidate for the least p.
 
-        p′ is kept as the companion matrix of its reversal or of itself, whichever has the larger leading coefficient.
+        p′ is kept as the companion matrix of its reversal or of itself, whichever has the larger
+        leading coefficient.
         """
         c3 = 2 * (a[2] ** 2 + a[5] ** 2)
         c2 = 3 * (a[1] * a[2] + a[4] * a[5])
         c1 = a[1] ** 2 + 2 * a[0] * a[2] + a[4] ** 2 + 2 * a[3] * a[5]
         c0 = a[0] * a[1] + a[3] * a[4]
         reverse = c0.abs() > c3.abs()
-        lead, *rest = (torch.where(reverse, p, q) for p, q in ((c0, c3), (c1, c2), (c2, c1), (c3, c0)))
+        lead, *rest = (
+            torch.where(reverse, p, q) for p, q in ((c0, c3), (c1, c2), (c2, c1), (c3, c0))
+        )
         safe = torch.where(lead == 0, torch.ones_like(lead), lead)
         matrix = torch.zeros(*lead.shape, 3, 3, dtype=torch.float64)
         matrix[..., 0, :] = -torch.stack(rest, -1) / safe[..., None]
@@ -118,9 +136,12 @@ class SumOfSquares(Design):
         for root in roots:
             inverted = torch.where(reverse & (root.abs() > 0), 1 / root, root)
             x = inverted.real.nan_to_num(0.0, 0.0, 0.0)
-            for _ in range(2):  # Newton's method polishes double roots and small leading coefficients
+            # Newton's method polishes double roots and small leading coefficients
+            for _ in range(2):
                 gradient = (3 * c3 * x + 2 * c2) * x + c1
-                step = (((c3 * x + c2) * x + c1) * x + c0) / torch.where(gradient == 0, torch.ones_like(x), gradient)
+                step = (((c3 * x + c2) * x + c1) * x + c0) / torch.where(
+                    gradient == 0, torch.ones_like(x), gradient
+                )
                 x = torch.where((gradient != 0) & (step.abs() < 0.1 * (1 + x.abs())), x - step, x)
             found.append(x)
         return found

@@ -1,4 +1,5 @@
-"""What a flow's layers take in when data are encoded: per layer and channel the least and the largest value, or quantiles of them."""
+"""What a flow's layers take in when data are encoded: per layer and channel the least and the
+largest value, or quantiles of them."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def base_of(flow: ConditionalFlow) -> Callable[[Tensor], Tensor] | None:
 
 
 def places_of(flow: ConditionalFlow) -> tuple[str, ...]:
-    """Where a guard clamps: the layers from data to noise, named as in ``trace``, and the base where there is one."""
+    """Where a guard clamps: the layers from data to noise, named as in ``trace``, and the base
+    where there is one."""
     return (*flow.layers, *([BASE] if base_of(flow) is not None else []))
 
 
@@ -40,12 +42,15 @@ def seen_by(
     quantile: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[dict[str, Tensor], int]:
-    """(place → (2, C) float64: the least and the largest value of each channel, number of pairs) over ``batches`` of (x, y).
+    """(place → (2, C) float64: the least and the largest value of each channel, number of pairs)
+    over ``batches`` of (x, y).
 
-    The place of layer L is its input in ``encode``, which is its output in ``decode`` and what ``trace`` yields under its name: (B, C, …), all
-    positions of all rows together. With ``quantile`` = q < 1 at most a share 1 − q of a channel's values lies below the interval, and at most as
-    many above: the ends are those of a histogram of 2 048 bins between the extremes, rounded outwards to the next edge; the batches are
-    encoded twice. ``progress`` is told after each batch how many have been encoded. The flow is in evaluation mode meanwhile.
+    The place of layer L is its input in ``encode``, which is its output in ``decode`` and what
+    ``trace`` yields under its name: (B, C, …), all positions of all rows together. With
+    ``quantile`` = q < 1 at most a share 1 − q of a channel's values lies below the interval, and at
+    most as many above: the ends are those of a histogram of 2 048 bins between the extremes,
+    rounded outwards to the next edge; the batches are encoded twice. ``progress`` is told after
+    each batch how many have been encoded. The flow is in evaluation mode meanwhile.
 
     Raises ``UsageError`` when there is no batch, and naming the place where a value is not finite.
     """
@@ -69,7 +74,10 @@ def seen_by(
                 raise UsageError(f"calibration: a latent is not finite; {LEAVE_OUT}")
             step()
         if not pairs:
-            raise UsageError("calibration has no images: a guard needs batches of (x, y), data and their conditions")
+            raise UsageError(
+                "calibration has no images: a guard needs batches of (x, y), data and their "
+                "conditions"
+            )
         if kept is None:
             return extremes.found, pairs
         counts = Histogram(extremes.found)
@@ -102,7 +110,9 @@ def _watched(layers: nn.ModuleDict, see: See) -> Iterator[None]:
     def hook(name: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
         see(name, inputs[0])
 
-    handles = [layer.register_forward_pre_hook(partial(hook, name)) for name, layer in layers.items()]
+    handles = [
+        layer.register_forward_pre_hook(partial(hook, name)) for name, layer in layers.items()
+    ]
     try:
         yield
     finally:
@@ -132,7 +142,9 @@ class Extremes:
         """Raises ``UsageError`` naming the first place that is not finite."""
         for name, ends in self.found.items():
             if not ends.isfinite().all():
-                raise UsageError(f"calibration: the activations at {name!r} are not finite; {LEAVE_OUT}")
+                raise UsageError(
+                    f"calibration: the activations at {name!r} are not finite; {LEAVE_OUT}"
+                )
 
 
 class Histogram:
@@ -140,7 +152,10 @@ class Histogram:
 
     def __init__(self, extremes: Mapping[str, Tensor]) -> None:
         self.extremes = extremes
-        self.counts = {name: torch.zeros(ends.shape[1], BINS, dtype=torch.int64) for name, ends in extremes.items()}
+        self.counts = {
+            name: torch.zeros(ends.shape[1], BINS, dtype=torch.int64)
+            for name, ends in extremes.items()
+        }
 
     def __call__(self, name: str, h: Tensor) -> None:
         flat = _by_channel(h)
@@ -148,26 +163,35 @@ class Histogram:
         width = torch.where(high > low, high - low, torch.ones_like(low))
         bins = ((flat - low) / width * BINS).long().clamp(0, BINS - 1)
         rows = torch.arange(len(flat))[:, None] * BINS
-        self.counts[name] += torch.bincount((bins + rows).flatten(), minlength=len(flat) * BINS).view(-1, BINS)
+        self.counts[name] += torch.bincount(
+            (bins + rows).flatten(), minlength=len(flat) * BINS
+        ).view(-1, BINS)
 
     def quantiles(self, q: float) -> dict[str, Tensor]:
-        """Place → (2, C): edges outside which at most a share 1 − q of the values lies, on each side."""
+        """Place → (2, C): edges outside which at most a share 1 − q of the values lies, on each
+        side."""
         found = {}
         for name, counts in self.counts.items():
             low, high = self.extremes[name]
-            # how many may lie below, and above; counted down to a whole number, with room for the rounding of q
+            # how many may lie below, and above; counted down to a whole number, with room for the
+            # rounding of q
             allowed = math.floor((1 - q) * int(counts[0].sum()) + 1e-6)
             below, above = counts.cumsum(1), counts.flip(1).cumsum(1)
             first, last = (below <= allowed).sum(1), (above <= allowed).sum(1)
             step = (high - low) / BINS
-            ends = torch.stack((low + first * step, torch.where(last > 0, high - last * step, high)))
+            ends = torch.stack(
+                (low + first * step, torch.where(last > 0, high - last * step, high))
+            )
             found[name] = _outwards(ends, self.extremes[name])
         return found
 
 
 def _outwards(ends: Tensor, extremes: Tensor) -> Tensor:
-    """(2, C) → float32 numbers around them, which halve a guard's file; the extremes themselves stay."""
+    """(2, C) → float32 numbers around them, which halve a guard's file; the extremes themselves
+    stay."""
     low, high = ends.float()
     low = torch.where(low > ends[0], torch.nextafter(low, low.new_tensor(-torch.inf)), low)
     high = torch.where(high < ends[1], torch.nextafter(high, high.new_tensor(torch.inf)), high)
-    return torch.stack((torch.maximum(low.double(), extremes[0]), torch.minimum(high.double(), extremes[1])))
+    return torch.stack(
+        (torch.maximum(low.double(), extremes[0]), torch.minimum(high.double(), extremes[1]))
+    )

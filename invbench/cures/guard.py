@@ -1,4 +1,5 @@
-"""A guard: for each layer and channel of a flow the interval of values that data were seen to have, and whose they are."""
+"""A guard: for each layer and channel of a flow the interval of values that data were seen to have,
+and whose they are."""
 
 from __future__ import annotations
 
@@ -25,9 +26,10 @@ __all__ = ["Guard", "architecture_of", "guard", "weights_of"]
 class Guard:
     """Intervals [m − margin·r, m + margin·r], m the middle and r half the width of what was seen.
 
-    ``seen``: place → (2, C) float64, least and largest value of each channel, in the order of ``places_of``.
-    ``quantile``: of what was seen; None for extremes. ``source``: in words, what was encoded; ``pairs``: how much of it.
-    ``architecture``, ``weights``: digests of the flow that encoded it.
+    ``seen``: place → (2, C) float64, least and largest value of each channel, in the order of
+    ``places_of``. ``quantile``: of what was seen; None for extremes. ``source``: in words, what was
+    encoded; ``pairs``: how much of it. ``architecture``, ``weights``: digests of the flow that
+    encoded it.
     """
 
     seen: Mapping[str, Tensor]
@@ -43,7 +45,8 @@ class Guard:
         check_quantile(self.quantile)
 
     def interval(self, place: str) -> tuple[Tensor, Tensor]:
-        """(lowest, highest) allowed value of each channel, (C,) float64 each. Margin 1 is what was seen, to the bit."""
+        """(lowest, highest) allowed value of each channel, (C,) float64 each. Margin 1 is what was
+        seen, to the bit."""
         low, high = self.seen[place]
         if self.margin == 1:
             return low, high
@@ -51,7 +54,8 @@ class Guard:
         return middle - reach, middle + reach
 
     def with_margin(self, margin: float) -> Guard:
-        """The same data seen, another margin. Raises ``UsageError`` unless it is positive and finite."""
+        """The same data seen, another margin. Raises ``UsageError`` unless it is positive and
+        finite."""
         return replace(self, margin=margin)
 
     @property
@@ -60,47 +64,59 @@ class Guard:
         return sum(ends.shape[1] for ends in self.seen.values())
 
     def check(self, flow: ConditionalFlow, allow_other_weights: bool = False) -> None:
-        """Raises ``UsageError``, in one line, when this guard is of another flow or, unless that is allowed, of other weights."""
+        """Raises ``UsageError``, in one line, when this guard is of another flow or, unless that is
+        allowed, of other weights."""
         anew = "calibrate one for this flow (invbench guard FLOW --calibrate FOLDER)"
         if tuple(self.seen) != (places := places_of(flow)):
             mine = next((name for name in self.seen if name not in places), None)
             lacks = next((name for name in places if name not in self.seen), None)
             said = (
-                f"it has {mine!r}" if mine else f"it lacks {lacks!r}" if lacks else "its layers come in another order"
+                f"it has {mine!r}"
+                if mine
+                else f"it lacks {lacks!r}"
+                if lacks
+                else "its layers come in another order"
             )
             raise UsageError(f"the guard is of another flow: {said}; {anew}")
         if self.architecture != architecture_of(flow):
             raise UsageError(
-                f"the guard is of another flow: its layers have other channels, kinds or couplings; {anew}"
+                f"the guard is of another flow: its layers have other channels, kinds or "
+                f"couplings; {anew}"
             )
         if not allow_other_weights and self.weights != (now := weights_of(flow)):
             raise UsageError(
-                f"the guard was calibrated with weights {self.weights}, these are {now}: calibrate it anew, or allow it "
+                f"the guard was calibrated with weights {self.weights}, these are {now}: "
+                f"calibrate it anew, or allow it "
                 "(--allow-other-weights, allow_other_weights=True)"
             )
 
 
 def check_margin(margin: float) -> None:
     if not (margin > 0 and math.isfinite(margin)):
-        raise UsageError(f"the margin widens intervals and must be positive, got {margin:g}; 1 is the range seen")
+        raise UsageError(
+            f"the margin widens intervals and must be positive, got {margin:g}; 1 is the range seen"
+        )
 
 
 def check_quantile(quantile: float | None) -> None:
     if quantile is not None and not 0.5 < quantile <= 1:
         raise UsageError(
-            f"the quantile must lie above 0.5 and at most at 1, got {quantile:g}; 1 is the largest value seen"
+            f"the quantile must lie above 0.5 and at most at 1, got {quantile:g}; 1 is the "
+            f"largest value seen"
         )
 
 
 def architecture_of(flow: ConditionalFlow) -> str:
-    """Digest of the modules' names and classes and the shapes of the weights: what two trainings of one flow share."""
+    """Digest of the modules' names and classes and the shapes of the weights: what two trainings of
+    one flow share."""
     modules = [f"{name} {type(module).__qualname__}" for name, module in flow.named_modules()]
     shapes = [f"{name} {tuple(tensor.shape)}" for name, tensor in flow.state_dict().items()]
     return _digest("\n".join(modules + shapes).encode())
 
 
 def weights_of(flow: ConditionalFlow) -> str:
-    """Digest of the weights as float32: a flow that was cast to float64 after loading keeps it, one that was rounded to float16 does not."""
+    """Digest of the weights as float32: a flow that was cast to float64 after loading keeps it, one
+    that was rounded to float16 does not."""
     parts = [
         name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes()
         for name, tensor in sorted(flow.state_dict().items())
@@ -123,14 +139,17 @@ def guard(
     source: str = "",
     progress: Callable[[int], None] | None = None,
 ) -> GuardedFlow:
-    """``flow`` with every layer of its decode clamped to what that layer was seen to have when ``batches`` of (x, y) were encoded.
+    """``flow`` with every layer of its decode clamped to what that layer was seen to have when
+    ``batches`` of (x, y) were encoded.
 
-    Per layer and channel the interval is that of the values seen (``quantile`` q: all but a share 1 − q on each side), widened about its middle
-    by ``margin``. The flow itself is not changed, its weights are shared. ``source`` says in words what the batches are; ``progress`` as in
-    ``seen_by``. The flow and the batches' own dtype count: the ranges are those of that computation.
+    Per layer and channel the interval is that of the values seen (``quantile`` q: all but a share 1
+    − q on each side), widened about its middle by ``margin``. The flow itself is not changed, its
+    weights are shared. ``source`` says in words what the batches are; ``progress`` as in
+    ``seen_by``. The flow and the batches' own dtype count: the ranges are those of that
+    computation.
 
-    Raises ``UsageError`` for a margin that is not positive, a quantile outside (0.5, 1], no batches, activations that are not finite, and a flow
-    that decodes by a trace of its own.
+    Raises ``UsageError`` for a margin that is not positive, a quantile outside (0.5, 1], no
+    batches, activations that are not finite, and a flow that decodes by a trace of its own.
     """
     from invbench.cures.guarded import GuardedFlow, require_plain
 

@@ -1,4 +1,5 @@
-"""Guards in files of a few kilobytes: two tensors in a safetensors file, and JSON in its metadata."""
+"""Guards in files of a few kilobytes: two tensors in a safetensors file, and JSON in its
+metadata."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from torch import Tensor
 from invbench.cures.guard import Guard
 from invbench.cures.guarded import GuardedFlow
 from invbench.errors import UsageError, first_problem
+from invbench.files import write_atomically
 from invbench.flows import ConditionalFlow
-from invbench.paths import write_atomically
 from invbench.tensor_file import read_tensors
 
 __all__ = ["GuardHead", "load_guard", "read_guard", "save_guard"]
@@ -25,7 +26,8 @@ KEY = "invbench.guard"
 
 
 class GuardHead(BaseModel):
-    """The metadata. ``places``: names in order, with the number of channels of each; the tensors hold them one after the other."""
+    """The metadata. ``places``: names in order, with the number of channels of each; the tensors
+    hold them one after the other."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,7 +43,8 @@ class GuardHead(BaseModel):
 
 
 def save_guard(guard: Guard, path: Path) -> None:
-    """Tensors ``low`` and ``high``, (all channels,) each, in float32 where that holds every value, and the head as JSON. Written whole or not at all.
+    """Tensors ``low`` and ``high``, (all channels,) each, in float32 where that holds every value,
+    and the head as JSON. Written whole or not at all.
 
     Raises ``HarnessError`` when the disk refuses.
     """
@@ -64,23 +67,31 @@ def save_guard(guard: Guard, path: Path) -> None:
 
 
 def read_guard(path: Path) -> Guard:
-    """The guard in a file, whosever it is. Raises ``UsageError``, in one line, when it is missing, cut off, or no guard."""
+    """The guard in a file, whosever it is. Raises ``UsageError``, in one line, when it is missing,
+    cut off, or no guard."""
     try:
         tensors = read_tensors(path, LARGEST)
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(KEY)
     except SafetensorError as error:
         raise UsageError(
-            f"{path}: not a guard, or cut off ({str(error)[:100]}); write it again with invbench guard"
+            f"{path}: not a guard, or cut off ({str(error)[:100]}); write it again with "
+            f"invbench guard"
         ) from None
     if text is None:
-        raise UsageError(f"{path}: not a guard, its metadata lack {KEY!r}; write one with invbench guard")
+        raise UsageError(
+            f"{path}: not a guard, its metadata lack {KEY!r}; write one with invbench guard"
+        )
     try:
         head = GuardHead.model_validate_json(text)
     except ValidationError as error:
-        raise UsageError(f"{path}: not a guard that this invbench reads: {first_problem(error)}") from None
+        raise UsageError(
+            f"{path}: not a guard that this invbench reads: {first_problem(error)}"
+        ) from None
     seen = _unpacked(head, tensors, path)
-    return Guard(seen, head.architecture, head.weights, head.pairs, head.margin, head.quantile, head.source)
+    return Guard(
+        seen, head.architecture, head.weights, head.pairs, head.margin, head.quantile, head.source
+    )
 
 
 def _unpacked(head: GuardHead, tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
@@ -92,21 +103,28 @@ def _unpacked(head: GuardHead, tensors: dict[str, Tensor], path: Path) -> dict[s
         t.shape != shape or t.dtype not in (torch.float32, torch.float64) for t in tensors.values()
     ):
         raise UsageError(
-            f"{path}: its tensors are not the {shape[0]} ends that its metadata state; write the guard again"
+            f"{path}: its tensors are not the {shape[0]} ends that its metadata state; write "
+            f"the guard again"
         )
     ends = torch.stack((tensors["low"], tensors["high"])).double()
     if not (ends.isfinite().all() and (ends[0] <= ends[1]).all()):
-        raise UsageError(f"{path}: an interval is not finite, or ends below its beginning; write the guard again")
+        raise UsageError(
+            f"{path}: an interval is not finite, or ends below its beginning; write the guard again"
+        )
     return dict(zip(names, ends.split(counts, dim=1), strict=True))
 
 
 def load_guard(
-    flow: ConditionalFlow, file: str | Path, margin: float | None = None, allow_other_weights: bool = False
+    flow: ConditionalFlow,
+    file: str | Path,
+    margin: float | None = None,
+    allow_other_weights: bool = False,
 ) -> GuardedFlow:
     """``flow`` with the guard of a file. ``margin``: another than the file's.
 
-    Raises ``UsageError``, in one line, when the file is no guard, the guard is of another flow (names, channels, kinds of layers), or its weights
-    are not this flow's, unless ``allow_other_weights``: data seen by other weights say little about these.
+    Raises ``UsageError``, in one line, when the file is no guard, the guard is of another flow
+    (names, channels, kinds of layers), or its weights are not this flow's, unless
+    ``allow_other_weights``: data seen by other weights say little about these.
     """
     found = read_guard(Path(file))
     found.check(flow, allow_other_weights)

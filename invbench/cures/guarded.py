@@ -34,7 +34,8 @@ class Acted(NamedTuple):
 class Bound:
     """What no decode exceeds, whatever the latents and the condition.
 
-    ``max_abs``: largest |x|; ``max_intermediate``: largest |h| after any clamp; ``layers``: the same per place, from noise to data.
+    ``max_abs``: largest |x|; ``max_intermediate``: largest |h| after any clamp; ``layers``: the
+    same per place, from noise to data.
     """
 
     max_abs: float
@@ -43,15 +44,19 @@ class Bound:
 
 
 class GuardedFlow(ConditionalFlow):
-    """``flow`` with h ← min(max(h, l_c), u_c) after every layer of the decode, [l_c, u_c] the guard's interval of layer and channel c.
+    """``flow`` with h ← min(max(h, l_c), u_c) after every layer of the decode, [l_c, u_c] the
+    guard's interval of layer and channel c.
 
-    The base is clamped too, so x = clamp(h) + clamp(base(y)). +Inf becomes u_c, −Inf l_c, and NaN, which lies on no side, the middle. ``encode``,
-    ``log_prob``, ``features`` and ``sample_latents`` are the flow's own; modules and weights are shared with it, not copied. A decode that was
-    clamped somewhere is not the inverse of ``encode`` there: ``acted`` says how often, per place, in the last decode.
+    The base is clamped too, so x = clamp(h) + clamp(base(y)). +Inf becomes u_c, −Inf l_c, and NaN,
+    which lies on no side, the middle. ``encode``, ``log_prob``, ``features`` and ``sample_latents``
+    are the flow's own; modules and weights are shared with it, not copied. A decode that was
+    clamped somewhere is not the inverse of ``encode`` there: ``acted`` says how often, per place,
+    in the last decode.
 
-    Intervals are rounded to each tensor's dtype, and to its largest finite number where they exceed it. Gradients are those of the clamp:
-    0 where it acts. Raises ``UsageError`` when the guard is not of these layers, when one has other channels (in ``decode``), and for a flow that
-    decodes by a trace of its own.
+    Intervals are rounded to each tensor's dtype, and to its largest finite number where they exceed
+    it. Gradients are those of the clamp: 0 where it acts. Raises ``UsageError`` when the guard is
+    not of these layers, when one has other channels (in ``decode``), and for a flow that decodes by
+    a trace of its own.
     """
 
     def __init__(self, flow: ConditionalFlow, guard: Guard) -> None:
@@ -61,7 +66,9 @@ class GuardedFlow(ConditionalFlow):
         self.training = flow.training
         self.guard = guard
         self._own = (flow,)  # not a submodule: its weights are here already, under their own names
-        self._limits_of: dict[tuple[str, torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]] = {}
+        self._limits_of: dict[
+            tuple[str, torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]
+        ] = {}
         self._acted: dict[str, tuple[Tensor | int, int]] = {}
         if hasattr(flow, "spec"):
             self.spec = flow.spec
@@ -73,8 +80,11 @@ class GuardedFlow(ConditionalFlow):
 
     @property
     def acted(self) -> dict[str, Acted]:
-        """Place → how many of its values the last decode changed (NaN counts), from noise to data. Empty before the first decode."""
-        return {place: Acted(int(changed), values) for place, (changed, values) in self._acted.items()}
+        """Place → how many of its values the last decode changed (NaN counts), from noise to data.
+        Empty before the first decode."""
+        return {
+            place: Acted(int(changed), values) for place, (changed, values) in self._acted.items()
+        }
 
     def features(self, y: Tensor) -> Tensor:
         return self.unguarded.features(y)
@@ -106,7 +116,8 @@ class GuardedFlow(ConditionalFlow):
     def clamped(self, place: str, h: Tensor) -> Tensor:
         """h: (B, C, …) → the same within the place's intervals; counted in ``acted``.
 
-        Only the rows and channels whose extremes lie outside are touched, which are few: to look costs a tenth of clamping everything.
+        Only the rows and channels whose extremes lie outside are touched, which are few: to look
+        costs a tenth of clamping everything.
         """
         low, middle, high = self._limits(place, h)
         flat = h.reshape(*h.shape[:2], -1)
@@ -134,30 +145,40 @@ class GuardedFlow(ConditionalFlow):
         limits = self._limits_of[key]
         if h.shape[1] != len(limits[0]):
             raise UsageError(
-                f"the guard has {len(limits[0])} channels at {place!r}, this flow has {h.shape[1]}: it is of another flow"
+                f"the guard has {len(limits[0])} channels at {place!r}, this flow has "
+                f"{h.shape[1]}: it is of another flow"
             )
         return limits
 
     def bound(self, dtype: torch.dtype = torch.float32) -> Bound:
-        """The certificate of the clamps: what |h| and |x| cannot exceed, for any latents, condition and size, NaN and Inf included.
+        """The certificate of the clamps: what |h| and |x| cannot exceed, for any latents, condition
+        and size, NaN and Inf included.
 
-        Exact for the intervals, as they are and rounded to ``dtype``; so that of float16 holds under autocast too, which mixes it with
-        float32. x = h + base is one sum: its bound is raised by one rounding. Nothing is said of values within a layer, whose overflow the next
-        clamp ends. Encoders may overflow too; what they then give the layers is clamped in the same way.
+        Exact for the intervals, as they are and rounded to ``dtype``; so that of float16 holds
+        under autocast too, which mixes it with float32. x = h + base is one sum: its bound is
+        raised by one rounding. Nothing is said of values within a layer, whose overflow the next
+        clamp ends. Encoders may overflow too; what they then give the layers is clamped in the same
+        way.
         """
-        ends = {place: _widest(torch.stack(self.guard.interval(place)), dtype) for place in self.guard.seen}
+        ends = {
+            place: _widest(torch.stack(self.guard.interval(place)), dtype)
+            for place in self.guard.seen
+        }
         first, *_ = self.layers
         data = ends[first]
         if BASE in ends:
             data = data + ends[BASE]
         layers = {
-            place: float(ends[place].abs().max()) for place in [*reversed(list(self.layers)), *ends] if place in ends
+            place: float(ends[place].abs().max())
+            for place in [*reversed(list(self.layers)), *ends]
+            if place in ends
         }
         largest = float(data.abs().max()) * (1 + torch.finfo(dtype).eps if BASE in ends else 1)
         return Bound(largest, max(*layers.values(), largest), layers)
 
     def save(self, path: str | Path) -> None:
-        """The guard as a file, for ``invbench.load_guard``. Raises ``HarnessError`` when the disk refuses."""
+        """The guard as a file, for ``invbench.load_guard``. Raises ``HarnessError`` when the disk
+        refuses."""
         from invbench.cures.guard_file import save_guard
 
         save_guard(self.guard, Path(path))
@@ -171,11 +192,14 @@ def _rounded(ends: Tensor, dtype: torch.dtype) -> Tensor:
 def _widest(ends: Tensor, dtype: torch.dtype) -> Tensor:
     """(2, C) float64 → the outer ones of the ends, those in ``dtype`` and those in float32."""
     number = [_rounded(ends, kind).double() for kind in (dtype, torch.float32, torch.float64)]
-    return torch.stack((torch.stack([n[0] for n in number]).amin(0), torch.stack([n[1] for n in number]).amax(0)))
+    return torch.stack(
+        (torch.stack([n[0] for n in number]).amin(0), torch.stack([n[1] for n in number]).amax(0))
+    )
 
 
 def require_plain(flow: ConditionalFlow) -> None:
-    """Raises ``UsageError`` when ``flow`` has a guard already, or does not decode layer by layer as ``ConditionalFlow`` does."""
+    """Raises ``UsageError`` when ``flow`` has a guard already, or does not decode layer by layer as
+    ``ConditionalFlow`` does."""
     if isinstance(flow, GuardedFlow):
         raise UsageError("the flow has a guard already; take flow.unguarded")
     kind: Any = type(flow)
@@ -184,7 +208,10 @@ def require_plain(flow: ConditionalFlow) -> None:
         ConditionalFlow.decode,
     ):
         raise UsageError(
-            f"{kind.__name__} does not decode layer by layer as ConditionalFlow does; a guard cannot clamp it"
+            f"{kind.__name__} does not decode layer by layer as ConditionalFlow does; a guard "
+            f"cannot clamp it"
         )
     if BASE in flow.layers:
-        raise UsageError(f"a layer is called {BASE!r}, which is the name of the base's place; rename it")
+        raise UsageError(
+            f"a layer is called {BASE!r}, which is the name of the base's place; rename it"
+        )

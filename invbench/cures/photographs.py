@@ -1,4 +1,5 @@
-"""What a guard is calibrated with: random crops of photographs and their conditions, as each track's flows are trained with."""
+"""What a guard is calibrated with: random crops of photographs and their conditions, as each
+track's flows are trained with."""
 
 from __future__ import annotations
 
@@ -12,21 +13,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invbench.conditions.families import apply_family
-from invbench.conditions.folders import LAYOUTS, find_images, image_files, some
-from invbench.conditions.images import EMBEDDED, embedded, read_image
-from invbench.conditions.layouts import LOW_LIGHT
-from invbench.conditions.pair_files import PairFile, PairFiles, lowlight_pairs
-from invbench.conditions.resample import bicubic, quantise
+from invbench.corruptions import apply_family
 from invbench.cures.activations import Batch
+from invbench.data.conditions import sizes_only, with_equalised
+from invbench.data.folders import LAYOUTS, find_images, image_files, some
+from invbench.data.images import EMBEDDED, embedded, read_image
+from invbench.data.layouts import LOW_LIGHT
+from invbench.data.pair_files import PairFile, PairFiles, lowlight_pairs
+from invbench.data.resample import bicubic, quantise
 from invbench.errors import UsageError
 from invbench.measures.bits import EIGHT_BIT, LLFLOW, Dequantisation
-from invbench.reference_models.glow.model import sizes_only
-from invbench.reference_models.llflow import with_equalised
 
 __all__ = ["TRACKS", "Photographs", "photographs"]
 
-DUSK = ("under-exposure", 2)  # what makes dark ones of the embedded photographs, as in track lowlight
+# what makes dark ones of the embedded photographs, as in track lowlight
+DUSK = ("under-exposure", 2)
 
 # an image of ground truth (3, H, W), and what is cropped with it: (c, H, W)
 Whole = tuple[Tensor, Tensor | None]
@@ -35,7 +36,8 @@ Read = Callable[[], Whole]
 
 @dataclass(frozen=True)
 class Source:
-    """How a track finds photographs, dequantises them, and makes a batch's conditions: (images, what was cropped with them, scale) → y."""
+    """How a track finds photographs, dequantises them, and makes a batch's conditions: (images,
+    what was cropped with them, scale) → y."""
 
     find: Callable[[str], list[Read]]
     noise: Dequantisation
@@ -44,7 +46,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Photographs:
-    """``batches`` of (x, y), drawn as they are asked for; ``source``: in words what they are; ``count``: how many batches at most."""
+    """``batches`` of (x, y), drawn as they are asked for; ``source``: in words what they are;
+    ``count``: how many batches at most."""
 
     batches: Iterator[Batch]
     source: str
@@ -52,20 +55,30 @@ class Photographs:
 
 
 def photographs(
-    name: str, track: str, scale: int = 1, crop: int = 64, patches: int = 192, batch: int = 8, seed: int = 0
+    name: str,
+    track: str,
+    scale: int = 1,
+    crop: int = 64,
+    patches: int = 192,
+    batch: int = 8,
+    seed: int = 0,
 ) -> Photographs:
-    """``patches`` random crops of crop × crop from the photographs ``name``, and their conditions, ``batch`` at a time, a function of ``seed``.
+    """``patches`` random crops of crop × crop from the photographs ``name``, and their conditions,
+    ``batch`` at a time, a function of ``seed``.
 
-    ``name``: a folder, a data set below ``INVBENCH_DATA``, or ``embedded``. Track ``sr``: y is the crop, bicubic ÷ scale, in 8 bits;
-    ``lowlight``: a folder has ``high`` and ``low`` with one name per pair, ``embedded`` is darkened, y is the dark crop beside the same crop of
-    its equalised photograph; ``unconditional``: y holds no number. x is dequantised as in that track's trainings. Each photograph gives as
-    many crops as the next; smaller ones give none.
+    ``name``: a folder, a data set below ``INVBENCH_DATA``, or ``embedded``. Track ``sr``: y is the
+    crop, bicubic ÷ scale, in 8 bits; ``lowlight``: a folder has ``high`` and ``low`` with one name
+    per pair, ``embedded`` is darkened, y is the dark crop beside the same crop of its equalised
+    photograph; ``unconditional``: y holds no number. x is dequantised as in that track's trainings.
+    Each photograph gives as many crops as the next; smaller ones give none.
 
-    Raises ``UsageError`` for a track without photographs, for no images, none as large as a crop, and fewer than one patch.
+    Raises ``UsageError`` for a track without photographs, for no images, none as large as a crop,
+    and fewer than one patch.
     """
     if track not in TRACKS:
         raise UsageError(
-            f"track {track!r} has no photographs ({', '.join(TRACKS)} have); calibrate it in Python: invbench.guard"
+            f"track {track!r} has no photographs ({', '.join(TRACKS)} have); calibrate it in "
+            f"Python: invbench.guard"
         )
     if patches < 1:
         raise UsageError(f"a guard needs at least one patch, got {patches}")
@@ -77,7 +90,14 @@ def photographs(
 
 
 def _batches(
-    source: Source, reads: list[Read], name: str, scale: int, crop: int, patches: int, batch: int, seed: int
+    source: Source,
+    reads: list[Read],
+    name: str,
+    scale: int,
+    crop: int,
+    patches: int,
+    batch: int,
+    seed: int,
 ) -> Iterator[Batch]:
     rng = np.random.Generator(np.random.Philox(key=[seed, 0]))
     crops = _crops([reads[i] for i in rng.permutation(len(reads))], name, crop, patches, rng)
@@ -89,8 +109,11 @@ def _batches(
         yield source.noise.of(x, noise), y
 
 
-def _crops(reads: list[Read], name: str, crop: int, patches: int, rng: np.random.Generator) -> Iterator[Whole]:
-    """Each photograph is read once per round; a round takes its share of the crops from each that is large enough."""
+def _crops(
+    reads: list[Read], name: str, crop: int, patches: int, rng: np.random.Generator
+) -> Iterator[Whole]:
+    """Each photograph is read once per round; a round takes its share of the crops from each that
+    is large enough."""
     left = patches
     while left:
         before = left
@@ -110,15 +133,22 @@ def _crops(reads: list[Read], name: str, crop: int, patches: int, rng: np.random
                 left -= 1
                 yield cut, cut_other
         if left == before:
-            raise UsageError(f"{name}: no image is {crop}×{crop} pixels or larger; take a smaller --crop")
+            raise UsageError(
+                f"{name}: no image is {crop}×{crop} pixels or larger; take a smaller --crop"
+            )
 
 
 def _images(name: str) -> list[Read]:
     if name == "embedded":
         return [lambda which=which: (embedded(which), None) for which in EMBEDDED]  # type: ignore[misc]
-    files = image_files(Path(name)) if Path(name).is_dir() or name not in LAYOUTS else find_images(name)
+    files = (
+        image_files(Path(name)) if Path(name).is_dir() or name not in LAYOUTS else find_images(name)
+    )
     if not files:
-        raise UsageError(f"{name}: no images in this folder; give one of photographs, a data set's name, or embedded")
+        raise UsageError(
+            f"{name}: no images in this folder; give one of photographs, a data set's name, or "
+            f"embedded"
+        )
     return [lambda file=file: (read_image(file), None) for file in files]  # type: ignore[misc]
 
 
@@ -142,11 +172,17 @@ def _lit(pairs: PairFiles, index: int) -> Whole:
 
 def _pairs_below(folder: Path) -> PairFiles:
     """``folder/high/NAME`` with ``folder/low/NAME``, suffixes aside."""
-    highs, lows = ({file.stem: file for file in image_files(folder / part)} for part in ("high", "low"))
+    highs, lows = (
+        {file.stem: file for file in image_files(folder / part)} for part in ("high", "low")
+    )
     if not highs or not lows:
-        raise UsageError(f"{folder}: no images in its folders high and low; pairs of a low-light flow lie there")
+        raise UsageError(
+            f"{folder}: no images in its folders high and low; pairs of a low-light flow lie there"
+        )
     if alone := sorted(highs.keys() ^ lows.keys()):
-        raise UsageError(f"{folder}: {len(alone)} images are in one of high and low only: {some(alone, 3)}")
+        raise UsageError(
+            f"{folder}: {len(alone)} images are in one of high and low only: {some(alone, 3)}"
+        )
     return PairFiles(folder.name, 1, [PairFile(stem, highs[stem], lows[stem]) for stem in highs])
 
 

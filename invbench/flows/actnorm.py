@@ -13,8 +13,9 @@ __all__ = ["ActNorm"]
 class ActNorm(nn.Module):
     """z = (x + b)·exp(logs) per channel; log_det = positions · Σ logs.
 
-    x: (B, C) or (B, C, H, W). In training mode the first batch sets b and logs so that z has mean 0 and
-    variance 1 per channel; until then, in evaluation mode, the layer is the identity. ``cond`` is ignored.
+    x: (B, C) or (B, C, H, W). In training mode the first batch sets b and logs so that z has mean 0
+    and variance 1 per channel; until then, in evaluation mode, the layer is the identity. ``cond``
+    is ignored.
     """
 
     initialised: Tensor

@@ -95,7 +95,8 @@ class ConditionalFlow(nn.Module):
     def sample_latents(
         self, n: int, y: Tensor, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> list[Tensor]:
-        """n rows of N(0, temperature²), shaped for conditions of y's size, drawn on the CPU and moved to y's device."""
+        """n rows of N(0, temperature²), shaped for conditions of y's size, drawn on the CPU and
+        moved to y's device."""
         return [
             (temperature * torch.randn(n, *shape, generator=generator)).to(y.device, y.dtype)
             for shape in self._latent_shapes(y)

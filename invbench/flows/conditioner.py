@@ -16,7 +16,8 @@ Conditioner = Callable[[int, int], nn.Module]  # (inputs, outputs) -> network
 
 
 class ConvConditioner(nn.Module):
-    """SRFlow's: conv 3×3 + ActNorm + ReLU → conv 1×1 + ActNorm + ReLU → zero-initialised conv 3×3, times exp(3·logs)."""
+    """SRFlow's: conv 3×3 + ActNorm + ReLU → conv 1×1 + ActNorm + ReLU → zero-initialised conv 3×3,
+    times exp(3·logs)."""
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
         super().__init__()
@@ -39,7 +40,8 @@ class ConvConditioner(nn.Module):
 
 
 class ZeroConv(nn.Module):
-    """Glow's: one zero-initialised conv 3×3, times exp(3·logs); what SRFlow's Split2d has for a conditioner."""
+    """Glow's: one zero-initialised conv 3×3, times exp(3·logs); what SRFlow's Split2d has for a
+    conditioner."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -54,7 +56,8 @@ class ZeroConv(nn.Module):
 
 
 class DenseConditioner(nn.Sequential):
-    """The toy's: inputs → width, ``hidden`` layers width → width, ReLU between, zero-initialised head."""
+    """The toy's: inputs → width, ``hidden`` layers width → width, ReLU between, zero-initialised
+    head."""
 
     def __init__(self, inputs: int, outputs: int, width: int, hidden: int = 4) -> None:
         head = nn.Linear(width, outputs)

@@ -13,9 +13,9 @@ __all__ = ["Conv1x1"]
 class Conv1x1(nn.Module):
     """z = W x at every position; log_det = positions · log|det W|.
 
-    x: (B, C) or (B, C, H, W). W starts as a random orthogonal matrix. Its inverse and log-determinant are taken
-    in float64, as in the released SRFlow code. ``cond`` is ignored. Raises ``torch.linalg.LinAlgError`` in
-    ``inverse`` when W is exactly singular.
+    x: (B, C) or (B, C, H, W). W starts as a random orthogonal matrix. Its inverse and
+    log-determinant are taken in float64, as in the released SRFlow code. ``cond`` is ignored.
+    Raises ``torch.linalg.LinAlgError`` in ``inverse`` when W is exactly singular.
     """
 
     def __init__(self, channels: int) -> None:

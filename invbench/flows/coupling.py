@@ -15,10 +15,11 @@ __all__ = ["ConditionalCoupling"]
 class ConditionalCoupling(nn.Module):
     """φ(x) = [x₁, c(x₂; NN(x₁, cond))] (Hong, Park, Chun, ICCV 2023, eq. 4); log_det = Σ log c′.
 
-    x: (B, C) or (B, C, H, W), x₁ its first ``kept`` channels. With ``kept = 0`` all channels are transformed by
-    the condition alone: SRFlow's injector. ``cond``: (B, cond_channels, …) with the positions of x, or None when
-    ``cond_channels = 0``. The conditioner maps (kept + cond_channels) channels to n_params·(C − kept). ``sees``: which channels
-    of ``cond`` it reads, all by default; ``cond_channels`` is their number.
+    x: (B, C) or (B, C, H, W), x₁ its first ``kept`` channels. With ``kept = 0`` all channels are
+    transformed by the condition alone: SRFlow's injector. ``cond``: (B, cond_channels, …) with the
+    positions of x, or None when ``cond_channels = 0``. The conditioner maps (kept + cond_channels)
+    channels to n_params·(C − kept). ``sees``: which channels of ``cond`` it reads, all by default;
+    ``cond_channels`` is their number.
     """
 
     def __init__(
@@ -32,7 +33,9 @@ class ConditionalCoupling(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= kept < channels:
-            raise ValueError(f"kept must lie in [0, {channels - 1}] for {channels} channels, got {kept}")
+            raise ValueError(
+                f"kept must lie in [0, {channels - 1}] for {channels} channels, got {kept}"
+            )
         self.coupling = coupling
         self.kept = kept
         self.sees = sees

@@ -1,4 +1,5 @@
-"""An orthogonal mixing followed by an additive coupling: the control that can neither stretch nor lose volume."""
+"""An orthogonal mixing followed by an additive coupling: the control that can neither stretch nor
+lose volume."""
 
 from __future__ import annotations
 
@@ -20,12 +21,15 @@ class OrthogonalAdditive(nn.Module):
 
     def __init__(self, channels: int, cond_channels: int, conditioner: Conditioner) -> None:
         super().__init__()
-        self.coupling = ConditionalCoupling(Additive(), channels, channels // 2, cond_channels, conditioner)
+        self.coupling = ConditionalCoupling(
+            Additive(), channels, channels // 2, cond_channels, conditioner
+        )
         self.skew = nn.Parameter(torch.zeros(channels, channels))
 
     def _rotation(self) -> Tensor:
         skew = self.skew - self.skew.T
-        wide = skew.float() if skew.dtype in (torch.bfloat16, torch.float16) else skew  # no matrix_exp in those
+        # no matrix_exp in those
+        wide = skew.float() if skew.dtype in (torch.bfloat16, torch.float16) else skew
         return torch.linalg.matrix_exp(wide).to(skew)
 
     def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:

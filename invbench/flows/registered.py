@@ -1,4 +1,5 @@
-"""The flow layers on the stand: factories ``make(seed)`` of small layers with weights away from their initial values."""
+"""The flow layers on the stand: factories ``make(seed)`` of small layers with weights away from
+their initial values."""
 
 from __future__ import annotations
 
@@ -21,10 +22,13 @@ __all__ = ["shaken"]
 
 
 def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
-    """Add N(0, amount²) to every trainable parameter, so that zero-initialised heads do something."""
+    """Add N(0, amount²) to every trainable parameter, so that zero-initialised heads do
+    something."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in (p for p in module.parameters() if p.requires_grad and p.is_floating_point()):
+        for parameter in (
+            p for p in module.parameters() if p.requires_grad and p.is_floating_point()
+        ):
             parameter.add_(amount * torch.randn(parameter.shape, generator=generator))
         for part in module.modules():
             if isinstance(part, ActNorm):  # as after its first batch in training
@@ -46,7 +50,8 @@ def conv1x1(seed: int) -> nn.Module:
 
 @layer("squeeze", event_shape=(4, 4))
 def squeeze(seed: int) -> nn.Module:
-    """Space to depth, viewed back to the input's shape so that the laws of a shape-keeping layer apply."""
+    """Space to depth, viewed back to the input's shape so that the laws of a shape-keeping layer
+    apply."""
     return SqueezeBack()
 
 
@@ -62,28 +67,47 @@ class SqueezeBack(nn.Module):
         return x[:, 0], log_det
 
 
-@layer("affine-block", event_shape=(6,), cond_shape=(2,), untouched=(0, 1, 2), order=tuple(range(6)))
+@layer(
+    "affine-block", event_shape=(6,), cond_shape=(2,), untouched=(0, 1, 2), order=tuple(range(6))
+)
 def affine_block(seed: int) -> nn.Module:
     """Conditional affine coupling block on six dimensions, dense conditioner."""
-    return shaken(ConditionalCoupling(Affine(), 6, 3, 2, partial(DenseConditioner, width=16, hidden=1)), seed, 0.2)
+    return shaken(
+        ConditionalCoupling(Affine(), 6, 3, 2, partial(DenseConditioner, width=16, hidden=1)),
+        seed,
+        0.2,
+    )
 
 
-@layer("spline-block", event_shape=(4, 2, 2), cond_shape=(2, 2, 2), untouched=(0, 1), order=tuple(range(16)))
+@layer(
+    "spline-block",
+    event_shape=(4, 2, 2),
+    cond_shape=(2, 2, 2),
+    untouched=(0, 1),
+    order=tuple(range(16)),
+)
 def spline_block(seed: int) -> nn.Module:
-    """Conditional modified-RQ coupling block on images of four channels, convolutional conditioner."""
-    return shaken(ConditionalCoupling(ModifiedRQ(), 4, 2, 2, partial(ConvConditioner, width=8)), seed, 0.1)
+    """Conditional modified-RQ coupling block on images of four channels, convolutional
+    conditioner."""
+    return shaken(
+        ConditionalCoupling(ModifiedRQ(), 4, 2, 2, partial(ConvConditioner, width=8)), seed, 0.1
+    )
 
 
 @layer("injector", event_shape=(4, 2, 2), cond_shape=(2, 2, 2), order=tuple(range(16)))
 def injector(seed: int) -> nn.Module:
     """Affine injector: all channels transformed by the condition alone."""
-    return shaken(ConditionalCoupling(Affine(), 4, 0, 2, partial(ConvConditioner, width=8)), seed, 0.1)
+    return shaken(
+        ConditionalCoupling(Affine(), 4, 0, 2, partial(ConvConditioner, width=8)), seed, 0.1
+    )
 
 
 @layer(
     "residual",
     event_shape=(6,),
-    citation="Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen: Invertible Residual Networks, ICML 2019",
+    citation=(
+        "Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen: Invertible Residual Networks, ICML 2019"
+    ),
     formula="z = x + g(x), Lip(g) ≤ 0.7",
 )
 def residual(seed: int) -> nn.Module:
@@ -97,9 +121,13 @@ def residual(seed: int) -> nn.Module:
     "orthogonal-additive",
     event_shape=(6,),
     cond_shape=(2,),
-    citation="Dinh, Krueger, Bengio: NICE, ICLR workshop 2015; Kingma, Dhariwal: Glow, NeurIPS 2018",
+    citation=(
+        "Dinh, Krueger, Bengio: NICE, ICLR workshop 2015; Kingma, Dhariwal: Glow, NeurIPS 2018"
+    ),
     formula="z = A(Qx), Q = exp(S − Sᵀ), A an additive coupling",
 )
 def orthogonal_additive(seed: int) -> nn.Module:
     """Orthogonal mixing and additive coupling on six dimensions: volume is kept exactly."""
-    return shaken(OrthogonalAdditive(6, 2, partial(DenseConditioner, width=16, hidden=1)), seed, 0.2)
+    return shaken(
+        OrthogonalAdditive(6, 2, partial(DenseConditioner, width=16, hidden=1)), seed, 0.2
+    )

@@ -11,11 +11,13 @@ ITERATIONS = 400
 
 
 class ResidualBlock(nn.Module):
-    """z = x + g(x),  g(x) = L·W₂·tanh(W₁x + b₁) + b₂ with ‖W₁‖ = ‖W₂‖ = 1, so that Lip(g) ≤ L < 1 (Behrmann et al., ICML 2019).
+    """z = x + g(x),  g(x) = L·W₂·tanh(W₁x + b₁) + b₂ with ‖W₁‖ = ‖W₂‖ = 1, so that Lip(g) ≤ L < 1
+    (Behrmann et al., ICML 2019).
 
     x: (B, D). log_det = log|det(I + g′(x))|, exact, from the D×D Jacobian I + L·W₂·diag(tanh′)·W₁.
-    The weights' spectral norms are divided out by an exact SVD, in every call. The inverse iterates x ← z − g(x), which
-    contracts by L, until x is a fixed point in its dtype, at most 400 times. ‖J‖ ≤ 1 + L, ‖J⁻¹‖ ≤ 1/(1 − L).
+    The weights' spectral norms are divided out by an exact SVD, in every call. The inverse iterates
+    x ← z − g(x), which contracts by L, until x is a fixed point in its dtype, at most 400 times.
+    ‖J‖ ≤ 1 + L, ‖J⁻¹‖ ≤ 1/(1 − L).
 
     Raises ``ValueError`` unless 0 < lipschitz < 1.
     """
@@ -30,7 +32,9 @@ class ResidualBlock(nn.Module):
 
     def _weights(self) -> tuple[Tensor, Tensor]:
         first, last = self.first.weight, self.last.weight
-        return first / torch.linalg.matrix_norm(first, 2), self.lipschitz * last / torch.linalg.matrix_norm(last, 2)
+        return first / torch.linalg.matrix_norm(
+            first, 2
+        ), self.lipschitz * last / torch.linalg.matrix_norm(last, 2)
 
     def _residual(self, x: Tensor, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
         """(g(x), tanh of the hidden layer)."""
@@ -40,7 +44,10 @@ class ResidualBlock(nn.Module):
     @staticmethod
     def _jacobian(hidden: Tensor, first: Tensor, last: Tensor) -> Tensor:
         """I + g′(x), (B, D, D)."""
-        return torch.eye(first.shape[1]).to(hidden) + (last * (1 - hidden * hidden)[:, None, :]) @ first
+        return (
+            torch.eye(first.shape[1]).to(hidden)
+            + (last * (1 - hidden * hidden)[:, None, :]) @ first
+        )
 
     def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
         weights = self._weights()
@@ -53,7 +60,11 @@ class ResidualBlock(nn.Module):
             x, unit = z, 2 * torch.finfo(z.dtype).eps
             for _ in range(ITERATIONS):
                 x, before = z - self._residual(x, *weights)[0], x
-                if ((x - before).abs() <= unit * torch.maximum(x.abs(), z.abs())).logical_or(~z.isfinite()).all():
+                if (
+                    ((x - before).abs() <= unit * torch.maximum(x.abs(), z.abs()))
+                    .logical_or(~z.isfinite())
+                    .all()
+                ):
                     break
         g, hidden = self._residual(x, *weights)
         jacobian = self._jacobian(hidden, *weights)

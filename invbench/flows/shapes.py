@@ -1,4 +1,5 @@
-"""Shape conventions that the layers share: channels are dimension 1, everything behind them is positions."""
+"""Shape conventions that the layers share: channels are dimension 1, everything behind them is
+positions."""
 
 from __future__ import annotations
 

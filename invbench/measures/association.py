@@ -1,6 +1,8 @@
-"""Does a score tell which inputs fail? Failure rate by rank, logistic regression, AUC (paper, Fig. 4; claim C3).
+"""Does a score tell which inputs fail? Failure rate by rank, logistic regression, AUC (paper, Fig.
+4; claim C3).
 
-Arrays have one entry per input: ``score``, ``failed`` (true or false) and, as inputs of one photograph are alike, ``cluster`` (the photograph).
+Arrays have one entry per input: ``score``, ``failed`` (true or false) and, as inputs of one
+photograph are alike, ``cluster`` (the photograph).
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ __all__ = ["AUC", "Logistic", "RankBin", "auc", "logistic", "rank_bins"]
 
 @dataclass(frozen=True)
 class RankBin:
-    """Inputs of ranks ``first`` to ``last`` (rank 1: highest score) with scores in [``score_lo``, ``score_hi``]; ``lo`` and ``hi``: the
-    interval of the failure rate over photographs (``rate_interval``)."""
+    """Inputs of ranks ``first`` to ``last`` (rank 1: highest score) with scores in [``score_lo``,
+    ``score_hi``]; ``lo`` and ``hi``: the interval of the failure rate over photographs
+    (``rate_interval``)."""
 
     first: int
     last: int
@@ -38,16 +41,24 @@ class RankBin:
         return self.last - self.first + 1
 
 
-def rank_bins(score: np.ndarray, failed: np.ndarray, cluster: np.ndarray, bins: int = 10) -> list[RankBin]:
-    """Failure rate by rank of score, in ``bins`` groups whose sizes differ by at most one; fewer groups when there are fewer inputs."""
+def rank_bins(
+    score: np.ndarray, failed: np.ndarray, cluster: np.ndarray, bins: int = 10
+) -> list[RankBin]:
+    """Failure rate by rank of score, in ``bins`` groups whose sizes differ by at most one; fewer
+    groups when there are fewer inputs."""
     score, failed = _checked(score, failed)
     order = np.argsort(-score, kind="stable")
     found, first = [], 1
     for group in np.array_split(order, min(bins, len(order))) if len(order) else []:
         failures, n = int(failed[group].sum()), len(group)
         _, of_photograph = np.unique(np.asarray(cluster)[group], return_inverse=True)
-        failed_of_each, of_each = np.bincount(of_photograph, failed[group]), np.bincount(of_photograph)
-        _, low, high = rate_interval(failed_of_each[None].astype(np.float64), of_each[None].astype(np.float64))
+        failed_of_each, of_each = (
+            np.bincount(of_photograph, failed[group]),
+            np.bincount(of_photograph),
+        )
+        _, low, high = rate_interval(
+            failed_of_each[None].astype(np.float64), of_each[None].astype(np.float64)
+        )
         ends = float(score[group].min()), float(score[group].max())
         found.append(RankBin(first, first + n - 1, *ends, failures, failures / n, low, high))
         first += n
@@ -56,12 +67,15 @@ def rank_bins(score: np.ndarray, failed: np.ndarray, cluster: np.ndarray, bins: 
 
 @dataclass(frozen=True)
 class Logistic:
-    """log-odds of failure = ``intercept`` + ``slope``·ln(score), maximum likelihood without penalty.
+    """log-odds of failure = ``intercept`` + ``slope``·ln(score), maximum likelihood without
+    penalty.
 
-    ``status`` is ``ok``; ``separated`` when a threshold of the score divides failures from the rest, so that the likelihood grows for ever
-    and there is no estimate; ``one outcome`` when all inputs fail or none does; ``constant`` when all scores are equal. Where it is not ``ok``
-    all numbers are NaN. ``lo, hi``: Wald interval of the slope from the Fisher information, which takes inputs for independent.
-    ``cluster_lo, cluster_hi``: Wald with the sandwich of Liang and Zeger (1986), clusters allowed to be alike within.
+    ``status`` is ``ok``; ``separated`` when a threshold of the score divides failures from the
+    rest, so that the likelihood grows for ever and there is no estimate; ``one outcome`` when all
+    inputs fail or none does; ``constant`` when all scores are equal. Where it is not ``ok`` all
+    numbers are NaN. ``lo, hi``: Wald interval of the slope from the Fisher information, which takes
+    inputs for independent. ``cluster_lo, cluster_hi``: Wald with the sandwich of Liang and Zeger
+    (1986), clusters allowed to be alike within.
     """
 
     status: str
@@ -80,15 +94,22 @@ class Logistic:
 
 
 def logistic(
-    score: np.ndarray, failed: np.ndarray, cluster: np.ndarray | None = None, confidence: float = 0.95
+    score: np.ndarray,
+    failed: np.ndarray,
+    cluster: np.ndarray | None = None,
+    confidence: float = 0.95,
 ) -> Logistic:
     """Regress failure on ln(score). Raises ``UsageError`` when a score is not positive and finite.
 
-    Fisher information I = Σ p(1−p)·xxᵀ with x = (1, ln score); sandwich I⁻¹ (Σ_c g_c g_cᵀ) I⁻¹, g_c = Σ over cluster c of (failed − p)·x.
+    Fisher information I = Σ p(1−p)·xxᵀ with x = (1, ln score); sandwich I⁻¹ (Σ_c g_c g_cᵀ) I⁻¹, g_c
+    = Σ over cluster c of (failed − p)·x.
     """
     score, failed = _checked(score, failed)
     if not (np.isfinite(score) & (score > 0)).all():
-        raise UsageError("logistic regression on ln(score) needs positive, finite scores; leave out or name the others")
+        raise UsageError(
+            "logistic regression on ln(score) needs positive, finite scores; leave out or name "
+            "the others"
+        )
     n, failures = len(score), int(failed.sum())
     if failures in (0, n):
         return Logistic("one outcome", n, failures)
@@ -101,7 +122,9 @@ def logistic(
         return Logistic("separated", n, failures)
     centre, spread = log.mean(), log.std()
     x = np.stack([np.ones(n), (log - centre) / spread], 1)
-    fit = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, solver="newton-cholesky").fit(x, failed)
+    fit = LogisticRegression(
+        C=np.inf, fit_intercept=False, tol=1e-10, solver="newton-cholesky"
+    ).fit(x, failed)
     beta = fit.coef_[0]
     p = expit(x @ beta)
     inverse = np.linalg.inv((x * (p * (1 - p))[:, None]).T @ x)
@@ -118,9 +141,11 @@ def logistic(
 
 @dataclass(frozen=True)
 class AUC:
-    """Probability that a failing input has the higher score than one that does not fail, ties counting half; 1/2 when the score says nothing.
+    """Probability that a failing input has the higher score than one that does not fail, ties
+    counting half; 1/2 when the score says nothing.
 
-    ``pairs`` compared; NaN when there are none. ``lo, hi``: percentile bootstrap over clusters; NaN when a resample in ten has no pair.
+    ``pairs`` compared; NaN when there are none. ``lo, hi``: percentile bootstrap over clusters; NaN
+    when a resample in ten has no pair.
     """
 
     value: float
@@ -138,8 +163,9 @@ def auc(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> AUC:
-    """AUC over all pairs (failing, not failing), or with ``strata`` over pairs within one stratum: the part of the association that is not
-    a difference between strata. Without strata it equals scikit-learn's ``roc_auc_score``, which knows none. Infinite scores rank highest.
+    """AUC over all pairs (failing, not failing), or with ``strata`` over pairs within one stratum:
+    the part of the association that is not a difference between strata. Without strata it equals
+    scikit-learn's ``roc_auc_score``, which knows none. Infinite scores rank highest.
 
     Clusters are drawn with replacement: an input of a cluster that is drawn k times weighs k.
     """
@@ -147,7 +173,11 @@ def auc(
     _, clusters = np.unique(cluster, return_inverse=True)
     count = int(clusters.max()) + 1 if len(score) else 0
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(count, np.full(count, 1 / count), resamples) if count else np.zeros((resamples, 0))
+    drawn = (
+        rng.multinomial(count, np.full(count, 1 / count), resamples)
+        if count
+        else np.zeros((resamples, 0))
+    )
     weights = np.concatenate([np.ones((1, count)), drawn]).astype(float)  # row 0: the sample itself
     won, total = np.zeros(len(weights)), np.zeros(len(weights))
     _, layer = np.unique(np.zeros(len(score)) if strata is None else strata, return_inverse=True)
@@ -171,7 +201,10 @@ def auc(
 def _checked(score: np.ndarray, failed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     score, failed = np.asarray(score, dtype=float), np.asarray(failed, dtype=bool)
     if score.shape != failed.shape or score.ndim != 1:
-        raise UsageError(f"scores of shape {score.shape} and failures of {failed.shape}; give one of each per input")
+        raise UsageError(
+            f"scores of shape {score.shape} and failures of {failed.shape}; give one of each "
+            f"per input"
+        )
     if np.isnan(score).any():
         raise UsageError("a score is NaN; an input that cannot be scored has the score infinity")
     return score, failed

@@ -1,4 +1,5 @@
-"""The difference of two designs on the same photographs, or the mean of one, over photographs and over the trainings of each."""
+"""The difference of two designs on the same photographs, or the mean of one, over photographs and
+over the trainings of each."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Contrast:
-    """``mean`` with its 95 % interval and the p of "no difference"; ``overall``: of the designs, else of the trainings that there are."""
+    """``mean`` with its 95 % interval and the p of "no difference"; ``overall``: of the designs,
+    else of the trainings that there are."""
 
     mean: float
     low: float
@@ -31,13 +33,15 @@ class Contrast:
 
 
 def contrast(values: Array, clusters: Sequence[Hashable], most: float = math.inf) -> Contrast:
-    """Of ``values`` (T_a, T_b, N), the difference of each training of a to each of b on each input, or (T, N), what one design alone reached;
-    ``clusters`` (N,): the photograph of an input; ``most``: what a value can be.
+    """Of ``values`` (T_a, T_b, N), the difference of each training of a to each of b on each input,
+    or (T, N), what one design alone reached; ``clusters`` (N,): the photograph of an input;
+    ``most``: what a value can be.
 
-    Over photographs: ``mean_interval`` and ``sign_flip`` of the means over trainings. Over trainings: V_T = σ²(1/T_a + 1/T_b), σ² of both designs
-    pooled, with ν = T_a + T_b − 2; a design with one training is given the other's. Of one design V_T = σ²/T, ν = T − 1. Half widths add as
-    √(h_P² + t²_ν V_T); p is the larger of the sign-flip test's and Banerjee's (``pairwise``). Where each was trained once, nothing is said of
-    other trainings.
+    Over photographs: ``mean_interval`` and ``sign_flip`` of the means over trainings. Over
+    trainings: V_T = σ²(1/T_a + 1/T_b), σ² of both designs pooled, with ν = T_a + T_b − 2; a design
+    with one training is given the other's. Of one design V_T = σ²/T, ν = T − 1. Half widths add as
+    √(h_P² + t²_ν V_T); p is the larger of the sign-flip test's and Banerjee's (``pairwise``). Where
+    each was trained once, nothing is said of other trainings.
     """
     finite = np.nan_to_num(values, nan=0.0, posinf=HUGE, neginf=-HUGE)
     designs = tuple(range(finite.ndim - 1))
@@ -51,7 +55,8 @@ def contrast(values: Array, clusters: Sequence[Hashable], most: float = math.inf
     sums, sizes = cluster_sums(np.moveaxis(finite, -1, 0), clusters)  # (P, T_a, T_b) or (P, T)
     sides = [sums.mean(tuple(1 + other for other in designs if other != own)).T for own in designs]
     squares = sum(
-        t * (t - 1) * training_parts(side, sizes)[0] for t, side in zip(counts.tolist(), sides, strict=True)
+        t * (t - 1) * training_parts(side, sizes)[0]
+        for t, side in zip(counts.tolist(), sides, strict=True)
     )  # (T − 1) s², as training_parts gives s²/T
     of_trainings = squares / freedom * float((1 / counts).sum())
     if len(sizes) > 1:
@@ -59,8 +64,20 @@ def contrast(values: Array, clusters: Sequence[Hashable], most: float = math.inf
         deviations = sums.mean(tuple(1 + own for own in designs)) - mean * sizes
         of_photos = n / (n - 1) * float((deviations**2).sum()) / float(sizes.sum()) ** 2
         p = max(
-            p, float(banerjee(np.array([mean**2]), np.array([of_photos]), np.array([of_trainings]), n - 1, freedom)[0])
+            p,
+            float(
+                banerjee(
+                    np.array([mean**2]),
+                    np.array([of_photos]),
+                    np.array([of_trainings]),
+                    n - 1,
+                    freedom,
+                )[0]
+            ),
         )
     reach = float(stdtrit(freedom, LEVEL / 2) ** 2) * of_trainings
-    wide_low, wide_high = mean - math.sqrt((mean - low) ** 2 + reach), mean + math.sqrt((high - mean) ** 2 + reach)
+    wide_low, wide_high = (
+        mean - math.sqrt((mean - low) ** 2 + reach),
+        mean + math.sqrt((high - mean) ** 2 + reach),
+    )
     return Contrast(mean, max(wide_low, -most), min(wide_high, most), p, True)

@@ -1,4 +1,5 @@
-"""How a sample fails: non-finite pixels, pixels out of range, and how large they get. Counted before any clamp."""
+"""How a sample fails: non-finite pixels, pixels out of range, and how large they get. Counted
+before any clamp."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ __all__ = ["Explosion", "explosion"]
 class Explosion:
     """Counts over K samples of one conditional input (paper, Table 1; protocol.md).
 
-    ``inf`` and ``error``: does any sample have a non-finite pixel; or one above ``high``, below ``low`` or non-finite.
-    The other counts are numbers of samples; ``max_abs_log10`` is the largest log10 |x| over all pixels of all samples,
-    infinite when one is not finite.
+    ``inf`` and ``error``: does any sample have a non-finite pixel; or one above ``high``, below
+    ``low`` or non-finite. The other counts are numbers of samples; ``max_abs_log10`` is the largest
+    log10 |x| over all pixels of all samples, infinite when one is not finite.
     """
 
     samples: int
@@ -38,12 +39,15 @@ class Explosion:
 
 
 def explosion(samples: Tensor, low: float = -0.5, high: float = 1.5) -> Explosion:
-    """Judge samples of shape (K, …). The defaults are the released test code's range for images in [0, 1]."""
+    """Judge samples of shape (K, …). The defaults are the released test code's range for images in
+    [0, 1]."""
     flat = samples.detach().flatten(1)
     finite = flat.isfinite()
     outside = (((flat > high) | (flat < low)) & finite).any(1)
     broken = (~finite).any(1)
-    largest = flat.abs().nan_to_num(nan=math.inf, posinf=math.inf).max().item() if flat.numel() else 0.0
+    largest = (
+        flat.abs().nan_to_num(nan=math.inf, posinf=math.inf).max().item() if flat.numel() else 0.0
+    )
     return Explosion(
         samples=flat.shape[0],
         plus_inf=int(torch.isposinf(flat).any(1).sum()),

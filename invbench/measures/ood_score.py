@@ -1,16 +1,24 @@
-"""How far a condition lies from the training conditions, as the conditioning network sees it (paper, eq. 10 and 11; claim C3).
+"""How far a condition lies from the training conditions, as the conditioning network sees it
+(paper, eq. 10 and 11; claim C3).
 
-    d_M(v, p) = √((v − μ)ᵀ Σ⁻¹ (v − μ)),   μ = E[u], u ~ p                                                          (10)
-    s_OOD(y′) = d_M(g_θ(y′), p),  p: the distribution of g_θ(y) over patches y of the training set                    (11)
+    d_M(v, p) = √((v − μ)ᵀ Σ⁻¹ (v − μ)),   μ = E[u], u ~ p
+    (10)
+    s_OOD(y′) = d_M(g_θ(y′), p),  p: the distribution of g_θ(y) over patches y of the training set
+    (11)
 
-Σ: eq. 10 prints the second moment E[uuᵀ] ("printed"), which hardly notices a move along μ; the covariance E[(u − μ)(u − μ)ᵀ] ("centred") is
-what Mahalanobis (1936) and the paper's source (Lee et al., NeurIPS 2018) mean. Both are offered. Either is estimated with the shrinkage of
-Ledoit and Wolf (2004), in float64, and inverted by a Cholesky solve.
+Σ: eq. 10 prints the second moment E[uuᵀ] ("printed"), which hardly notices a move along μ; the
+covariance E[(u − μ)(u − μ)ᵀ] ("centred") is what Mahalanobis (1936) and the paper's source (Lee et
+al., NeurIPS 2018) mean. Both are offered. Either is estimated with the shrinkage of Ledoit and Wolf
+(2004), in float64, and inverted by a Cholesky solve.
 
-g_θ(y) is a map of features; eq. 11 does not say how it becomes a vector u. Three readings (``POOLINGS``):
-    mean    the mean over positions, one vector of C per patch, as in Lee et al.: free of patch size. The default.
-    worst   a vector of C at every position; the score of a patch is that of its most distant position, for explosions start at one place
-    flat    the whole map as one vector of C·h·w: eq. 11 to the letter; patches must have the size of the training patches
+g_θ(y) is a map of features; eq. 11 does not say how it becomes a vector u. Three readings
+(``POOLINGS``):
+    mean    the mean over positions, one vector of C per patch, as in Lee et al.: free of patch
+    size. The default.
+    worst   a vector of C at every position; the score of a patch is that of its most distant
+    position, for explosions start at one place
+    flat    the whole map as one vector of C·h·w: eq. 11 to the letter; patches must have the size
+    of the training patches
 """
 
 from __future__ import annotations
@@ -41,8 +49,9 @@ BLOCK = 1 << 20  # vector entries solved at once: bounds the memory of a call
 class OODScore:
     """s_OOD (eq. 11) of patches by their features.
 
-    ``mean`` is μ, shape (d,); ``factor`` the lower Cholesky factor L of Σ = LLᵀ, shape (d, d); ``shrinkage`` the weight in [0, 1] that
-    Ledoit–Wolf gave to a multiple of the identity; ``vectors`` the number of vectors u that both come from.
+    ``mean`` is μ, shape (d,); ``factor`` the lower Cholesky factor L of Σ = LLᵀ, shape (d, d);
+    ``shrinkage`` the weight in [0, 1] that Ledoit–Wolf gave to a multiple of the identity;
+    ``vectors`` the number of vectors u that both come from.
     """
 
     mean: np.ndarray
@@ -56,12 +65,16 @@ class OODScore:
     def fit(cls, features: Tensor, pooling: str = "mean", centred: bool = True) -> OODScore:
         """Fit to g_θ of training patches, (N, C, h, w). ``centred=False`` takes eq. 10 as printed.
 
-        Raises ``UsageError`` when the pooling is unknown, a feature is not finite, there are fewer than two vectors, or all are equal.
+        Raises ``UsageError`` when the pooling is unknown, a feature is not finite, there are fewer
+        than two vectors, or all are equal.
         """
         vectors = _vectors(features, pooling)
         u = vectors.reshape(-1, vectors.shape[-1])
         if not np.isfinite(u).all():
-            raise UsageError("OOD score: a feature of a training patch is not finite; look for a diverged encoder")
+            raise UsageError(
+                "OOD score: a feature of a training patch is not finite; look for a diverged "
+                "encoder"
+            )
         if len(u) < 2:
             raise UsageError(f"OOD score: {len(u)} training vectors; give two or more")
         sigma, shrinkage = ledoit_wolf(u, assume_centered=not centred)
@@ -74,15 +87,18 @@ class OODScore:
         return cls(u.mean(0), factor, pooling, centred, float(shrinkage), len(u))
 
     def __call__(self, features: Tensor) -> np.ndarray:
-        """s_OOD of patches with features (B, C, h, w): shape (B,), float64, ≥ 0; infinite where a feature is not finite.
+        """s_OOD of patches with features (B, C, h, w): shape (B,), float64, ≥ 0; infinite where a
+        feature is not finite.
 
-        Raises ``UsageError`` when the vectors have another length than those of the training patches.
+        Raises ``UsageError`` when the vectors have another length than those of the training
+        patches.
         """
         vectors = _vectors(features, self.pooling)
         patches, positions, d = vectors.shape
         if d != len(self.mean):
             raise UsageError(
-                f"OOD score: vectors of length {d}, but it was fitted on {len(self.mean)} ({self.pooling}); "
+                f"OOD score: vectors of length {d}, but it was fitted on {len(self.mean)} "
+                f"({self.pooling}); "
                 "give features of the same flow and, with 'flat', patches of the same size"
             )
         finite = np.isfinite(vectors).all((1, 2))
@@ -90,7 +106,8 @@ class OODScore:
         step = max(1, BLOCK // d)
         rows = v.reshape(-1, d)
         squares = [
-            np.square(solve_triangular(self.factor, rows[k : k + step].T, lower=True)).sum(0)  # ‖L⁻¹(v − μ)‖²
+            # ‖L⁻¹(v − μ)‖²
+            np.square(solve_triangular(self.factor, rows[k : k + step].T, lower=True)).sum(0)
             for k in range(0, len(rows), step)
         ]
         distances = np.sqrt(np.concatenate(squares)) if squares else np.zeros(0)
@@ -100,9 +117,12 @@ class OODScore:
 
 def _vectors(features: Tensor, pooling: str) -> np.ndarray:
     if pooling not in POOLINGS:
-        raise UsageError(f"OOD score: pooling {pooling!r} is not known; known: {', '.join(POOLINGS)}")
+        raise UsageError(
+            f"OOD score: pooling {pooling!r} is not known; known: {', '.join(POOLINGS)}"
+        )
     if features.dim() != 4:
         raise UsageError(
-            f"OOD score: features of shape {tuple(features.shape)}; give (patches, channels, rows, columns)"
+            f"OOD score: features of shape {tuple(features.shape)}; give (patches, channels, "
+            f"rows, columns)"
         )
     return POOLINGS[pooling](features.detach().cpu().double()).numpy()

@@ -1,7 +1,8 @@
-"""Paired comparisons of two entries that saw the same inputs: tests, and an interval of the mean difference.
+"""Paired comparisons of two entries that saw the same inputs: tests, and an interval of the mean
+difference.
 
-Inputs that share a cluster (crops and severities of one photograph, inputs of one trained toy) are no independent evidence: whole
-clusters are flipped or drawn again.
+Inputs that share a cluster (crops and severities of one photograph, inputs of one trained toy) are
+no independent evidence: whole clusters are flipped or drawn again.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ HUGE = 1e9  # stands for an infinite value: worse than any finite one, equal to 
 
 
 def cluster_sums(values: Array, clusters: Sequence[Hashable]) -> tuple[Array, Array]:
-    """(sums (C, …) of the rows of ``values`` (N, …) per cluster, rows per cluster (C,)), clusters in order of first appearance."""
+    """(sums (C, …) of the rows of ``values`` (N, …) per cluster, rows per cluster (C,)), clusters
+    in order of first appearance."""
     places = {cluster: k for k, cluster in enumerate(dict.fromkeys(clusters))}
     index = np.array([places[cluster] for cluster in clusters], dtype=np.int64)
     sums = np.zeros((len(places), *values.shape[1:]))
@@ -42,10 +44,12 @@ def cluster_sums(values: Array, clusters: Sequence[Hashable]) -> tuple[Array, Ar
 
 
 def sign_flip(differences: Array, clusters: Sequence[Hashable] | None = None) -> float:
-    """Two-sided p of "the two are exchangeable", from the sum of paired ``differences`` (N,) when signs of whole clusters are flipped.
+    """Two-sided p of "the two are exchangeable", from the sum of paired ``differences`` (N,) when
+    signs of whole clusters are flipped.
 
-    Exact for up to 13 clusters (all 2^C flips); beyond that 9 999 random flips of a fixed seed, the observed one counted (Phipson and Smyth 2010).
-    With one 0/1 input per cluster it is McNemar's exact test. Infinite differences count as 1e9, NaN (∞ − ∞) as 0.
+    Exact for up to 13 clusters (all 2^C flips); beyond that 9 999 random flips of a fixed seed, the
+    observed one counted (Phipson and Smyth 2010). With one 0/1 input per cluster it is McNemar's
+    exact test. Infinite differences count as 1e9, NaN (∞ − ∞) as 0.
     """
     return float(sign_flips(differences[:, None], clusters)[0])
 
@@ -90,18 +94,28 @@ def _signs(bits: NDArray[np.int64]) -> Array:
 
 
 def _bootstrap_means(sums: Array, counts: Array) -> Array:
-    """Means (2 000, …) of the rows behind ``sums`` (C, …) and ``counts`` (C,) when clusters are drawn again, with a fixed seed."""
+    """Means (2 000, …) of the rows behind ``sums`` (C, …) and ``counts`` (C,) when clusters are
+    drawn again, with a fixed seed."""
     clusters = len(counts)
     if clusters * BOOTSTRAPS <= BLOCK:
         return _weighted(_few_draws(clusters), sums, counts)
-    rng, rows, share = np.random.default_rng(0), max(1, BLOCK // clusters), np.full(clusters, 1 / clusters)
-    blocks = (rng.multinomial(clusters, share, min(rows, BOOTSTRAPS - start)) for start in range(0, BOOTSTRAPS, rows))
+    rng, rows, share = (
+        np.random.default_rng(0),
+        max(1, BLOCK // clusters),
+        np.full(clusters, 1 / clusters),
+    )
+    blocks = (
+        rng.multinomial(clusters, share, min(rows, BOOTSTRAPS - start))
+        for start in range(0, BOOTSTRAPS, rows)
+    )
     return np.concatenate([_weighted(block.astype(np.float64), sums, counts) for block in blocks])
 
 
 @lru_cache(maxsize=8)
 def _few_draws(clusters: int) -> Array:
-    drawn = np.random.default_rng(0).multinomial(clusters, np.full(clusters, 1 / clusters), BOOTSTRAPS)
+    drawn = np.random.default_rng(0).multinomial(
+        clusters, np.full(clusters, 1 / clusters), BOOTSTRAPS
+    )
     return drawn.astype(np.float64)
 
 
@@ -111,7 +125,8 @@ def _weighted(weights: Array, sums: Array, counts: Array) -> Array:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number (Holm 1979): max over smaller ones of (m − i)·p_(i), at most 1."""
+    """p-values adjusted for their number (Holm 1979): max over smaller ones of (m − i)·p_(i), at
+    most 1."""
     adjusted, running = [0.0] * len(p_values), 0.0
     for i, place in enumerate(np.argsort(p_values, kind="stable")):
         running = max(running, (len(p_values) - i) * p_values[place])
@@ -120,7 +135,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def mcnemar(a: Array, b: Array) -> float:
-    """Two-sided exact p of McNemar (1947) for 0/1 values (N,): of the inputs on which the two differ, how many go to a, against a fair coin."""
+    """Two-sided exact p of McNemar (1947) for 0/1 values (N,): of the inputs on which the two
+    differ, how many go to a, against a fair coin."""
     from scipy.stats import binomtest
 
     more, fewer = int((a > b).sum()), int((a < b).sum())
@@ -128,13 +144,17 @@ def mcnemar(a: Array, b: Array) -> float:
 
 
 def wilcoxon(differences: Array, clusters: Sequence[Hashable]) -> float:
-    """Two-sided p of the signed-rank test (Wilcoxon 1945) on the means of ``differences`` (N,) per cluster; exact for few clusters without ties.
+    """Two-sided p of the signed-rank test (Wilcoxon 1945) on the means of ``differences`` (N,) per
+    cluster; exact for few clusters without ties.
 
-    Ranks, so a single large difference counts no more than the largest; infinite ones are the largest. 1 when nothing differs.
+    Ranks, so a single large difference counts no more than the largest; infinite ones are the
+    largest. 1 when nothing differs.
     """
     from scipy.stats import wilcoxon as signed_rank
 
-    sums, counts = cluster_sums(np.nan_to_num(differences, nan=0.0, posinf=HUGE, neginf=-HUGE), clusters)
+    sums, counts = cluster_sums(
+        np.nan_to_num(differences, nan=0.0, posinf=HUGE, neginf=-HUGE), clusters
+    )
     means = sums / counts
     return float(signed_rank(means[means != 0]).pvalue) if means.any() else 1.0
 
@@ -145,13 +165,15 @@ def improvement(a: Array, b: Array) -> float:
 
 
 def mean_interval(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, float]:
-    """(mean, low, high) of ``values`` (N,): at each end the further one of two 95 % intervals over C clusters.
+    """(mean, low, high) of ``values`` (N,): at each end the further one of two 95 % intervals over
+    C clusters.
 
-    The percentile bootstrap, 2 000 draws of a fixed seed, at the percentiles of Student's t for an unbiased variance, tail
-    Φ(−√(C/(C − 1)) t_{C−1, 2.5 %}) (Hesterberg 2015, expanded percentile); and mean ± t_{C−1, 97.5 %} √(C/(C − 1) Σ_c (S_c − n_c mean)²)/N, where
-    all values are finite, within their range. Of six clusters the first alone covers 92 %, the two 94 %; plain percentiles 92 % of forty.
-    Skewed values of few clusters are covered less: exponential ones of six in 89 % of runs, of forty in 94 %.
-    One cluster says nothing: (mean, −∞, ∞).
+    The percentile bootstrap, 2 000 draws of a fixed seed, at the percentiles of Student's t for an
+    unbiased variance, tail Φ(−√(C/(C − 1)) t_{C−1, 2.5 %}) (Hesterberg 2015, expanded percentile);
+    and mean ± t_{C−1, 97.5 %} √(C/(C − 1) Σ_c (S_c − n_c mean)²)/N, where all values are finite,
+    within their range. Of six clusters the first alone covers 92 %, the two 94 %; plain percentiles
+    92 % of forty. Skewed values of few clusters are covered less: exponential ones of six in 89 %
+    of runs, of forty in 94 %. One cluster says nothing: (mean, −∞, ∞).
     """
     sums, counts = cluster_sums(np.nan_to_num(values, posinf=HUGE, neginf=-HUGE), clusters)
     mean, n = float(sums.sum() / counts.sum()), len(counts)
@@ -160,6 +182,13 @@ def mean_interval(values: Array, clusters: Sequence[Hashable]) -> tuple[float, f
     tail = float(ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, LEVEL / 2)))
     low, high = np.quantile(_bootstrap_means(sums, counts), (tail, 1 - tail))
     if np.isfinite(values).all():
-        half = -stdtrit(n - 1, LEVEL / 2) * math.sqrt(n / (n - 1) * ((sums - mean * counts) ** 2).sum()) / len(values)
-        low, high = min(low, max(mean - half, values.min())), max(high, min(mean + half, values.max()))
+        half = (
+            -stdtrit(n - 1, LEVEL / 2)
+            * math.sqrt(n / (n - 1) * ((sums - mean * counts) ** 2).sum())
+            / len(values)
+        )
+        low, high = (
+            min(low, max(mean - half, values.min())),
+            max(high, min(mean + half, values.max())),
+        )
     return mean, float(low), float(high)

@@ -1,7 +1,9 @@
-"""All pairs of the entries of one case: which are told apart, what rank each may have, and its tier.
+"""All pairs of the entries of one case: which are told apart, what rank each may have, and its
+tier.
 
-An entry is a design. Its rate has three sources of chance: the trainings that were drawn (nested in the design), the photographs (crossed: all
-entries see the same) and what is drawn besides, in a training, of a photograph. docs/statistics.md has simulated error rates.
+An entry is a design. Its rate has three sources of chance: the trainings that were drawn (nested in
+the design), the photographs (crossed: all entries see the same) and what is drawn besides, in a
+training, of a photograph. docs/statistics.md has simulated error rates.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ STEPS, DECADES = 50, 14  # of the grid of p
 
 @dataclass(frozen=True)
 class Pairwise:
-    """``means`` (E,); ``apart`` (E, E): whether i has shown less than j; ``rank_lo``, ``rank_hi``, ``tier``; ``photographs``; ``freedom``: of the
-    spread of trainings, 0 where no entry shows any; ``p_least``: the least p after correction that so many photographs can give; ``difference``:
+    """``means`` (E,); ``apart`` (E, E): whether i has shown less than j; ``rank_lo``, ``rank_hi``,
+    ``tier``; ``photographs``; ``freedom``: of the spread of trainings, 0 where no entry shows any;
+    ``p_least``: the least p after correction that so many photographs can give; ``difference``:
     what half of the pairs must differ by to be told apart, NaN where nothing can be."""
 
     means: Array
@@ -40,8 +43,9 @@ class Pairwise:
 
     @property
     def rank_lo(self) -> list[int]:
-        """1 + how many entries have shown less: with ``rank_hi`` simultaneous intervals of the ranks, as true as ``apart`` (Mogstad, Romano,
-        Shaikh and Wilhelm, Review of Economic Studies 2024)."""
+        """1 + how many entries have shown less: with ``rank_hi`` simultaneous intervals of the
+        ranks, as true as ``apart`` (Mogstad, Romano, Shaikh and Wilhelm, Review of Economic Studies
+        2024)."""
         return [int(v) for v in 1 + self.apart.sum(0)]
 
     @property
@@ -50,8 +54,9 @@ class Pairwise:
 
     @property
     def tier(self) -> list[int]:
-        """The longest chain of entries each told apart from the next that ends with an entry: none of a tier is told apart from another of it,
-        and who is in tier k + 1 is told apart from one in tier k."""
+        """The longest chain of entries each told apart from the next that ends with an entry: none
+        of a tier is told apart from another of it, and who is in tier k + 1 is told apart from one
+        in tier k."""
         found = np.ones(len(self.means), dtype=np.int64)
         for entry in np.argsort(self.means, kind="stable"):
             if (better := self.apart[:, entry]).any():
@@ -60,17 +65,23 @@ class Pairwise:
 
 
 def pairwise(entries: Sequence[Array], sizes: Array, given: bool = False) -> Pairwise:
-    """Compare E entries. ``entries``: (T, P) sums of 0/1 values over the inputs of each of P photographs under each of T trainings; ``sizes`` (P,):
-    inputs of a photograph, the same for all; ``given``: say it of the trainings that there are, test (1) alone.
+    """Compare E entries. ``entries``: (T, P) sums of 0/1 values over the inputs of each of P
+    photographs under each of T trainings; ``sizes`` (P,): inputs of a photograph, the same for all;
+    ``given``: say it of the trainings that there are, test (1) alone.
 
-    The p of a pair is the larger of two. (1) The sign-flip test over photographs, given the trainings: exact where up to 13 photographs differ,
-    beyond that P(|Σ ±d| ≥ u‖d‖) ≤ 2 · 3.178 · Φ(−u) (Bentkus and Dzindzalieta, Bernoulli 2015). (2) Where the trainings show a spread, the p at
-    which D² = t²_{P−1} V_P + t²_ν V_T (Banerjee, Sankhyā 1960: holds its level for normal parts, whatever their sizes). V_P: of D over
-    photographs. V_T = ρ π(1 − π)(1/T_i + 1/T_j), π the mean of the two rates, ρ of all entries with two trainings or more, ν its degrees of
-    freedom (Satterthwaite); at least what the pair itself shows. An entry with one training is given ρ. All pairs are Holm-adjusted at 5 %.
+    The p of a pair is the larger of two. (1) The sign-flip test over photographs, given the
+    trainings: exact where up to 13 photographs differ, beyond that P(|Σ ±d| ≥ u‖d‖) ≤ 2 · 3.178 ·
+    Φ(−u) (Bentkus and Dzindzalieta, Bernoulli 2015). (2) Where the trainings show a spread, the p
+    at which D² = t²_{P−1} V_P + t²_ν V_T (Banerjee, Sankhyā 1960: holds its level for normal parts,
+    whatever their sizes). V_P: of D over photographs. V_T = ρ π(1 − π)(1/T_i + 1/T_j), π the mean
+    of the two rates, ρ of all entries with two trainings or more, ν its degrees of freedom
+    (Satterthwaite); at least what the pair itself shows. An entry with one training is given ρ. All
+    pairs are Holm-adjusted at 5 %.
     """
     means = np.array([e.sum() / (len(e) * sizes.sum()) for e in entries])
-    photos = np.stack([e.mean(0) for e in entries], 1) if len(entries) else np.zeros((len(sizes), 0))
+    photos = (
+        np.stack([e.mean(0) for e in entries], 1) if len(entries) else np.zeros((len(sizes), 0))
+    )
     i, j = np.triu_indices(len(entries), 1)
     apart = np.zeros((len(entries), len(entries)), dtype=bool)
     n, count = len(sizes), max(1, len(i))
@@ -78,20 +89,27 @@ def pairwise(entries: Sequence[Array], sizes: Array, given: bool = False) -> Pai
     if n < 2 or not len(i):
         return Pairwise(means, apart, n, 0.0, p_least, math.nan)
     of_photos = _over_photographs(photos - np.outer(sizes, means), i, j) / sizes.sum() ** 2
-    of_trainings, freedom = (np.zeros(len(i)), 0.0) if given else _over_trainings(entries, sizes, means, i, j)
+    of_trainings, freedom = (
+        (np.zeros(len(i)), 0.0) if given else _over_trainings(entries, sizes, means, i, j)
+    )
     p = np.where(means[i] == means[j], 1.0, np.exp2(1.0 - _moved(photos, i, j)))
     if freedom:
-        p = np.maximum(p, banerjee((means[i] - means[j]) ** 2, of_photos, of_trainings, n - 1, freedom))
+        p = np.maximum(
+            p, banerjee((means[i] - means[j]) ** 2, of_photos, of_trainings, n - 1, freedom)
+        )
     hopeful = np.flatnonzero(_adjusted(p) < LEVEL)  # the sign-flip test can only make p larger
     p[hopeful] = np.maximum(p[hopeful], _flipped(photos, i[hopeful], j[hopeful]))
     for a, b in ((i[k], j[k]) for k in hopeful[_adjusted(p)[hopeful] < LEVEL]):
         apart[(a, b) if means[a] < means[b] else (b, a)] = True
     half = np.sqrt(
-        _t(LEVEL / count, n - 1) ** 2 * of_photos + (_t(LEVEL / count, freedom) ** 2 * of_trainings if freedom else 0.0)
+        _t(LEVEL / count, n - 1) ** 2 * of_photos
+        + (_t(LEVEL / count, freedom) ** 2 * of_trainings if freedom else 0.0)
     )
     differing = half[half > 0]
     can = p_least < LEVEL and len(differing) > 0
-    return Pairwise(means, apart, n, freedom, p_least, float(np.median(differing)) if can else math.nan)
+    return Pairwise(
+        means, apart, n, freedom, p_least, float(np.median(differing)) if can else math.nan
+    )
 
 
 def _adjusted(p: Array) -> Array:
@@ -99,7 +117,8 @@ def _adjusted(p: Array) -> Array:
 
 
 def _least(photographs: int) -> float:
-    """The least p that the sign-flip test gives: all photographs differ in one direction, by the same."""
+    """The least p that the sign-flip test gives: all photographs differ in one direction, by the
+    same."""
     if photographs <= ENUMERATED:
         return 2.0 ** (1 - photographs)
     return float(2 * BENTKUS * ndtr(-math.sqrt(photographs)))
@@ -148,8 +167,11 @@ def _flipped(photos: Array, i: NDArray[np.int64], j: NDArray[np.int64]) -> Array
     return p
 
 
-def banerjee(squared: Array, of_photos: Array, of_trainings: Array, photos: int, freedom: float) -> Array:
-    """The largest p of a grid (50 a decade, to 1e-14) with ``squared`` ≥ t²_{P−1} V_P + t²_ν V_T at the one before it, by bisection."""
+def banerjee(
+    squared: Array, of_photos: Array, of_trainings: Array, photos: int, freedom: float
+) -> Array:
+    """The largest p of a grid (50 a decade, to 1e-14) with ``squared`` ≥ t²_{P−1} V_P + t²_ν V_T at
+    the one before it, by bisection."""
     a, b = _squares(photos), _squares(round(freedom, 2))
     low, high = np.zeros(len(squared), dtype=np.int64), np.full(len(squared), len(a) - 1)
     while (low < high).any():  # the last step at which the pair is still told apart

@@ -1,4 +1,5 @@
-"""How many digits survive a round trip, and how many the conditioning lets survive (numerics.md, section 4)."""
+"""How many digits survive a round trip, and how many the conditioning lets survive (numerics.md,
+section 4)."""
 
 from __future__ import annotations
 
@@ -11,17 +12,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from invbench.bounds.lipschitz import decoder, encoder, largest_stretch
 from invbench.couplings.base import Elementwise
 from invbench.flows import ConditionalFlow
-from invbench.measures.lipschitz import decoder, encoder, largest_stretch
 
 __all__ = ["PRECISIONS", "Loss", "Precision", "coupling_loss", "flow_loss"]
 
 
 @dataclass(frozen=True)
 class Precision:
-    """A way to compute: weights and inputs in ``dtype``; under ``autocast`` some operations in that lower one. ``u``: unit roundoff of
-    the coarsest operation. ``device``: where it exists."""
+    """A way to compute: weights and inputs in ``dtype``; under ``autocast`` some operations in that
+    lower one. ``u``: unit roundoff of the coarsest operation. ``device``: where it exists."""
 
     dtype: torch.dtype
     u: float
@@ -30,7 +31,9 @@ class Precision:
     device: str = "any"
 
     def context(self, device: str) -> AbstractContextManager[object]:
-        return nullcontext() if self.autocast is None else torch.autocast(device, dtype=self.autocast)
+        return (
+            nullcontext() if self.autocast is None else torch.autocast(device, dtype=self.autocast)
+        )
 
 
 def _roundoff(dtype: torch.dtype) -> float:
@@ -52,10 +55,11 @@ PRECISIONS: dict[str, Precision] = {
 class Loss:
     """Of one round trip x → y → x̂, norms over all elements of a row.
 
-    ``kappa`` = σmax(J⁻¹)·‖y‖/‖x‖, tier L0, in float64.  ``predicted`` = u·κ, what rounding y once may cost.
-    ``measured`` = ‖x̂ − x‖/‖x‖ in the precision; infinite when not finite.
-    ``T`` = ‖x̂ − x‖/(u·(‖x‖ + σmax(J⁻¹)·‖y‖)) and ``eta`` = ‖f(x̂) − y‖/(u·(‖y‖ + ‖J‖·‖x̂‖)) with f in float64: both are a small
-    multiple of the number of layers in sound code; a large κ with a small T is the design's.
+    ``kappa`` = σmax(J⁻¹)·‖y‖/‖x‖, tier L0, in float64.  ``predicted`` = u·κ, what rounding y once
+    may cost. ``measured`` = ‖x̂ − x‖/‖x‖ in the precision; infinite when not finite. ``T`` = ‖x̂ −
+    x‖/(u·(‖x‖ + σmax(J⁻¹)·‖y‖)) and ``eta`` = ‖f(x̂) − y‖/(u·(‖y‖ + ‖J‖·‖x̂‖)) with f in float64:
+    both are a small multiple of the number of layers in sound code; a large κ with a small T is the
+    design's.
     """
 
     kappa: float
@@ -66,8 +70,15 @@ class Loss:
 
     @property
     def digits(self) -> float:
-        """Decimal digits left, −log10 of the measured loss, at least 0; 17 for an exact round trip."""
-        return 17.0 if self.measured == 0 else max(0.0, -math.log10(self.measured)) if self.measured < math.inf else 0.0
+        """Decimal digits left, −log10 of the measured loss, at least 0; 17 for an exact round
+        trip."""
+        return (
+            17.0
+            if self.measured == 0
+            else max(0.0, -math.log10(self.measured))
+            if self.measured < math.inf
+            else 0.0
+        )
 
 
 def _norm(v: Tensor) -> Tensor:
@@ -75,7 +86,13 @@ def _norm(v: Tensor) -> Tensor:
 
 
 def _losses(
-    u: float, x: Tensor, y: Tensor, back: Tensor, again: Tensor, inverse_stretch: Tensor, stretch: Tensor
+    u: float,
+    x: Tensor,
+    y: Tensor,
+    back: Tensor,
+    again: Tensor,
+    inverse_stretch: Tensor,
+    stretch: Tensor,
 ) -> list[Loss]:
     size_x, size_y = _norm(x), _norm(y)
     error, residual = _norm(back.double() - x.double()), _norm(again - y.double())
@@ -94,9 +111,12 @@ def _losses(
 
 
 @torch.no_grad()
-def coupling_loss(design: Elementwise, x: Tensor, params: Tensor, precision: Precision) -> list[Loss]:
-    """One ``Loss`` per row of x, (B, N), with params (n_params, B, N). Inputs are rounded to the precision first, so that only the
-    computation is judged. J is diagonal, so its norms are the extremes of the slopes."""
+def coupling_loss(
+    design: Elementwise, x: Tensor, params: Tensor, precision: Precision
+) -> list[Loss]:
+    """One ``Loss`` per row of x, (B, N), with params (n_params, B, N). Inputs are rounded to the
+    precision first, so that only the computation is judged. J is diagonal, so its norms are the
+    extremes of the slopes."""
     narrow = copy.deepcopy(design).to(precision.dtype)
     wide = copy.deepcopy(design).double()
     x, params = x.to(precision.dtype), params.to(precision.dtype)
@@ -112,9 +132,11 @@ def coupling_loss(design: Elementwise, x: Tensor, params: Tensor, precision: Pre
 def flow_loss(
     flow: ConditionalFlow, x: Tensor, y: Tensor, names: list[str], products: int = 30
 ) -> dict[str, list[Loss]]:
-    """precision → one ``Loss`` per row of x for the round trip data → latents → data of a flow in evaluation mode.
+    """precision → one ``Loss`` per row of x for the round trip data → latents → data of a flow in
+    evaluation mode.
 
-    The latents play the part of y in ``Loss``. Norms of J and J⁻¹ by Golub–Kahan–Lanczos on the float64 twin, once for all precisions.
+    The latents play the part of y in ``Loss``. Norms of J and J⁻¹ by Golub–Kahan–Lanczos on the
+    float64 twin, once for all precisions.
     """
     wide = copy.deepcopy(flow).double()
     with torch.no_grad():

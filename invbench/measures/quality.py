@@ -1,7 +1,8 @@
 """Image quality of samples against ground truth. Images in [0, 1], shape (B, 3, H, W).
 
-Conventions: samples are clamped to [0, 1] first, +Inf becomes 1, −Inf and NaN become 0 (black, as the artefacts look).
-Identical images have PSNR 100 dB instead of infinity, so that means and deviations exist.
+Conventions: samples are clamped to [0, 1] first, +Inf becomes 1, −Inf and NaN become 0 (black, as
+the artefacts look). Identical images have PSNR 100 dB instead of infinity, so that means and
+deviations exist.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from invbench.conditions.resample import bicubic, quantise
+from invbench.data.resample import bicubic, quantise
 
 __all__ = ["PSNR_CEILING", "displayable", "lr_psnr", "psnr", "rescaled", "ssim"]
 
@@ -23,16 +24,19 @@ def displayable(samples: Tensor) -> Tensor:
 
 
 def psnr(images: Tensor, truth: Tensor) -> Tensor:
-    """−10·log10 of the mean squared error over the pixels and channels of each image, data range 1; shape (B,)."""
+    """−10·log10 of the mean squared error over the pixels and channels of each image, data range 1;
+    shape (B,)."""
     error = (displayable(images).double() - truth.double()).square().flatten(1).mean(1)
     return (-10 * torch.log10(error.clamp(min=1e-300))).clamp(max=PSNR_CEILING)
 
 
 def rescaled(images: Tensor, truth: Tensor) -> Tensor:
-    """x·mean(truth)/mean(x), clamped to [0, 1]: x, clamped first, at the brightness of the ground truth; means over pixels and channels.
+    """x·mean(truth)/mean(x), clamped to [0, 1]: x, clamped first, at the brightness of the ground
+    truth; means over pixels and channels.
 
-    What LLFlow's released test does before it takes the PSNR (Wang et al., AAAI 2022; the ratio of means there is of grey values): it judges
-    everything but the exposure, with help from the ground truth. An image without any light stays black. float64.
+    What LLFlow's released test does before it takes the PSNR (Wang et al., AAAI 2022; the ratio of
+    means there is of grey values): it judges everything but the exposure, with help from the ground
+    truth. An image without any light stays black. float64.
     """
     shown = displayable(images).double()
     mean = shown.flatten(1).mean(1)
@@ -42,14 +46,21 @@ def rescaled(images: Tensor, truth: Tensor) -> Tensor:
 
 
 def ssim(images: Tensor, truth: Tensor) -> Tensor:
-    """SSIM (Wang et al. 2004), 11×11 Gaussian of σ = 1.5, mean over channels (torchmetrics); shape (B,)."""
+    """SSIM (Wang et al. 2004), 11×11 Gaussian of σ = 1.5, mean over channels (torchmetrics); shape
+    (B,)."""
     value = structural_similarity_index_measure(
-        displayable(images), truth.expand_as(images), data_range=1.0, sigma=1.5, kernel_size=11, reduction="none"
+        displayable(images),
+        truth.expand_as(images),
+        data_range=1.0,
+        sigma=1.5,
+        kernel_size=11,
+        reduction="none",
     )
     assert isinstance(value, Tensor)
     return value.reshape(-1)
 
 
 def lr_psnr(samples: Tensor, low: Tensor, scale: int) -> Tensor:
-    """PSNR in the low-resolution domain: sample → [0, 1] → 8 bits → bicubic ÷ scale → 8 bits, against ``low`` (NTIRE 2021)."""
+    """PSNR in the low-resolution domain: sample → [0, 1] → 8 bits → bicubic ÷ scale → 8 bits,
+    against ``low`` (NTIRE 2021)."""
     return psnr(quantise(bicubic(quantise(displayable(samples)), 1 / scale)), low)

@@ -4,9 +4,10 @@ One conditional affine coupling on two dimensions, z = (x₁, s·x₁ + t), has 
 
     L(s, t) = (x₁² + (s·x₁ + t)²)/(2σ²) − log s,   s > 0.
 
-Over t alone the minimum is at t = −s·x₁, and there L = x₁²/(2σ²) − log s, which falls without bound as s grows: eq. 8. With s ≤ c the
-minimum is at (s, t) = (c, −c·x₁) with value x₁²/(2σ²) − log c; c = 1 is the paper's eq. 9. Both (s, t) are functions of y
-alone, so with x₁ known only up to a conditional variance v the optimum is s = min(c, σ/√v): a floor never enters, a cap does.
+Over t alone the minimum is at t = −s·x₁, and there L = x₁²/(2σ²) − log s, which falls without bound
+as s grows: eq. 8. With s ≤ c the minimum is at (s, t) = (c, −c·x₁) with value x₁²/(2σ²) − log c; c
+= 1 is the paper's eq. 9. Both (s, t) are functions of y alone, so with x₁ known only up to a
+conditional variance v the optimum is s = min(c, σ/√v): a floor never enters, a cap does.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ def nll(s: float, t: float, x1: float, sigma: float = 1.0) -> float:
 
 
 def optimum(x1: float, cap: float = 1.0, sigma: float = 1.0) -> tuple[float, float, float]:
-    """(s, t, loss) at the minimum of eq. 9 with s ≤ ``cap``; (inf, −inf·x₁, −inf) for an infinite cap: no minimum exists."""
+    """(s, t, loss) at the minimum of eq. 9 with s ≤ ``cap``; (inf, −inf·x₁, −inf) for an infinite
+    cap: no minimum exists."""
     if math.isinf(cap):
         return math.inf, -math.copysign(math.inf, x1), -math.inf
     return cap, -cap * x1, nll(cap, -cap * x1, x1, sigma)
 
 
-def optimum_with_spread(mean: float, variance: float, cap: float = math.inf, sigma: float = 1.0) -> tuple[float, float]:
-    """(s, t) minimising E[L] over x₁ with this mean and variance: s = min(cap, σ/√variance), t = −s·mean."""
+def optimum_with_spread(
+    mean: float, variance: float, cap: float = math.inf, sigma: float = 1.0
+) -> tuple[float, float]:
+    """(s, t) minimising E[L] over x₁ with this mean and variance: s = min(cap, σ/√variance), t =
+    −s·mean."""
     s = min(cap, sigma / math.sqrt(variance) if variance > 0 else math.inf)
     return s, -s * mean
 
@@ -40,7 +45,8 @@ def optimum_with_spread(mean: float, variance: float, cap: float = math.inf, sig
 def minimise(
     x1: float, cap: float | None, sigma: float = 1.0, start: tuple[float, float] = (0.5, 0.0)
 ) -> tuple[float, float, float]:
-    """(s, t, loss) found by L-BFGS-B from ``start``, s in [1e-9, cap], or no upper limit for None; nothing of the formula is used."""
+    """(s, t, loss) found by L-BFGS-B from ``start``, s in [1e-9, cap], or no upper limit for None;
+    nothing of the formula is used."""
 
     def loss(v: np.ndarray) -> tuple[float, np.ndarray]:
         s, t = v

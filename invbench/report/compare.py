@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from invbench.bench.index import Index
-from invbench.bench.record import Record, StoredCell
 from invbench.errors import UsageError
 from invbench.measures.contrast import contrast
 from invbench.measures.paired import holm, improvement, mcnemar, wilcoxon
 from invbench.report.columns import COLUMNS
 from invbench.report.matched import matched
 from invbench.report.rows import current_cells, gathered, united
+from invbench.store.index import Index
+from invbench.store.record import Record, StoredCell
 
 __all__ = ["MEASURES", "Difference", "compare", "in_words"]
 
@@ -26,8 +26,8 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measure:
-    """How a measure per input is compared. ``larger_is_better``; ``difference`` (a, b) → what is averaged; ``unit`` of that and ``factor`` to it;
-    ``counted``: 0 or 1."""
+    """How a measure per input is compared. ``larger_is_better``; ``difference`` (a, b) → what is
+    averaged; ``unit`` of that and ``factor`` to it; ``counted``: 0 or 1."""
 
     label: str
     larger_is_better: bool = False
@@ -46,7 +46,10 @@ MEASURES = {
     "error": Measure("inputs with an error pixel", factor=100, unit="points", counted=True),
     "inf": Measure("inputs with a non-finite pixel", factor=100, unit="points", counted=True),
     "max_abs_log10": Measure(
-        "largest |x| of an input", factor=100, unit="% of inputs more than fewer", difference=_direction
+        "largest |x| of an input",
+        factor=100,
+        unit="% of inputs more than fewer",
+        difference=_direction,
     ),
     "lr_psnr_min": Measure("LR-PSNR, minimum of 10 samples", True, unit="dB"),
     "lr_psnr_std": Measure("LR-PSNR, standard deviation of 10 samples", unit="dB"),
@@ -60,12 +63,15 @@ TESTS = {"mcnemar": "McNemar", "wilcoxon": "Wilcoxon"}
 
 @dataclass(frozen=True)
 class Difference:
-    """One measure in one case on ``n`` common inputs of ``clusters`` photographs (toy: trained seeds), under ``trainings`` of a and of b.
+    """One measure in one case on ``n`` common inputs of ``clusters`` photographs (toy: trained
+    seeds), under ``trainings`` of a and of b.
 
-    ``a``, ``b``: means. ``difference``: mean of a − b, with ``low`` and ``high``, its 95 % interval, and ``p``, over photographs and trainings
-    (``contrast``); ``overall``: of the designs; else, where each was trained once, of these trainings. ``second_p``: of ``second``, mcnemar over
-    inputs for 0/1 measures of one training each, which takes them for independent, else wilcoxon over the means of clusters. Both are
-    Holm-adjusted over the cases of a measure. ``better``: P(a better than b on an input), ties half.
+    ``a``, ``b``: means. ``difference``: mean of a − b, with ``low`` and ``high``, its 95 %
+    interval, and ``p``, over photographs and trainings (``contrast``); ``overall``: of the designs;
+    else, where each was trained once, of these trainings. ``second_p``: of ``second``, mcnemar over
+    inputs for 0/1 measures of one training each, which takes them for independent, else wilcoxon
+    over the means of clusters. Both are Holm-adjusted over the cases of a measure. ``better``: P(a
+    better than b on an input), ties half.
     """
 
     case: str
@@ -88,40 +94,54 @@ class Difference:
 def compare(
     a: str, b: str, track: str = "sr", results: str | Path = "results", pooled: bool = True
 ) -> list[Difference]:
-    """Every measure in every case that both entries have. Raises ``UsageError`` when an entry has no cells, or they share no input."""
+    """Every measure in every case that both entries have. Raises ``UsageError`` when an entry has
+    no cells, or they share no input."""
     if track not in COLUMNS:
-        raise UsageError(f"track {track!r} is not known; known: {', '.join(COLUMNS)} (invbench list tracks)")
+        raise UsageError(
+            f"track {track!r} is not known; known: {', '.join(COLUMNS)} (invbench list tracks)"
+        )
     shown, _ = current_cells(Index(results).cells(track))
     groups = gathered(shown, track, pooled)
     entries = sorted({entry for _, entry in groups})
     for name in (a, b):
         if name not in entries:
             raise UsageError(
-                f"no cells of {name!r} on track {track!r} in {results}; there are: {', '.join(entries) or 'none'}"
+                f"no cells of {name!r} on track {track!r} in {results}; there are: "
+                f"{', '.join(entries) or 'none'}"
             )
     found = []
-    for case in sorted({case for case, entry in groups if entry == a} & {case for case, entry in groups if entry == b}):
+    for case in sorted(
+        {case for case, entry in groups if entry == a}
+        & {case for case, entry in groups if entry == b}
+    ):
         ours, theirs = _of_common_cases(case, groups[case, a], groups[case, b])
         for name, measure in MEASURES.items():
             if one := _difference(case, name, measure, ours, theirs):
                 found.append(one)
     if not found:
-        raise UsageError(f"{a} and {b} share no input on track {track!r}; measure both with the same command")
+        raise UsageError(
+            f"{a} and {b} share no input on track {track!r}; measure both with the same command"
+        )
     for name in MEASURES:
         places = [k for k, one in enumerate(found) if one.measure == name]
-        first, second = (holm([getattr(found[k], test) for k in places]) for test in ("p", "second_p"))
+        first, second = (
+            holm([getattr(found[k], test) for k in places]) for test in ("p", "second_p")
+        )
         for k, p, second_p in zip(places, first, second, strict=True):
             found[k] = replace(found[k], p=p, second_p=second_p)
     return found
 
 
 def _of_common_cases(case: str, *sides: list[StoredCell]) -> list[list[Record]]:
-    """The cells of the conditions and attacks that both have: the worst of eight attacks is not compared with the worst of two."""
+    """The cells of the conditions and attacks that both have: the worst of eight attacks is not
+    compared with the worst of two."""
     common = set.intersection(*[{cell.spec.case for cell in cells} for cells in sides])
     return [united(case, [cell for cell in cells if cell.spec.case in common]) for cells in sides]
 
 
-def _difference(case: str, name: str, measure: Measure, ours: list[Record], theirs: list[Record]) -> Difference | None:
+def _difference(
+    case: str, name: str, measure: Measure, ours: list[Record], theirs: list[Record]
+) -> Difference | None:
     common = matched(name, ours, theirs).where(lambda values: ~np.isnan(values))
     (x, y), clusters = common.sides, common.clusters
     if not clusters:
@@ -131,30 +151,55 @@ def _difference(case: str, name: str, measure: Measure, ours: list[Record], thei
         apart = measure.factor * measure.difference(every_x, every_y)
     share = measure.counted or measure.difference is _direction
     found = contrast(apart, clusters, measure.factor if share else math.inf)
-    better = improvement(every_y, every_x) if measure.larger_is_better else improvement(every_x, every_y)
+    better = (
+        improvement(every_y, every_x) if measure.larger_is_better else improvement(every_x, every_y)
+    )
     scale = measure.factor if measure.difference is np.subtract else 1.0
     a, b = scale * float(x.mean()), scale * float(y.mean())
     if measure.counted and len(x) == len(y) == 1:
         second, second_p = "mcnemar", mcnemar(x[0], y[0])
     else:
-        second, second_p = "wilcoxon", wilcoxon(np.nan_to_num(apart, nan=0.0).mean((0, 1)), clusters)
+        second, second_p = (
+            "wilcoxon",
+            wilcoxon(np.nan_to_num(apart, nan=0.0).mean((0, 1)), clusters),
+        )
     overall = found.overall or (common.toys and max(common.trainings) > 1)
     return Difference(
-        case, name, len(clusters), len(set(clusters)), common.trainings, overall, a, b, found.mean, found.low,
-        found.high, found.p, second, second_p, better,
-    )  # fmt: skip
+        case,
+        name,
+        len(clusters),
+        len(set(clusters)),
+        common.trainings,
+        overall,
+        a,
+        b,
+        found.mean,
+        found.low,
+        found.high,
+        found.p,
+        second,
+        second_p,
+        better,
+    )
 
 
 def in_words(one: Difference, a: str, b: str) -> str:
     """One difference as a sentence: who is better, by how much, and whether it is shown."""
     measure = MEASURES[one.measure]
-    numbers = f"{_number(one.difference)} {measure.unit} [{_number(one.low)}, {_number(one.high)}]".replace("  ", " ")
-    trained = "these trainings alone" if not one.overall else f"{one.trainings[0]} and {one.trainings[1]} trainings"
+    numbers = (
+        f"{_number(one.difference)} {measure.unit} [{_number(one.low)}, {_number(one.high)}]"
+    ).replace("  ", " ")
+    trained = (
+        "these trainings alone"
+        if not one.overall
+        else f"{one.trainings[0]} and {one.trainings[1]} trainings"
+    )
     where = f"{measure.label}, {one.n} inputs of {one.clusters} photographs or seeds, {trained}"
     if one.difference == 0 and one.low == one.high == 0:
         return f"{where}: no difference"
     tests = (
-        f"(p = {_p(one.p)}, {TESTS[one.second]} p = {_p(one.second_p)}; P({a} better on an input) = {one.better:.2f})"
+        f"(p = {_p(one.p)}, {TESTS[one.second]} p = {_p(one.second_p)}; P({a} better on an "
+        f"input) = {one.better:.2f})"
     )
     if one.p >= 0.05:
         return f"{where}: {a} − {b} = {numbers}, not shown {tests}"

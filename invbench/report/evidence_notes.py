@@ -1,4 +1,5 @@
-"""Notes that the rows of a table make themselves: what a pooled row pools, and what the data of a case can tell."""
+"""Notes that the rows of a table make themselves: what a pooled row pools, and what the data of a
+case can tell."""
 
 from __future__ import annotations
 
@@ -15,18 +16,24 @@ MOST = 20  # lines of a kind
 
 
 def pooled_sets(rows: Sequence[Row]) -> list[str]:
-    """A line for each set that a row pools, with the rows that do; a row that pools fewer than another of its case is named."""
+    """A line for each set that a row pools, with the rows that do; a row that pools fewer than
+    another of its case is named."""
     by_set: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for row in rows:
         parts = tuple(row.get("about", {}).get("set", ()))
         if len(parts) > 1:
             names = tuple(part.partition("/")[2] or part for part in parts)
             by_set.setdefault(names, {}).setdefault(row["case"], []).append(row["entry"])
-    most = {case: max(len(s) for s, cases in by_set.items() if case in cases) for c in by_set.values() for case in c}
+    most = {
+        case: max(len(s) for s, cases in by_set.items() if case in cases)
+        for c in by_set.values()
+        for case in c
+    }
     lines = []
     for parts, cases in by_set.items():
         where = [
-            case if len(parts) == most[case] else f"{case} of {', '.join(entries)}" for case, entries in cases.items()
+            case if len(parts) == most[case] else f"{case} of {', '.join(entries)}"
+            for case, entries in cases.items()
         ]
         lines.append(f"{'; '.join(where)}: pools {len(parts)} cases: {_families(parts)}.")
     return _first(lines, "sets of pooled rows")
@@ -50,7 +57,8 @@ def _run(numbers: Sequence[int]) -> str:
 
 
 def what_can_be_told(rows: Sequence[Row]) -> list[str]:
-    """A line for each kind of case: how many entries on how many photographs, the least p that this can give, and the difference that is seen."""
+    """A line for each kind of case: how many entries on how many photographs, the least p that this
+    can give, and the difference that is seen."""
     cases: dict[str, Row] = {}
     for row in rows:
         if row.get("about", {}).get("compared", 0) > 1:
@@ -59,7 +67,9 @@ def what_can_be_told(rows: Sequence[Row]) -> list[str]:
     for case, row in cases.items():
         about = row["about"]
         if about["p_least"] >= LEVEL:
-            kinds.setdefault((about["compared"], row["photographs"], about["p_least"]), []).append(case)
+            kinds.setdefault((about["compared"], row["photographs"], about["p_least"]), []).append(
+                case
+            )
         else:
             kinds.setdefault((case, about["compared"], row["photographs"]), []).append(case)
     lines = [_said(names, cases[names[0]]) for names in kinds.values()]
@@ -70,7 +80,10 @@ def _said(names: Sequence[str], row: Row) -> str:
     about = row["about"]
     of = f"{row['photographs']} photographs" if row["photographs"] else f"{row['seeds']} seeds"
     where = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
-    start = f"{where}: {about['compared']} entries on {of}; smallest p after correction {about['p_least']:.2g}"
+    start = (
+        f"{where}: {about['compared']} entries on {of}; smallest p after correction "
+        f"{about['p_least']:.2g}"
+    )
     if about["p_least"] >= LEVEL:
         return f"{start}: the test cannot tell entries apart, whatever they do."
     if about["apart"] is None:

@@ -1,4 +1,5 @@
-"""The inputs behind a row: which an entry's trainings saw, by photograph, and on which they failed."""
+"""The inputs behind a row: which an entry's trainings saw, by photograph, and on which they
+failed."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from invbench.bench.cell import FAILED
-from invbench.bench.record import Record
+from invbench.store.cell import FAILED
+from invbench.store.record import Record
 
 __all__ = ["MEASURES", "Inputs", "Part", "union"]
 
@@ -33,8 +34,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Inputs:
-    """``trials`` of one entry in one case; ``named``: by photographs, which all trainings see. Inputs without names are drawn anew for each trained
-    toy, so that its seed is the cluster; of a single toy each input is one. ``lost``: (seed, inputs) of cells that failed."""
+    """``trials`` of one entry in one case; ``named``: by photographs, which all trainings see.
+    Inputs without names are drawn anew for each trained toy, so that its seed is the cluster; of a
+    single toy each input is one. ``lost``: (seed, inputs) of cells that failed."""
 
     trials: tuple[Trial, ...]
     named: bool
@@ -43,16 +45,21 @@ class Inputs:
 
     @classmethod
     def of(cls, cells: Sequence[Record]) -> Inputs:
-        """Of the cells that measured inputs. A failed cell lost as many as its finished siblings had, at least one."""
+        """Of the cells that measured inputs. A failed cell lost as many as its finished siblings
+        had, at least one."""
         measured = [cell for cell in cells if "inf" in cell.measures]
-        named = bool(measured) and all(isinstance(cell.measures.get("names"), list) for cell in measured)
+        named = bool(measured) and all(
+            isinstance(cell.measures.get("names"), list) for cell in measured
+        )
         texts: dict[int, str] = {}  # of settings and names that cells share as one object
         known: dict[int, tuple[object, tuple[str, ...]]] = {}
         trials = []
         for cell in measured:
             spec, measures = cell.spec, cell.measures
             if id(spec.settings) not in texts:
-                texts[id(spec.settings)] = json.dumps(spec.settings, sort_keys=True) if spec.settings else "{}"
+                texts[id(spec.settings)] = (
+                    json.dumps(spec.settings, sort_keys=True) if spec.settings else "{}"
+                )
             failures = {name: np.array(cell.numbers(name)) for name in MEASURES}
             if (names := measures.get("names")) is None or not named:
                 labels = tuple(map(str, range(len(failures["inf"]))))
@@ -63,7 +70,11 @@ class Inputs:
             part: Part = (spec.case, texts[id(spec.settings)])
             trials.append(Trial(spec.seed, part if named else (*part, spec.seed), labels, failures))
         most = max((len(trial.names) for trial in trials), default=1)
-        return cls(tuple(trials), named, tuple((cell.spec.seed, most) for cell in cells if cell.status in FAILED))
+        return cls(
+            tuple(trials),
+            named,
+            tuple((cell.spec.seed, most) for cell in cells if cell.status in FAILED),
+        )
 
     @property
     def seeds(self) -> list[int]:
@@ -78,9 +89,14 @@ class Inputs:
         return found
 
     def lacks(self, expected: dict[Part, frozenset[str]]) -> tuple[int, list[int]]:
-        """(inputs of ``expected`` that its fullest training has not seen, seeds that lack some); toys, whose seeds are clusters, as a whole."""
+        """(inputs of ``expected`` that its fullest training has not seen, seeds that lack some);
+        toys, whose seeds are clusters, as a whole."""
         groups: list[tuple[list[int], dict[Part, frozenset[str]]]]
-        groups = [([seed], self.seen(seed)) for seed in self.seeds] if self.named else [(self.seeds, self.seen())]
+        groups = (
+            [([seed], self.seen(seed)) for seed in self.seeds]
+            if self.named
+            else [(self.seeds, self.seen())]
+        )
         nothing: frozenset[str] = frozenset()
         lacking = [
             (sum(len(names - seen.get(part, nothing)) for part, names in expected.items()), seeds)
@@ -90,14 +106,22 @@ class Inputs:
         return min((count for count, _ in lacking), default=sum(map(len, expected.values()))), short
 
     def matrices(self, measure: str) -> tuple[Array, Array]:
-        """(failures, inputs), both (T, P), of each of P photographs, in order of name, under each of T trainings; toys as one row of seeds, one toy
-        as one row of its inputs. Inputs of failed cells are errors, spread over the photographs."""
+        """(failures, inputs), both (T, P), of each of P photographs, in order of name, under each
+        of T trainings; toys as one row of seeds, one toy as one row of its inputs. Inputs of failed
+        cells are errors, spread over the photographs."""
         seeds = sorted({*self.seeds, *(seed for seed, _ in self.lost)})
         lone = not self.named and len(seeds) < 2
         clusters = sorted({p for t in self.trials for p in self.clusters(t)}) if self.named else []
-        rows, columns = ({s: k for k, s in enumerate(seeds)}, {c: k for k, c in enumerate(clusters)})
+        rows, columns = (
+            {s: k for k, s in enumerate(seeds)},
+            {c: k for k, c in enumerate(clusters)},
+        )
         if lone:
-            single = np.concatenate([t.failures[measure] for t in self.trials]) if self.trials else np.zeros(0)
+            single = (
+                np.concatenate([t.failures[measure] for t in self.trials])
+                if self.trials
+                else np.zeros(0)
+            )
             lost = np.ones(sum(n for _, n in self.lost))
             whole = np.concatenate((single, lost * (measure == "error")))
             return whole[None], np.ones((1, len(whole)))
@@ -116,7 +140,9 @@ class Inputs:
     def clusters(self, trial: Trial) -> tuple[str, ...]:
         """The photograph of each input."""
         if trial.names not in self._photographs:
-            self._photographs[trial.names] = tuple(name.rpartition("/")[0] or name for name in trial.names)
+            self._photographs[trial.names] = tuple(
+                name.rpartition("/")[0] or name for name in trial.names
+            )
         return self._photographs[trial.names]
 
 

@@ -1,4 +1,5 @@
-"""A table for a paper: booktabs, intervals as sub- and superscripts, the best of each tier in bold."""
+"""A table for a paper: booktabs, intervals as sub- and superscripts, the best of each tier in
+bold."""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ def _character(c: str) -> str:
 
 
 def latex(frame: pd.DataFrame, table: Table) -> str:
-    """``frame``: the columns to show. Needs the packages booktabs, graphicx and longtable, which a comment at the top names."""
+    """``frame``: the columns to show. Needs the packages booktabs, graphicx and longtable, which a
+    comment at the top names."""
     columns = [c for c in frame.columns if table.columns or frame[c].notna().any()]
     inside = {end for c in columns if c in INTERVALS for end in INTERVALS[c]}
     columns = [c for c in columns if c not in inside]
@@ -104,14 +106,36 @@ def latex(frame: pd.DataFrame, table: Table) -> str:
     notes = " ".join(map(escape, [*table.notes, *_conventions(columns, bool(bold))]))
     under = rf"\par\smallskip\begin{{minipage}}{{\linewidth}}\footnotesize {notes}\end{{minipage}}"
     if len(records) > TALLEST:
-        body = [r"\begingroup\scriptsize\setlength{\tabcolsep}{2pt}", rf"\begin{{longtable}}{{{layout}}}"]
-        body += [rf"{caption}{label}\\", r"\toprule", head, r"\midrule\endhead", r"\bottomrule\endfoot", *lines]
+        body = [
+            r"\begingroup\scriptsize\setlength{\tabcolsep}{2pt}",
+            rf"\begin{{longtable}}{{{layout}}}",
+        ]
+        body += [
+            rf"{caption}{label}\\",
+            r"\toprule",
+            head,
+            r"\midrule\endhead",
+            r"\bottomrule\endfoot",
+            *lines,
+        ]
         body += [r"\end{longtable}", under, r"\endgroup"]
     else:
         # as wide as the page at most
         body = [r"\begin{table}", r"\centering", caption, label]
-        body += [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", rf"\begin{{tabular}}{{{layout}}}"]
-        body += [r"\toprule", head, r"\midrule", *lines, r"\bottomrule", r"\end{tabular}}", under, r"\end{table}"]
+        body += [
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{layout}}}",
+        ]
+        body += [
+            r"\toprule",
+            head,
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}}",
+            under,
+            r"\end{table}",
+        ]
     return "\n".join([PACKAGES, *body]) + "\n"
 
 
@@ -120,12 +144,19 @@ def _conventions(columns: Sequence[str], bold: bool) -> list[str]:
     if any(c in INTERVALS for c in columns):
         said.append("Sub- and superscripts: 95 % interval.")
     if bold:
-        said.append("Bold: best of a tier where its entries differ, in a case without tiers best of the case.")
+        said.append(
+            "Bold: best of a tier where its entries differ, in a case without tiers best of the "
+            "case."
+        )
     return said
 
 
 def _entry(row: dict[Any, Any], column: str, bold: bool) -> str:
-    text = _number(shown(row.get(column), column)) if not isinstance(row.get(column), str) else escape(row[column])
+    text = (
+        _number(shown(row.get(column), column))
+        if not isinstance(row.get(column), str)
+        else escape(row[column])
+    )
     if column in INTERVALS and text:
         low, high = (_number(shown(row.get(end), end)) for end in INTERVALS[column])
         main = rf"\mathbf{{{text}}}" if bold else text
@@ -140,12 +171,17 @@ def _number(text: str) -> str:
     if text.lstrip("-") == "inf":
         return text.replace("inf", r"\infty")
     mantissa, e, exponent = text.partition("e")
-    return rf"{mantissa}\times 10^{{{int(exponent)}}}" if e and exponent.lstrip("+-").isdigit() else text
+    return (
+        rf"{mantissa}\times 10^{{{int(exponent)}}}"
+        if e and exponent.lstrip("+-").isdigit()
+        else text
+    )
 
 
 def _best(frame: pd.DataFrame, columns: Sequence[str]) -> set[tuple[int, str]]:
-    """(row, column) of the best values among the rows of a case and tier, in columns of which one end is better and where they differ. Rows
-    without a tier compete only where no row of the case has one."""
+    """(row, column) of the best values among the rows of a case and tier, in columns of which one
+    end is better and where they differ. Rows without a tier compete only where no row of the case
+    has one."""
     records = frame.to_dict("records")
     tiered = {row.get("case") for row in records if not absent(row.get("tier"))}
     groups: dict[tuple[Any, Any], list[int]] = {}
@@ -159,8 +195,14 @@ def _best(frame: pd.DataFrame, columns: Sequence[str]) -> set[tuple[int, str]]:
             meaning = MEANINGS.get(column)
             better = meaning.better if meaning and meaning.group != "rank" else ""
             values = {k: records[k].get(column) for k in members}
-            known = {k: v for k, v in values.items() if isinstance(v, (int, float)) and not absent(v)}
-            if not better or len(set(known.values())) < 2 or any(isinstance(v, bool) for v in known.values()):
+            known = {
+                k: v for k, v in values.items() if isinstance(v, (int, float)) and not absent(v)
+            }
+            if (
+                not better
+                or len(set(known.values())) < 2
+                or any(isinstance(v, bool) for v in known.values())
+            ):
                 continue
             best = min(known.values()) if better == "low" else max(known.values())
             if math.isfinite(best):

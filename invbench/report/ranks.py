@@ -7,13 +7,14 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from invbench.bench.record import Record
 from invbench.measures.pairwise import pairwise
 from invbench.report.inputs import Inputs, union
+from invbench.store.record import Record
 
 __all__ = ["RANK_OF", "Unit", "like_with_like", "rank", "units"]
 
-# what the rank of a row speaks of: several trainings; one, and the spread that others of the case show; one, and nothing is known of others
+# what the rank of a row speaks of: several trainings; one, and the spread that others of the case
+# show; one, and nothing is known of others
 RANK_OF = ("design", "training, spread of others", "training")
 
 Unit = tuple[Hashable, ...]
@@ -22,7 +23,8 @@ Unit = tuple[Hashable, ...]
 def units(cells: Sequence[Record], measure: str = "error") -> dict[Unit, float]:
     """(cluster, case, settings, seed, input) → ``measure`` on that input.
 
-    Cluster: the photograph of a crop, for all conditions and seeds; where inputs have no names, the seed of the trained model.
+    Cluster: the photograph of a crop, for all conditions and seeds; where inputs have no names, the
+    seed of the trained model.
     """
     found: dict[Unit, float] = {}
     known: dict[int, str] = {}  # of settings that cells share as one object
@@ -39,11 +41,15 @@ def units(cells: Sequence[Record], measure: str = "error") -> dict[Unit, float]:
     return found
 
 
-def like_with_like(groups: Mapping[str, Sequence[Record]]) -> tuple[dict[str, list[Record]], dict[str, str]]:
+def like_with_like(
+    groups: Mapping[str, Sequence[Record]],
+) -> tuple[dict[str, list[Record]], dict[str, str]]:
     """(entry → the cells that its row is made of, entry → what joins its status) of one case.
 
-    Every input of every condition or attack that any entry without a failed cell has seen is the case's set. A training that lacks some of it is left
-    out where another of the entry has all (``partial:TRAININGS``); an entry of which none has all keeps them and is not ranked (``missing:INPUTS``).
+    Every input of every condition or attack that any entry without a failed cell has seen is the
+    case's set. A training that lacks some of it is left out where another of the entry has all
+    (``partial:TRAININGS``); an entry of which none has all keeps them and is not ranked
+    (``missing:INPUTS``).
     """
     inputs = {entry: Inputs.of(cells) for entry, cells in groups.items()}
     expected = union(own.seen() for own in inputs.values() if not own.lost)
@@ -60,7 +66,8 @@ def like_with_like(groups: Mapping[str, Sequence[Record]]) -> tuple[dict[str, li
 
 
 def rank(rows: Sequence[dict[str, Any]], inputs: Sequence[Inputs]) -> None:
-    """Add ``rank_lo``, ``rank_hi``, ``tier`` by error rate, and ``tier_given`` of the trainings that were measured, to the complete rows of one case.
+    """Add ``rank_lo``, ``rank_hi``, ``tier`` by error rate, and ``tier_given`` of the trainings
+    that were measured, to the complete rows of one case.
 
     ``about`` gets what the case can tell, for the notes.
     """

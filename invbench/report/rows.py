@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from invbench.bench import record as records
-from invbench.bench.cell import FAILED, NON_FINITE, Cell, CellSpec, protocol_of
-from invbench.bench.record import Record
 from invbench.measures import paired
 from invbench.measures import pairwise as pairs
 from invbench.measures import statistics as intervals
 from invbench.measures.statistics import rate_interval
 from invbench.report.inputs import MEASURES, Inputs
 from invbench.report.ranks import like_with_like, rank
+from invbench.store import record as records
+from invbench.store.cell import FAILED, NON_FINITE, Cell, CellSpec, protocol_of
+from invbench.store.record import Record
 
 if TYPE_CHECKING:
-    from invbench.bench.index import Index
+    from invbench.store.index import Index
 
 __all__ = ["code_digest", "current_cells", "gathered", "make_rows", "other_model", "united"]
 
@@ -35,15 +35,19 @@ R = TypeVar("R", bound=Record)
 POOLED = "ood"
 OWN_ROW = ("fp16", "mean")  # behind the # of a case whose cells have a row of their own
 OWN_FLOW, OWN_SIZE = {"sr": "srflow", "lowlight": "llflow", "unconditional": "glow"}, "mini"
-RADII = {"critical_radius": "radius_F2", "critical_radius_typical": "radius_typical_F2"}  # column -> measure
-ATTACK, STANDARD_EPS = "attack-", 8  # in the name of a case; of the attacks that the pooled row unites, in 1/255
+# column -> measure
+RADII = {"critical_radius": "radius_F2", "critical_radius_typical": "radius_typical_F2"}
+# in the name of a case; of the attacks that the pooled row unites, in 1/255
+ATTACK, STANDARD_EPS = "attack-", 8
 
 
 def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
-    """(cells to show, stale ones). Stale: another protocol, or an older source, weights or settings of the same measurement.
+    """(cells to show, stale ones). Stale: another protocol, or an older source, weights or settings
+    of the same measurement.
 
-    Of one entry, flow, track, case, seed, dtype and device the newest cell counts. Cells of another source of the entry than its newest in that
-    track, or of other weights of a seed than its newest, are stale as well, so that a row never mixes two versions.
+    Of one entry, flow, track, case, seed, dtype and device the newest cell counts. Cells of another
+    source of the entry than its newest in that track, or of other weights of a seed than its
+    newest, are stale as well, so that a row never mixes two versions.
     """
     ordered = sorted(cells, key=lambda c: c.finished)
     current = [c for c in ordered if c.spec.protocol == protocol_of(c.spec.track, c.spec.case)]
@@ -53,7 +57,8 @@ def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
     newest = {
         (s.track, s.entry, s.case, s.seed, s.dtype, s.device, other_model(cell)): cell
         for cell in current
-        if (s := cell.spec).weights_digest in ("", weights.get(_model(s)))  # none: skipped, or trained in the cell
+        # none: skipped, or trained in the cell
+        if (s := cell.spec).weights_digest in ("", weights.get(_model(s)))
     }
     shown = {cell.key for cell in newest.values()}
     return [c for c in ordered if c.key in shown], [c for c in ordered if c.key not in shown]
@@ -64,11 +69,14 @@ def _model(spec: CellSpec) -> tuple[object, ...]:
     return spec.track, spec.entry, spec.seed, spec.settings.get("flow"), spec.settings.get("size")
 
 
-def gathered(cells: Sequence[R], track: str, pooled: bool = False) -> dict[tuple[str, str], list[R]]:
+def gathered(
+    cells: Sequence[R], track: str, pooled: bool = False
+) -> dict[tuple[str, str], list[R]]:
     """(case, entry) → its cells.
 
-    ``pooled`` puts every condition of a data set but ``clean`` into one row, and into another what the attacks (those with a radius at 8/255)
-    reach together. In low light it joins the severities of each family.
+    ``pooled`` puts every condition of a data set but ``clean`` into one row, and into another what
+    the attacks (those with a radius at 8/255) reach together. In low light it joins the severities
+    of each family.
     """
     groups: dict[tuple[str, str], list[R]] = {}
     for cell in cells:
@@ -80,14 +88,20 @@ def gathered(cells: Sequence[R], track: str, pooled: bool = False) -> dict[tuple
 
 
 def united(case: str, cells: Sequence[Record]) -> list[Record]:
-    """The attacks of a row of attacks as one: an input fails when one of them makes it fail. Other cells as they are."""
+    """The attacks of a row of attacks as one: an input fails when one of them makes it fail. Other
+    cells as they are."""
     return _worst_of(cells) if "/attacked" in case else list(cells)
 
 
 def make_rows(
-    cells: Sequence[Record], track: str, pooled: bool = False, index: Index | None = None, ranked: bool = True
+    cells: Sequence[Record],
+    track: str,
+    pooled: bool = False,
+    index: Index | None = None,
+    ranked: bool = True,
 ) -> list[Row]:
-    """Rows of a track in order of case and rank; ``pooled`` as in ``gathered``. What ``index`` remembers of a case is not computed again."""
+    """Rows of a track in order of case and rank; ``pooled`` as in ``gathered``. What ``index``
+    remembers of a case is not computed again."""
     by_case: dict[str, dict[str, list[Record]]] = {}
     for (case, entry), members in gathered(cells, track, pooled).items():
         by_case.setdefault(case, {})[entry] = members
@@ -108,7 +122,9 @@ def _rows_of(track: str, case: str, groups: dict[str, list[Record]], ranked: boo
     kept, said = like_with_like(groups)
     rows = [ROW[track](entry, case, united(case, cells)) for entry, cells in kept.items()]
     for row in rows:
-        pooled = sorted({c.spec.case for c in kept[row["entry"]] if "inf" in c.measures or c.status in FAILED})
+        pooled = sorted(
+            {c.spec.case for c in kept[row["entry"]] if "inf" in c.measures or c.status in FAILED}
+        )
         row |= {"cases": len(pooled) or None, "about": {"set": pooled}}
         if more := said.get(row["entry"]):
             row["status"] = f"{row['status']} {more}".strip()
@@ -116,19 +132,25 @@ def _rows_of(track: str, case: str, groups: dict[str, list[Record]], ranked: boo
     inputs = [row.pop("inputs") for row in rows]
     if ranked:
         rank(rows, inputs)
-    return sorted(rows, key=lambda r: (r.get("tier") or math.inf, r.get("error_pct", math.inf), r["entry"]))
+    return sorted(
+        rows, key=lambda r: (r.get("tier") or math.inf, r.get("error_pct", math.inf), r["entry"])
+    )
 
 
 def _of(groups: dict[str, list[Record]]) -> str:
     """Everything that the rows of a case depend on."""
     return json.dumps(
-        [code_digest(), {entry: [getattr(c, "mark", c.key) for c in cells] for entry, cells in groups.items()}]
+        [
+            code_digest(),
+            {entry: [getattr(c, "mark", c.key) for c in cells] for entry, cells in groups.items()},
+        ]
     )
 
 
 @lru_cache
 def code_digest(*folders: Path) -> str:
-    """Of the code that makes rows out of cells, of numpy, and of the code in ``folders``: what is remembered is made again when these change."""
+    """Of the code that makes rows out of cells, of numpy, and of the code in ``folders``: what is
+    remembered is made again when these change."""
     files = [Path(module.__file__ or "") for module in (records, paired, pairs, intervals)]
     files += [file for folder in (Path(__file__).parent, *folders) for file in folder.glob("*.py")]
     found = hashlib.sha256(np.__version__.encode())
@@ -155,10 +177,15 @@ def _case(cell: Record, pooled: bool) -> str:
 
 
 def other_model(cell: Record) -> str:
-    """What a row's case says of a flow that is not its track's own at size mini, and of a run in another dtype than float32 or on another device
-    than the CPU: designs are compared within one of each. ``#stretch`` is always in float64."""
+    """What a row's case says of a flow that is not its track's own at size mini, and of a run in
+    another dtype than float32 or on another device than the CPU: designs are compared within one of
+    each. ``#stretch`` is always in float64."""
     usual = ("float64" if cell.spec.case.endswith("#stretch") else "float32", "cpu")
-    run = "".join(f" [{v}]" for v, own in zip((cell.spec.dtype, cell.spec.device), usual, strict=True) if v != own)
+    run = "".join(
+        f" [{v}]"
+        for v, own in zip((cell.spec.dtype, cell.spec.device), usual, strict=True)
+        if v != own
+    )
     flow, size = cell.spec.settings.get("flow"), cell.spec.settings.get("size", OWN_SIZE)
     if flow is None or (flow, size) == (OWN_FLOW.get(cell.spec.track), OWN_SIZE):
         return run
@@ -166,7 +193,8 @@ def other_model(cell: Record) -> str:
 
 
 def _worst_of(cells: Sequence[Record]) -> list[Record]:
-    """Cells of several attacks as one per seed: of every input that any of them had, the worst of each measure. A failed cell stays one."""
+    """Cells of several attacks as one per seed: of every input that any of them had, the worst of
+    each measure. A failed cell stays one."""
     united: list[Record] = []
     by_seed: dict[int, list[Record]] = {}
     for cell in cells:
@@ -186,8 +214,12 @@ def _worst_of(cells: Sequence[Record]) -> list[Record]:
             measures |= {"names": list(worst), measure: list(worst.values())}
         status = "diverged" if any(measures["inf"]) else "ok"
         # one name for all entries, whichever attack came first: their inputs are compared by it
-        spec = group[0].spec.model_copy(update={"case": _case(group[0], pooled=True), "settings": {}})
-        united.append(Cell.model_construct(key=group[0].key, spec=spec, status=status, measures=measures))
+        spec = group[0].spec.model_copy(
+            update={"case": _case(group[0], pooled=True), "settings": {}}
+        )
+        united.append(
+            Cell.model_construct(key=group[0].key, spec=spec, status=status, measures=measures)
+        )
     return united
 
 
@@ -215,7 +247,9 @@ def _common(entry: str, case: str, cells: list[Record]) -> Row:
         rate, low, high = rate_interval(failures, counts)
         row |= {f"{name}_pct": 100 * rate, f"{name}_lo": 100 * low, f"{name}_hi": 100 * high}
         row["photographs"] = counts.shape[1] if inputs.named else None
-    row["max_abs_log10"] = max((v for cell in cells for v in cell.numbers("max_abs_log10")), default=None)
+    row["max_abs_log10"] = max(
+        (v for cell in cells for v in cell.numbers("max_abs_log10")), default=None
+    )
     return row
 
 
@@ -225,7 +259,8 @@ def _mean(cells: list[Record], name: str) -> float | None:
 
 
 def _median(cells: list[Record], name: str) -> float | None:
-    """Of all inputs; infinite when half of them or more are censored; None where one was not searched (NaN)."""
+    """Of all inputs; infinite when half of them or more are censored; None where one was not
+    searched (NaN)."""
     values = [v for cell in cells for v in cell.numbers(name)]
     return None if not values or any(map(math.isnan, values)) else statistics.median_high(values)
 
@@ -241,7 +276,9 @@ def _sr_row(entry: str, case: str, cells: list[Record]) -> Row:
     for column, name in (("inv_lipschitz_lower", "inv_lipschitz"), ("kappa_lower", "kappa")):
         row[column] = max((v for cell in cells for v in cell.numbers(name)), default=None)
     row |= {column: _median(cells, name) for column, name in RADII.items()}
-    return row | {name: _mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")}
+    return row | {
+        name: _mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")
+    }
 
 
 def _lowlight_row(entry: str, case: str, cells: list[Record]) -> Row:
@@ -262,7 +299,11 @@ def _toy_row(entry: str, case: str, cells: list[Record]) -> Row:
 def _coupling_row(entry: str, case: str, cells: list[Record]) -> Row:
     row = _common(entry, case, cells) | {"n": None}
     for cell in cells:
-        row |= {k: v for k, v in cell.measures.items() if isinstance(v, (bool, int, float, str)) or v is None}
+        row |= {
+            k: v
+            for k, v in cell.measures.items()
+            if isinstance(v, (bool, int, float, str)) or v is None
+        }
     for name, value in row.items():
         if value in ("Infinity", "-Infinity", "NaN"):
             row[name] = float(value)

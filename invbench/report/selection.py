@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Selection"]
 
-SYNTAX = "COLUMN=VALUE, also !=, <, <=, >, >= and ~ (contains), e.g. 'entry=affine,additive' or 'error_pct<5'"
+SYNTAX = (
+    "COLUMN=VALUE, also !=, <, <=, >, >= and ~ (contains), e.g. 'entry=affine,additive' "
+    "or 'error_pct<5'"
+)
 CONDITION = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>|~)\s*(.*?)\s*", re.DOTALL)
 ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -32,7 +35,8 @@ ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Selection:
-    """``columns`` to show, none meaning the usual ones; ``where``: conditions that all must hold; ``sort``: column to sort by."""
+    """``columns`` to show, none meaning the usual ones; ``where``: conditions that all must hold;
+    ``sort``: column to sort by."""
 
     columns: tuple[str, ...] = ()
     where: tuple[str, ...] = ()
@@ -43,18 +47,23 @@ class Selection:
         return bool(self.columns or self.where or self.sort)
 
     def apply(self, table: Table) -> Table:
-        """The table with these rows and columns, and a note that says so. Raises ``UsageError`` for what it does not have."""
+        """The table with these rows and columns, and a note that says so. Raises ``UsageError`` for
+        what it does not have."""
         frame, notes = table.frame, []
         for condition in self.where:
             frame = frame[_holds(condition, frame, table.track)]
         if self.where:
-            notes.append(f"Rows with {' and '.join(self.where)}: {len(frame)} of {len(table.frame)}.")
+            notes.append(
+                f"Rows with {' and '.join(self.where)}: {len(frame)} of {len(table.frame)}."
+            )
         if self.where and "tier" in frame and frame["tier"].notna().any():
             notes.append("Ranks and tiers are among all entries of a case, also those not shown.")
         if self.sort:
             _known(self.sort, frame, table.track)
             frame = _sorted(frame, self.sort, self.descending)
-            notes.append(f"Sorted by {self.sort}, {'largest' if self.descending else 'smallest'} first.")
+            notes.append(
+                f"Sorted by {self.sort}, {'largest' if self.descending else 'smallest'} first."
+            )
         for column in self.columns:
             _known(column, frame, table.track)
         frame = frame.reset_index(drop=True)
@@ -65,12 +74,17 @@ def _known(column: str, frame: pd.DataFrame, track: str) -> None:
     if column in frame:
         return
     near = difflib.get_close_matches(column, list(frame.columns), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {', '.join(frame.columns)}"
+    hint = (
+        f"did you mean {' or '.join(map(repr, near))}?"
+        if near
+        else f"there are: {', '.join(frame.columns)}"
+    )
     raise UsageError(f"track {track!r} has no column {column!r}; {hint} (invbench explain COLUMN)")
 
 
 def _holds(condition: str, frame: pd.DataFrame, track: str) -> list[bool]:
-    """Which rows meet a condition. A value that is not there is unequal to everything and meets nothing else."""
+    """Which rows meet a condition. A value that is not there is unequal to everything and meets
+    nothing else."""
     match = CONDITION.fullmatch(condition)
     if not match or not match[3]:
         raise UsageError(f"--where {condition!r} is not of the form {SYNTAX}")
@@ -80,7 +94,9 @@ def _holds(condition: str, frame: pd.DataFrame, track: str) -> list[bool]:
     if sign in ORDERED:
         bound = _number(wanted)
         if math.isnan(bound) or any(isinstance(v, str) for v in values):
-            raise UsageError(f"--where {condition!r} compares sizes: give a column of numbers and a number")
+            raise UsageError(
+                f"--where {condition!r} compares sizes: give a column of numbers and a number"
+            )
         return [not absent(v) and ORDERED[sign](v, bound) for v in values]
     if sign == "~":
         return [not absent(v) and wanted in _word(v) for v in values]

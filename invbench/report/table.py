@@ -12,22 +12,22 @@ from typing import Any
 
 import pandas as pd
 
-from invbench.bench.cell import slug
-from invbench.bench.index import Index
-from invbench.bench.store import Unreadable
 from invbench.errors import HarnessError, UsageError
 from invbench.report.columns import COLUMNS, SCREEN, absent, shown
 from invbench.report.latex import latex
 from invbench.report.notes import damage, notes_of
 from invbench.report.rows import code_digest, current_cells, make_rows
+from invbench.store.cell import slug
+from invbench.store.index import Index
+from invbench.store.store import Unreadable
 
 __all__ = ["FORMATS", "Table", "leaderboard", "read_table", "render"]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A track's rows, the notes that belong under them, and the files that could not be read. ``columns``: those asked for, none when nobody
-    asked."""
+    """A track's rows, the notes that belong under them, and the files that could not be read.
+    ``columns``: those asked for, none when nobody asked."""
 
     track: str
     frame: pd.DataFrame
@@ -42,9 +42,12 @@ def leaderboard(track: str, results: str | Path = "results", pooled: bool = Fals
 
 
 def read_table(track: str, results: str | Path | Index = "results", pooled: bool = False) -> Table:
-    """The table of a track. Raises ``UsageError`` when there are no cells, ``HarnessError`` when none of those there could be read."""
+    """The table of a track. Raises ``UsageError`` when there are no cells, ``HarnessError`` when
+    none of those there could be read."""
     if track not in COLUMNS:
-        raise UsageError(f"track {track!r} is not known; known: {', '.join(COLUMNS)} (invbench list tracks)")
+        raise UsageError(
+            f"track {track!r} is not known; known: {', '.join(COLUMNS)} (invbench list tracks)"
+        )
     index = results if isinstance(results, Index) else Index(results)
     slot, of = f"table {track} {pooled}", f"{code_digest()} {index.fingerprint(track)}"
     if (found := index.recall(slot, of)) is None:
@@ -65,7 +68,8 @@ def _nothing(track: str, index: Index, stale: int) -> Exception:
     if damaged and not stale:
         first = damaged[0]
         return HarnessError(
-            f"none of the {len(damaged)} files of track {track!r} in {results} could be read, e.g. {first.path}: {first.reason}; "
+            f"none of the {len(damaged)} files of track {track!r} in {results} could be read, "
+            f"e.g. {first.path}: {first.reason}; "
             "invbench doctor lists them"
         )
     what = (
@@ -110,7 +114,9 @@ def _json(frame: pd.DataFrame, table: Table) -> str:
             return "Infinity" if v > 0 else "-Infinity"
         return v.item() if hasattr(v, "item") else v
 
-    rows = [{c: value(v) for c, v in row.items()} for row in frame.astype(object).to_dict("records")]
+    rows = [
+        {c: value(v) for c, v in row.items()} for row in frame.astype(object).to_dict("records")
+    ]
     document = {"track": table.track, "rows": rows, "notes": table.notes}
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 

@@ -1,5 +1,6 @@
-"""AUC of the OOD score for failing, `affine` on clean photographs: the score is the Mahalanobis distance of g_θ(y) from the first 1 024 training
-patches (paper, eq. 10, 11), of the whole map (flat) and of its mean over positions (mean)."""
+"""AUC of the OOD score for failing, `affine` on clean photographs: the score is the Mahalanobis
+distance of g_θ(y) from the first 1 024 training patches (paper, eq. 10, 11), of the whole map
+(flat) and of its mean over positions (mean)."""
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ DESIGN, CROP, CROPS, STEPS, BATCH = "affine", 64, 3, 128, 8
 
 
 def training_patches() -> torch.Tensor:
-    """Low-resolution patches of the steps 0 … 127: photograph, place, turns and mirror from Philox(key = [seed, step])."""
+    """Low-resolution patches of the steps 0 … 127: photograph, place, turns and mirror from
+    Philox(key = [seed, step])."""
     lows, drawn = [], []
     for path in files("T91"):
         high = as_tensor(np.asarray(Image.open(path).convert("RGB")))
@@ -31,14 +33,16 @@ def training_patches() -> torch.Tensor:
 
 
 def distances(known: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Mahalanobis, Σ shrunk as Ledoit and Wolf (2004, lemma 3.1 to 3.3): by the singular values of the centred vectors, n of them of length d."""
+    """Mahalanobis, Σ shrunk as Ledoit and Wolf (2004, lemma 3.1 to 3.3): by the singular values of
+    the centred vectors, n of them of length d."""
     (n, d), mean = known.shape, known.mean(0)
     centred = known - mean
     _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
     variances = sizes**2 / n
     mu = variances.sum() / d
     spread = (variances**2).sum() / d - mu**2  # δ² = ‖S − μI‖²/d
-    noise = ((np.square(centred).sum(1) ** 2).sum() / n - (variances**2).sum()) / (n * d)  # β̄² = Σ‖u uᵀ − S‖²/(n² d)
+    # β̄² = Σ‖u uᵀ − S‖²/(n² d)
+    noise = ((np.square(centred).sum(1) ** 2).sum() / n - (variances**2).sum()) / (n * d)
     rho = min(noise, spread) / spread
     along = (new - mean) @ axes.T
     within = (along**2 / ((1 - rho) * variances + rho * mu)).sum(1)
@@ -47,7 +51,9 @@ def distances(known: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def answers() -> list[Answer]:
-    told = [r for r in rows("ood_score/inputs.csv") if r["design"] == DESIGN and r["family"] == "clean"]
+    told = [
+        r for r in rows("ood_score/inputs.csv") if r["design"] == DESIGN and r["family"] == "clean"
+    ]
     flow, wide = FlowAgain("srflow", DESIGN), FlowAgain("srflow", DESIGN, dtype=torch.float64)
     conditions, errors = [], []
     for one in told:
@@ -55,17 +61,32 @@ def answers() -> list[Answer]:
         name = one["photograph"].partition("/")[2]
         y = pair(one["dataset"], f"{name}/{int(one['latents']) // photographs}", CROP, CROPS)[1]
         with torch.no_grad():
-            x = flow.decode(draw(flow, 10, CROP, CROP, 0.9, int(one["latents"])), y.expand(10, -1, -1, -1))
+            x = flow.decode(
+                draw(flow, 10, CROP, CROP, 0.9, int(one["latents"])), y.expand(10, -1, -1, -1)
+            )
         conditions.append(y)
         errors.append(not bool(((x >= -0.5) & (x <= 1.5)).all()))
     failed, found = np.array(errors), []
-    known, new = wide.features(training_patches().double()), wide.features(torch.cat(conditions).double())
+    known, new = (
+        wide.features(training_patches().double()),
+        wide.features(torch.cat(conditions).double()),
+    )
     for score, pooled in (("flat", lambda g: g.flatten(1)), ("mean", lambda g: g.mean((2, 3)))):
         s = distances(pooled(known).numpy(), pooled(new).numpy())
         above = np.sign(s[failed][:, None] - s[~failed][None])
-        published = row("ood_score/predictors.csv", design=DESIGN, inputs="clean", score=score, outcome="error")
+        published = row(
+            "ood_score/predictors.csv", design=DESIGN, inputs="clean", score=score, outcome="error"
+        )
         where = "results/ood_score/predictors.csv"
-        found.append(Answer(f"AUC, clean, {score}", where, number(published["auc"]), ((above + 1) / 2).mean(), 1e-4))
+        found.append(
+            Answer(
+                f"AUC, clean, {score}",
+                where,
+                number(published["auc"]),
+                ((above + 1) / 2).mean(),
+                1e-4,
+            )
+        )
     return found
 
 

@@ -1,5 +1,6 @@
-"""Bits per dimension, the unconditional `affine` on BSD100 as it is: −log₂ q(x̃)/D + 8 of 64×64 crops, x̃ = (v + u)/256, v the grey levels, u uniform
-in [0, 1) from Philox(key = [1 000 003·seed + number of the input, 0]); mean over inputs. Cells of protocol 1 took q(v/255) in its place."""
+"""Bits per dimension, the unconditional `affine` on BSD100 as it is: −log₂ q(x̃)/D + 8 of 64×64
+crops, x̃ = (v + u)/256, v the grey levels, u uniform in [0, 1) from Philox(key = [1 000 003·seed +
+number of the input, 0]); mean over inputs. Cells of protocol 1 took q(v/255) in its place."""
 
 import math
 from statistics import fmean
@@ -16,7 +17,9 @@ ROUNDING = 1e-4  # bits, of sums of 12 288 float32 terms
 
 def dequantised(x: torch.Tensor, key: int) -> torch.Tensor:
     """(v + u)/256 of one image with levels v/255, (1, 3, H, W)."""
-    noise = np.random.Generator(np.random.Philox(key=[key, 0])).random(x.shape[1:], dtype=np.float32)
+    noise = np.random.Generator(np.random.Philox(key=[key, 0])).random(
+        x.shape[1:], dtype=np.float32
+    )
     return ((255 * x).round() + torch.from_numpy(noise)) / 256
 
 

@@ -1,6 +1,7 @@
-"""A certified bound: `rq-bounded`, K = 8 rational-quadratic bins on [−3, 3], moves no value by more than its table says, and its slopes lie between
-2σ²/(σ + δ) and max(δ, 2/σ²/(1/σ + 1/δ)), σ the least mean slope of a bin. An optimiser that knows the formula alone comes
-near all three, and passes none."""
+"""A certified bound: `rq-bounded`, K = 8 rational-quadratic bins on [−3, 3], moves no value by more
+than its table says, and its slopes lie between 2σ²/(σ + δ) and max(δ, 2/σ²/(1/σ + 1/δ)), σ the
+least mean slope of a bin. An optimiser that knows the formula alone comes near all three, and
+passes none."""
 
 import numpy as np
 from published import Answer, number, report, row
@@ -30,7 +31,11 @@ def displacement(raw: np.ndarray, bin_: int, xi: np.ndarray) -> float:
     """Largest |c(x) − x| at the shares ξ of one bin (Durkan et al., eq. 4)."""
     w, h, d = spline(raw)
     s = h[bin_] / w[bin_]
-    c = h[bin_] * (s * xi**2 + d[bin_] * xi * (1 - xi)) / (s + (d[bin_] + d[bin_ + 1] - 2 * s) * xi * (1 - xi))
+    c = (
+        h[bin_]
+        * (s * xi**2 + d[bin_] * xi * (1 - xi))
+        / (s + (d[bin_] + d[bin_ + 1] - 2 * s) * xi * (1 - xi))
+    )
     return float(abs(h[:bin_].sum() + c - w[:bin_].sum() - w[bin_] * xi).max())
 
 
@@ -38,7 +43,11 @@ def slopes(raw: np.ndarray, bin_: int, xi: np.ndarray) -> np.ndarray:
     """c′ there (eq. 5)."""
     w, h, d = spline(raw)
     s, d0, d1, eta = h[bin_] / w[bin_], d[bin_], d[bin_ + 1], 1 - xi
-    return s**2 * (d1 * xi**2 + 2 * s * xi * eta + d0 * eta**2) / (s + (d0 + d1 - 2 * s) * xi * eta) ** 2
+    return (
+        s**2
+        * (d1 * xi**2 + 2 * s * xi * eta + d0 * eta**2)
+        / (s + (d0 + d1 - 2 * s) * xi * eta) ** 2
+    )
 
 
 def steepest(raw: np.ndarray, bin_: int, xi: np.ndarray) -> float:
@@ -55,7 +64,9 @@ def largest(what, starts: int) -> float:  # type: ignore[no-untyped-def]
     xi, rng, best = np.linspace(0, 1, 401), np.random.default_rng(0), 0.0
     for start in range(starts):
         raw, bin_ = rng.normal(0, 2, 3 * BINS - 1), start % BINS
-        found = minimize(lambda r, b=bin_: -what(r, b, xi), raw, method="L-BFGS-B", bounds=[(-12, 12)] * len(raw))
+        found = minimize(
+            lambda r, b=bin_: -what(r, b, xi), raw, method="L-BFGS-B", bounds=[(-12, 12)] * len(raw)
+        )
         best = max(best, -found.fun)
     return best
 
@@ -74,7 +85,9 @@ def answers() -> list[Answer]:
         passed = reached > (1 / published if objective is steepest_back else published) * (1 + 1e-9)
         recomputed = 1 / reached if objective is steepest_back else reached
         within = 0.0 if passed else REACHED * published  # a bound that is passed is none
-        found.append(Answer(f"{what} of rq-bounded", where, published, recomputed, within, "L-BFGS-B"))
+        found.append(
+            Answer(f"{what} of rq-bounded", where, published, recomputed, within, "L-BFGS-B")
+        )
     return found
 
 

@@ -1,9 +1,12 @@
-"""The mini SRFlow and the small Glow once more, from the formulas of the papers and the names in the weight files; nothing of invbench.
+"""The mini SRFlow and the small Glow once more, from the formulas of the papers and the names in
+the weight files; nothing of invbench.
 
-Data → noise, per level: space to depth by 2; then K times ActNorm z = (x + b)·exp(logs), 1×1 convolution z = Wx, the injector (all channels
-move, given the condition), the coupling (the second half moves, given the first and the condition); then, where the file has a split,
-z₂ = mean(z₁) + exp(logs(z₁))·ε and ε leaves. A network is conv → ActNorm → ReLU → conv → ActNorm → ReLU → conv, times exp(3·logs).
-With an encoder (four convolutions, LeakyReLU 0.2) the flow is over x − bicubic(y); without one over x − ½.
+Data → noise, per level: space to depth by 2; then K times ActNorm z = (x + b)·exp(logs), 1×1
+convolution z = Wx, the injector (all channels move, given the condition), the coupling (the second
+half moves, given the first and the condition); then, where the file has a split, z₂ = mean(z₁) +
+exp(logs(z₁))·ε and ε leaves. A network is conv → ActNorm → ReLU → conv → ActNorm → ReLU → conv,
+times exp(3·logs). With an encoder (four convolutions, LeakyReLU 0.2) the flow is over x −
+bicubic(y); without one over x − ½.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, leaky_relu, pixel_shuffle, pixel_unshuffle
 
-MODELS = Path(__file__).resolve().parents[3] / "invbench" / "reference_models"
+MODELS = Path(__file__).resolve().parents[3] / "reference_models" / "invbench_models"
 Weights = dict[str, Tensor]
 
 
@@ -39,9 +42,11 @@ def additive(v: Tensor, t: Tensor, back: bool) -> tuple[Tensor, Tensor]:
 
 
 def modified_rq(v: Tensor, raw: Tensor, back: bool) -> tuple[Tensor, Tensor]:
-    """Two rational-quadratic bins on [−½, ½] with end slopes 1 and one free knot (x*, y*) of slope d, plus t; the identity + t outside.
+    """Two rational-quadratic bins on [−½, ½] with end slopes 1 and one free knot (x*, y*) of slope
+    d, plus t; the identity + t outside.
 
-    Durkan et al. (2019), eq. 4 forward; eq. 6 to 8 back, whose root is 2c/(−b − √(b² − 4ac)); eq. 5 is the slope.
+    Durkan et al. (2019), eq. 4 forward; eq. 6 to 8 back, whose root is 2c/(−b − √(b² − 4ac)); eq. 5
+    is the slope.
     """
     w_raw, h_raw, d_raw, t = raw.chunk(4, 1)
     knot_x, knot_y = (-0.5 + 1e-3 + 0.998 * torch.sigmoid(p) for p in (w_raw, h_raw))
@@ -81,12 +86,15 @@ COUPLINGS = {
 class FlowAgain:
     """One weight file and the design that it was trained with."""
 
-    def __init__(self, flow: str, design: str, seed: int = 0, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, flow: str, design: str, seed: int = 0, dtype: torch.dtype = torch.float32
+    ) -> None:
         stored = load_file(MODELS / flow / "weights" / f"mini-{design}-seed{seed}.safetensors")
         self.w: Weights = {k: v.to(dtype) for k, v in stored.items() if v.is_floating_point()}
         self.move, self.dtype = COUPLINGS[design], dtype
         found = {
-            (int(level), int(k)) for level, k in re.findall(r"level(\d+)_step(\d+)_actnorm\.bias", " ".join(self.w))
+            (int(level), int(k))
+            for level, k in re.findall(r"level(\d+)_step(\d+)_actnorm\.bias", " ".join(self.w))
         }
         self.levels, self.steps = (max(numbers) for numbers in zip(*found, strict=True))
 
@@ -119,15 +127,23 @@ class FlowAgain:
         w, name = self.w, f"layers.{name}.network."
         for part, padding in (("first", 1), ("second", 0)):
             h = conv2d(h, w[f"{name}{part}.weight"], padding=padding)
-            h = (h + w[f"{name}{part}_norm.bias"].view(-1, 1, 1)) * w[f"{name}{part}_norm.logs"].exp().view(-1, 1, 1)
+            h = (h + w[f"{name}{part}_norm.bias"].view(-1, 1, 1)) * w[
+                f"{name}{part}_norm.logs"
+            ].exp().view(-1, 1, 1)
             h = h.relu()
-        return conv2d(h, w[name + "head.weight"], w[name + "head.bias"], padding=1) * (3 * w[name + "logs"]).exp().view(
-            -1, 1, 1
-        )
+        return conv2d(h, w[name + "head.weight"], w[name + "head.bias"], padding=1) * (
+            3 * w[name + "logs"]
+        ).exp().view(-1, 1, 1)
 
-    def half(self, name: str, h: Tensor, cond: Tensor | None, kept: int, back: bool) -> tuple[Tensor, Tensor]:
+    def half(
+        self, name: str, h: Tensor, cond: Tensor | None, kept: int, back: bool
+    ) -> tuple[Tensor, Tensor]:
         """A coupling, or with ``kept`` = 0 the injector: (its output, Σ log c′)."""
-        seen = h[:, :kept] if cond is None else torch.cat((h[:, :kept], interpolate(cond, h.shape[2:])), 1)
+        seen = (
+            h[:, :kept]
+            if cond is None
+            else torch.cat((h[:, :kept], interpolate(cond, h.shape[2:])), 1)
+        )
         moved, log_slope = self.move(h[:, kept:], self.network(name, seen), back)
         return torch.cat((h[:, :kept], moved), 1), log_slope.flatten(1).sum(1)
 
@@ -144,10 +160,16 @@ class FlowAgain:
                 h = torch.cat((h, mean + logs.exp() * waiting.pop()), 1)
             for step in range(self.steps, 0, -1):
                 for name in reversed(self.parts(level, step)):
-                    h, _ = self.half(name, h, cond, 0 if "injector" in name else h.shape[1] // 2, back=True)
+                    h, _ = self.half(
+                        name, h, cond, 0 if "injector" in name else h.shape[1] // 2, back=True
+                    )
                 at = f"layers.level{level}_step{step}_"
-                h = torch.einsum("ij,bjhw->bihw", self.w[at + "conv1x1.weight"].double().inverse().to(h), h)
-                h = h * (-self.w[at + "actnorm.logs"]).exp().view(-1, 1, 1) - self.w[at + "actnorm.bias"].view(-1, 1, 1)
+                h = torch.einsum(
+                    "ij,bjhw->bihw", self.w[at + "conv1x1.weight"].double().inverse().to(h), h
+                )
+                h = h * (-self.w[at + "actnorm.logs"]).exp().view(-1, 1, 1) - self.w[
+                    at + "actnorm.bias"
+                ].view(-1, 1, 1)
             h = pixel_shuffle(h, 2)
         return h + self.known(y)
 
@@ -169,9 +191,13 @@ class FlowAgain:
                     matrix,
                     (h + self.w[at + "actnorm.bias"].view(-1, 1, 1)) * logs.exp().view(-1, 1, 1),
                 )
-                total = total + positions * (logs.sum() + torch.linalg.slogdet(matrix.double())[1].to(h))
+                total = total + positions * (
+                    logs.sum() + torch.linalg.slogdet(matrix.double())[1].to(h)
+                )
                 for name in self.parts(level, step):
-                    h, slopes = self.half(name, h, cond, 0 if "injector" in name else h.shape[1] // 2, back=False)
+                    h, slopes = self.half(
+                        name, h, cond, 0 if "injector" in name else h.shape[1] // 2, back=False
+                    )
                     total = total + slopes
             if f"layers.level{level}_split.network.logs" in self.w:
                 h, z2 = h.chunk(2, 1)
@@ -180,8 +206,13 @@ class FlowAgain:
         return total + normal(h)
 
 
-def draw(flow: FlowAgain, count: int, height: int, width: int, temperature: float, seed: int) -> list[Tensor]:
-    """N(0, τ²) from one torch.Generator, latent after latent. The cells seed it with 1 000 003·(seed of the training) + (number of the input)."""
+def draw(
+    flow: FlowAgain, count: int, height: int, width: int, temperature: float, seed: int
+) -> list[Tensor]:
+    """N(0, τ²) from one torch.Generator, latent after latent. The cells seed it with 1 000
+    003·(seed of the training) + (number of the input)."""
     generator = torch.Generator().manual_seed(seed)
-    drawn = [torch.randn(count, *shape, generator=generator) for shape in flow.shapes(height, width)]
+    drawn = [
+        torch.randn(count, *shape, generator=generator) for shape in flow.shapes(height, width)
+    ]
     return [(temperature * z).to(flow.dtype) for z in drawn]

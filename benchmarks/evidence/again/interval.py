@@ -1,7 +1,9 @@
-"""The 95 % interval of the error rate of `affine` on BSD100 as it is, in percent: inputs are crops of photographs under three trainings.
+"""The 95 % interval of the error rate of `affine` on BSD100 as it is, in percent: inputs are crops
+of photographs under three trainings.
 
-Clopper and Pearson's at n* inputs (Korn and Graubard 1998): n* = z² p(1 − p)/(v_P + t²_{T−1} V_T). V_P and V_T: the variances of p as P photographs
-and T trainings show them; v_P averages t²_{P−1} V_P, of weight k, with z² p(1 − p)/P, of weight 1; k photographs have a failure (or, if fewer, a
+Clopper and Pearson's at n* inputs (Korn and Graubard 1998): n* = z² p(1 − p)/(v_P + t²_{T−1} V_T).
+V_P and V_T: the variances of p as P photographs and T trainings show them; v_P averages t²_{P−1}
+V_P, of weight k, with z² p(1 − p)/P, of weight 1; k photographs have a failure (or, if fewer, a
 success). With one input each under one training n* is their number.
 """
 
@@ -26,11 +28,19 @@ def interval(failed: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
         shown = t.ppf(TAIL, photos - 1) ** 2 * photos / (photos - 1) * (by_photo**2).sum() / n**2
         spread = (k * shown + alike * (seen.sum(0) ** 2).sum() / n**2) / (k + 1)
         if trainings > 1:
-            spread += t.ppf(TAIL, trainings - 1) ** 2 * trainings / (trainings - 1) * (by_training**2).sum() / n**2
+            spread += (
+                t.ppf(TAIL, trainings - 1) ** 2
+                * trainings
+                / (trainings - 1)
+                * (by_training**2).sum()
+                / n**2
+            )
         effective = min(alike / spread, n)
     hits = p * effective
     low = beta.ppf(TAIL, hits, effective - hits + 1) if hits > 0 else 0.0
-    return float(low), float(beta.ppf(1 - TAIL, hits + 1, effective - hits)) if hits < effective else 1.0
+    return float(low), float(
+        beta.ppf(1 - TAIL, hits + 1, effective - hits)
+    ) if hits < effective else 1.0
 
 
 def by_photograph(found: list[list[tuple[str, bool]]]) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +60,8 @@ def answers() -> list[Answer]:
     ends = zip(("error_lo", "error_hi"), interval(*by_photograph(found)), strict=True)
     where = "results/tables/sr.csv"
     return [
-        Answer(f"{end}, %", where, number(told[end]), 100 * value, 0.01, "samples decoded again") for end, value in ends
+        Answer(f"{end}, %", where, number(told[end]), 100 * value, 0.01, "samples decoded again")
+        for end, value in ends
     ]
 
 

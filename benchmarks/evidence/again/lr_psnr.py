@@ -1,4 +1,5 @@
-"""Mean over inputs of the smallest LR-PSNR of ten samples, `affine` on BSD100 as it is, three trainings, in dB."""
+"""Mean over inputs of the smallest LR-PSNR of ten samples, `affine` on BSD100 as it is, three
+trainings, in dB."""
 
 from statistics import fmean
 
@@ -13,7 +14,14 @@ def answers() -> list[Answer]:
     recomputed = fmean(least for seed in SEEDS for _, _, least in judged(DESIGN, CASE, seed))
     where = "results/tables/sr.csv, lr_psnr_min"
     return [
-        Answer("least LR-PSNR, dB", where, number(told["lr_psnr_min"]), recomputed, 1e-3, "the samples of the rate")
+        Answer(
+            "least LR-PSNR, dB",
+            where,
+            number(told["lr_psnr_min"]),
+            recomputed,
+            1e-3,
+            "the samples of the rate",
+        )
     ]
 
 

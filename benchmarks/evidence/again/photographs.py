@@ -24,7 +24,11 @@ def as_tensor(pixels: np.ndarray) -> Tensor:
 def files(dataset: str) -> list[Path]:
     """Sorted image files below INVBENCH_DATA; ends with code 2 where they are not."""
     root = os.environ.get("INVBENCH_DATA", "")
-    found = sorted((Path(root) / dataset / ("" if dataset in FLAT else "HR")).glob("*.[pjb][npm][gp]")) if root else []
+    found = (
+        sorted((Path(root) / dataset / ("" if dataset in FLAT else "HR")).glob("*.[pjb][npm][gp]"))
+        if root
+        else []
+    )
     if not found:
         print(f"{dataset} is not under INVBENCH_DATA={root or '(unset)'}; this number needs it")
         raise SystemExit(2)
@@ -39,8 +43,16 @@ def photograph(dataset: str, name: str) -> Tensor:
     if name in ("china", "flower"):
         return as_tensor(load_sample_image(f"{name}.jpg"))
     if name == "hopper":
-        return as_tensor(np.asarray(Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB")))
-    return as_tensor(skimage.data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(skimage.data, name)())
+        return as_tensor(
+            np.asarray(
+                Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB")
+            )
+        )
+    return as_tensor(
+        skimage.data.stereo_motorcycle()[0]
+        if name == "motorcycle"
+        else getattr(skimage.data, name)()
+    )
 
 
 def crop(image: Tensor, size: int, number: int, count: int) -> Tensor:
@@ -53,11 +65,16 @@ def crop(image: Tensor, size: int, number: int, count: int) -> Tensor:
 def keys(t: np.ndarray) -> np.ndarray:
     """Keys' cubic convolution kernel, a = −½."""
     t = abs(t)
-    return np.where(t <= 1, (1.5 * t - 2.5) * t * t + 1, np.where(t <= 2, ((-0.5 * t + 2.5) * t - 4) * t + 2, 0.0))
+    return np.where(
+        t <= 1,
+        (1.5 * t - 2.5) * t * t + 1,
+        np.where(t <= 2, ((-0.5 * t + 2.5) * t - 4) * t + 2, 0.0),
+    )
 
 
 def axis(size: int, scale: float) -> Tensor:
-    """The matrix of one axis: pixel i of the result lies at (i + ½)/scale − ½; the kernel is widened when shrinking, the border mirrored."""
+    """The matrix of one axis: pixel i of the result lies at (i + ½)/scale − ½; the kernel is
+    widened when shrinking, the border mirrored."""
     widen, rows = max(1.0, 1 / scale), int(np.ceil(size * scale))
     matrix = np.zeros((rows, size))
     for i in range(rows):
@@ -80,7 +97,8 @@ def eight_bits(image: Tensor) -> Tensor:
 
 
 def pair(dataset: str, name: str, size: int, count: int) -> tuple[Tensor, Tensor]:
-    """(ground truth, condition), each with a batch of one, of an input that a cell calls ``photograph/crop``."""
+    """(ground truth, condition), each with a batch of one, of an input that a cell calls
+    ``photograph/crop``."""
     stem, _, number = name.rpartition("/")
     high = crop(photograph(dataset, stem), size, int(number), count)[None]
     return high, eight_bits(bicubic(high, 0.25))

@@ -1,4 +1,5 @@
-"""What invbench published, read from results/ as files; and the comparison with what was computed again."""
+"""What invbench published, read from results/ as files; and the comparison with what was computed
+again."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ class Answer:
 
     def __str__(self) -> str:
         said = "equal" if self.equal else "DIFFERENT"
-        return f"{self.number}: published {self.published:.6g}, recomputed {self.recomputed:.6g}, within {self.within:g}: {said}"
+        return (
+            f"{self.number}: published {self.published:.6g}, recomputed "
+            f"{self.recomputed:.6g}, within {self.within:g}: {said}"
+        )
 
 
 def number(value: Any) -> float:
@@ -45,7 +49,12 @@ def cell(track: str, entry: str, case: str, seed: int = 0, flow: str = "srflow")
     for path in (RESULTS / track).glob("*/*.json"):
         record = json.loads(path.read_text())
         spec = record["spec"]
-        if (spec["entry"], spec["case"], spec["seed"], spec["settings"].get("flow", flow)) == (entry, case, seed, flow):
+        if (spec["entry"], spec["case"], spec["seed"], spec["settings"].get("flow", flow)) == (
+            entry,
+            case,
+            seed,
+            flow,
+        ):
             found.append(
                 (
                     spec["protocol"],
@@ -67,7 +76,9 @@ def rows(table: str) -> list[dict[str, str]]:
 
 def row(table: str, **wanted: str) -> dict[str, str]:
     """The one row of results/``table`` with these values."""
-    (found,) = (r for r in rows(table) if all(r[column] == value for column, value in wanted.items()))
+    (found,) = (
+        r for r in rows(table) if all(r[column] == value for column, value in wanted.items())
+    )
     return found
 
 

@@ -1,5 +1,6 @@
-"""The critical radius of a latent, `affine` and `modified-rq` on embedded photographs: the least r for which a search within r·τ of a drawn latent
-finds some |x| > 10; median over inputs. Another search looks for it again. Both numbers are upper bounds of what nobody knows exactly."""
+"""The critical radius of a latent, `affine` and `modified-rq` on embedded photographs: the least r
+for which a search within r·τ of a drawn latent finds some |x| > 10; median over inputs. Another
+search looks for it again. Both numbers are upper bounds of what nobody knows exactly."""
 
 import math
 from statistics import median_high
@@ -11,15 +12,19 @@ from published import Answer, cell, number, report
 from torch import Tensor
 
 CASE, STEPS, HALVINGS = "embedded/clean#radius", 40, 5
-WITHIN = 1.0  # octaves: two searches, each with some dozens of gradients, and half an octave of bisection
+# octaves: two searches, each with some dozens of gradients, and half an octave of bisection
+WITHIN = 1.0
 
 
 def feasible(z: Tensor, start: Tensor, radius: float, tau: float) -> Tensor:
-    """A point near z with |z − start| ≤ r·τ, |z| ≤ 4τ and ‖z‖ ≤ 1.05·τ√D: projections in turn, then on the way from the start, which lies inside."""
+    """A point near z with |z − start| ≤ r·τ, |z| ≤ 4τ and ‖z‖ ≤ 1.05·τ√D: projections in turn, then
+    on the way from the start, which lies inside."""
     most = 1.05 * tau * math.sqrt(z.numel())
     for _ in range(10):
         z = z * min(1.0, most / z.norm().item())
-        z = torch.minimum(torch.maximum(z, start - radius * tau), start + radius * tau).clamp(-4 * tau, 4 * tau)
+        z = torch.minimum(torch.maximum(z, start - radius * tau), start + radius * tau).clamp(
+            -4 * tau, 4 * tau
+        )
     step, share = z - start, 1.0
     while (start + share * step).norm() > most:
         share *= 0.99
@@ -32,7 +37,9 @@ def reach(flow: FlowAgain, start: Tensor, y: Tensor, radius: float, tau: float) 
     for k in range(STEPS):
         z = z.detach().requires_grad_()
         parts = z.split([math.prod(shape) for shape in shapes])
-        x = flow.decode([part.view(1, *shape) for part, shape in zip(parts, shapes, strict=True)], y)
+        x = flow.decode(
+            [part.view(1, *shape) for part, shape in zip(parts, shapes, strict=True)], y
+        )
         best = max(best, x.detach().abs().max().double().nan_to_num(math.inf).log10().item())
         if best > 1:
             break
@@ -60,13 +67,15 @@ def answers() -> list[Answer]:
         size, tau = settings["crop"], settings["temperature"]
         for index, name in enumerate(told["measures"]["names"]):
             y = pair("embedded", name, size, settings["crops_per_image"])[1]
-            start = torch.cat([part.flatten() for part in draw(flow, 1, size, size, tau, index)]).clamp(
-                -4 * tau, 4 * tau
-            )
+            start = torch.cat(
+                [part.flatten() for part in draw(flow, 1, size, size, tau, index)]
+            ).clamp(-4 * tau, 4 * tau)
             radii.append(critical(flow, start, y, tau))
         published = median_high(map(number, told["measures"]["radius_F2"]))
         what = f"critical radius of {design}, log2 of τ"
-        found.append(Answer(what, told["path"], math.log2(published), math.log2(median_high(radii)), WITHIN))
+        found.append(
+            Answer(what, told["path"], math.log2(published), math.log2(median_high(radii)), WITHIN)
+        )
     return found
 
 

@@ -1,8 +1,11 @@
-"""Ranks of all entries by error rate on BSD100 as it is: from 1 + how many others are told apart as better to E − how many as worse; and the tier,
-the longest chain of entries each told apart from the next, of the trainings that there are.
+"""Ranks of all entries by error rate on BSD100 as it is: from 1 + how many others are told apart as
+better to E − how many as worse; and the tier, the longest chain of entries each told apart from the
+next, of the trainings that there are.
 
-Two entries are told apart at 5 % after Holm, p the larger of two: the sign-flip test over photographs (exact to 13 that differ, then Bentkus' bound
-6.356 Φ(−|Σd|/‖d‖)); and, where trainings spread and are not given, the p at which D² = t²_{P−1} V_P + t²_ν V_T, rounded up to 1/50 of a decade.
+Two entries are told apart at 5 % after Holm, p the larger of two: the sign-flip test over
+photographs (exact to 13 that differ, then Bentkus' bound
+6.356 Φ(−|Σd|/‖d‖)); and, where trainings spread and are not given, the p at which D² = t²_{P−1} V_P
++ t²_ν V_T, rounded up to 1/50 of a decade.
 """
 
 import itertools
@@ -18,7 +21,8 @@ CASE, LEVEL, EXACT = "BSD100/clean", 0.05, 13
 
 
 def parts(failed: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
-    """(V_T − V_E, π(1 − π)): what trainings add to the variance of a rate, beyond what halves of one would show."""
+    """(V_T − V_E, π(1 − π)): what trainings add to the variance of a rate, beyond what halves of
+    one would show."""
     (T, P), n, p = failed.shape, seen.sum(), failed.sum() / seen.sum()
     if T < 2:
         return 0.0, p * (1 - p)
@@ -33,13 +37,21 @@ def flips(d: np.ndarray) -> float:
     d = d[d != 0]
     if len(d) > EXACT:
         return min(1.0, 2 / (4 * norm.cdf(-(2**0.5))) * norm.cdf(-abs(d.sum()) / np.linalg.norm(d)))
-    patterns = np.array(list(itertools.product((-1, 1), repeat=len(d)))).reshape(2 ** len(d), len(d))
+    patterns = np.array(list(itertools.product((-1, 1), repeat=len(d)))).reshape(
+        2 ** len(d), len(d)
+    )
     return float((abs(patterns @ d) >= abs(d.sum()) - 1e-9).mean())
 
 
-def ranks(entries: list[tuple[np.ndarray, np.ndarray]], given: bool = False) -> list[tuple[int, int, int]]:
-    """(best, worst, tier) of (failures, inputs), (trainings, photographs) each, the same inputs for all."""
-    size, (T, P) = entries[0][1][0], (np.array([len(f) for f, _ in entries]), entries[0][1].shape[1])
+def ranks(
+    entries: list[tuple[np.ndarray, np.ndarray]], given: bool = False
+) -> list[tuple[int, int, int]]:
+    """(best, worst, tier) of (failures, inputs), (trainings, photographs) each, the same inputs for
+    all."""
+    size, (T, P) = (
+        entries[0][1][0],
+        (np.array([len(f) for f, _ in entries]), entries[0][1].shape[1]),
+    )
     rates, means = [f.mean(0) for f, _ in entries], [f.sum() / s.sum() for f, s in entries]
     over, w = np.array([parts(*e) for e in entries]).T
     weight = ((T - 1) * w).sum()
@@ -82,14 +94,27 @@ def answers() -> list[Answer]:
     told = [r for r in rows("tables/sr.csv") if r["case"] == CASE and r["rank_lo"]]
     entries = []
     for one in told:
-        cells = [cell("sr", one["entry"], CASE, seed)["measures"] for seed in range(int(one["seeds"]))]
-        entries.append(by_photograph([list(zip(c["names"], map(bool, c["error"]), strict=True)) for c in cells]))
+        cells = [
+            cell("sr", one["entry"], CASE, seed)["measures"] for seed in range(int(one["seeds"]))
+        ]
+        entries.append(
+            by_photograph(
+                [list(zip(c["names"], map(bool, c["error"]), strict=True)) for c in cells]
+            )
+        )
     found, where = [], "results/tables/sr.csv"
-    for one, (low, high, _), (_, _, tier) in zip(told, ranks(entries), ranks(entries, given=True), strict=True):
+    for one, (low, high, _), (_, _, tier) in zip(
+        told, ranks(entries), ranks(entries, given=True), strict=True
+    ):
         for column, value in (("rank_lo", low), ("rank_hi", high), ("tier_given", tier)):
             found.append(
                 Answer(
-                    f"{column} of {one['entry']}", where, number(one.get(column) or "nan"), value, 0.0, "stored errors"
+                    f"{column} of {one['entry']}",
+                    where,
+                    number(one.get(column) or "nan"),
+                    value,
+                    0.0,
+                    "stored errors",
                 )
             )
     return found

@@ -35,7 +35,8 @@ def judged(design: str, case: str, seed: int) -> list[tuple[str, bool, float]]:
 
 
 def lr_psnr(sample: Tensor, y: Tensor) -> float:
-    """Sample → [0, 1] (+Inf 1, −Inf and NaN 0) → 8 bits → bicubic ÷ 4 → 8 bits, against the condition; dB."""
+    """Sample → [0, 1] (+Inf 1, −Inf and NaN 0) → 8 bits → bicubic ÷ 4 → 8 bits, against the
+    condition; dB."""
     shown = eight_bits(torch.where(sample.isnan(), 0.0, sample))
     error = (eight_bits(bicubic(shown, 0.25)).double() - y.double()).square().mean().item()
     return 100.0 if error == 0 else min(100.0, -10 * torch.tensor(error).log10().item())

@@ -1,4 +1,5 @@
-"""The largest singular value of the decoder's Jacobian ∂x/∂z at a drawn latent, `affine` on embedded photographs, by ARPACK in float64."""
+"""The largest singular value of the decoder's Jacobian ∂x/∂z at a drawn latent, `affine` on
+embedded photographs, by ARPACK in float64."""
 
 import numpy as np
 import torch
@@ -8,7 +9,8 @@ from published import Answer, cell, number, report
 from scipy.sparse.linalg import LinearOperator, svds
 
 DESIGN, CASE = "affine", "embedded/clean#stretch"
-ROUNDING = 0.01  # relative: the published value is a lower bound from 30 products, meant to be right to 1 %
+# relative: the published value is a lower bound from 30 products, meant to be right to 1 %
+ROUNDING = 0.01
 
 
 def answers() -> list[Answer]:
@@ -18,11 +20,18 @@ def answers() -> list[Answer]:
     for index, name in enumerate(names):
         y = pair("embedded", name, size, settings["crops_per_image"])[1].double()
         latents = draw(flow, 1, size, size, settings["temperature"], index)
-        z, shapes = torch.cat([part.flatten() for part in latents]), [part.shape for part in latents]
+        z, shapes = (
+            torch.cat([part.flatten() for part in latents]),
+            [part.shape for part in latents],
+        )
 
-        def decode(z: torch.Tensor, y: torch.Tensor = y, shapes: list[torch.Size] = shapes) -> torch.Tensor:
+        def decode(
+            z: torch.Tensor, y: torch.Tensor = y, shapes: list[torch.Size] = shapes
+        ) -> torch.Tensor:
             parts = z.split([shape.numel() for shape in shapes])
-            return flow.decode([part.view(shape) for part, shape in zip(parts, shapes, strict=True)], y).flatten()
+            return flow.decode(
+                [part.view(shape) for part, shape in zip(parts, shapes, strict=True)], y
+            ).flatten()
 
         pull = torch.func.vjp(decode, z)[1]
 
@@ -37,7 +46,14 @@ def answers() -> list[Answer]:
         largest = float(svds(jacobian, 1, v0=start, tol=1e-4, return_singular_vectors=False)[0])
         published = number(told["measures"]["inv_lipschitz"][index])
         found.append(
-            Answer(f"σmax of the decoder, {name}", told["path"], published, largest, ROUNDING * largest, "ARPACK")
+            Answer(
+                f"σmax of the decoder, {name}",
+                told["path"],
+                published,
+                largest,
+                ROUNDING * largest,
+                "ARPACK",
+            )
         )
     return found
 

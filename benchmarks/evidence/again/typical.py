@@ -1,5 +1,6 @@
-"""Do the latents that the typical search keeps look like draws? Their values against the draw that they started from, their Kolmogorov–Smirnov
-distance, and the share of 2 000 new draws whose covariances are as unusual."""
+"""Do the latents that the typical search keeps look like draws? Their values against the draw that
+they started from, their Kolmogorov–Smirnov distance, and the share of 2 000 new draws whose
+covariances are as unusual."""
 
 import json
 
@@ -40,26 +41,53 @@ def answers() -> list[Answer]:
             load_file(folder / "tensors.safetensors"),
         )
         index, tau = told["measures"]["names"].index(name), case["temperature"]
-        latents = [tensors[key].double().numpy()[0] / tau for key in sorted(tensors) if key.startswith("latent")]
-        started = draw(FlowAgain(case["flow"], design, case["seed"]), 1, 64, 64, tau, case["seed"] * 1_000_003 + index)
+        latents = [
+            tensors[key].double().numpy()[0] / tau
+            for key in sorted(tensors)
+            if key.startswith("latent")
+        ]
+        started = draw(
+            FlowAgain(case["flow"], design, case["seed"]),
+            1,
+            64,
+            64,
+            tau,
+            case["seed"] * 1_000_003 + index,
+        )
         ordered = [np.sort(u.reshape(len(u), -1), 1) for u in latents]
-        drawn = [np.sort(z[0].numpy().reshape(len(z[0]), -1) / tau, 1).clip(-BOX, BOX) for z in started]
+        drawn = [
+            np.sort(z[0].numpy().reshape(len(z[0]), -1) / tau, 1).clip(-BOX, BOX) for z in started
+        ]
         apart = max(float(np.abs(o - d).max()) for o, d in zip(ordered, drawn, strict=True))
         where = f"results/counterexamples/{folder.name}"
-        found.append(Answer(f"{design}: values of each channel less those of its draw", where, 0.0, apart, 1e-6))
+        found.append(
+            Answer(
+                f"{design}: values of each channel less those of its draw", where, 0.0, apart, 1e-6
+            )
+        )
         distance = kstest(np.concatenate([u.ravel() for u in latents]), "norm").statistic
         found.append(
-            Answer(f"{design}: KS distance", told["path"], float(told["measures"]["ks"][index]), distance, 1e-6)
+            Answer(
+                f"{design}: KS distance",
+                told["path"],
+                float(told["measures"]["ks"][index]),
+                distance,
+                1e-6,
+            )
         )
         if simulated is None:
             rng = np.random.default_rng(1)
             shapes = [u.shape for u in latents]
-            simulated = np.array([covariances([rng.standard_normal(s) for s in shapes]) for _ in range(DRAWS)])
+            simulated = np.array(
+                [covariances([rng.standard_normal(s) for s in shapes]) for _ in range(DRAWS)]
+            )
         mean, spread = simulated.mean(0), simulated.std(0)
         worst = ((np.array(covariances(latents)) - mean) / spread).max()
         share = float((((simulated - mean) / spread).max(1) >= worst).mean())
         what = f"{design}: share of draws with covariances as unusual, at most {LEVEL} shown"
-        found.append(Answer(what, where, LEVEL, min(share, LEVEL), 0.007, f"{DRAWS} draws of numpy"))
+        found.append(
+            Answer(what, where, LEVEL, min(share, LEVEL), 0.007, f"{DRAWS} draws of numpy")
+        )
     return found
 
 

@@ -1,7 +1,9 @@
-"""A case against a library: what it returns, the right value by a second method, and whether the two differ.
+"""A case against a library: what it returns, the right value by a second method, and whether the
+two differ.
 
-A script of this folder needs its library, torch and mpmath, nothing else: ``python of_nflows.py`` lists
-its cases, ``python of_nflows.py NAME`` shows one and exits 0 while the defect is there, 1 once it is mended.
+A script of this folder needs its library, torch and mpmath, nothing else: ``python of_nflows.py``
+lists its cases, ``python of_nflows.py NAME`` shows one and exits 0 while the defect is there, 1
+once it is mended.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class Case:
-    """One accusation. ``second``: the method that says what is right, other than the library's own."""
+    """One accusation. ``second``: the method that says what is right, other than the library's
+    own."""
 
     library: str
     distribution: str  # on the package index
@@ -67,7 +70,16 @@ def case(
 
     def decorate(show: Callable[[], Shown]) -> Callable[[], Shown]:
         CASES[library, name] = Case(
-            library, distribution or library, name, layer, what, inputs, second, severity, kind, show
+            library,
+            distribution or library,
+            name,
+            layer,
+            what,
+            inputs,
+            second,
+            severity,
+            kind,
+            show,
         )
         return show
 
@@ -81,16 +93,25 @@ def number(value: Any, digits: int = 9) -> str:
     return mp.nstr(mp.mpf(value), digits)
 
 
-def inverted(got: Any, right: Any, y: float, forward: Callable[[float], Any], wrong: float) -> Shown:
-    """An inverse that is off by more than ``wrong``, confirmed twice: by ``right``, found in 60 digits, and by the
-    library's own forward, which at ``right`` gives y back and at what was got does not, or cannot.
+def inverted(
+    got: Any, right: Any, y: float, forward: Callable[[float], Any], wrong: float
+) -> Shown:
+    """An inverse that is off by more than ``wrong``, confirmed twice: by ``right``, found in 60
+    digits, and by the library's own forward, which at ``right`` gives y back and at what was got
+    does not, or cannot.
     """
     value, at_right = got.item(), forward(float(right)).item()
     at_got = forward(value).item() if value == value else float("nan")
     off = not abs(value - right) <= wrong
-    agrees = abs(at_right - y) < 1e-3 * (1 + abs(y)) and not abs(at_got - y) <= 5 * abs(at_right - y)
+    agrees = abs(at_right - y) < 1e-3 * (1 + abs(y)) and not abs(at_got - y) <= 5 * abs(
+        at_right - y
+    )
     right_text = f"x = {number(right)}, where its own forward gives {number(at_right)}"
-    return Shown(f"x = {number(value)}, where its own forward gives {number(at_got)}", right_text, off and agrees)
+    return Shown(
+        f"x = {number(value)}, where its own forward gives {number(at_got)}",
+        right_text,
+        off and agrees,
+    )
 
 
 def raised(function: Callable[[], Any]) -> str:
@@ -124,6 +145,9 @@ def run() -> None:
     for name in names:
         c, shown = mine[name], mine[name].show()
         print(f"{c.library}, {c.layer}: {c.what}\n  inputs  {c.inputs}\n  got     {shown.got}")
-        print(f"  right   {shown.right}  ({c.second})\n  {'the defect shows' if shown.wrong else 'mended'}")
+        print(
+            f"  right   {shown.right}  ({c.second})\n  "
+            f"{'the defect shows' if shown.wrong else 'mended'}"
+        )
         there &= shown.wrong
     sys.exit(0 if there else 1)

@@ -1,7 +1,9 @@
-"""Run every case against the installed libraries: python benchmarks/evidence/libraries/confirm.py [--only nflows]
+"""Run every case against the installed libraries: python benchmarks/evidence/libraries/confirm.py
+[--only nflows]
 
-Writes confirmed.csv and confirmed.md: one row per accusation that shows. One that no longer shows is named on
-stderr and left out, and the exit status is 1; a library that is not installed is skipped.
+Writes confirmed.csv and confirmed.md: one row per accusation that shows. One that no longer shows
+is named on stderr and left out, and the exit status is 1; a library that is not installed is
+skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ import torch  # noqa: E402
 from common import CASES, SEVERITIES, Case, Shown, command  # noqa: E402
 from covers import COVERS  # noqa: E402
 
-COLUMNS = "library version layer case what inputs got right second severity kind command covers".split()
+COLUMNS = (
+    "library version layer case what inputs got right second severity kind command covers".split()
+)
 
 
 def load(only: list[str]) -> list[str]:
@@ -52,7 +56,12 @@ def confirmed(case: Case) -> dict[str, str] | str:
     if not shown.wrong:
         return f"does not show: got {shown.got}, right {shown.right}"
     row = {c: getattr(case, c, "") for c in COLUMNS}
-    row |= {"version": version(case.distribution), "case": case.name, "got": shown.got, "right": shown.right}
+    row |= {
+        "version": version(case.distribution),
+        "case": case.name,
+        "got": shown.got,
+        "right": shown.right,
+    }
     row |= {"command": command(case), "covers": COVERS.get((case.library, case.name), "")}
     return {name: str(value) for name, value in row.items()}
 
@@ -66,9 +75,12 @@ def markdown(rows: list[dict[str, str]]) -> str:
     lines = [
         "# Confirmed findings about released libraries",
         "",
-        "Each was shown by the command beside it, which needs the library, torch and mpmath only, and ends with "
-        "status 0 while the finding is there. *Ordinary inputs*: data in the range that the layer is made for, "
-        "conditioner outputs within ±5. *Edge*: conditioner outputs within ±20, the end of a box, a first batch "
+        "Each was shown by the command beside it, which needs the library, torch and mpmath "
+        "only, and ends with "
+        "status 0 while the finding is there. *Ordinary inputs*: data in the range that the "
+        "layer is made for, "
+        "conditioner outputs within ±5. *Edge*: conditioner outputs within ±20, the end of a "
+        "box, a first batch "
         "of one row, a batch of none. *Limit*: the design or its documentation allows it.",
     ]
     for severity in SEVERITIES:
@@ -76,14 +88,23 @@ def markdown(rows: list[dict[str, str]]) -> str:
         if not part:
             continue
         lines += ["", f"## {severity.capitalize()}", ""]
-        lines += ["| library | layer | what | inputs | got | right | second method | kind | command |"]
+        lines += [
+            "| library | layer | what | inputs | got | right | second method | kind | command |"
+        ]
         lines += ["|" + " --- |" * 9]
         for r in part:
             name = f"{r['library']} {r['version']}"
-            cells = (name, *(r[c] for c in ("layer", "what", "inputs", "got", "right", "second", "kind")))
+            cells = (
+                name,
+                *(r[c] for c in ("layer", "what", "inputs", "got", "right", "second", "kind")),
+            )
             lines.append(f"| {' | '.join(map(cell, cells))} | `{r['command']}` |")
     today = time.strftime("%Y-%m-%d")
-    lines += ["", f"{today}, CPU, Python {platform.python_version()}, torch {torch.__version__}.", ""]
+    lines += [
+        "",
+        f"{today}, CPU, Python {platform.python_version()}, torch {torch.__version__}.",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -113,14 +134,18 @@ def main() -> int:
     warnings.filterwarnings("ignore")
     for missing in load(only):
         print(f"skipped: {missing}", file=sys.stderr)
-    if strangers := sorted(name for library, name in COVERS if not only and (library, name) not in CASES):
+    if strangers := sorted(
+        name for library, name in COVERS if not only and (library, name) not in CASES
+    ):
         print(f"covers.py names no case: {', '.join(strangers)}", file=sys.stderr)
     found = {case: confirmed(case) for case in CASES.values()}
     rows = [row for row in found.values() if isinstance(row, dict)]
     gone = [f"{c.library} {c.name} {why}" for c, why in found.items() if isinstance(why, str)]
     table = arguments.output / "confirmed.csv"
     if only:
-        rows = sorted(kept(table, {c.library for c in found}) + rows, key=lambda r: r["library"].lower())
+        rows = sorted(
+            kept(table, {c.library for c in found}) + rows, key=lambda r: r["library"].lower()
+        )
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

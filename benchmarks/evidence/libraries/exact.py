@@ -1,7 +1,8 @@
-"""Monotone splines in 60 digits from the libraries' own recipes, inverted by bisection instead of a formula.
+"""Monotone splines in 60 digits from the libraries' own recipes, inverted by bisection instead of a
+formula.
 
-Weights are lists of floats (a float32 weight is taken exactly). ``inverse`` halves an interval that holds the
-root until 60 digits are right: it shares no formula with a closed-form inverse.
+Weights are lists of floats (a float32 weight is taken exactly). ``inverse`` halves an interval that
+holds the root until 60 digits are right: it shares no formula with a closed-form inverse.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from dataclasses import dataclass
 
 import mpmath as mp
 
-__all__ = ["Cubic", "LinearRational", "Quadratic", "RationalQuadratic", "bisect", "softmax", "softplus"]
+__all__ = [
+    "Cubic",
+    "LinearRational",
+    "Quadratic",
+    "RationalQuadratic",
+    "bisect",
+    "softmax",
+    "softplus",
+]
 
 Numbers = Sequence[float]
 mp.mp.dps = 60
@@ -36,7 +45,9 @@ def bisect(function: Callable[[mp.mpf], mp.mpf], y: float, low: mp.mpf, high: mp
 
 
 def knots(fractions: Sequence[mp.mpf], low: float, high: float) -> list[mp.mpf]:
-    at = [mp.mpf(low) + (mp.mpf(high) - low) * mp.fsum(fractions[:i]) for i in range(len(fractions))]
+    at = [
+        mp.mpf(low) + (mp.mpf(high) - low) * mp.fsum(fractions[:i]) for i in range(len(fractions))
+    ]
     return [*at, mp.mpf(high)]
 
 
@@ -70,7 +81,8 @@ class RationalQuadratic(Spline):
 
     @classmethod
     def durkan(cls, w: Numbers, h: Numbers, d: Numbers, bound: float) -> RationalQuadratic:
-        """nflows, normflows, glasflow: least width, height and derivative 1e-3, slope 1 at the ends."""
+        """nflows, normflows, glasflow: least width, height and derivative 1e-3, slope 1 at the
+        ends."""
         least, n = mp.mpf(1e-3), len(w)
         wide, tall = ([least + (1 - least * n) * s for s in softmax(u)] for u in (w, h))
         inner = [least + softplus(v) for v in d]
@@ -95,7 +107,8 @@ class RationalQuadratic(Spline):
 
 @dataclass
 class LinearRational(Spline):
-    """Dolatabadi et al. 2020: each bin is two pieces of degree one over degree one, weights 1, w_c, w_b."""
+    """Dolatabadi et al. 2020: each bin is two pieces of degree one over degree one, weights 1, w_c,
+    w_b."""
 
     d: list[mp.mpf]
     part: list[mp.mpf]  # where a bin is cut, as a fraction of its width
@@ -129,7 +142,9 @@ class Quadratic(Spline):
         wide = [least + (1 - least * n) * s for s in softmax(w)]
         inner = [softplus(v) + least for v in h]
         top = wide[0] * inner[0] / 4 + wide[-1] * inner[-1] / 4
-        top += mp.fsum((a + b) / 2 * s for a, b, s in zip(inner, inner[1:], wide[1:-1], strict=False))
+        top += mp.fsum(
+            (a + b) / 2 * s for a, b, s in zip(inner, inner[1:], wide[1:-1], strict=False)
+        )
         end = top / (1 - wide[0] / 4 - wide[-1] / 4)
         tall = [end, *inner, end]
         area = mp.fsum((a + b) / 2 * s for a, b, s in zip(tall, tall[1:], wide, strict=False))
@@ -149,7 +164,8 @@ class Quadratic(Spline):
 
 @dataclass
 class Cubic(Spline):
-    """Steffen's monotone cubic, as in cubic-spline flows (Durkan et al. 2019): ``d`` are slopes at the knots."""
+    """Steffen's monotone cubic, as in cubic-spline flows (Durkan et al. 2019): ``d`` are slopes at
+    the knots."""
 
     d: list[mp.mpf]
 

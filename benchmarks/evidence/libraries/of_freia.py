@@ -12,7 +12,8 @@ from common import Shown, case, number, raised, run
     "FrEIA",
     "sigmoid-shape",
     layer="InvertibleSigmoid",
-    what="For data of more than one dimension the log_det is summed over the channels only: it has a number per "
+    what="For data of more than one dimension the log_det is summed over the channels only: it "
+    "has a number per "
     "pixel, not one per row, and added to another block's it broadcasts to a wrong sum.",
     inputs="InvertibleSigmoid([(2, 3, 3)]), x = zeros(1, 2, 3, 3)",
     second="by hand: 18 elements of slope 1/4, 18 log(1/4)",
@@ -37,14 +38,19 @@ def sigmoid_shape() -> Shown:
 def sigmoid_log_det() -> Shown:
     got = blocks.InvertibleSigmoid([(1,)])((torch.tensor([[89.0]]),))[1]
     right = -89 - 2 * mp.log1p(mp.exp(-89))
-    return Shown(f"log_det = {number(got)}", f"log_det = {number(right)}", not bool(got.isfinite().all()))
+    return Shown(
+        f"log_det = {number(got)}", f"log_det = {number(right)}", not bool(got.isfinite().all())
+    )
 
 
 @case(
     "FrEIA",
     "actnorm-init-data",
     layer="ActNorm",
-    what="The documented argument init_data cannot be given: `if init_data:` asks a tensor for its truth.",
+    what=(
+        "The documented argument init_data cannot be given: `if init_data:` asks a tensor for "
+        "its truth."
+    ),
     inputs="ActNorm([(2,)], init_data=torch.ones(8, 2))",
     second="by hand: the docstring takes a tensor; the same batch through forward initialises",
     severity="ordinary inputs",
@@ -60,7 +66,10 @@ def init_data() -> Shown:
     "FrEIA",
     "actnorm-one-row",
     layer="ActNorm",
-    what="A first batch of one row leaves every weight NaN for good: the deviation of one row is NaN.",
+    what=(
+        "A first batch of one row leaves every weight NaN for good: the deviation of one row "
+        "is NaN."
+    ),
     inputs="ActNorm([(2,)]), first batch [[1, 2]], then [[0, 0]]",
     second="by hand: any finite scale",
     severity="edge",
@@ -76,7 +85,10 @@ def actnorm_one_row() -> Shown:
     "FrEIA",
     "actnorm-constant-channel",
     layer="ActNorm",
-    what="A channel that is constant over the first batch makes its scale infinite and what follows NaN.",
+    what=(
+        "A channel that is constant over the first batch makes its scale infinite and what "
+        "follows NaN."
+    ),
     inputs="ActNorm([(2,)]), first batch [[1, 2], [1, 4]], then [[0, 0]]",
     second="by hand: any finite scale",
     severity="edge",

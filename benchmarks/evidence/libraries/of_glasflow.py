@@ -29,7 +29,9 @@ def quadratic_nan() -> Shown:
     def run_spline(v: float, inverse: bool) -> torch.Tensor:
         zeros = torch.zeros(1, 4)
         at = torch.tensor([v])
-        return quadratic.unconstrained_quadratic_spline(at, zeros, zeros[:, 1:], inverse=inverse, tail_bound=BOX)[0]
+        return quadratic.unconstrained_quadratic_spline(
+            at, zeros, zeros[:, 1:], inverse=inverse, tail_bound=BOX
+        )[0]
 
     right = Quadratic.nflows([0.0] * 4, [0.0] * 3, BOX).inverse(0.5)
     return inverted(run_spline(0.5, True), right, 0.5, lambda v: run_spline(v, False), 1e-4)
@@ -64,7 +66,9 @@ def cubic_nan() -> Shown:
     def run_spline(v: float, inverse: bool) -> torch.Tensor:
         zeros = torch.zeros(1, 4)
         parts = (zeros, zeros, zeros[:, :1], zeros[:, :1])
-        return cubic.unconstrained_cubic_spline(torch.tensor([v]), *parts, inverse=inverse, tail_bound=BOX)[0]
+        return cubic.unconstrained_cubic_spline(
+            torch.tensor([v]), *parts, inverse=inverse, tail_bound=BOX
+        )[0]
 
     right = Cubic.nflows([0.0] * 4, [0.0] * 4, 0.0, 0.0, BOX).inverse(0.5)
     return inverted(run_spline(0.5, True), right, 0.5, lambda v: run_spline(v, False), 1e-4)

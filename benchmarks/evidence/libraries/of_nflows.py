@@ -37,7 +37,8 @@ def quadratic_case(y: float, w: list[float], h: list[float], wrong: float) -> Sh
     "nflows",
     "quadratic-nan",
     layer="unconstrained_quadratic_spline, inverse",
-    what="With weights of zero, as a freshly zeroed last layer gives, the inverse is NaN: it divides by 2a, "
+    what="With weights of zero, as a freshly zeroed last layer gives, the inverse is NaN: it "
+    "divides by 2a, "
     "and a is 0 where two neighbouring heights are equal.",
     inputs="y = 0.5, widths [0]*4, heights [0]*3, tail_bound 3, float32",
     second=BISECTION,
@@ -51,9 +52,13 @@ def quadratic_nan() -> Shown:
     "nflows",
     "quadratic-inverse",
     layer="unconstrained_quadratic_spline, inverse",
-    what="Where neighbouring heights are nearly equal the textbook root (-b + sqrt(b^2 - 4ac)) / 2a cancels: "
+    what="Where neighbouring heights are nearly equal the textbook root (-b + sqrt(b^2 - 4ac)) "
+    "/ 2a cancels: "
     "the inverse is off by 0.006 at a slope of 0.95.",
-    inputs="y = 2.9875550270080566, widths [-1.5, 0.75, 1, -1], heights [0.25, 1.5, 1], tail_bound 3, float32",
+    inputs=(
+        "y = 2.9875550270080566, widths [-1.5, 0.75, 1, -1], heights [0.25, 1.5, 1], "
+        "tail_bound 3, float32"
+    ),
     second=BISECTION,
     severity="ordinary inputs",
 )
@@ -65,10 +70,15 @@ def quadratic_inverse() -> Shown:
     "nflows",
     "quadratic-boundary",
     layer="unconstrained_quadratic_spline",
-    what="The slope at the ends of the box is not 1, though a comment in the code says that the boundary "
-    "heights are set so that it is: the half widths are halved twice, and the density jumps at the tails.",
+    what="The slope at the ends of the box is not 1, though a comment in the code says that "
+    "the boundary "
+    "heights are set so that it is: the half widths are halved twice, and the density "
+    "jumps at the tails.",
     inputs="x = 3 (the end of the box), widths [0]*4, heights [0]*3, tail_bound 3, float64",
-    second="by hand: c = (w0 h1 + w3 h3) / 2 + ..., normalised, is c / area = 1; outside, log|slope| is 0",
+    second=(
+        "by hand: c = (w0 h1 + w3 h3) / 2 + ..., normalised, is c / area = 1; outside, "
+        "log|slope| is 0"
+    ),
     severity="ordinary inputs",
 )
 def quadratic_boundary() -> Shown:
@@ -94,8 +104,10 @@ def cubic_case(y: float, weights: list[list[float]], dtype: torch.dtype, wrong: 
     "nflows",
     "cubic-nan",
     layer="unconstrained_cubic_spline, inverse",
-    what="With weights of zero, as a freshly zeroed last layer gives, the map is the identity in the inner "
-    "bins and the inverse is NaN there: it divides by the cubic and then by the quadratic coefficient.",
+    what="With weights of zero, as a freshly zeroed last layer gives, the map is the identity "
+    "in the inner "
+    "bins and the inverse is NaN there: it divides by the cubic and then by the quadratic "
+    "coefficient.",
     inputs="y = 0.5, widths and heights [0]*4, derivatives [0] and [0], tail_bound 3, float32",
     second=BISECTION,
     severity="ordinary inputs",
@@ -109,7 +121,8 @@ def cubic_nan() -> Shown:
     "cubic-inverse",
     layer="unconstrained_cubic_spline, inverse",
     what="The root of a nearly linear bin is wrong by 0.45 at a slope of 0.96 in float32.",
-    inputs="y = -0.18953466415405273, widths [0, 0, 0, -0.5], heights [0.25, 0.25, 0.25, 0], derivatives "
+    inputs="y = -0.18953466415405273, widths [0, 0, 0, -0.5], heights [0.25, 0.25, 0.25, 0], "
+    "derivatives "
     "[0.5] and [0.25], tail_bound 3",
     second=BISECTION,
     severity="ordinary inputs",
@@ -124,7 +137,8 @@ def cubic_inverse() -> Shown:
     "cubic-inverse-float64",
     layer="unconstrained_cubic_spline, inverse",
     what="The same in float64: wrong by 0.045 at a slope of 1.02, so it is not a matter of digits.",
-    inputs="y = -0.6023793636609645, widths [0, 1, 1, 1], heights [-0.5, 0.75, 0.75, 0.75], derivatives "
+    inputs="y = -0.6023793636609645, widths [0, 1, 1, 1], heights [-0.5, 0.75, 0.75, 0.75], "
+    "derivatives "
     "[-0.25] and [-0.25], tail_bound 3",
     second=BISECTION,
     severity="ordinary inputs",
@@ -139,7 +153,8 @@ def cubic_inverse_double() -> Shown:
     "cubic-outside",
     layer="unconstrained_cubic_spline, inverse",
     what="With larger weights a latent inside the box is decoded to a point far outside it.",
-    inputs="y = -2.9928088188171387, widths [5.75, 1, 0.75, -1.75], heights [-4.25, 0, -3, 3], derivatives "
+    inputs="y = -2.9928088188171387, widths [5.75, 1, 0.75, -1.75], heights [-4.25, 0, -3, 3], "
+    "derivatives "
     "[-1.5] and [-1.5], tail_bound 3, float32",
     second=BISECTION,
     severity="edge",
@@ -153,7 +168,8 @@ def cubic_outside() -> Shown:
     "nflows",
     "linear-last-bin",
     layer="unconstrained_linear_spline, inverse",
-    what="searchsorted adds 1e-6 to the last knot in place, and the inverse then takes the slope of the last "
+    what="searchsorted adds 1e-6 to the last knot in place, and the inverse then takes the "
+    "slope of the last "
     "bin from that knot: its log_det is off by 1e-6 times the number of bins in every dtype.",
     inputs="y = 2.9, weights [0]*8 (the identity), tail_bound 3, float64",
     second="by hand: the map is the identity, its log_det 0",
@@ -198,7 +214,9 @@ def empty_batch() -> Shown:
 def tanh_log_det() -> Shown:
     got = transforms.Tanh()(row(9.5))[1]
     right = 2 * (mp.log(2) - mp.mpf(9.5) - mp.log1p(mp.exp(-19)))
-    return Shown(f"log_det = {number(got)}", f"log_det = {number(right)}", not bool(got.isfinite().all()))
+    return Shown(
+        f"log_det = {number(got)}", f"log_det = {number(right)}", not bool(got.isfinite().all())
+    )
 
 
 @case(
@@ -214,21 +232,27 @@ def leaky_relu() -> Shown:
     got = transforms.LeakyReLU()(row(-1.0, dtype=torch.float64))[1]
     right = mp.log(mp.mpf(0.01))
     off = abs(got.item() - right)
-    return Shown(f"{number(got, 15)} ({got.dtype})", f"{number(right, 15)} (torch.float64)", off > 1e-12)
+    return Shown(
+        f"{number(got, 15)} ({got.dtype})", f"{number(right, 15)} (torch.float64)", off > 1e-12
+    )
 
 
 @case(
     "nflows",
     "log-tanh-kink",
     layer="LogTanh",
-    what="The slope jumps at the cut point, though the docstring says that alpha is set to match the first "
-    "derivative of tanh there: alpha is (1 - tanh(tanh(c))) / c where c (1 - tanh(c)^2) would match.",
+    what="The slope jumps at the cut point, though the docstring says that alpha is set to "
+    "match the first "
+    "derivative of tanh there: alpha is (1 - tanh(tanh(c))) / c where c (1 - tanh(c)^2) "
+    "would match.",
     inputs="x = 1 (the cut point) and the next float64",
     second="by hand: the derivative of tanh at 1 is 1 - tanh(1)^2 = 0.41997",
     severity="ordinary inputs",
 )
 def log_tanh() -> Shown:
-    beyond = torch.nextafter(torch.tensor(1.0, dtype=torch.float64), torch.tensor(2.0, dtype=torch.float64))
+    beyond = torch.nextafter(
+        torch.tensor(1.0, dtype=torch.float64), torch.tensor(2.0, dtype=torch.float64)
+    )
     got = transforms.LogTanh(cut_point=1)(beyond.reshape(1, 1))[1].exp()
     right = 1 - mp.tanh(1) ** 2
     shown = f"slope beyond the cut {number(got, 6)}"
@@ -239,7 +263,8 @@ def log_tanh() -> Shown:
     "nflows",
     "actnorm-constant-channel",
     layer="ActNorm",
-    what="A channel that is constant over the first batch makes its log_scale infinite and everything after "
+    what="A channel that is constant over the first batch makes its log_scale infinite and "
+    "everything after "
     "it NaN: the standard deviation is divided by without a floor.",
     inputs="first batch [[1, 2], [1, 4]] in training mode, then [[0, 0]]",
     second="by hand: any finite scale; the map of the second channel does not depend on the first",
@@ -256,7 +281,10 @@ def actnorm_constant() -> Shown:
     "nflows",
     "actnorm-one-row",
     layer="ActNorm",
-    what="A first batch of one row leaves every weight NaN for good: the deviation of one row is NaN.",
+    what=(
+        "A first batch of one row leaves every weight NaN for good: the deviation of one row "
+        "is NaN."
+    ),
     inputs="first batch [[1, 2]] in training mode, then [[0, 0]]",
     second="by hand: any finite scale",
     severity="edge",

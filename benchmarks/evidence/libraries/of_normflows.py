@@ -32,7 +32,10 @@ def empty_batch() -> Shown:
     "normflows",
     "actnorm-one-row",
     layer="ActNorm",
-    what="A first batch of one row leaves every weight NaN for good: the deviation of one row is NaN.",
+    what=(
+        "A first batch of one row leaves every weight NaN for good: the deviation of one row "
+        "is NaN."
+    ),
     inputs="ActNorm((2,)), first batch [[1, 2]], then [[0, 0]]",
     second="by hand: any finite scale",
     severity="edge",
@@ -48,7 +51,8 @@ def actnorm_one_row() -> Shown:
     "normflows",
     "actnorm-eval",
     layer="ActNorm, GlowBlock",
-    what="The first batch overwrites the weights in eval mode too, in either direction; the class says that the "
+    what="The first batch overwrites the weights in eval mode too, in either direction; the "
+    "class says that the "
     "first batch initialises, not that sampling from a fresh model in eval mode does.",
     inputs="ActNorm((2,)).eval(), a batch [[1, 2], [3, 5]]",
     second="by hand: a module in eval mode keeps its weights, 0",

@@ -17,7 +17,8 @@ BISECTION = "bisection of the forward formula in 60 digits, and the library's ow
 
 
 def spline(w: list[float], h: list[float], d: list[float], part: list[float] | None = None) -> Any:
-    """transforms.Spline(1) with these weights: its two directions, and the same spline in 60 digits."""
+    """transforms.Spline(1) with these weights: its two directions, and the same spline in 60
+    digits."""
     layer = transforms.Spline(1, len(w), bound=BOX, order="linear" if part else "quadratic")
     with torch.no_grad():
         layer.unnormalized_widths.copy_(torch.tensor([w]))
@@ -54,9 +55,13 @@ def linear_case(y: float, w: Any, h: Any, d: Any, part: Any, wrong: float) -> Sh
     "rq-assertion",
     distribution="pyro-ppl",
     layer='Spline(order="quadratic"), inverse',
-    what="The discriminant rounds to a negative number and `assert (discriminant >= 0).all()` stops the whole "
+    what="The discriminant rounds to a negative number and `assert (discriminant >= 0).all()` "
+    "stops the whole "
     "batch; the exact one is positive.",
-    inputs="y = 6.442574544962554e-07, widths [1, 9.5], heights [-2.25, -2.25], derivatives [-5.5], bound 3, float32",
+    inputs=(
+        "y = 6.442574544962554e-07, widths [1, 9.5], heights [-2.25, -2.25], derivatives "
+        "[-5.5], bound 3, float32"
+    ),
     second=BISECTION,
     severity="edge",
 )
@@ -71,9 +76,11 @@ def rq_assertion() -> Shown:
     "linear-rational-digits",
     distribution="pyro-ppl",
     layer='Spline(order="linear"), inverse',
-    what="Values at the knots, which may lie far from the point, are multiplied and subtracted: off by 7e-5 at a "
+    what="Values at the knots, which may lie far from the point, are multiplied and "
+    "subtracted: off by 7e-5 at a "
     "slope of 0.5.",
-    inputs="y = -2.9652254581451416, widths [0.25, -0.75], heights [-2.75, 2.5], derivatives [0], lambdas "
+    inputs="y = -2.9652254581451416, widths [0.25, -0.75], heights [-2.75, 2.5], derivatives "
+    "[0], lambdas "
     "[0, -1.75], bound 3, float32",
     second=BISECTION,
     severity="ordinary inputs",
@@ -89,7 +96,8 @@ def linear_digits() -> Shown:
     distribution="pyro-ppl",
     layer='Spline(order="linear"), inverse',
     what="The same with larger weights: off by 5e-3 at a slope of 0.5, outside the box.",
-    inputs="y = 2.999868154525757, widths [-1.75, 3.75], heights [-0.25, -10], derivatives [0.5], lambdas [10, 3], "
+    inputs="y = 2.999868154525757, widths [-1.75, 3.75], heights [-0.25, -10], derivatives "
+    "[0.5], lambdas [10, 3], "
     "bound 3, float32",
     second=BISECTION,
     severity="edge",
@@ -103,9 +111,11 @@ def linear_inverse() -> Shown:
     "linear-rational-infinite",
     distribution="pyro-ppl",
     layer='Spline(order="linear"), inverse',
-    what="The denominator cancels to 0: a latent inside the box decodes to minus infinity. (The map is nearly flat "
+    what="The denominator cancels to 0: a latent inside the box decodes to minus infinity. "
+    "(The map is nearly flat "
     "there, so that x is known to one digit only, but it lies in the box.)",
-    inputs="y = -2.9998950958251953, widths [0.25, -1.25], heights [-2.75, 6], derivatives [2.75], lambdas "
+    inputs="y = -2.9998950958251953, widths [0.25, -1.25], heights [-2.75, 6], derivatives "
+    "[2.75], lambdas "
     "[-10, 5.75], bound 3, float32",
     second=BISECTION,
     severity="edge",
@@ -120,10 +130,17 @@ def linear_infinite() -> Shown:
     "spline-boundary",
     distribution="pyro-ppl",
     layer="Spline, SplineCoupling, SplineAutoregressive, ConditionalSpline",
-    what="The slope at the ends of the box is 0.999, while the comment in the code says that it is 1 as outside: "
-    "the least derivative, 1e-3, is subtracted from the end but not added to it. The density jumps by 0.1 %.",
-    inputs="x = -3 (the end of the box), widths and heights [0]*2, derivatives [0.5], bound 3, float32",
-    second="by hand: outside the box the map is the identity, log|slope| 0; the end is padded with 1 - 1e-3",
+    what="The slope at the ends of the box is 0.999, while the comment in the code says that "
+    "it is 1 as outside: "
+    "the least derivative, 1e-3, is subtracted from the end but not added to it. The "
+    "density jumps by 0.1 %.",
+    inputs=(
+        "x = -3 (the end of the box), widths and heights [0]*2, derivatives [0.5], bound 3, float32"
+    ),
+    second=(
+        "by hand: outside the box the map is the identity, log|slope| 0; the end is padded "
+        "with 1 - 1e-3"
+    ),
     severity="ordinary inputs",
 )
 def spline_boundary() -> Shown:
@@ -137,15 +154,21 @@ def spline_boundary() -> Shown:
     beyond = torch.tensor([-BOX - 1e-5])
     outside = layer.log_abs_det_jacobian(beyond, layer(beyond))
     right = f"log|slope| = 0; outside {number(outside)}"
-    return Shown(f"log|slope| = {number(got, 6)}", right, abs(got.item()) > 1e-4 and outside.item() == 0)
+    return Shown(
+        f"log|slope| = {number(got, 6)}", right, abs(got.item()) > 1e-4 and outside.item() == 0
+    )
 
 
 @case(
     "pyro",
     "deepcopy",
     distribution="pyro-ppl",
-    layer="Spline, SplineCoupling, AffineCoupling, AffineAutoregressive (each TransformModule with a cache)",
-    what="Once it has been called the module cannot be deep-copied: the last input, output and log_det, which "
+    layer=(
+        "Spline, SplineCoupling, AffineCoupling, AffineAutoregressive (each TransformModule "
+        "with a cache)"
+    ),
+    what="Once it has been called the module cannot be deep-copied: the last input, output and "
+    "log_det, which "
     "carry gradients, are kept in it.",
     inputs="layer = Spline(4); layer(torch.zeros(2, 4)); copy.deepcopy(layer)",
     second="by hand: before the call the same copy works, as it does for any other torch module",
@@ -164,7 +187,8 @@ def deep_copy() -> Shown:
     "linear-rational-bfloat16",
     distribution="pyro-ppl",
     layer='Spline(order="linear")',
-    what="A bfloat16 layer raises on bfloat16 data inside the box: masks are made by .float(), and the float32 that "
+    what="A bfloat16 layer raises on bfloat16 data inside the box: masks are made by .float(), "
+    "and the float32 that "
     "results does not go into the bfloat16 output.",
     inputs='Spline(1, order="linear").bfloat16(), x = 0.5 in bfloat16',
     second="by hand: the same layer and data in float64 give float64",
@@ -176,7 +200,9 @@ def linear_bfloat16() -> Shown:
     got = raised(lambda: layer._call(x.bfloat16()))
     dtype = None if got else layer._call(x.bfloat16()).dtype
     other = layer.double()._call(x.double()).dtype
-    return Shown(got or str(dtype), "torch.bfloat16", other == torch.float64 and dtype != torch.bfloat16)
+    return Shown(
+        got or str(dtype), "torch.bfloat16", other == torch.float64 and dtype != torch.bfloat16
+    )
 
 
 @case(

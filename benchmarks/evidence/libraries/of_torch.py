@@ -12,7 +12,8 @@ from torch import distributions
     "torch",
     "sum-rightmost",
     layer="Independent, IndependentTransform, TransformedDistribution",
-    what="log_prob and log_abs_det_jacobian of zero rows raise: _sum_rightmost reshapes to (0, -1). zuko's flows "
+    what="log_prob and log_abs_det_jacobian of zero rows raise: _sum_rightmost reshapes to (0, "
+    "-1). zuko's flows "
     "inherit it.",
     inputs="Independent(Normal(zeros(3), ones(3)), 1).log_prob(torch.zeros(0, 3))",
     second="by hand: zero log-densities; Normal.log_prob of the same returns shape (0, 3)",
@@ -29,10 +30,13 @@ def sum_rightmost() -> Shown:
     "torch",
     "stack-log-det",
     layer="StackTransform along the last dimension",
-    what="Its domain says that events are vectors (event_dim 1), and log_abs_det_jacobian still has a number per "
-    "element: the log_prob of a TransformedDistribution is of a wrong shape, or raises, and for as many rows as "
+    what="Its domain says that events are vectors (event_dim 1), and log_abs_det_jacobian "
+    "still has a number per "
+    "element: the log_prob of a TransformedDistribution is of a wrong shape, or raises, "
+    "and for as many rows as "
     "elements it is silently wrong.",
-    inputs="TransformedDistribution(3 independent N(0, 1), StackTransform([ExpTransform()]*3, dim=-1)).log_prob of "
+    inputs="TransformedDistribution(3 independent N(0, 1), StackTransform([ExpTransform()]*3, "
+    "dim=-1)).log_prob of "
     "torch.full((3, 3), 2)",
     second="the same with IndependentTransform(ExpTransform(), 1); mpmath's log-normal density",
     severity="ordinary inputs",
@@ -54,7 +58,8 @@ def stack_log_det() -> Shown:
     "torch",
     "normal-cdf",
     layer="Normal.cdf, CumulativeDistributionTransform(Normal)",
-    what="In the lower tail 1 + erf(x / sqrt 2) cancels: 0 where float32 holds the right value, so that the inverse of "
+    what="In the lower tail 1 + erf(x / sqrt 2) cancels: 0 where float32 holds the right "
+    "value, so that the inverse of "
     "the transform is minus infinity.",
     inputs="Normal(0, 1).cdf(-6), float32",
     second="mpmath: ncdf(-6); torch.special.ndtr(-6) in float64 gives the same",

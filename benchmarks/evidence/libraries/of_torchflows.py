@@ -9,11 +9,14 @@ import torch
 from common import Shown, case, number, raised, run
 from torchflows.bijections.finite.autoregressive import layers
 from torchflows.bijections.finite.autoregressive.transformers.combination.sigmoid import Sigmoid
-from torchflows.bijections.finite.autoregressive.transformers.spline.linear_rational import LinearRational
+from torchflows.bijections.finite.autoregressive.transformers.spline.linear_rational import (
+    LinearRational,
+)
 
 
 def log_dets(weight: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Value, log_det and inverse log_det at 0.3 of a spline that is the identity, whatever the last weight."""
+    """Value, log_det and inverse log_det at 0.3 of a spline that is the identity, whatever the last
+    weight."""
     spline = LinearRational((1,), boundary=3.0, n_bins=4)
     weights = torch.zeros(1, 1, 16, dtype=torch.float64)
     weights[..., -1] = weight
@@ -24,12 +27,17 @@ def log_dets(weight: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def eps_case(weight: float) -> Shown:
     z, log_det, back = log_dets(weight)
     x = torch.tensor([[0.3]], dtype=torch.float64, requires_grad=True)
-    spline, weights = LinearRational((1,), boundary=3.0, n_bins=4), torch.zeros(1, 1, 16, dtype=torch.float64)
+    spline, weights = (
+        LinearRational((1,), boundary=3.0, n_bins=4),
+        torch.zeros(1, 1, 16, dtype=torch.float64),
+    )
     weights[..., -1] = weight
     (slope,) = torch.autograd.grad(spline.forward(x, weights)[0].sum(), x)
     got = f"z = {number(z)}, log_det = {number(log_det, 5)}, of the inverse {number(back, 5)}"
     right = f"z = 0.3, log_det = 0; autograd's slope {number(slope, 6)}"
-    wrong = abs(log_det.item()) > 1e-7 and abs(z.item() - 0.3) < 1e-12 and abs(slope.item() - 1) < 1e-9
+    wrong = (
+        abs(log_det.item()) > 1e-7 and abs(z.item() - 0.3) < 1e-12 and abs(slope.item() - 1) < 1e-9
+    )
     return Shown(got, right, wrong)
 
 
@@ -37,9 +45,13 @@ def eps_case(weight: float) -> Shown:
     "torchflows",
     "linear-rational-log-det",
     layer="LinearRational, LRSCoupling, LRS*MaskedAutoregressive",
-    what="eps = 5e-10 is added to the squared denominator inside the logarithm; the weights scale with a free "
-    "parameter, so the log_det depends on it while the map does not, and the two directions disagree.",
-    inputs="x = 0.3, all weights 0 but the last, u_w0 = -5: the identity; boundary 3, 4 bins, float64",
+    what="eps = 5e-10 is added to the squared denominator inside the logarithm; the weights "
+    "scale with a free "
+    "parameter, so the log_det depends on it while the map does not, and the two "
+    "directions disagree.",
+    inputs=(
+        "x = 0.3, all weights 0 but the last, u_w0 = -5: the identity; boundary 3, 4 bins, float64"
+    ),
     second="by hand: the identity has log_det 0; autograd's slope of the same call is 1",
     severity="ordinary inputs",
 )
@@ -64,9 +76,13 @@ def linear_rational_large() -> Shown:
     "torchflows",
     "actnorm-state-dict",
     layer="ActNorm",
-    what="Whether it is initialised is no part of the state_dict: a trained layer that is loaded and trained on "
+    what="Whether it is initialised is no part of the state_dict: a trained layer that is "
+    "loaded and trained on "
     "throws its loaded weights away at the first batch.",
-    inputs="state_dict of a layer trained on [[0, 0], [2, 4]], loaded, .train(), one batch [[10, 10], [11, 19]]",
+    inputs=(
+        "state_dict of a layer trained on [[0, 0], [2, 4]], loaded, .train(), one batch "
+        "[[10, 10], [11, 19]]"
+    ),
     second="by hand: loaded weights stay; in eval mode they do",
     severity="ordinary inputs",
 )
@@ -120,7 +136,8 @@ def empty_batch() -> Shown:
     "torchflows",
     "umnn-inverse-gradient",
     layer="UMNNMaskedAutoregressive, inverse",
-    what="A gradient through the inverse raises: the backward of its bisection calls the integrand without the "
+    what="A gradient through the inverse raises: the backward of its bisection calls the "
+    "integrand without the "
     "parameters.",
     inputs="z = zeros(2, 3) with requires_grad, inverse(z).sum().backward()",
     second="by hand: dx/dz = 1/g(x) exists; the forward has its gradient",
@@ -140,10 +157,17 @@ def umnn_gradient() -> Shown:
     "torchflows",
     "autoregressive-inverse-log-det",
     layer="MaskedAutoregressiveBijection.inverse: RQS, LRS, UMNN, sigmoidal; not affine ones",
-    what="The log_det of the sequential inverse is taken in the last pass, in which every element but the last "
+    what="The log_det of the sequential inverse is taken in the last pass, in which every "
+    "element but the last "
     "is already x instead of z.",
-    inputs="torch.manual_seed(0); UMNNMaskedAutoregressive((3,)).double(), weights + 0.5 N(0, 1), x = N(0, 1)",
-    second="by hand: minus the forward's log_det at the x that it returned; central differences of the forward",
+    inputs=(
+        "torch.manual_seed(0); UMNNMaskedAutoregressive((3,)).double(), weights + 0.5 N(0, "
+        "1), x = N(0, 1)"
+    ),
+    second=(
+        "by hand: minus the forward's log_det at the x that it returned; central differences "
+        "of the forward"
+    ),
     severity="ordinary inputs",
 )
 def autoregressive_inverse() -> Shown:
@@ -175,7 +199,9 @@ def autoregressive_inverse() -> Shown:
 )
 def log_det_dtype() -> Shown:
     x = torch.zeros(2, 4, dtype=torch.float64)
-    got, other = (cls((4,)).double()(x)[1].dtype for cls in (layers.ShiftCoupling, layers.AffineCoupling))
+    got, other = (
+        cls((4,)).double()(x)[1].dtype for cls in (layers.ShiftCoupling, layers.AffineCoupling)
+    )
     return Shown(str(got), str(other), got == torch.float32 and other == torch.float64)
 
 
@@ -183,10 +209,14 @@ def log_det_dtype() -> Shown:
     "torchflows",
     "sigmoid-log-det",
     layer="Sigmoid, DeepSigmoidalCoupling, DeepSigmoidal*MaskedAutoregressive",
-    what="The log_det sums the logarithms of the hidden units instead of the units, and takes log d - log(1 - d) "
+    what="The log_det sums the logarithms of the hidden units instead of the units, and takes "
+    "log d - log(1 - d) "
     "where -log d - log(1 - d) is meant.",
     inputs="Sigmoid((1,)), x = 0.3, all weights 0, float64",
-    second="mpmath's derivative of logit(sum w sigmoid(a x + b)), and autograd's slope of the same call",
+    second=(
+        "mpmath's derivative of logit(sum w sigmoid(a x + b)), and autograd's slope of the "
+        "same call"
+    ),
     severity="ordinary inputs",
 )
 def sigmoid_log_det() -> Shown:
@@ -206,7 +236,10 @@ def sigmoid_log_det() -> Shown:
     "torchflows",
     "dense-sigmoid-log-det",
     layer="DenseSigmoidalCoupling, DeepDenseSigmoidalCoupling and their autoregressive forms",
-    what="The log_det of a nearly linear map, right at 0.0009, is -1552: units are summed as logarithms here too.",
+    what=(
+        "The log_det of a nearly linear map, right at 0.0009, is -1552: units are summed as "
+        "logarithms here too."
+    ),
     inputs="torch.manual_seed(1); DenseSigmoidalCoupling((2,)).double(), x = [0.3, 0.7]",
     second="autograd and central differences of the same call",
     severity="ordinary inputs",

@@ -1,4 +1,5 @@
-"""torchflows: residual blocks and matrices. ``python of_torchflows_residual.py`` lists the cases."""
+"""torchflows: residual blocks and matrices. ``python of_torchflows_residual.py`` lists the
+cases."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def half() -> torch.nn.Module:
     "torchflows",
     "residual-inverse-sign",
     layer="IterativeResidualBijection.inverse: InvertibleResNet, ResFlow",
-    what="inverse returns the forward's log_det, not minus it. (Its power series of two terms is an estimate: "
+    what="inverse returns the forward's log_det, not minus it. (Its power series of two terms "
+    "is an estimate: "
     "0.375 on the average.)",
     inputs="InvertibleResNetBlock((1,), g = x/2).inverse(1.5), mean log_det of 20 000 rows",
     second="by hand: dx/dz = 2/3; to two terms of the series -0.375",
@@ -45,7 +47,8 @@ def inverse_sign() -> Shown:
     "torchflows",
     "residual-random-map",
     layer="InvertibleResNetBlock, ResFlowBlock with their own network",
-    what="The spectral norm is estimated anew from random numbers in every call, in eval mode too: the layer is "
+    what="The spectral norm is estimated anew from random numbers in every call, in eval mode "
+    "too: the layer is "
     "another map each time, and the round trip ends elsewhere.",
     inputs="torch.manual_seed(0); InvertibleResNetBlock((3,)).eval(), x = ones(1, 3), twice",
     second="by hand: two calls of a deterministic layer on the same x agree",
@@ -62,7 +65,9 @@ def random_map() -> Shown:
     return Shown(text, "0 and rounding", far > 1e-4)
 
 
-def slopes(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> tuple[float, float]:
+def slopes(
+    function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
+) -> tuple[float, float]:
     """log|det| of the Jacobian of one row, by autograd and by central differences."""
     j = torch.autograd.functional.jacobian(lambda v: function(v[None])[0], x[0])
     step = 1e-6 * torch.eye(x.shape[1], dtype=x.dtype)
@@ -74,7 +79,8 @@ def slopes(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) ->
     "torchflows",
     "radial-log-det",
     layer="Radial",
-    what="r is |z - z0| of each coordinate, but the log_det is the formula for the norm, summed over coordinates: "
+    what="r is |z - z0| of each coordinate, but the log_det is the formula for the norm, "
+    "summed over coordinates: "
     "right in one dimension only.",
     inputs="Radial((2,)), beta 1, alpha softplus(0), z0 = 0, z = [0.5, -1], float64",
     second="autograd and central differences of the same call",
@@ -96,17 +102,23 @@ def radial() -> Shown:
 
 def proximal() -> tuple[torch.nn.Module, torch.Tensor]:
     torch.manual_seed(0)
-    return ProximalResFlowBlock((2,)).double().eval(), torch.tensor([[0.3, -0.7]], dtype=torch.float64)
+    return ProximalResFlowBlock((2,)).double().eval(), torch.tensor(
+        [[0.3, -0.7]], dtype=torch.float64
+    )
 
 
 @case(
     "torchflows",
     "proximal-inverse",
     layer="ProximalResFlowBlock, ProximalResFlow",
-    what="The inverse of a fresh block with its default options ends 0.34 away from the input, however many "
+    what="The inverse of a fresh block with its default options ends 0.34 away from the input, "
+    "however many "
     "iterations it is given: the iteration solves another equation than forward's.",
     inputs="torch.manual_seed(0); ProximalResFlowBlock((2,)).double().eval(), x = [0.3, -0.7]",
-    second="by hand: inverse(forward(x)) is x; 25 and 400 iterations give the same, so it has converged",
+    second=(
+        "by hand: inverse(forward(x)) is x; 25 and 400 iterations give the same, so it has "
+        "converged"
+    ),
     severity="ordinary inputs",
 )
 def proximal_inverse() -> Shown:
@@ -140,7 +152,10 @@ def proximal_log_det() -> Shown:
     "torchflows",
     "permutation-state-dict",
     layer="RandomPermutationMatrix",
-    what="The permutation is no part of the state_dict: a saved model that is loaded elsewhere permutes otherwise.",
+    what=(
+        "The permutation is no part of the state_dict: a saved model that is loaded elsewhere "
+        "permutes otherwise."
+    ),
     inputs="two layers of 6 elements, the state_dict of the first loaded into the second",
     second="by hand: after loading, both map [0 … 5] alike",
     severity="ordinary inputs",
@@ -151,7 +166,9 @@ def permutation() -> Shown:
     second.load_state_dict(first.state_dict())
     x = torch.arange(6.0)[None]
     got, right = (layer(x)[0].int().tolist()[0] for layer in (second, first))
-    return Shown(str(got), f"{right}; the state_dict holds {list(first.state_dict())}", got != right)
+    return Shown(
+        str(got), f"{right}; the state_dict holds {list(first.state_dict())}", got != right
+    )
 
 
 @case(

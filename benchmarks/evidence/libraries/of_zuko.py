@@ -12,7 +12,8 @@ BISECTION = "bisection of the forward formula in 60 digits, and the library's ow
 
 
 def spline(w: list[float], h: list[float], d: list[float], bound: float) -> RationalQuadratic:
-    """MonotonicRQSTransform's recipe: weights softly clipped, derivatives by exp, slope 1 at the ends."""
+    """MonotonicRQSTransform's recipe: weights softly clipped, derivatives by exp, slope 1 at the
+    ends."""
     least = mp.log(mp.mpf(1e-3))
 
     def clip(values: list[float], factor: int) -> list[mp.mpf]:
@@ -34,9 +35,13 @@ def spline_case(y: float, w: list[float], h: list[float], d: list[float], wrong:
     "zuko",
     "rq-nan",
     layer="MonotonicRQSTransform, inverse",
-    what="The discriminant rounds to a negative number and the inverse is NaN, without an error; the exact "
+    what="The discriminant rounds to a negative number and the inverse is NaN, without an "
+    "error; the exact "
     "discriminant is positive.",
-    inputs="y = 2.3068177700042725, widths [-7, 0, -8], heights [15, -16, 1], derivatives [17, -3], bound 3, float32",
+    inputs=(
+        "y = 2.3068177700042725, widths [-7, 0, -8], heights [15, -16, 1], derivatives [17, "
+        "-3], bound 3, float32"
+    ),
     second=BISECTION,
     severity="edge",
 )
@@ -48,8 +53,14 @@ def rq_nan() -> Shown:
     "zuko",
     "rq-digits",
     layer="MonotonicRQSTransform, inverse",
-    what="The closed-form root, as published, loses digits in the discriminant: off by 1.4e-4 at a slope of 0.77.",
-    inputs="y = -2.9718170166015625, widths [5.25, -1.5], heights [-7, 3.25], derivatives [4.75], bound 3, float32",
+    what=(
+        "The closed-form root, as published, loses digits in the discriminant: off by 1.4e-4 "
+        "at a slope of 0.77."
+    ),
+    inputs=(
+        "y = -2.9718170166015625, widths [5.25, -1.5], heights [-7, 3.25], derivatives "
+        "[4.75], bound 3, float32"
+    ),
     second=BISECTION,
     severity="edge",
     kind="limit",
@@ -62,7 +73,8 @@ def rq_digits() -> Shown:
     "zuko",
     "bernstein-tails",
     layer="BoundedBernsteinTransform",
-    what="Outside the bounds it is the identity plus 1e-5, not the identity as documented: the extension starts at "
+    what="Outside the bounds it is the identity plus 1e-5, not the identity as documented: the "
+    "extension starts at "
     "eps with the value that belongs to 0, so that f jumps by 1e-5 there (2 bound eps).",
     inputs="x = 6, theta = zeros(8), bound 5, float64",
     second="by hand: the docstring's identity outside the bounds gives 6; -6 gives -6.00001",
@@ -78,7 +90,10 @@ def bernstein_tails() -> Shown:
     "zuko",
     "empty-batch",
     layer="NSF, MAF and every flow with reinterpreted dimensions",
-    what="log_prob of zero rows raises; the cause is torch.distributions.utils._sum_rightmost (torch, sum-rightmost).",
+    what=(
+        "log_prob of zero rows raises; the cause is torch.distributions.utils._sum_rightmost "
+        "(torch, sum-rightmost)."
+    ),
     inputs="MAF(3).log_prob(torch.zeros(0, 3))",
     second="by hand: zero log-densities",
     severity="edge",

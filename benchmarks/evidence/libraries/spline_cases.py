@@ -1,4 +1,5 @@
-"""The rational-quadratic spline of Durkan et al., which nflows, normflows and glasflow copied from one source."""
+"""The rational-quadratic spline of Durkan et al., which nflows, normflows and glasflow copied from
+one source."""
 
 from __future__ import annotations
 
@@ -15,13 +16,16 @@ BOX = 3.0
 SECOND = "bisection of the forward formula in 60 digits, and the library's own forward of it"
 
 
-def run_spline(function: Callable[..., Any], v: float, w: Any, h: Any, d: Any, inverse: bool) -> Any:
+def run_spline(
+    function: Callable[..., Any], v: float, w: Any, h: Any, d: Any, inverse: bool
+) -> Any:
     rows = (torch.tensor([part]) for part in (w, h, d))
     return function(torch.tensor([v]), *rows, inverse=inverse, tail_bound=BOX)[0]
 
 
 def assertion(function: Callable[[float, bool], Any], y: float, right: Any) -> Shown:
-    """Whether the inverse of y stops with an AssertionError, and the forward of the right x gives y."""
+    """Whether the inverse of y stops with an AssertionError, and the forward of the right x gives
+    y."""
     back = function(float(right), False).item()
     text = f"x = {number(right)}, where its own forward gives {number(back)}"
     try:
@@ -37,9 +41,11 @@ def rq_assertion(library: str, function: Callable[..., Any]) -> None:
         library,
         "rq-assertion",
         layer="unconstrained_rational_quadratic_spline, inverse",
-        what="The discriminant rounds to a negative number and `assert (discriminant >= 0).all()` stops the "
+        what="The discriminant rounds to a negative number and `assert (discriminant >= "
+        "0).all()` stops the "
         "whole batch; the exact one is positive.",
-        inputs="y = -2.9603755474090576, widths [-2, 6, 2], heights [0, -2, 5.5], derivatives [7.5, -6.5], "
+        inputs="y = -2.9603755474090576, widths [-2, 6, 2], heights [0, -2, 5.5], derivatives "
+        "[7.5, -6.5], "
         "tail_bound 3, float32",
         second=SECOND,
         severity="edge",
@@ -57,9 +63,11 @@ def rq_digits(library: str, function: Callable[..., Any]) -> None:
         library,
         "rq-digits",
         layer="unconstrained_rational_quadratic_spline, inverse",
-        what="The closed-form root, as published, loses digits in the discriminant: off by 3e-4 at a slope of "
+        what="The closed-form root, as published, loses digits in the discriminant: off by 3e-4 "
+        "at a slope of "
         "4.3, where the rounding of y moves x by 3e-8.",
-        inputs="y = -1.6508492231369019, widths [-2.25, 1.25, 2.75, 0], heights [-4, 4, -4.25, 5.25], "
+        inputs="y = -1.6508492231369019, widths [-2.25, 1.25, 2.75, 0], heights [-4, 4, -4.25, "
+        "5.25], "
         "derivatives [-5.75, -3.5, 4.75], tail_bound 3, float32",
         second=SECOND,
         severity="edge",

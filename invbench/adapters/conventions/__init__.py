@@ -1,4 +1,5 @@
-"""The conventions of other people's layers: how they are called, what they return, and what was guessed of that."""
+"""The conventions of other people's layers: how they are called, what they return, and what was
+guessed of that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What was guessed of the parts that a strange layer returns, in plain lines; which of several numbers per row is its log_det."""
+"""What was guessed of the parts that a strange layer returns, in plain lines; which of several
+numbers per row is its log_det."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SMALL = 64  # numbers per row up to which a Jacobian may decide what is the log_
 
 
 def lines_of(method: str, returned: Returned) -> list[str]:
-    """What was guessed of the parts, one plain line each; nothing for (value, log_det of shape (B,))."""
+    """What was guessed of the parts, one plain line each; nothing for (value, log_det of shape
+    (B,))."""
     lines = []
     if returned.form == "last":
         lines.append(f"{method} returns a list of values; the last is taken")
@@ -33,7 +35,12 @@ def lines_of(method: str, returned: Returned) -> list[str]:
         lines.append(f"log_det of {method} has the value's shape: summed over all but the batch")
     elif returned.kind in ("odd", "rows"):
         lines.append(f"log_det of {method} has a shape other than (B,): handed on as it is")
-    usual = returned.form == "one" and returned.value == (0,) and returned.log_det == 1 and returned.parts == 2
+    usual = (
+        returned.form == "one"
+        and returned.value == (0,)
+        and returned.log_det == 1
+        and returned.parts == 2
+    )
     if not usual and returned.parts > 1:
         place = f"part {ordinal(returned.log_det)}"
         why = "by its name" if returned.named else f"by its shape, {_shape_word(returned)}"
@@ -54,8 +61,11 @@ def ordinal(key: Any) -> str:
     return str(key + 1) if isinstance(key, int) else repr(key)
 
 
-def without_rivals(module: Any, z: Returned, out: Any, x: Any, cond: Any, way: Way) -> tuple[Returned, list[str]]:
-    """Of several parts of shape (B,), the log_det: not the one that is the normal density of z; else the one that is log|det J|."""
+def without_rivals(
+    module: Any, z: Returned, out: Any, x: Any, cond: Any, way: Way
+) -> tuple[Returned, list[str]]:
+    """Of several parts of shape (B,), the log_det: not the one that is the normal density of z;
+    else the one that is log|det J|."""
     if not z.rivals:
         return z, []
     candidates = [z.log_det, *z.rivals]
@@ -72,7 +82,10 @@ def without_rivals(module: Any, z: Returned, out: Any, x: Any, cond: Any, way: W
         line = f"log_det is part {ordinal(left[0])}: {how}"
     else:
         left = [z.log_det]
-        line = f"log_det is taken to be part {ordinal(z.log_det)}, the last, as in (z, prior, log_det); nothing tells them apart"
+        line = (
+            f"log_det is taken to be part {ordinal(z.log_det)}, the last, as in (z, prior, "
+            f"log_det); nothing tells them apart"
+        )
     return replace(z, log_det=left[0], rivals=()), [line]
 
 
@@ -95,7 +108,9 @@ def _log_det(module: Any, way: Way, z: Returned, x: Any, cond: Any) -> Tensor | 
         jacobians = []
         for k, v in enumerate(rows_of(x, ROWS[0])):
             c = None if cond is None else _row(rows_of(cond, ROWS[0]), k)
-            jacobians.append(torch.autograd.functional.jacobian(lambda u, c=c: row(u, c), v.flatten()))
+            jacobians.append(
+                torch.autograd.functional.jacobian(lambda u, c=c: row(u, c), v.flatten())
+            )
         return torch.linalg.slogdet(torch.stack(jacobians).double())[1]  # type: ignore[arg-type]
     except Exception:  # not square, not differentiable, refuses one row
         return None

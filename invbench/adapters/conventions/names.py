@@ -48,7 +48,13 @@ FLAGS: dict[str, tuple[Any, Any]] = {
 }
 OPPOSITES = ("inverse", "reverse", "backward", "decode", "sample")  # of a mode that is a word
 CONDITIONS = (
-    "context cond condition conditions c conditional conditioning cond_inputs cond_input y h g label labels "
+    "context cond condition conditions c conditional conditioning cond_inputs cond_input "
+    "y h g label labels "
     "conditional_input embedding emb ctx features".split()
 )
-COUNTS = set("n num n_samples num_samples nsamples samples sample_shape sample_size batch_size size shape temp".split())
+COUNTS = set(
+    (
+        "n num n_samples num_samples nsamples samples sample_shape sample_size batch_size "
+        "size shape temp"
+    ).split()
+)

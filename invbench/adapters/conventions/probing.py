@@ -32,8 +32,12 @@ def drawn(shape: Any, space: Any = None, seed: int = 0) -> Any:
         return (low + (raw.sigmoid() * (high - low + 1)).floor()).clamp(max=high)
     try:
         return transform_to(space)(raw)
-    except (NotImplementedError, ValueError, RuntimeError):  # nothing is known of it, or it is drawn from another shape
-        start, end = float(getattr(space, "lower_bound", 0)), float(getattr(space, "upper_bound", 1))
+    # nothing is known of it, or it is drawn from another shape
+    except (NotImplementedError, ValueError, RuntimeError):
+        start, end = (
+            float(getattr(space, "lower_bound", 0)),
+            float(getattr(space, "upper_bound", 1)),
+        )
         return start + (end - start) * raw.sigmoid()
 
 

@@ -1,4 +1,5 @@
-"""The habits of a strange layer, read from one probing call of a copy: which method goes which way, what its parts are."""
+"""The habits of a strange layer, read from one probing call of a copy: which method goes which way,
+what its parts are."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ CLOSE = 1e-2  # a round trip nearer than this says which part is the value
 
 @dataclass(frozen=True)
 class Conventions:
-    """How both directions are called and read. ``decode`` is None for a layer without an inverse."""
+    """How both directions are called and read. ``decode`` is None for a layer without an
+    inverse."""
 
     encode: Way | None
     decode: Way | None
@@ -42,7 +44,9 @@ class Conventions:
         """(value, log_det as the layer returned it, or None) of one direction."""
         way, returned = (self.decode, self.x) if inverse else (self.encode, self.z)
         if way is None:
-            raise UsageError(f"{type(module).__name__} has no such direction; name it in invbench.adapt()")
+            raise UsageError(
+                f"{type(module).__name__} has no such direction; name it in invbench.adapt()"
+            )
         like = returned or self.z or self.x
         assert like is not None
         return like.read(way.call(module, value, cond))
@@ -71,7 +75,8 @@ class _Seen:
 
 
 def _adds(best: _Seen, plan: Plan) -> bool:
-    """Whether a plan hands over the accumulator without which no log_det came back (Glow's logdet=None)."""
+    """Whether a plan hands over the accumulator without which no log_det came back (Glow's
+    logdet=None)."""
     own = replace(plan.encode, accumulator=None)
     return best.silent and plan.encode.accumulator is not None and best.plan.encode == own
 
@@ -84,13 +89,19 @@ def _better(best: _Seen, seen: _Seen, plan: Plan) -> bool:
 
 
 def _other_word(best: Plan, plan: Plan) -> bool:
-    """Whether a plan differs in nothing but the word for the inverse (mode="reverse"): a layer may ignore a word that it does not know."""
+    """Whether a plan differs in nothing but the word for the inverse (mode="reverse"): a layer may
+    ignore a word that it does not know."""
     if best.decode is None or plan.decode is None:
         return False
     pairs = ((best.encode, plan.encode), (best.decode, plan.decode))
-    if any((a.method, a.wrapped, set(a.constants)) != (b.method, b.wrapped, set(b.constants)) for a, b in pairs):
+    if any(
+        (a.method, a.wrapped, set(a.constants)) != (b.method, b.wrapped, set(b.constants))
+        for a, b in pairs
+    ):
         return False
-    return any(isinstance(v, str) for way in (plan.encode, plan.decode) for v in way.constants.values())
+    return any(
+        isinstance(v, str) for way in (plan.encode, plan.decode) for v in way.constants.values()
+    )
 
 
 def read_conventions(
@@ -105,20 +116,25 @@ def read_conventions(
 ) -> Conventions:
     """From calls of a copy on 3 and on 5 rows of ``x``, a tensor (B, …) or several of them.
 
-    Names that are given are not guessed; ``swapped``: the method that is known as decode maps data to noise.
-    Raises ``UsageError`` that says what was found and what to write.
+    Names that are given are not guessed; ``swapped``: the method that is known as decode maps data
+    to noise. Raises ``UsageError`` that says what was found and what to write.
     """
     with undisturbed(module) as trial:
         tensors, conds = tensors_of(x), 0 if cond is None else len(tensors_of(cond))
         first: Exception | None = None
         best: _Seen | None = None
         for plan in plans(module, len(tensors), conds, encode, decode, condition, swapped):
-            if best is not None and best.problem is None and not (_adds(best, plan) or _other_word(best.plan, plan)):
+            if (
+                best is not None
+                and best.problem is None
+                and not (_adds(best, plan) or _other_word(best.plan, plan))
+            ):
                 continue
             try:
                 runs, rows = _runs(plan.encode, trial, x, cond)
                 seen = _read(trial, _Seen(plan, rows, runs), x, cond, latent_shape)
-            except Exception as error:  # whatever a layer raises on an input that it was not made for
+            # whatever a layer raises on an input that it was not made for
+            except Exception as error:
                 first = first or error
                 continue
             if best is None or _better(best, seen, plan):
@@ -143,7 +159,8 @@ def _runs(way: Way, module: Any, value: Any, cond: Any) -> tuple[tuple[Any, ...]
 
 
 def _read(module: Any, seen: _Seen, x: Any, cond: Any, latent_shape: Any) -> _Seen:
-    """The readings of both directions: of several, the first whose inverse finds x again, else the first. Raises ``UsageError``."""
+    """The readings of both directions: of several, the first whose inverse finds x again, else the
+    first. Raises ``UsageError``."""
     way, back = seen.plan.encode, seen.plan.decode
     expected = _shapes(latent_shape) or shapes_of(x)
     try:
@@ -159,14 +176,18 @@ def _read(module: Any, seen: _Seen, x: Any, cond: Any, latent_shape: Any) -> _Se
         for taken in _ways_back(seen.plan, len(tensors_of(latents[0]))):
             conds = [rows_of(cond, n) for n in seen.rows]
             try:
-                runs = [taken.call(module, _bare(v), c) for v, c in zip(latents, conds, strict=True)]
+                runs = [
+                    taken.call(module, _bare(v), c) for v, c in zip(latents, conds, strict=True)
+                ]
             except Exception as error:  # the laws will meet it again and judge it
                 problem = problem or error
                 continue
             try:
                 read = readings(runs, seen.rows, shapes_of(x), way.wrapped)
             except Unreadable as error:
-                raise UsageError(_unreadable(module, taken, runs[0], latents[0], str(error))) from None
+                raise UsageError(
+                    _unreadable(module, taken, runs[0], latents[0], str(error))
+                ) from None
             plan = replace(seen.plan, decode=taken)
             for r in read:
                 off = distance(r.read(runs[0])[0], rows_of(x, seen.rows[0]))
@@ -177,7 +198,8 @@ def _read(module: Any, seen: _Seen, x: Any, cond: Any, latent_shape: Any) -> _Se
 
 
 def _ways_back(plan: Plan, latents: int) -> list[Way]:
-    """How so many latents may be handed to the inverse: as arguments of their own, or as one list."""
+    """How so many latents may be handed to the inverse: as arguments of their own, or as one
+    list."""
     assert plan.decode is not None and plan.decode_of is not None
     if latents == 1:
         return [replace(plan.decode, spread=False)]
@@ -207,13 +229,20 @@ def _settled(module: Any, seen: _Seen, x: Any, cond: Any) -> Conventions:
         back_read = replace(back_read, rivals=())
         lines += lines_of(back.method if back.method != way.method else "the inverse", back_read)
     elif isinstance(seen.problem, NotImplementedError):
-        lines.append(f"{back.shown('z') if back else ''} raised {_short(seen.problem)}: declared inverse='none'")
+        lines.append(
+            f"{back.shown('z') if back else ''} raised {_short(seen.problem)}: declared "
+            f"inverse='none'"
+        )
         back = None
     elif back is not None:
-        lines.append(f"{back.shown('z')} raised {_short(seen.problem)}; taken to return what {way.method} returns")
+        lines.append(
+            f"{back.shown('z')} raised {_short(seen.problem)}; taken to return what "
+            f"{way.method} returns"
+        )
     if back is None and z.log_det is None:
         raise UsageError(
-            f"{type(module).__name__} has no inverse and returns no log_det, so nothing can be asked of it; "
+            f"{type(module).__name__} has no inverse and returns no log_det, so nothing can be "
+            f"asked of it; "
             "name its two directions in invbench.adapt(module, forward='…', inverse='…')"
         )
     declares: dict[str, Any] = {}
@@ -234,12 +263,18 @@ def _settled(module: Any, seen: _Seen, x: Any, cond: Any) -> Conventions:
 
 
 def _short(error: Exception | None) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}".rstrip(": ")
+    return (
+        f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}".rstrip(
+            ": "
+        )
+    )
 
 
 def _uncallable(module: Any, x: Any, cond: Any, error: Exception | None) -> str:
     given = f"x of shape {called_with(rows_of(x, ROWS[0]))}"
-    given += "" if cond is None else f" and a condition of shape {called_with(rows_of(cond, ROWS[0]))}"
+    given += (
+        "" if cond is None else f" and a condition of shape {called_with(rows_of(cond, ROWS[0]))}"
+    )
     return (
         f"{type(module).__name__} cannot be called with {given}: {_short(error)}; "
         "correct event_shape (--event-shape), cond_shape or domain"
@@ -248,6 +283,8 @@ def _uncallable(module: Any, x: Any, cond: Any, error: Exception | None) -> str:
 
 def _unreadable(module: Any, way: Way, out: Any, value: Any, why: str) -> str:
     return (
-        f"{type(module).__name__}.{way.shown(called_with(rows_of(value, ROWS[0])))} returned {described(out)}: {why}; "
-        "return (z, log_det), or declare latent_shape (--latent-shape), or write a class with forward and inverse"
+        f"{type(module).__name__}.{way.shown(called_with(rows_of(value, ROWS[0])))} returned "
+        f"{described(out)}: {why}; "
+        "return (z, log_det), or declare latent_shape (--latent-shape), or write a class with "
+        "forward and inverse"
     )

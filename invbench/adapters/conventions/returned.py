@@ -1,4 +1,5 @@
-"""What a strange layer returned: which part is the value, which the log-determinant, told from names and shapes."""
+"""What a strange layer returned: which part is the value, which the log-determinant, told from
+names and shapes."""
 
 from __future__ import annotations
 
@@ -13,19 +14,47 @@ from torch import Tensor
 
 from invbench.errors import UsageError
 
-__all__ = ["Part", "Returned", "Unreadable", "described", "distance", "per_row", "readings", "shapes_of", "tensors_of"]
+__all__ = [
+    "Part",
+    "Returned",
+    "Unreadable",
+    "described",
+    "distance",
+    "per_row",
+    "readings",
+    "shapes_of",
+    "tensors_of",
+]
 
 Shape = tuple[int, ...]
 Key = int | str
 LOG_DETS = set(
-    "logdet logdets logdetj logdetjac logdetjacobian logabsdet logabsdetjacobian logdetjacob logjacdet logjac "
-    "logjacobian logj jac ldj sldj ladj ld dlogdet deltalogp dlogp logdeterminant objective sumlogabsdet".split()
+    "logdet logdets logdetj logdetjac logdetjacobian logabsdet logabsdetjacobian "
+    "logdetjacob logjacdet logjac "
+    "logjacobian logj jac ldj sldj ladj ld dlogdet deltalogp dlogp logdeterminant "
+    "objective sumlogabsdet".split()
 )
-PRIORS = set("prior logprior priorlogprob priorlogp logprob logp logpz logpx nll loss likelihood loglikelihood".split())
+PRIORS = set(
+    (
+        "prior logprior priorlogprob priorlogp logprob logp logpz logpx nll loss likelihood "
+        "loglikelihood"
+    ).split()
+)
 VALUES = set(
-    "z x y u v zs xs latent latents noise out output outputs value values sample samples data input hidden".split()
+    (
+        "z x y u v zs xs latent latents noise out output outputs value values sample samples "
+        "data input hidden"
+    ).split()
 )
-NUMBER, ROW, ROWS, LIST, ODD, NOTHING, OTHER = "number", "row", "rows", "list", "odd", "nothing", "other"
+NUMBER, ROW, ROWS, LIST, ODD, NOTHING, OTHER = (
+    "number",
+    "row",
+    "rows",
+    "list",
+    "odd",
+    "nothing",
+    "other",
+)
 
 
 class Unreadable(UsageError):
@@ -38,9 +67,11 @@ def plain(name: str) -> str:
 
 
 def per_row(log_det: Any, value: Tensor, summed: bool | None = None) -> Tensor:
-    """One number becomes (B,); a log_det of exactly the value's shape (B, …) is summed per row; every other shape is handed on as it is.
+    """One number becomes (B,); a log_det of exactly the value's shape (B, …) is summed per row;
+    every other shape is handed on as it is.
 
-    A layer that returns (D,), (B, 1) or (B, H, W) must be seen to do so. ``summed=False``: not even where the shapes are equal by chance.
+    A layer that returns (D,), (B, 1) or (B, H, W) must be seen to do so. ``summed=False``: not even
+    where the shapes are equal by chance.
     """
     if not isinstance(log_det, Tensor):
         return value.new_full(value.shape[:1], float(log_det))
@@ -76,7 +107,8 @@ def described(value: Any) -> str:
 
 
 def items_of(out: Any) -> list[tuple[Key, str, Any]]:
-    """(key, name, part) of a tuple, list, mapping, NamedTuple or dataclass; the name is empty where there is none."""
+    """(key, name, part) of a tuple, list, mapping, NamedTuple or dataclass; the name is empty where
+    there is none."""
     if isinstance(out, Mapping):
         return [(k, plain(str(k)), v) for k, v in out.items()]
     if isinstance(out, Sequence) and not isinstance(out, str):
@@ -89,7 +121,8 @@ def items_of(out: Any) -> list[tuple[Key, str, Any]]:
 
 @dataclass(frozen=True)
 class Part:
-    """One of several things that were returned. ``shapes``: of its tensors, without the batch, or whole for an odd one."""
+    """One of several things that were returned. ``shapes``: of its tensors, without the batch, or
+    whole for an odd one."""
 
     key: Key
     name: str
@@ -102,14 +135,20 @@ class Part:
 
     @classmethod
     def of(cls, key: Key, name: str, seen: Sequence[Any], rows: Sequence[int]) -> Part:
-        """From what was seen in calls with so many rows: a shape that does not follow the rows is odd."""
+        """From what was seen in calls with so many rows: a shape that does not follow the rows is
+        odd."""
         first = seen[0]
         if first is None:
             return cls(key, name, NOTHING)
-        if isinstance(first, (int, float)) or (isinstance(first, Tensor) and all(v.ndim == 0 for v in seen)):
+        if isinstance(first, (int, float)) or (
+            isinstance(first, Tensor) and all(v.ndim == 0 for v in seen)
+        ):
             return cls(key, name, NUMBER)
         if isinstance(first, Tensor):
-            if all(isinstance(v, Tensor) and v.ndim and v.shape[0] == n for v, n in zip(seen, rows, strict=True)):
+            if all(
+                isinstance(v, Tensor) and v.ndim and v.shape[0] == n
+                for v, n in zip(seen, rows, strict=True)
+            ):
                 kind = ROW if first.ndim == 1 else ROWS
                 return cls(key, name, kind, (tuple(first.shape[1:]),))
             return cls(key, name, ODD, (tuple(first.shape),))
@@ -122,8 +161,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Returned:
-    """Where the value and the log_det stand. ``form`` of the value: ``whole`` (all that was returned), ``one`` part, ``last`` of a list,
-    the ``only`` tensor of a list, ``several`` parts. ``rivals``: other parts that may be the log_det."""
+    """Where the value and the log_det stand. ``form`` of the value: ``whole`` (all that was
+    returned), ``one`` part, ``last`` of a list, the ``only`` tensor of a list, ``several`` parts.
+    ``rivals``: other parts that may be the log_det."""
 
     form: str
     value: tuple[Key, ...] = ()
@@ -150,7 +190,8 @@ class Returned:
 def readings(
     runs: Sequence[Any], rows: Sequence[int], expected: tuple[Shape, ...], wrapped: bool = False
 ) -> list[Returned]:
-    """Every way to read what calls with so many rows returned, the likeliest first. ``expected``: shapes that the value may have.
+    """Every way to read what calls with so many rows returned, the likeliest first. ``expected``:
+    shapes that the value may have.
 
     Raises ``Unreadable`` with what was found when there is none.
     """
@@ -164,11 +205,15 @@ def readings(
     ]
     values = _values(parts, sum(math.prod(shape) for shape in expected), len(expected), wrapped)
     if not values:
-        raise Unreadable(f"no part of it has the {sum(math.prod(s) for s in expected)} numbers of a row")
+        raise Unreadable(
+            f"no part of it has the {sum(math.prod(s) for s in expected)} numbers of a row"
+        )
     return [_with_log_det(parts, form, keys) for form, keys in values]
 
 
-def _values(parts: list[Part], numel: int, inputs: int, wrapped: bool) -> list[tuple[str, tuple[Key, ...]]]:
+def _values(
+    parts: list[Part], numel: int, inputs: int, wrapped: bool
+) -> list[tuple[str, tuple[Key, ...]]]:
     """(form, keys) of what may be the value."""
     named = [p for p in parts if p.name in VALUES and p.kind in (ROWS, LIST)]
     if len(named) == 1 and any(p.name in LOG_DETS for p in parts):
@@ -176,7 +221,9 @@ def _values(parts: list[Part], numel: int, inputs: int, wrapped: bool) -> list[t
     tensors = [p for p in parts if p.kind == ROWS and p.name not in LOG_DETS | PRIORS]
     lists = [p for p in parts if p.kind == LIST]
     fitting = [p for p in tensors if p.numel == numel]
-    fitting += [p for p in lists if p.numel == numel or all(math.prod(s) == numel for s in p.shapes)]
+    fitting += [
+        p for p in lists if p.numel == numel or all(math.prod(s) == numel for s in p.shapes)
+    ]
     found: list[tuple[str, tuple[Key, ...]]] = []
     found += [(_form(p, numel, wrapped), (p.key,)) for p in sorted(fitting, key=parts.index)]
     for upto in range(2, len(tensors) + 1):  # (z1, z2, log_det)
@@ -209,16 +256,28 @@ def _with_log_det(parts: list[Part], form: str, keys: tuple[Key, ...]) -> Return
     if not found:
         return Returned(form, keys, parts=len(parts))
     (log_det,) = found
-    same = form != "several" and log_det.kind == ROWS and value[0].kind == ROWS and log_det.shapes == value[0].shapes
+    same = (
+        form != "several"
+        and log_det.kind == ROWS
+        and value[0].kind == ROWS
+        and log_det.shapes == value[0].shapes
+    )
     rivals = () if named else tuple(p.key for p in rest if p is not log_det)
     odd = log_det.shapes[0] if log_det.kind in (ODD, ROWS) else ()
-    return Returned(form, keys, log_det.key, same, log_det.kind, odd, len(parts), rivals, bool(named))
+    return Returned(
+        form, keys, log_det.key, same, log_det.kind, odd, len(parts), rivals, bool(named)
+    )
 
 
 def distance(value: Any, wanted: Any) -> float:
-    """How far a value is from the wanted one, relative to its size: the median, since a few rows may be ill-conditioned."""
+    """How far a value is from the wanted one, relative to its size: the median, since a few rows
+    may be ill-conditioned."""
     ours, theirs = tensors_of(value), tensors_of(wanted)
-    if len(ours) != len(theirs) or any(a.shape != b.shape for a, b in zip(ours, theirs, strict=True)):
+    if len(ours) != len(theirs) or any(
+        a.shape != b.shape for a, b in zip(ours, theirs, strict=True)
+    ):
         return math.inf
-    off = torch.cat([((a - b).abs() / (1 + b.abs())).flatten() for a, b in zip(ours, theirs, strict=True)])
+    off = torch.cat(
+        [((a - b).abs() / (1 + b.abs())).flatten() for a, b in zip(ours, theirs, strict=True)]
+    )
     return off.detach().double().nan_to_num(nan=math.inf).median().item() if off.numel() else 0.0

@@ -1,0 +1,320 @@
+"""Certified upper bounds per layer (tiers U1 and U2) and over the depth of a flow (U3)."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from invbench.bounds.lipschitz.blocks import additive_stretch, block_norm
+from invbench.bounds.lipschitz.gain import Gain
+from invbench.bounds.lipschitz.interval import RULES as OPERATIONS
+from invbench.bounds.lipschitz.interval import Interval, Unsupported
+from invbench.bounds.lipschitz.operator_norm import ROUNDING
+from invbench.bounds.lipschitz.parameter_rules import decoded_box, over_box
+from invbench.bounds.lipschitz.relaxation import Relaxed
+from invbench.flows import (
+    ActNorm,
+    ConditionalCoupling,
+    ConditionalFlow,
+    Conv1x1,
+    ConvConditioner,
+    Split,
+    Squeeze,
+)
+from invbench.flows.orthogonal_additive import OrthogonalAdditive
+from invbench.flows.registered import SqueezeBack
+from invbench.flows.residual import ResidualBlock
+from invbench.flows.shapes import per_channel
+
+__all__ = ["Certificate", "DepthBound", "certify_flow", "certify_layer", "parameters_over"]
+
+VACUOUS = 1e12  # beyond it a bound excludes nothing that float32 could show
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Upper bounds on ‖J‖ and ‖J⁻¹‖ of one layer over the box it was asked for; NaN where none is
+    known, and then ``reason`` says why.
+
+    ``slope_low``, ``slope_high``: of the coupling inside. ``tier``: ``exact``, ``U1``
+    (architecture) or ``U2`` (box).
+    """
+
+    layer: str
+    forward: float
+    inverse: float
+    tier: str
+    slope_low: float = math.nan
+    slope_high: float = math.nan
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DepthBound:
+    """U3 of a flow's decoder: the product of the layers' bounds on ‖J⁻¹‖. ``vacuous`` beyond 1e12,
+    or where a layer has none."""
+
+    value: float
+    layers: tuple[Certificate, ...]
+
+    @property
+    def vacuous(self) -> bool:
+        return not self.value <= VACUOUS
+
+
+def certify_layer(
+    layer: nn.Module,
+    x: Interval | None = None,
+    cond: Interval | None = None,
+    inverse: bool = False,
+    name: str = "",
+    relax: bool = False,
+) -> Certificate:
+    """Bounds over all inputs in the box ``x`` (of the data side; of the latent side when
+    ``inverse``) and conditions in ``cond``.
+
+    Layers whose bound is of the weights alone need no box. A layer or an operation without a rule
+    gives NaN and its name as ``reason``, never a number that is not a bound. The bounds are of the
+    exact map with these weights (float64, widened outward); rounding of the layer itself is left
+    out. ``relax``: linear bounds through a convolutional conditioner, two to five times tighter
+    parameters at some 30 times the cost of intervals.
+    """
+    layer = copy.deepcopy(layer).double().eval()
+    if relax and isinstance(network := getattr(layer, "network", None), ConvConditioner):
+        layer.network = Relaxed(network)
+    try:
+        return _ruled(name or type(layer).__name__, layer, x, cond, inverse)[0]
+    except Unsupported as error:
+        return Certificate(
+            name or type(layer).__name__, math.nan, math.nan, "none", reason=str(error)
+        )
+
+
+@torch.no_grad()
+def _ruled(
+    name: str, layer: nn.Module, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[Certificate, Interval | None]:
+    """(the bounds, the box on the data side where it was asked for); the layer is in float64."""
+    rule = RULES.get(type(layer))
+    if rule is None:
+        raise Unsupported(f"no rule for a layer of type {type(layer).__name__}")
+    return rule(name, layer, x, cond, inverse)
+
+
+def parameters_over(
+    layer: ConditionalCoupling, kept: Interval, cond: Interval | None, size: tuple[int, ...]
+) -> tuple[Interval, float]:
+    """(raw parameters (n_params, B, C − kept, …) over the box, a bound on ‖∂params/∂kept‖):
+    interval propagation through the conditioner.
+
+    ``layer`` in float64. ``size``: positions of the layer's input.
+    """
+    seeded = Interval(kept.lo, kept.hi, Gain.identity(kept.shape[1])) if kept.shape[1] else kept
+    raw = layer.network(seeded if cond is None else torch.cat((seeded, cond[:, layer.sees]), dim=1))  # type: ignore[arg-type]
+    shape = (raw.shape[0], layer.coupling.n_params, -1, *size)
+    return Interval(
+        raw.lo.reshape(shape).movedim(1, 0), raw.hi.reshape(shape).movedim(1, 0)
+    ), raw.norm_of_jacobian
+
+
+def _coupling(
+    name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[Certificate, Interval | None]:
+    """n2(‖B‖, sup c′) and n2(‖D⁻¹B‖, 1/inf c′), with ‖B‖ ≤ sup sqrt(Σ(∂c/∂p)²)·‖∂params/∂x₁‖."""
+    if x is None:
+        return _from_architecture(name, layer), None
+    kept, moved = x[:, : layer.kept], x[:, layer.kept :]
+    params, spread = parameters_over(layer, kept, cond, tuple(x.shape[2:]))
+    data = decoded_box(layer.coupling, moved, params) if inverse else moved
+    found = over_box(layer.coupling, params, data)
+    after = _cat(kept, data) if inverse else None
+    low, high = found.low.min().item(), found.high.max().item()
+    forward, backward = high, 1 / low if low > 0 else math.inf
+    if not layer.kept:
+        return Certificate(name, forward, backward, found.tier, low, high), after
+    if spread == 0:
+        return Certificate(
+            name, max(1.0, forward), max(1.0, backward), found.tier, low, high
+        ), after
+    if found.by_params is None or found.by_params_inverse is None:
+        reason = f"{type(layer.coupling).__name__}: no bound on its derivative by the parameters"
+        return Certificate(name, math.nan, math.nan, "none", low, high, reason), after
+    forward = block_norm(found.by_params.max().item() * spread, forward)
+    backward = block_norm(found.by_params_inverse.max().item() * spread, backward)
+    return Certificate(name, forward, backward, found.tier, low, high), after
+
+
+def _from_architecture(name: str, layer: ConditionalCoupling) -> Certificate:
+    slopes = layer.coupling.slope_range
+    if slopes is None:
+        reason = f"{type(layer.coupling).__name__} declares no slope_range, and no box was given"
+        return Certificate(name, math.nan, math.nan, "none", reason=reason)
+    if layer.kept:
+        reason = (
+            "a block's bound needs a box of inputs: the architecture does not bound its "
+            "derivative by the kept half"
+        )
+        return Certificate(name, math.nan, math.nan, "none", *slopes, reason)
+    return Certificate(name, slopes[1], 1 / slopes[0] if slopes[0] else math.inf, "U1", *slopes)
+
+
+def _cat(a: Interval, b: Interval) -> Interval:
+    return Interval(torch.cat((a.lo, b.lo), 1), torch.cat((a.hi, b.hi), 1))
+
+
+def _actnorm(
+    name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[Certificate, Interval | None]:
+    """Its largest scale, and one over its least."""
+    after = None
+    if inverse and x is not None:
+        after = x * per_channel((-layer.logs).exp(), x.lo) - per_channel(layer.bias, x.lo)
+    logs = layer.logs
+    return Certificate(
+        name, logs.max().exp().item() * ROUNDING, (-logs.min()).exp().item() * ROUNDING, "exact"
+    ), after
+
+
+def _conv1x1(
+    name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[Certificate, Interval | None]:
+    """Its largest singular value, and one over its least; a singular matrix has no inverse and no
+    bound on it."""
+    values = torch.linalg.svdvals(layer.weight)
+    if values[-1] <= values[0] * torch.finfo(torch.float64).eps:
+        return Certificate(
+            name, values[0].item() * ROUNDING, math.inf, "exact", reason="singular 1×1 convolution"
+        ), None
+    after = None
+    if inverse and x is not None:
+        matrix = torch.linalg.inv(layer.weight)
+        after = (
+            OPERATIONS["conv2d"](x, matrix[:, :, None, None])
+            if x.ndim == 4
+            else OPERATIONS["linear"](x, matrix)
+        )
+    return Certificate(
+        name, values[0].item() * ROUNDING, ROUNDING / values[-1].item(), "exact"
+    ), after
+
+
+def _squeeze(
+    name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[Certificate, Interval | None]:
+    after = None
+    if inverse and x is not None:
+        after = Interval(layer.inverse(x.lo)[0], layer.inverse(x.hi)[0])
+    return Certificate(name, 1.0, 1.0, "exact"), after
+
+
+def _permutation(
+    name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[Certificate, Interval | None]:
+    return Certificate(name, 1.0, 1.0, "exact"), None
+
+
+def _residual(
+    name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[Certificate, Interval | None]:
+    """1 + L and 1/(1 − L) (Behrmann et al., ICML 2019, lemma 2)."""
+    slope = layer.lipschitz * ROUNDING
+    return Certificate(name, 1 + slope, 1 / (1 - slope), "U1"), None
+
+
+def _orthogonal_additive(
+    name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[Certificate, Interval | None]:
+    """The additive block's: the orthogonal factor is an isometry. ‖∂t/∂x₁‖ over all inputs, since
+    ReLU and linear layers bound it."""
+    rows = 1 if cond is None else cond.shape[0]
+    everywhere = torch.full((rows, layer.coupling.kept), math.inf, dtype=torch.float64)
+    seeded = Interval(-everywhere, everywhere, Gain.identity(layer.coupling.kept))
+    raw = layer.coupling.network(seeded if cond is None else torch.cat((seeded, cond), dim=1))  # type: ignore[arg-type]
+    bound = additive_stretch(raw.norm_of_jacobian)
+    return Certificate(name, bound, bound, "U1", 1.0, 1.0), None
+
+
+def _split(name: str, layer: Split, z1: Interval, eps: Interval) -> tuple[Certificate, Interval]:
+    """(z₁, ε) ↦ (z₁, mean(z₁) + ε·exp(logs(z₁))): a block like a coupling's, with slopes
+    exp(logs)."""
+    seeded = Interval(z1.lo, z1.hi, Gain.identity(z1.shape[1]))
+    raw = layer.network(seeded)
+    mean, logs = raw[:, : raw.shape[1] // 2], raw[:, raw.shape[1] // 2 :]
+    scale = logs.exp()
+    after = _cat(z1, Interval(mean.lo, mean.hi) + Interval(scale.lo, scale.hi) * eps)
+    high, low = scale.hi.max().item(), scale.lo.min().item()
+    by_params = torch.hypot(torch.ones_like(scale.hi), eps.magnitude * scale.hi).max().item()
+    by_params_forward = torch.hypot(1 / scale.lo, eps.magnitude).max().item()
+    spread = raw.norm_of_jacobian
+    backward = block_norm(by_params * spread, high)
+    forward = block_norm(by_params_forward * spread, 1 / low if low > 0 else math.inf)
+    return Certificate(
+        name, forward, backward, "U2", 1 / high, 1 / low if low > 0 else math.inf
+    ), after
+
+
+Rule = Callable[
+    [str, Any, Interval | None, Interval | None, bool], tuple[Certificate, Interval | None]
+]
+RULES: dict[type[nn.Module], Rule] = {
+    ActNorm: _actnorm,
+    ConditionalCoupling: _coupling,
+    Conv1x1: _conv1x1,
+    OrthogonalAdditive: _orthogonal_additive,
+    ResidualBlock: _residual,
+    Squeeze: _squeeze,
+    SqueezeBack: _permutation,
+}
+
+
+@torch.no_grad()
+def certify_flow(flow: ConditionalFlow, latents: list[Interval], y: Interval) -> DepthBound:
+    """U3: an upper bound on Lip(z ↦ decode(z, y)) over a box of latents, for every y in a box.
+
+    Boxes run through the encoder and then layer by layer from noise to data; each layer's U2 over
+    the box that reaches it is multiplied in. Latents that enter later pass unchanged, so a layer
+    before them counts at least 1. Boxes grow at every layer: expect ``vacuous`` beyond a few
+    layers.
+    """
+    flow = copy.deepcopy(flow).double().eval()
+    found: list[Certificate] = []
+    value = 1.0
+    try:
+        conditions: Any = flow.conditions(y)  # type: ignore[arg-type]
+    except Unsupported as error:
+        found = [Certificate("encoder", math.nan, math.nan, "none", reason=str(error))]
+        return DepthBound(math.nan, tuple(found))
+    *waiting, h = latents
+    box: Interval | None = h
+    # it moves the box by what depends on y alone, and nobody bounds that
+    if flow.prior is not None:
+        found.append(
+            Certificate("prior", math.nan, math.nan, "none", reason="no rule for a prior's mean")
+        )
+        box = None
+    for name, layer in reversed(list(flow.layers.items())):
+        if box is None:
+            found.append(
+                Certificate(name, math.nan, math.nan, "none", reason="no box reaches this layer")
+            )
+            value = math.nan
+            continue
+        try:
+            if isinstance(layer, Split):
+                certificate, box = _split(name, layer, box, waiting.pop())
+            else:
+                certificate, box = _ruled(name, layer, box, conditions.like(box), True)
+        except Unsupported as error:
+            certificate, box = (
+                Certificate(name, math.nan, math.nan, "none", reason=str(error)),
+                None,
+            )
+        found.append(certificate)
+        value *= max(1.0, certificate.inverse) if waiting else certificate.inverse
+    return DepthBound(value, tuple(found))

@@ -1,0 +1,185 @@
+"""The verb ``guard``: clamps for a flow that is trained already, made from photographs, and what
+such a file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from invbench.console import JsonFlag, err, out, print_json, progress_bar
+from invbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from invbench.cures.guard import Guard
+    from invbench.cures.guarded import GuardedFlow
+    from invbench.flows import ConditionalFlow
+
+__all__ = ["guard"]
+
+
+def guard(
+    flow: Annotated[
+        str, typer.Argument(help="Trained flow: srflow, or a file or module that registers one.")
+    ],
+    coupling: Annotated[str, typer.Option(help="Coupling target.")] = "affine",
+    calibrate: Annotated[
+        str,
+        typer.Option(
+            help=(
+                "Folder of photographs, a data set, or embedded; for low light a folder with "
+                "high and low, or LOL."
+            )
+        ),
+    ] = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The guard's file, .safetensors.")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Say what this guard holds, and whether it fits the flow.")
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(help="Widens each interval about its middle; 1 is the range seen.")
+    ] = 1.0,
+    quantile: Annotated[
+        float | None,
+        typer.Option(help="Of the values seen, above 0.5, at most 1. Default: the extremes."),
+    ] = None,
+    crop: Annotated[int, typer.Option(help="Side of the crops.")] = 64,
+    patches: Annotated[int, typer.Option(help="How many crops are encoded.")] = 192,
+    size: Annotated[str, typer.Option(help="Size of the flow.")] = "mini",
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights file. Default: your own or the shipped ones.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the weights and of the crops.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    allow_other_weights: Annotated[
+        bool,
+        typer.Option(
+            "--allow-other-weights", help="Accept a guard that was calibrated with other weights."
+        ),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Clamp each layer of a trained flow to the values that photographs gave it: no retraining.
+    Exit code 1 when a checked guard does not fit.
+
+    Examples: `invbench guard srflow --calibrate photographs/ -o guard.safetensors`, `invbench guard
+    srflow --check guard.safetensors`, `invbench guard llflow --calibrate LOL -o dark.safetensors
+    --quantile 0.9999 --margin 1.5`
+    """
+    if bool(calibrate) == (check is not None):
+        raise UsageError(
+            "say --calibrate FOLDER -o FILE to make a guard, or --check FILE to read one"
+        )
+    if calibrate and (output is None or output.suffix != ".safetensors"):
+        raise UsageError("say where the guard goes: -o guard.safetensors")
+    from invbench.cures.guard_file import read_guard
+    from invbench.cures.guarded import GuardedFlow
+    from invbench.devices import require_device
+    from invbench.training.weights import load_flow
+
+    require_device(device)
+    stored = read_guard(check) if check is not None else None
+    loaded = load_flow(flow, coupling, size, weights, seed).to(device)
+    head = {"flow": flow, "coupling": coupling, "size": size, "seed": seed}
+    if stored is None:
+        assert output is not None
+        guarded = _calibrated(loaded, flow, calibrate, margin, quantile, crop, patches, seed)
+        guarded.save(output)
+        _say(head, guarded.guard, output, guarded, "", as_json)
+        return
+    assert check is not None
+    try:
+        stored.check(loaded, allow_other_weights)
+    except UsageError as error:
+        _say(head, stored, check, None, str(error), as_json)
+        raise typer.Exit(1) from None
+    _say(head, stored, check, GuardedFlow(loaded, stored), "", as_json)
+
+
+def _calibrated(
+    loaded: ConditionalFlow,
+    name: str,
+    folder: str,
+    margin: float,
+    quantile: float | None,
+    crop: int,
+    patches: int,
+    seed: int,
+) -> GuardedFlow:
+    from invbench.cli.attack import MULTIPLE, SCALE
+    from invbench.cures.guard import guard as guard_flow
+    from invbench.cures.photographs import photographs
+    from invbench.targets import resolve
+
+    track = str(resolve(name, ("flow",)).entry.metadata.get("track", "sr"))
+    spec = getattr(loaded, "spec", None)
+    scale = int(getattr(spec, "scale", SCALE)) if track == "sr" else 1
+    multiple = max(MULTIPLE, scale * int(getattr(spec, "divisor", 1)))
+    if crop < multiple or crop % multiple:
+        raise UsageError(f"--crop must be a multiple of {multiple}, got {crop}")
+    found = photographs(folder, track, scale, crop, patches, seed=seed)
+    rounds = 1 if quantile is None or quantile == 1 else 2
+    with progress_bar() as progress:
+        bar = progress.add_task("encoding", total=rounds * found.count)
+        return guard_flow(
+            loaded,
+            found.batches,
+            margin,
+            quantile,
+            found.source,
+            lambda done: progress.update(bar, completed=done),
+        )
+
+
+def _say(
+    head: dict[str, Any],
+    guard: Guard,
+    path: Path,
+    guarded: GuardedFlow | None,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """What the guard holds, its certificate where it fits, else why it does not."""
+    bound = guarded.bound() if guarded is not None else None
+    record = {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "places": len(guard.seen),
+        "intervals": guard.channels,
+        "pairs": guard.pairs,
+        "source": guard.source,
+        "margin": guard.margin,
+        "quantile": guard.quantile,
+        "weights": guard.weights,
+        "fits": not reason,
+        "reason": reason,
+        "max_abs": bound.max_abs if bound else None,
+        "max_intermediate": bound.max_intermediate if bound else None,
+        "layers": bound.layers if bound else None,
+    }
+    if as_json:
+        print_json(head | record)
+        return
+    ends = "extremes" if guard.quantile is None else f"quantile {guard.quantile:g}"
+    lines = [
+        f"{path}: {record['bytes']} bytes, {guard.channels} intervals at {len(guard.seen)} places",
+        (
+            f"seen: {guard.source or f'{guard.pairs} pairs'}; {ends}, margin {guard.margin:g}; "
+            f"weights {guard.weights}"
+        ),
+    ]
+    if bound:
+        lines += [f"fits {head['flow']} {head['coupling']} ({head['size']}, seed {head['seed']})"]
+        lines += [
+            (
+                f"any latents, any condition: |x| ≤ {bound.max_abs:.4g}, between layers ≤ "
+                f"{bound.max_intermediate:.4g}"
+            )
+        ]
+    for line in lines:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    if reason:
+        err.print(f"does not fit: {reason}", markup=False, highlight=False, soft_wrap=True)

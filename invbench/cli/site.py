@@ -1,0 +1,86 @@
+"""The verbs ``plot`` and ``site``: the leaderboard as pictures and as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from invbench.console import JsonFlag, err, out, print_json
+from invbench.errors import UsageError
+
+__all__ = ["plot", "site"]
+
+Results = Annotated[Path, typer.Option("--results", help="Results folder.")]
+
+
+def plot(
+    kind: Annotated[str, typer.Argument(help="sensitivity, pareto, severity, eps or survival.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .svg or .png.")],
+    track: Annotated[
+        str, typer.Option(help="Track. Default: the first that has what the chart shows.")
+    ] = "",
+    results: Results = Path("results"),
+    as_json: JsonFlag = False,
+) -> None:
+    """A chart of the leaderboard for a paper; the same cells give the same bytes.
+
+    Examples: `invbench plot sensitivity -o sensitivity.svg`, `invbench plot survival --track toy2d
+    -o survival.png`
+    """
+    from invbench.report.charts.plot import write_chart
+
+    drawn, unreadable = write_chart(kind, output, track, results)
+    if as_json:
+        print_json({"kind": kind, "track": drawn, "file": str(output)})
+    else:
+        out.print(
+            f"{output}: {kind} of track {drawn}", highlight=False, soft_wrap=True, markup=False
+        )
+    for damaged in unreadable:
+        err.print(
+            f"unreadable: {escape(f'{damaged.path}: {damaged.reason}')}",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+def site(
+    results: Results = Path("results"),
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Folder of the page, or a file that ends in .html."),
+    ] = Path("site"),
+    as_json: JsonFlag = False,
+) -> None:
+    """The leaderboard as one page, index.html, that needs no network: tables, charts, details,
+    pictures of what attacks found.
+
+    Examples: `invbench site`, `invbench site --results my-results -o public`
+    """
+    from invbench.report.site import write_site
+
+    if output.is_file() and output.suffix != ".html":
+        raise UsageError(f"{output} is a file; give -o a folder, or a name that ends in .html")
+    built = write_site(results, output)
+    if as_json:
+        print_json(
+            {
+                "file": str(built.file),
+                "bytes": built.size,
+                "tracks": built.tracks,
+                "problems": built.problems,
+            }
+        )
+    else:
+        size = f"{built.size / 1e6:.1f} MB"
+        out.print(
+            f"{built.file}: {size}, tracks {', '.join(built.tracks)}",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    for problem in built.problems:
+        err.print(f"left out: {escape(problem)}", soft_wrap=True, highlight=False)

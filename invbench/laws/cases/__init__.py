@@ -1,0 +1,1 @@
+"""Inputs by recipe, reduced, saved and replayed."""

@@ -1,0 +1,107 @@
+"""How many rows and cases a check takes: chosen from fixed steps by what calls and the first cases
+cost, and kept in the report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from invbench.laws.guard import TookTooLong, guarded
+from invbench.laws.subject import Subject
+
+__all__ = ["SECONDS", "Clock", "Plan", "interleaved", "planned"]
+
+SECONDS = {"smoke": 5.0, "default": 30.0, "deep": 600.0}  # of one processor
+LIMITS = {"smoke": 2.5, "default": 9.0, "deep": 60.0}  # for one law on one case
+FEW, CORPUS = (
+    0.4,
+    0.8,
+    # shares of the seconds by which the laws of a few recipes, and those of the corpus, must be
+    # through
+)
+# of forward and inverse: for one case of the corpus, for all laws of a few recipes
+CALLS, CALLS_OF_FEW = 46, 400
+NUMBER = 4e-6  # seconds for the work around one number of a case: drawing, comparing
+FEW_ROWS, FEWEST = 96, 12
+SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03, 0.0)  # of the rows
+MANY = 40  # cases of the corpus that are worth fewer rows
+MOST = 10.0  # seconds for one call
+GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``rows`` of a case and how many ``cases`` of the corpus, in the order of ``interleaved``;
+    ``few`` recipes of ``few_rows`` for the laws that do not depend on values; ``left_out``: laws
+    for which there was no time; ``limit``: seconds after which a law on one case is given up."""
+
+    rows: int
+    few_rows: int
+    limit: float
+    few: int = 0
+    cases: int = 0
+    left_out: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def interleaved(count: int) -> list[int]:
+    """0 … count − 1 in an order of which every beginning is a spread sample."""
+    return sorted(range(count), key=lambda i: (i * GOLDEN) % 1)
+
+
+class Clock:
+    """Seconds of the processor since it was made, and the budget's."""
+
+    def __init__(self, budget: str) -> None:
+        self.budget, self.started = SECONDS[budget], time.process_time()
+
+    def spent(self) -> float:
+        return time.process_time() - self.started
+
+    def left(self, share: float = 1.0) -> float:
+        return share * self.budget - self.spent()
+
+
+def planned(subject: Subject, budget: str, rows: int, cases: int) -> Plan:
+    """The most rows with which a good part of the corpus fits into the budget's seconds, by the
+    time of calls at two sizes of batch."""
+    small, large = (_seconds(subject, n) for n in (2, 32))
+    slope = max(0.0, (large - small) / 30)
+    base = max(1e-5, small - 2 * slope)
+    slope += NUMBER / CALLS * torch.Size(subject.event_shape).numel()
+    wanted = (
+        (rows, CALLS * min(cases, MANY), CORPUS - FEW, 3),
+        (FEW_ROWS, CALLS_OF_FEW, FEW, FEWEST),
+    )
+    sizes = []
+    for most, calls, part, least in wanted:
+        fits = (
+            n
+            for n in (max(least, int(most * s)) for s in SHARES)
+            if calls * (base + slope * n) <= part * SECONDS[budget]
+        )
+        sizes.append(next(fits, least))
+    return Plan(sizes[0], sizes[1], LIMITS[budget])
+
+
+def _seconds(subject: Subject, rows: int) -> float:
+    """Of one call of a direction, the faster of two."""
+    times = []
+    with torch.no_grad():
+        x, cond = subject.probes(rows)
+        for _ in range(2):
+            started = time.process_time()
+            try:
+                with guarded(MOST):
+                    z = subject.forward(x, cond)[0]
+                    if subject.invertible:
+                        subject.inverse(z, cond)
+            except (Exception, SystemExit, TookTooLong):
+                return 1e-3  # the laws will say what is wrong
+            times.append(time.process_time() - started)
+    return min(times) / 2

@@ -1,0 +1,1 @@
+"""The laws of a distribution, their references and what they read."""

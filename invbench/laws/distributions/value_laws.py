@@ -1,0 +1,266 @@
+"""Laws of values: shapes, dtypes, finiteness, and log_prob as a function of its row alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from invbench.laws.distributions.forms import attempt
+from invbench.laws.distributions.law import (
+    FIT,
+    FRESH,
+    Decided,
+    Finding,
+    Place,
+    Stand,
+    Undecided,
+    law,
+)
+from invbench.laws.distributions.mass import NotDecided
+from invbench.laws.law import Violation
+from invbench.laws.support import discrete
+
+__all__ = ["ESTIMATE", "is_estimate", "nudged", "numbers"]
+
+# a value so many floats further inside decides whether only rounding put it on the edge
+NUDGES = 16
+FEW = 64
+
+
+def _shape(value: Any) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+@law("log-prob-shape", first=True)
+def log_prob_shape(stand: Stand) -> Iterator[Finding]:
+    """sample gives sample_shape + batch_shape + event_shape, log_prob of it sample_shape +
+    batch_shape, for one row and for several; a torch Distribution for sample shapes (), (3,) and
+    (2, 3). Reference: the contract of torch.distributions and the declared event_shape, exact.
+    """
+    subject, cond = stand.subject, stand.conditions[0]
+    batch, event = subject.batch_shape, subject.event_shape
+    for n in (1, 5):
+        lead = {"n": (n,), "1n": (1, n), "n1": (n, 1)}[subject.lead]
+        raw = subject.raw_sample(n, cond)
+        value = raw[0] if isinstance(raw, (tuple, list)) and len(raw) > 1 else raw
+        if not isinstance(value, Tensor) or tuple(value.shape) != (*lead, *batch, *event):
+            right = (*lead, *batch, *event)
+            yield Violation(
+                math.inf, 0.0, f"sample of {n} rows is {_shape(value)}; {right} is right"
+            )
+            return
+        yield from _density_shape(stand, stand.proper(stand.places[0], FIT, n), (n, *batch))
+    yield Decided(2)
+    if isinstance(subject.given(cond), Distribution):
+        yield from _sample_shapes(stand)
+
+
+def _sample_shapes(stand: Stand) -> Iterator[Finding]:
+    """The sample shapes of torch.distributions, under a condition without batch where there is
+    one."""
+    subject, cond = stand.subject, stand.conditions[0]
+    given: Any = attempt(lambda: subject.given(None if cond is None else cond[0]))[0]
+    if given is None or (cond is not None and attempt(lambda: given.sample())[1]):
+        return  # its network wants a batch of conditions
+    batch = tuple(given.batch_shape)
+    for sample_shape in ((), (3,), (2, 3)):
+        right = (*sample_shape, *batch, *given.event_shape)
+        value = given.sample(torch.Size(sample_shape))
+        if _shape(value) != str(right):
+            yield Violation(
+                math.inf, 0.0, f"sample({sample_shape}) is {_shape(value)}; {right} is right"
+            )
+            continue
+        # the values are others', inside the support, of that shape
+        rows = stand.proper(stand.places[0], FIT, math.prod(sample_shape))
+        if rows.numel() == value.numel():
+            value = rows.reshape(value.shape)
+        found = given.log_prob(value)
+        if _shape(found) != str((*sample_shape, *batch)):
+            what = (
+                f"log_prob of a sample of shape {sample_shape} is {_shape(found)}; "
+                f"{(*sample_shape, *batch)} is right"
+            )
+            yield Violation(math.inf, 0.0, what)
+    yield Decided(3)
+
+
+def _density_shape(stand: Stand, x: Tensor, right: tuple[int, ...]) -> Iterator[Violation]:
+    found = stand.subject.log_prob(x, stand.conditions[0])
+    if _shape(found) != str(right):
+        yield Violation(
+            math.inf, 0.0, f"log_prob of {_shape(x)} is {_shape(found)}; {right} is right"
+        )
+
+
+@law("dtype-kept", severity="capability")
+def dtype_kept(stand: Stand) -> Iterator[Finding]:
+    """sample gives the dtype of the parameters, and log_prob that of its input. Reference: the
+    dtype that the object was put into, exact; tensors that a function has closed over cannot be put
+    into it, so this never counts against the code."""
+    subject, place = stand.subject, stand.places[0]
+    if discrete(subject.support(place.cond)):
+        yield Undecided("discrete: samples are counts")
+        return
+    x = stand.proper(place, FIT, FEW)
+    found = subject.log_prob(x.to(subject.dtype), place.cond)
+    for what, dtype in (("sample", x.dtype), ("log_prob", found.dtype)):
+        if dtype != subject.dtype:
+            yield Violation(
+                math.inf, 0.0, f"{what} is {dtype}; the parameters and inputs are {subject.dtype}"
+            )
+    yield Decided(2)
+
+
+@law("log-prob-finite")
+def log_prob_finite(stand: Stand) -> Iterator[Finding]:
+    """log_prob is finite at its own samples. Reference: p(x) > 0 almost surely for x ~ p, exact. A
+    sample on the edge of what its dtype can hold (16 floats further inside log_prob is finite; the
+    float64 sample is finite where this one is not) is the dtype's doing: then
+    ``ill-conditioned``."""
+    for place in {p.index: p for p in stand.places}.values():
+        x = stand.drawn(place, FIT)[0].to(stand.subject.dtype)
+        found = stand.log_prob_or_nan(x, place.cond)
+        bad = ~found.reshape(len(x), -1).isfinite().all(1)
+        yield Decided(len(x))
+        rows = bad.nonzero()[:, 0][:FEW].to(x.device)
+        if not len(rows):
+            continue
+        left = rows[~_rescued(stand, place, x, rows)]
+        kind = "defect" if len(left) else "ill-conditioned"
+        row = int((left if len(left) else rows)[0])
+        value = found.reshape(len(x), -1)[row].tolist()[0]
+        message = (
+            f"log_prob is {value:g}, or refused, at {int(bad.sum())} of {len(x)} of its "
+            f"own samples, as at {numbers(x[row])}"
+        )
+        yield Violation(bad.double().mean().item(), 0.0, message, kind, row)
+
+
+def _rescued(stand: Stand, place: Place, x: Tensor, rows: Tensor) -> Tensor:
+    """Which of these rows only rounding has spoilt."""
+    finite = x[rows].isfinite().reshape(len(rows), -1).all(1)
+    moved = nudged(x[rows], x)
+    found = (
+        stand.log_prob_or_nan(moved, place.cond)
+        .reshape(len(rows), -1)
+        .isfinite()
+        .all(1)
+        .to(x.device)
+    )
+    if (
+        not finite.all()
+        and stand.subject.twin is not stand.subject
+        and stand.subject.twin is not None
+    ):
+        wide = stand.drawn(place, FIT, exact=True)[0]
+        found |= ~finite & bool(wide.isfinite().all())
+    return found
+
+
+def nudged(x: Tensor, sample: Tensor) -> Tensor:
+    """x moved by a few floats towards the median of the sample."""
+    centre = sample.median(0, keepdim=True).values.expand_as(x).nan_to_num()
+    for _ in range(NUDGES):
+        x = torch.nextafter(x, centre)
+    return x
+
+
+def numbers(x: Tensor) -> str:
+    values = x.flatten().tolist()
+    return "[" + ", ".join(f"{v:.9g}" for v in values[:8]) + (", …]" if len(values) > 8 else "]")
+
+
+@law("log-prob-deterministic")
+def log_prob_deterministic(stand: Stand) -> Iterator[Finding]:
+    """log_prob of the same rows is the same twice, within rounding. Reference: itself; a log_prob
+    that draws random numbers is an estimate, of which laws of value are not asked. Error: 100 u (1
+    + |log p|)."""
+    place = stand.places[0]
+    x = stand.proper(place, FIT, FEW)
+    estimate, off = is_estimate(stand), _change(stand, place, x)
+    if estimate:
+        yield Undecided(ESTIMATE)
+        return
+    yield Decided(len(x))
+    if off > 1:
+        first, second = (stand.log_prob(x, place.cond).flatten()[0].item() for _ in range(2))
+        yield Violation(
+            off,
+            1.0,
+            (
+                f"the same rows give another log_prob at the next call, as {first:.9g} and "
+                f"{second:.9g}"
+            ),
+        )
+
+
+ESTIMATE = "log_prob draws random numbers: an estimate"
+
+
+def _change(stand: Stand, place: Place, x: Tensor) -> float:
+    """How far two calls differ, in units of the allowance."""
+    first, second = stand.log_prob_or_nan(x, place.cond), stand.log_prob_or_nan(x, place.cond)
+    allowed = 100 * torch.finfo(stand.subject.dtype).eps * (1 + first.abs())
+    return ((first - second).abs() / allowed).nan_to_num(nan=0.0).max().item()
+
+
+def is_estimate(stand: Stand) -> bool:
+    """Whether log_prob consumes torch's random numbers and depends on them."""
+
+    def compute() -> bool:
+        place = stand.places[0]
+        x = stand.proper(place, FIT, FEW)
+        if _change(stand, place, x) <= 1:
+            return False
+        before = torch.get_rng_state()
+        stand.log_prob(x, place.cond)
+        return not torch.equal(before, torch.get_rng_state()) or stand.subject.device != "cpu"
+
+    return stand.once("estimate", compute)
+
+
+@law("row-independence")
+def row_independence(stand: Stand) -> Iterator[Finding]:
+    """log_prob of a row depends on that row alone: other rows beside it, or none, change nothing.
+    Reference: itself in float32 and in the float64 twin, which must both say so. Error: 10⁻⁴ (1 +
+    |log p|) and four times what a change of x by 16 u does."""
+    if is_estimate(stand):
+        raise NotDecided(ESTIMATE)
+    place = stand.places[0]
+    x, other = (stand.proper(place, stream, FEW) for stream in (FIT, FRESH))
+    even = torch.arange(0, FEW, 2)
+    u = torch.finfo(stand.subject.dtype).eps / 2
+    worst: list[tuple[float, str]] = []
+    for exact in (False, True) if stand.subject.twin is not None else (False,):
+        mixed = other.clone()
+        mixed[even] = x[even]
+        spread = stand.spread(x, place.cond, 16 * u)
+        whole = stand.log_prob_or_nan(x, place.cond, exact)
+        allowed = 1e-4 * (1 + whole.abs()) + (4 * spread if spread is not None else 0)
+        beside = stand.log_prob_or_nan(mixed, place.cond, exact)
+        alone = torch.cat(
+            [
+                stand.log_prob_or_nan(x[k : k + 1], place.cond, exact).reshape(1, *whole.shape[1:])
+                for k in even[:4]
+            ]
+        )
+        found = [
+            (((beside - whole)[even].abs() / allowed[even]), "with other rows beside it"),
+            (((alone - whole[even[:4]]).abs() / allowed[even[:4]]), "alone"),
+        ]
+        ratios = [(v.nan_to_num(nan=0.0).max().item(), what) for v, what in found]
+        worst.append(max(ratios))
+    yield Decided(len(even) + 4)
+    value, what = min(worst)
+    if value > 1:
+        yield Violation(
+            value,
+            1.0,
+            f"log_prob of a row changes {what}, {value:.3g} times what rounding explains",
+        )

@@ -1,0 +1,75 @@
+"""Calling a stranger's code: time limit, silence, and whatever it raises as data."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from types import FrameType
+
+import torch
+
+__all__ = ["LIMIT", "TookTooLong", "guarded", "origin_of"]
+
+LIMIT = 60.0  # seconds for one law on one case
+
+
+class TookTooLong(BaseException):
+    """A call did not come back within the limit. Not an ``Exception``, which the code that hangs
+    may catch."""
+
+
+PATIENT = 3.0  # times the limit in real time, on a machine with other work
+
+
+@contextlib.contextmanager
+def guarded(limit: float = LIMIT) -> Iterator[None]:
+    """Within it, prints and warnings go nowhere, and a call that outlasts ``limit`` seconds of the
+    processor, or three times that in real time, raises ``TookTooLong``.
+
+    The limit works in the main thread of systems with timers, and interrupts Python code, not a
+    single call into C.
+    """
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise TookTooLong(f"no result after {limit:g} s")
+
+    recording = torch.is_grad_enabled()
+    timed = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not timed:
+            try:
+                yield
+            finally:
+                torch.set_grad_enabled(recording)
+            return
+        timers = (
+            (signal.ITIMER_PROF, signal.SIGPROF, limit),
+            (signal.ITIMER_REAL, signal.SIGALRM, PATIENT * limit),
+        )
+        # timers of others: of pytest-timeout, say, or of a guard around this one
+        before = [
+            (signal.signal(number, ring), signal.setitimer(timer, length))
+            for timer, number, length in timers
+        ]
+        try:
+            yield
+        finally:
+            torch.set_grad_enabled(recording)  # a bell may ring between the two ends of a no_grad
+            for (timer, number, _), (handler, length) in zip(timers, before, strict=True):
+                signal.setitimer(timer, 0)
+                signal.signal(number, handler)
+                signal.setitimer(timer, *length)
+
+
+def origin_of(error: BaseException) -> str:
+    """(file:line) of the innermost frame of an exception."""
+    trace = error.__traceback__
+    last = None
+    while trace is not None:
+        last, trace = trace, trace.tb_next
+    return f" ({last.tb_frame.f_code.co_filename}:{last.tb_lineno})" if last else ""

@@ -1,0 +1,68 @@
+"""One law on one case: what it finds, and whose fault it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from invbench.errors import UsageError
+from invbench.laws.cases.case import Case
+from invbench.laws.cases.recipe import Recipe
+from invbench.laws.guard import LIMIT, guarded, origin_of
+from invbench.laws.law import Law, Tally, Violation
+from invbench.laws.subject import Subject
+
+__all__ = ["examine", "judge", "judge_case"]
+
+
+def judge(law: Law, subject: Subject, recipe: Recipe) -> list[Violation]:
+    """The violations of one law on one recipe; whatever the subject raises becomes a violation of
+    kind ``crash``."""
+    return judge_case(law, Case.of(recipe, subject))
+
+
+def judge_case(law: Law, case: Case) -> list[Violation]:
+    """The violations of one law on one case, each with the row it points at."""
+    return examine(law, case)[0]
+
+
+def examine(law: Law, case: Case, limit: float | None = None) -> tuple[list[Violation], Tally]:
+    """As ``judge_case``, with how many rows decided. A law that counts none has decided by its
+    whole case. ``limit``: seconds."""
+    tally = Tally(0, 0)
+    violations: list[Violation] = []
+    try:
+        with torch.enable_grad(), guarded(limit or LIMIT * max(1.0, case.x.shape[0] / 512)):
+            for said in law.check(case.subject, case):
+                if isinstance(said, Tally):
+                    tally = Tally(tally.decided + said.decided, tally.of + said.of)
+                else:
+                    violations.append(_located(said, case))
+    except (KeyboardInterrupt, MemoryError, UsageError):
+        raise
+    except BaseException as error:  # the subject's own code runs in there, and may even exit
+        what = f"{type(error).__name__}: {str(error)[:300]}{origin_of(error)}"
+        violations.append(Violation(float("inf"), 0.0, what, kind="crash"))
+    return violations, tally if tally.of else Tally(len(case.x), len(case.x))
+
+
+def _located(violation: Violation, case: Case) -> Violation:
+    inputs = case.z if violation.latent else case.x
+    if violation.row is None or violation.row >= inputs.shape[0]:
+        return violation
+    values = inputs[violation.row].flatten().tolist()
+    shown = ", ".join(f"{v:.9g}" for v in values[:8]) + (", …" if len(values) > 8 else "")
+    name = "z" if violation.latent else "x"
+    message = f"{violation.message}; row {violation.row}, {name} = [{shown}]"
+    if case.recipe.weights != "initial":
+        message += f", {weights_in_words(case.recipe)}"
+    return replace(violation, message=message)
+
+
+def weights_in_words(recipe: Recipe) -> str:
+    """Which weights a case has, in words."""
+    if recipe.weights == "initial":
+        return "weights as the layer is made"
+    size = f" 2^{recipe.log2_weights}" if recipe.weights != "reflected" else ""
+    return f"weights replaced: {recipe.weights}{size}, seed {recipe.seed}"

@@ -1,0 +1,1 @@
+"""How a violation is told from ill conditioning."""

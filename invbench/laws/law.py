@@ -1,0 +1,133 @@
+"""A law of an invertible layer, as data, and what breaking it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch.distributions import Transform
+
+from invbench.laws.cases.case import Case
+from invbench.laws.space import is_real
+from invbench.laws.subject import Subject
+
+__all__ = ["LAWS", "NEEDS", "SCOPES", "SEVERITIES", "Law", "Tally", "Violation", "law"]
+
+SEVERITIES = {
+    "soundness": "the code is wrong",
+    "design": "a finding about the design; never counted against the code",
+    "capability": (
+        "something that the layer cannot do, or does wrongly outside its main use; "
+        "never counted against the code"
+    ),
+}
+SCOPES = {
+    "first": "one recipe, before all others",
+    "few": "a few recipes: what is asked does not depend on the values",
+    "corpus": "every recipe, and what Hypothesis draws",
+    "deep": "a few recipes, at the budget deep only: it is slow",
+}
+NEEDS: dict[str, Callable[[Subject], bool]] = {
+    "elementwise": lambda s: s.elementwise,
+    "wider": lambda s: s.dtype != torch.float64,
+    "condition": lambda s: s.cond_shape is not None,
+    "real-condition": lambda s: s.cond_shape is not None and s.declaration.condition is None,
+    "untouched": lambda s: bool(s.declaration.untouched),
+    "order": lambda s: s.declaration.order is not None,
+    "smooth": lambda s: s.declared.get("kinks") is False,
+    "rebuild": lambda s: s.build is not None,
+    "on-cpu": lambda s: s.device == "cpu",
+    "inverse": lambda s: s.invertible,
+    "log-det": lambda s: s.has_log_det,
+    "estimate": lambda s: s.declaration.log_det == "estimate",
+    "deterministic": lambda s: not s.declaration.stochastic,
+    "value-by-value": lambda s: (
+        not s.declaration.stochastic and s.declaration.log_det != "estimate"
+    ),
+    "stochastic": lambda s: bool(s.declaration.stochastic),
+    "layer": lambda s: not s.elementwise,
+    "transform": lambda s: isinstance(getattr(s.module, "transform", None), Transform),
+    "spaces": lambda s: not (is_real(s.space(False)) and is_real(s.space(True))),
+    "tensors": lambda s: not s.packed(False).several and not s.packed(True).several,
+    "real": lambda s: is_real(s.space(False)) and is_real(s.space(True)) and not s.image,
+    "exact": lambda s: s.declaration.tolerance is None,
+}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """``value`` exceeded ``bound`` at ``row``; ``kind`` says whose fault it is. ``latent``: the row
+    is one of z."""
+
+    value: float
+    bound: float
+    message: str
+    kind: str = "defect"
+    row: int | None = None
+    latent: bool = False
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many of the rows that a law looked at could decide it."""
+
+    decided: int
+    of: int
+
+
+Check = Callable[[Subject, Case], Iterator["Violation | Tally"]]
+
+
+@dataclass(frozen=True)
+class Law:
+    """``check`` yields the violations it finds on one case. ``severity``, ``scope`` and ``needs``
+    are keys of the tables above.
+
+    ``reference``: what the law holds the layer against, and the error of that; ``trusts``: what of
+    the accused it takes for granted.
+    """
+
+    name: str
+    check: Check
+    severity: str = "soundness"
+    needs: frozenset[str] = frozenset()
+    scope: str = "corpus"
+    reference: str = ""
+    trusts: str = ""
+
+    @property
+    def statement(self) -> str:
+        return " ".join((self.check.__doc__ or "").split())
+
+    def applies(self, subject: Subject) -> bool:
+        return all(NEEDS[need](subject) for need in self.needs)
+
+
+LAWS: dict[str, Law] = {}
+
+
+def law(
+    name: str,
+    severity: str = "soundness",
+    needs: tuple[str, ...] = (),
+    scope: str = "corpus",
+    reference: str = "",
+    trusts: str = "nothing",
+) -> Callable[[Check], Check]:
+    """Add a law to the table; its docstring states it and gives the reason for its bound."""
+    if (
+        name in LAWS
+        or severity not in SEVERITIES
+        or scope not in SCOPES
+        or not set(needs) <= set(NEEDS)
+    ):
+        raise ValueError(
+            f"law {name!r}: the name must be new; severity, scope and needs must be in their tables"
+        )
+
+    def decorate(check: Check) -> Check:
+        LAWS[name] = Law(name, check, severity, frozenset(needs), scope, reference, trusts)
+        return check
+
+    return decorate

@@ -1,0 +1,62 @@
+"""What ``check`` returns."""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["Failure", "Report"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One law that does not hold. ``kind``: ``defect`` (the code), ``ill-conditioned`` (the
+    design), ``crash``.
+
+    ``case``: several lines, the smallest case found, what came out, the weights, and how to run it
+    with torch and the layer alone.
+    """
+
+    property: str
+    severity: str
+    kind: str
+    value: float
+    bound: float
+    recipe: dict[str, Any]
+    message: str
+    case: str = ""
+
+    @builtins.property  # the field above takes the name
+    def breaks_soundness(self) -> bool:
+        return self.severity == "soundness" and self.kind != "ill-conditioned"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of ``check``. ``sound`` is about the code; design findings and ill-conditioning
+    do not count against it.
+
+    ``measures`` has, besides numbers, ``assumed`` (what was not declared and had to be assumed,
+    each with the line to write), ``guesses`` (how an adapter reads the layer), ``decided`` (law →
+    rows that could decide it), ``undecided`` (law → why none could), and ``plan`` (rows and cases,
+    so that a run can be repeated exactly).
+    """
+
+    target: str
+    failures: list[Failure]
+    measures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sound(self) -> bool:
+        return not any(failure.breaks_soundness for failure in self.failures)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        failures = [asdict(f) for f in self.failures]
+        return {
+            "target": self.target,
+            "sound": self.sound,
+            "failures": failures,
+            "measures": self.measures,
+        }

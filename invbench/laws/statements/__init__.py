@@ -1,0 +1,1 @@
+"""The laws of an invertible layer, one file per kind."""

@@ -1,0 +1,431 @@
+"""Laws of gradients: finite, true, and the same by torch's function transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invbench.laws.cases.case import Case
+from invbench.laws.cases.trace import extremes
+from invbench.laws.judging.conditioning import magnitude, unit_roundoff
+from invbench.laws.judging.reference import jacobian
+from invbench.laws.judging.verdict import beyond_rounding
+from invbench.laws.law import Tally, Violation, law
+from invbench.laws.space import structured
+from invbench.laws.statements.conduct import DIRECTIONS, same_bits
+from invbench.laws.subject import SEED, Subject
+
+LARGEST, LARGEST_OF_LAYER = 60, 6  # log2 of x
+STEP, WIDE = 1e-6, 1e-3  # of the difference quotients
+ROWS = 8
+RELATIVE = 1e-4
+
+
+@law(
+    "gradients-finite",
+    needs=("value-by-value",),
+    reference="gradients of the float64 twin, and the rows whose result is finite",
+)
+def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """Gradients of value and log with respect to x, condition and weights are finite wherever those
+    of the float64 twin are representable, over the rows whose value and log are; the twin's are
+    never NaN. For |x| up to about 2⁶⁰ in a coupling and 2⁶ in a layer with the weights that it has:
+    a gradient multiplies x by slopes and weights on its way, and may leave the dtype there though
+    the result would not.
+    """
+    plain = subject.elementwise or case.recipe.weights == "initial"
+    if case.recipe.log2_scale > (LARGEST if subject.elementwise else LARGEST_OF_LAYER) or not plain:
+        return
+    twin = subject.twin()
+    for inverse in _differentiable(subject):
+        v, (wide, cond) = case.inputs(inverse), case.wide(inverse)
+        due = case.valid(inverse).flatten(1).all(1) & case.representable(
+            wide, latent=inverse
+        ).flatten(1).all(1)
+        due &= case.representable(case.exact(inverse)[1]) if subject.has_log_det else due
+        if not subject.elementwise:
+            due &= (wide.abs() <= 2.0**LARGEST_OF_LAYER).flatten(1).all(1)
+        yield Tally(int(due.sum()), len(due))
+        rows = due.nonzero()[:, 0]
+        if not len(rows):
+            continue
+        some = None if case.cond is None else case.cond[rows]
+        ours = _gradients(subject, inverse, v[rows], some)
+        exact = ours
+        if subject.dtype != torch.float64:
+            exact = _gradients(twin, inverse, wide[rows], None if cond is None else cond[rows])
+        names = [name for name, _ in _leaves(subject, v[rows], some)]
+        for what, gradient, reference in zip(names, ours, exact, strict=True):
+            bad = reference.cpu().isnan()
+            if subject.dtype != torch.float64:
+                bad = bad | (case.representable(reference.cpu()) & ~gradient.cpu().isfinite())
+            if bad.any() and not _large_inside(
+                subject, twin, inverse, case, rows, bad if what != "a weight" else None
+            ):
+                count, per_row = int(bad.sum()), what != "a weight"
+                row = int(rows[int(bad.flatten(1).any(1).int().argmax())]) if per_row else None
+                message = (
+                    f"the gradient of {DIRECTIONS[inverse]} for {what} is not finite on "
+                    f"{count} elements"
+                )
+                yield Violation(float(count), 0, message, row=row, latent=inverse)
+                break
+
+
+def _large_inside(
+    subject: Subject, twin: Subject, inverse: bool, case: Case, rows: Tensor, bad: Tensor | None
+) -> bool:
+    """Whether the pass that this gradient is of goes through numbers whose square is no number of
+    the dtype: then a gradient may not exist."""
+    at = rows if bad is None else rows[bad.flatten(1).any(1).cpu().nonzero()[:4, 0]]
+    wide, cond = case.wide(inverse)
+    some = None if cond is None else cond[at]
+    limit = torch.finfo(subject.dtype).max ** 0.5 / 16
+    least, most = extremes(lambda: twin.direction(inverse)(wide[at], some))
+    return most > limit or least < 1 / limit
+
+
+def _differentiable(subject: Subject) -> tuple[bool, ...]:
+    """The directions whose gradients are promised: not those of an inverse that is for sampling
+    only."""
+    return (False, True) if subject.declaration.inverse in (None, "exact", "iterated") else (False,)
+
+
+def _leaves(subject: Subject, x: Tensor, cond: Tensor | None) -> list[tuple[str, Tensor]]:
+    smooth = cond is not None and subject.declaration.condition is None
+    inputs = [("x", x)] + ([("the condition", cond)] if cond is not None and smooth else [])
+    return inputs + [("a weight", p) for p in subject.module.parameters() if p.requires_grad]
+
+
+def _gradients(subject: Subject, inverse: bool, x: Tensor, cond: Tensor | None) -> list[Tensor]:
+    x = x.detach().clone().requires_grad_()
+    if cond is not None and subject.declaration.condition is None:
+        cond = cond.detach().clone().requires_grad_()
+    value, log_det = subject.direction(inverse)(x, cond)
+    total = value.sum() + log_det.sum() if subject.has_log_det else value.sum()
+    return _pulled(total, [v for _, v in _leaves(subject, x, cond)])
+
+
+def _pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
+    if not scalar.requires_grad:
+        return [torch.zeros_like(v) for v in leaves]
+    found = torch.autograd.grad(scalar, leaves, allow_unused=True, retain_graph=True)
+    return [torch.zeros_like(v) if g is None else g for v, g in zip(leaves, found, strict=True)]
+
+
+@law(
+    "gradients",
+    needs=("value-by-value",),
+    scope="few",
+    reference=(
+        "central difference quotients of the float64 twin; their error is read from three "
+        "steps and from rounding of the values"
+    ),
+    trusts="values, which the round trips look at",
+)
+def gradients_true(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """Gradients of value and log_det for x, condition and weights agree with central difference
+    quotients of the float64 twin along a random direction, to 1e-4 plus ten times the change under
+    a halved step, plus twice that under a step of 1e-3 (an inverse that stops early is a
+    staircase), plus the rounding of the values over the step. Rows where the quotients to the left
+    and to the right differ stand at a kink and do not count; one row alone is no evidence. An
+    inverse that computes with gradients switched off is for sampling."""
+    said = list(_against_quotients(subject, case))
+    if any(isinstance(t, Tally) and t.decided == 0 for t in said) and not any(
+        isinstance(v, Violation) for v in said
+    ):
+        other = subject.reweighted("noise", 0, 5)  # where these weights decide nothing, others may
+        if other is not subject:
+            recipe = replace(case.recipe, weights="noise", log2_weights=0)
+            said += _against_quotients(
+                other, Case(other, recipe, case.x, case.cond, None if case.z is case.x else case.z)
+            )
+    yield from said
+
+
+def _against_quotients(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    twin = subject.twin()
+    for inverse in _differentiable(subject):
+        if structured(subject.space(inverse)):
+            continue  # a step along one number leaves the space
+        v, cond = case.wide(inverse)
+        x, cond = v[:ROWS].clone().requires_grad_(), None if cond is None else cond[:ROWS].clone()
+        if cond is not None and subject.declaration.condition is None:
+            cond.requires_grad_()
+        generator = torch.Generator().manual_seed(0)
+        mix: list[Tensor] = []
+
+        def rows(
+            inverse: bool = inverse,
+            x: Tensor = x,
+            cond: Tensor | None = cond,
+            mix: list[Tensor] = mix,
+        ) -> Tensor:
+            value, log_det = twin.direction(inverse)(x, cond)
+            if not mix:
+                mix.append(
+                    torch.randn(
+                        value.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+                    )
+                )
+            total = (value * mix[0]).flatten(1).sum(1)
+            return total + 0.7 * log_det if subject.has_log_det else total
+
+        leaves = _leaves(twin, x, cond)
+        per_row = [_pulled(r, [leaf for _, leaf in leaves]) for r in rows().unbind(0)]
+        for index, (what, leaf) in enumerate(leaves):
+            direction = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
+            ours = torch.stack([(pulled[index] * direction).sum() for pulled in per_row])
+            wrong, decided = _wrong(
+                ours, _quotients(rows, leaf, direction), subject.declaration.tolerance or 0.0
+            )
+            yield Tally(int(decided.sum()), len(decided))
+            if wrong.sum() >= min(2, len(wrong)):
+                row = int(wrong.int().argmax())
+                share = f"{int(wrong.sum())} of {len(wrong)} rows"
+                message = (
+                    f"the gradient of {DIRECTIONS[inverse]} for {what} is not its "
+                    f"difference quotient in {share}"
+                )
+                yield Violation(float(wrong.sum()), 1.0, message, row=row, latent=inverse)
+                break
+
+
+def _quotients(
+    rows: Callable[[], Tensor], leaf: Tensor, direction: Tensor
+) -> list[tuple[Tensor, Tensor]]:
+    """(to the right, to the left) for a step, half of it, and a wide one; last, what rounding of
+    the values makes of the half step."""
+    found = []
+    with torch.no_grad():
+        kept = leaf.detach().clone()
+        middle = rows()
+        for step in (STEP, STEP / 2, WIDE):
+            values = []
+            for sign in (1, -1):
+                leaf.copy_(kept + sign * step * direction)
+                values.append(rows())
+            found.append(((values[0] - middle) / step, (middle - values[1]) / step))
+        leaf.copy_(kept)
+        noise = 64 * unit_roundoff(torch.float64) * (1 + middle.abs()) / STEP
+    return [*found, (noise, noise)]
+
+
+def _wrong(
+    ours: Tensor, quotients: list[tuple[Tensor, Tensor]], tolerance: float
+) -> tuple[Tensor, Tensor]:
+    """(rows whose gradient is wrong, rows that decide)."""
+    (right, left), (right_half, left_half), wide, (noise, _) = quotients
+    central, finer, coarse = (
+        (right + left) / 2,
+        (right_half + left_half) / 2,
+        (wide[0] + wide[1]) / 2,
+    )
+    size = 1 + ours.abs() + finer.abs()
+    kink = ((right_half - left_half).abs() > 0.75 * (right - left).abs()) & (
+        (right - left).abs() > RELATIVE * size
+    )
+    unsure = 10 * (central - finer).abs() + 2 * (coarse - finer).abs().nan_to_num(nan=0.0) + noise
+    unsure = unsure + 4 * tolerance / WIDE * size
+    off = (ours - finer).abs() > RELATIVE * size + unsure
+    sure = ~kink & finer.isfinite() & central.isfinite()
+    return off & ours.isfinite() & sure, sure & (unsure < 0.1 * size)
+
+
+def _single(subject: Subject, name: str) -> Callable[[Tensor, Tensor | None], Any]:
+    """A direction on one row without a batch dimension."""
+
+    def one(x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
+        value, log_det = getattr(subject, name)(x[None], None if cond is None else cond[None])
+        return value[0], log_det[0]
+
+    return one
+
+
+@law(
+    "vmap",
+    severity="capability",
+    needs=("value-by-value", "tensors"),
+    scope="few",
+    reference="the batched call",
+)
+def vmap(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """torch.vmap over single rows gives what the batch gives, within 30 rounding units."""
+    u = unit_roundoff(subject.dtype)
+    for inverse in subject.directions:
+        with torch.no_grad():
+            dims = (0, None if case.cond is None else 0)
+            value, _ = torch.vmap(_single(subject, DIRECTIONS[inverse]), dims)(
+                case.inputs(inverse), case.cond
+            )
+        plain = case.ours(inverse)[0]
+        error = magnitude(subject, (value - plain).cpu().double())
+        what = f"{DIRECTIONS[inverse]} under vmap"
+        yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
+
+
+@law(
+    "jvp",
+    severity="capability",
+    needs=("value-by-value",),
+    scope="few",
+    reference="reverse mode, in float64",
+)
+def jvp(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """Forward-mode differentiation gives J·v as reverse mode does, to 1e-6 relative, in float64."""
+    twin = subject.twin()
+    for inverse in _differentiable(subject):
+        wide, conds = case.wide(inverse)
+        x, cond = wide[:ROWS], None if conds is None else conds[:ROWS]
+        v = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        name = DIRECTIONS[inverse]
+
+        def value(x: Tensor, inverse: bool = inverse, cond: Tensor | None = cond) -> Tensor:
+            return twin.direction(inverse)(x, cond)[0]
+
+        ours = torch.func.jvp(value, (x,), (v,))[1]
+        exact = (jacobian(value, x) @ v.flatten(1)[..., None])[..., 0].reshape_as(ours)
+        scale = 1e-6 / 30 * (1 + exact.abs())
+        yield from beyond_rounding(
+            (ours - exact).abs(), scale, exact.isfinite(), f"{name} by forward mode"
+        )
+
+
+@law(
+    "compile",
+    severity="capability",
+    needs=("on-cpu", "value-by-value", "tensors"),
+    scope="deep",
+    reference="eager code",
+)
+def compiled_is_eager(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """torch.compile gives what eager code gives, within 30 rounding units."""
+    u = unit_roundoff(subject.dtype)
+    for inverse in subject.directions:
+        with torch.no_grad():
+            value, _ = torch.compile(getattr(subject, DIRECTIONS[inverse]), dynamic=True)(
+                case.inputs(inverse), case.cond
+            )
+        error = magnitude(subject, (value - case.ours(inverse)[0]).cpu().double())
+        what = f"{DIRECTIONS[inverse]} under torch.compile"
+        yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
+
+
+@law(
+    "grad-mode",
+    needs=("value-by-value",),
+    scope="few",
+    reference="the call without gradients; its error is 30 rounding units",
+)
+def grad_mode(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """Value and log_det are the same while gradients are recorded, and under
+    ``torch.inference_mode``: what is trained is what is evaluated."""
+    from invbench.laws.statements.batch import (
+        differs,  # here: it looks at gradients of the laws of rows
+    )
+
+    for inverse in subject.directions:
+        v = case.inputs(inverse)
+        with torch.enable_grad():
+            cond = case.cond
+            if cond is not None and subject.declaration.condition is None:
+                cond = cond.detach().clone().requires_grad_()
+            recorded = subject.direction(inverse)(v.detach().clone().requires_grad_(), cond)
+        with torch.inference_mode():
+            inferred = subject.direction(inverse)(
+                v.clone(), None if case.cond is None else case.cond.clone()
+            )
+        for got, what in (
+            (recorded, "while gradients are recorded"),
+            (inferred, "in inference mode"),
+        ):
+            pair = tuple(g.detach().clone() for g in got)
+            yield from differs(case, inverse, (pair[0], pair[1]), f"{DIRECTIONS[inverse]} {what}")
+
+
+@law(
+    "training-step",
+    needs=("rebuild", "value-by-value"),
+    scope="few",
+    reference="a layer that loaded the state_dict after the step, and the first step's gradients",
+)
+def training_step(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """A step of training works twice, and the layer follows its weights: after backward and an
+    update in place, it gives the bits of a layer that loaded the new state_dict. One that keeps
+    scales with their graph raises at the second backward, or goes on with the old ones."""
+    ours = replace(subject, module=subject.made())
+    weights = [p for p in ours.module.parameters() if p.requires_grad]
+    if not weights:
+        return
+    rows = slice(0, 16)
+    cond = None if case.cond is None else case.cond[rows]
+    for _ in range(2):
+        value, log_det = ours.forward(case.x[rows], cond)
+        total = value.sum() + (log_det.sum() if subject.has_log_det else 0)
+        found = (
+            torch.autograd.grad(total, weights, allow_unused=True) if total.requires_grad else []
+        )
+        with torch.no_grad():
+            for p, g in zip(weights, found, strict=False):
+                if g is not None and g.isfinite().all():
+                    p.mul_(1.01)
+    fresh = replace(subject, module=subject.untrained(SEED).eval())
+    fresh.module.load_state_dict(ours.module.state_dict())
+    for inverse in subject.directions:
+        v = case.inputs(inverse)[rows]
+        with torch.no_grad():
+            pairs = [s.direction(inverse)(v, cond) for s in (ours, fresh)]
+        if not all(same_bits(a, b) for a, b in zip(*pairs, strict=True)):
+            yield Violation(
+                1,
+                0,
+                f"after a step of training, {DIRECTIONS[inverse]} is not that of the new weights",
+            )
+            return
+
+
+@law(
+    "gradient-order",
+    needs=("value-by-value", "inverse"),
+    scope="few",
+    reference="the gradient of a copy on which forward was not called before",
+)
+def gradient_order(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """The gradient of inverse(z) does not depend on whether forward has just made that z: an answer
+    from a cache has no graph."""
+    if True not in _differentiable(subject):
+        return
+    twin = subject.twin()
+    x, cond = (None if v is None else v[:ROWS] for v in case.double())
+    assert x is not None
+    with torch.no_grad():
+        z = twin.forward(x, cond)[0]
+        twin.forward(x.flip(0), cond)
+        twin.inverse(z.flip(0), cond)
+    apart = _gradients_at(twin, z, cond)
+    with torch.no_grad():
+        z = twin.forward(x, cond)[0]
+    right_after = _gradients_at(twin, z, cond)
+    for a, b in zip(apart, right_after, strict=True):
+        if not torch.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True):
+            yield Violation(
+                1,
+                0,
+                (
+                    "the gradient of inverse(z) is another one right after the forward call that "
+                    "made z"
+                ),
+            )
+            return
+
+
+def _gradients_at(twin: Subject, z: Tensor, cond: Tensor | None) -> list[Tensor]:
+    """Of inverse at these very numbers, for the weights (z itself is not copied, as a caller would
+    not)."""
+    weights: list[Tensor] = [p for p in twin.module.parameters() if p.requires_grad]
+    value, log_det = twin.inverse(z, cond)
+    return _pulled(value.sum() + (log_det.sum() if twin.has_log_det else 0.0), weights)

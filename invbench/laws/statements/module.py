@@ -1,0 +1,206 @@
+"""Laws of a module's life: saving, copying, narrow types."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from invbench.laws.cases.case import Case
+from invbench.laws.law import LAWS, Tally, Violation, law
+from invbench.laws.statements.conduct import DIRECTIONS, call, same_bits, same_pair
+from invbench.laws.subject import SEED, Subject
+
+OTHER_SEED = 77
+HALVES = (torch.bfloat16, torch.float16)
+
+
+def _agrees(subject: Subject, other: nn.Module, case: Case, what: str) -> Iterator[Violation]:
+    twin = Case(replace(subject, module=other), case.recipe, case.x, case.cond, case.z)
+    for inverse in subject.directions:
+        if not all(
+            same_bits(a, b) for a, b in zip(case.ours(inverse), twin.ours(inverse), strict=True)
+        ):
+            yield Violation(1, 0, f"{DIRECTIONS[inverse]} of {what} gives other bits")
+
+
+@law(
+    "state-dict",
+    needs=("rebuild", "value-by-value"),
+    scope="few",
+    reference="the layer whose state_dict it is",
+)
+def state_dict(subject: Subject, case: Case) -> Iterator[Violation]:
+    """A layer built with another seed computes the same bits once it has loaded the state_dict:
+    what decides the map (permutations, masks, flags) is in there, or a checkpoint does not hold the
+    model."""
+    assert subject.build is not None
+    other = subject.untrained(OTHER_SEED).eval()
+    other.load_state_dict(subject.module.state_dict())
+    yield from _agrees(subject, other, case, "a layer that loaded the state_dict")
+
+
+@law(
+    "resumes-training",
+    needs=("rebuild", "value-by-value"),
+    scope="few",
+    reference="the layer whose state_dict it is, trained on the same batch",
+)
+def resumes_training(subject: Subject, case: Case) -> Iterator[Violation]:
+    """A layer that loaded the state_dict of one that has seen a batch, and is trained on, goes on
+    as that one does: the same result and the same state after the next batch. An «initialised» that
+    is no part of the state_dict sets trained scales anew."""
+    assert subject.build is not None
+    half = max(2, len(case.x) // 2)
+    batches = [(case.x[:half], None if case.cond is None else case.cond[:half])]
+    batches.append(
+        (
+            3 * case.x[half:] + 5 if subject.same_space else case.x[half:],
+            None if case.cond is None else case.cond[half:],
+        )
+    )
+    if len(batches[1][0]) < 2:
+        return
+    trained = replace(subject, module=subject.made(SEED).train())
+    _seeded(trained, *batches[0])
+    loaded = replace(subject, module=subject.untrained(OTHER_SEED).train())
+    loaded.module.load_state_dict(trained.module.state_dict())
+    kept = {k: v.detach().clone() for k, v in trained.module.state_dict().items()}
+    first, second = _seeded(trained, *batches[1]), _seeded(loaded, *batches[1])
+    states = trained.module.state_dict(), loaded.module.state_dict()
+    for name in states[0]:
+        if name in states[1] and not same_bits(
+            states[0][name].detach().double(), states[1][name].detach().double()
+        ):
+            moved = not torch.equal(kept[name], states[1][name].detach())
+            why = (
+                "is overwritten by"
+                if moved and torch.equal(kept[name], states[0][name].detach())
+                else "differs after"
+            )
+            yield Violation(
+                1, 0, f"after loading a state_dict, {name} {why} the next batch of training"
+            )
+            return
+    if not same_pair(first, second):
+        yield Violation(
+            1, 0, "after loading a state_dict, the next batch of training gives other bits"
+        )
+
+
+def _seeded(subject: Subject, x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        return call(subject, False, x, cond)
+
+
+@law("copies", needs=("value-by-value",), scope="few", reference="the original")
+def copies(subject: Subject, case: Case) -> Iterator[Violation]:
+    """deepcopy gives a layer that computes the same bits."""
+    yield from _agrees(subject, copy.deepcopy(subject.module), case, "a deep copy")
+
+
+@law(
+    "pickle",
+    severity="capability",
+    needs=("value-by-value",),
+    scope="few",
+    reference="the original",
+)
+def pickled(subject: Subject, case: Case) -> Iterator[Violation]:
+    """pickle, for a class that can be imported, gives a layer that computes the same bits: what
+    worker processes need."""
+    if _importable(subject.module):
+        yield from _agrees(
+            subject, pickle.loads(pickle.dumps(subject.module)), case, "an unpickled copy"
+        )
+
+
+def _importable(module: nn.Module) -> bool:
+    classes = {type(m) for m in module.modules()}
+    return all("<locals>" not in c.__qualname__ and c.__module__ in sys.modules for c in classes)
+
+
+@law(
+    "half-precision",
+    needs=("elementwise", "wider", "on-cpu", "value-by-value", "exact", "real"),
+    scope="few",
+    reference="the float64 twin of the rounded weights",
+)
+def half_precision(subject: Subject, case: Case) -> Iterator[Violation]:
+    """A coupling in bfloat16 and float16, where torch has the operations: as accurate as the dtype
+    allows against the float64 twin of the rounded weights, finite where the exact result is
+    representable, and of the dtype that went in. A layer that raises in a narrow type does not
+    support it, which is the law ``half-supported``."""
+    yield from _in_halves(subject, case)
+
+
+@law(
+    "half-layer",
+    severity="capability",
+    needs=("layer", "wider", "on-cpu", "value-by-value", "exact", "real"),
+    scope="few",
+    reference="the float64 twin of the rounded weights",
+)
+def half_layer(subject: Subject, case: Case) -> Iterator[Violation]:
+    """As half-precision, of a layer: networks are seldom meant to run whole in a narrow type."""
+    yield from _in_halves(subject, case)
+
+
+def _in_halves(subject: Subject, case: Case) -> Iterator[Violation]:
+    for half in HALVES:
+        narrow = _narrow(subject, case, half)
+        try:
+            for inverse in subject.directions:
+                narrow.ours(inverse)
+        except Exception:
+            continue
+        for name in ("dtype", "accuracy", "finite"):
+            for violation in LAWS[name].check(narrow.subject, narrow):
+                if isinstance(violation, Violation):
+                    yield replace(violation, message=f"in {half}: {violation.message}")
+
+
+@law(
+    "half-supported",
+    severity="capability",
+    needs=("wider", "on-cpu"),
+    scope="few",
+    reference="none: it raises or not",
+)
+def half_supported(subject: Subject, case: Case) -> Iterator[Violation]:
+    """Both directions run in bfloat16 and float16."""
+    for half in HALVES:
+        narrow = _narrow(subject, case, half)
+        for inverse in subject.directions:
+            narrow.ours(inverse)
+    yield from ()
+
+
+def _narrow(subject: Subject, case: Case, half: torch.dtype) -> Case:
+    return Case.of(
+        replace(case.recipe, rows=min(128, case.recipe.rows)), subject.as_type(half, "cpu")
+    )
+
+
+@law(
+    "autocast", severity="capability", needs=("on-cpu",), scope="few", reference="the float64 twin"
+)
+def autocast(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+    """Under torch.autocast both directions run and return finite numbers: mixed precision is how
+    flows are trained."""
+    for inverse in subject.directions:
+        with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+            value, log_det = subject.direction(inverse)(case.inputs(inverse), case.cond)
+        exact, exact_log = case.exact(inverse)
+        bad = case.valid(inverse) & (exact.abs() < 1e30) & ~value.isfinite()
+        lost = subject.has_log_det and (exact_log.isfinite() & ~log_det.isfinite()).any()
+        if bad.any() or lost:
+            yield Violation(
+                float(bad.sum()), 0, f"{DIRECTIONS[inverse]} under autocast is not finite"
+            )

@@ -1,0 +1,1 @@
+"""What is assumed of a layer that declares nothing, from what it is seen to do."""

@@ -1,5 +1,0 @@
-"""Noise-conditioned super-resolution flow over the high frequencies (Song et al., FS-NCSR, CVPRW 2022)."""
-
-from invbench.reference_models.fs_ncsr.model import SIZES, fs_ncsr
-
-__all__ = ["SIZES", "fs_ncsr"]

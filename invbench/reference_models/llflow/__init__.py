@@ -1,6 +1,0 @@
-"""Conditional low-light enhancement flow after LLFlow (Wang et al., AAAI 2022)."""
-
-from invbench.reference_models.llflow.inputs import encoder_inputs, with_equalised
-from invbench.reference_models.llflow.model import SIZES, LLFlowSize, LowLightFlow, llflow
-
-__all__ = ["SIZES", "LLFlowSize", "LowLightFlow", "encoder_inputs", "llflow", "with_equalised"]

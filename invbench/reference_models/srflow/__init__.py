@@ -1,5 +1,0 @@
-"""Conditional super-resolution flow after SRFlow (Lugmayr et al., ECCV 2020)."""
-
-from invbench.reference_models.srflow.model import SIZES, SRFlowSize, srflow
-
-__all__ = ["SIZES", "SRFlowSize", "srflow"]

@@ -1,5 +1,0 @@
-"""Two-dimensional toy of the paper's Fig. 2 and 3."""
-
-from invbench.reference_models.toy2d.model import SIZES, ToySize, toy2d
-
-__all__ = ["SIZES", "ToySize", "toy2d"]

@@ -1,0 +1,68 @@
+"""Charts of the leaderboard, for papers and for the page: each a record in ``CHARTS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from invbench.report.charts import curves, scatter
+from invbench.report.charts.evidence import Evidence
+from invbench.report.charts.style import Drawing, png, svg
+
+__all__ = ["CHARTS", "Chart", "Evidence", "png", "svg"]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """``draw`` gives None where the track has nothing to show; ``tracks``, where it may;
+    ``caption`` says how to read it and how it misleads."""
+
+    title: str
+    tracks: tuple[str, ...]
+    caption: str
+    draw: Callable[[Evidence], Drawing | None]
+
+
+CHARTS: dict[str, Chart] = {
+    "sensitivity": Chart(
+        "Magnitude against sensitivity",
+        ("coupling", "sr"),
+        "Right: outputs get large. Up: errors grow. A bound on one is no bound on the other. "
+        "Points are the worst found, lower bounds; "
+        "a certified bound, where a design has one, is drawn as a bar and never as a point.",
+        scatter.sensitivity,
+    ),
+    "pareto": Chart(
+        "Quality against robustness",
+        ("sr", "lowlight", "unconditional", "toy2d"),
+        (
+            "The dotted line joins entries that no other beats in both. Quality is measured in "
+            "distribution on clamped samples, failures out of it."
+        ),
+        scatter.pareto,
+    ),
+    "severity": Chart(
+        "Failure rate against severity",
+        ("sr", "lowlight", "unconditional", "toy2d"),
+        "A panel per family. Severity 3 of one family is not as hard as severity 3 of another.",
+        curves.severity,
+    ),
+    "eps": Chart(
+        "Success of attacks against ε",
+        ("sr",),
+        (
+            "What searches at a fixed budget reach. A low curve says that this search found "
+            "nothing, not that nothing is there."
+        ),
+        curves.eps,
+    ),
+    "survival": Chart(
+        "Survival against the critical radius",
+        ("sr", "toy2d", "lowlight"),
+        (
+            "Share of inputs that no search has broken within this distance; censored at 4τ. An "
+            "upper bound of robustness."
+        ),
+        curves.survival,
+    ),
+}

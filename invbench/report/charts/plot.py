@@ -1,0 +1,50 @@
+"""``invbench plot``: a chart as a file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from invbench.errors import UsageError
+from invbench.files import write_atomically
+from invbench.report.charts import CHARTS, Evidence, png, svg
+from invbench.report.rows import current_cells
+from invbench.store.index import Index
+from invbench.store.store import Unreadable
+
+__all__ = ["write_chart"]
+
+FORMATS = {".svg": svg, ".png": png}
+
+
+def write_chart(kind: str, output: Path, track: str, results: Path) -> tuple[str, list[Unreadable]]:
+    """Draw ``kind`` of ``track``, or of the first track that has something to show; returns it and
+    the files that could not be read.
+
+    Raises ``UsageError`` for an unknown kind, track or suffix, and when no cell has what the chart
+    shows.
+    """
+    if kind not in CHARTS:
+        near = difflib.get_close_matches(kind, CHARTS, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"chart {kind!r} is not known{hint} (there are: {', '.join(CHARTS)})")
+    chart = CHARTS[kind]
+    if track and track not in chart.tracks:
+        raise UsageError(
+            f"chart {kind!r} is not for track {track!r}; it is for: {', '.join(chart.tracks)}"
+        )
+    if output.suffix.lower() not in FORMATS:
+        raise UsageError(f"{output}: the name must end in {' or '.join(FORMATS)}")
+    index = Index(results)
+    for name in [track] if track else chart.tracks:
+        shown, _ = current_cells(index.cells(name))
+        drawing = chart.draw(Evidence(name, shown, index)) if shown else None
+        if drawing is not None:
+            write_atomically(output, FORMATS[output.suffix.lower()](drawing))
+            return name, index.unreadable
+    where = track or chart.tracks[0]
+    damaged = f" ({len(index.unreadable)} unreadable files there)" if index.unreadable else ""
+    raise UsageError(
+        f"no cells for chart {kind!r} in {results}{damaged}; invbench run --track {where} "
+        f"--results {results}"
+    )

@@ -1,0 +1,355 @@
+"""Entries as points: magnitude against sensitivity, quality against robustness."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from invbench.report.charts.evidence import Evidence, Row, number, rate
+from invbench.report.charts.style import Drawing, grid, looks, style
+from invbench.report.meanings import MEANINGS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["pareto", "sensitivity"]
+
+LEAST = 0.1  # where a displacement of 0 is drawn
+GAP = 11.0  # points between two labels
+MOST_NAMED = 40  # points with a name; every point says its own when touched
+
+
+def sensitivity(evidence: Evidence) -> Drawing | None:
+    """Coupling: displacement against the slope of the inverse. Flows: largest |x| against
+    σmax(J⁻¹), clean and out of distribution."""
+    return _designs(evidence) if evidence.track == "coupling" else _flows(evidence)
+
+
+def _designs(evidence: Evidence) -> Drawing | None:
+    rows = [
+        r for r in evidence.pooled if _has(r, "displacement") and _has(r, "inv_lipschitz_lower")
+    ]
+    if not rows:
+        return None
+    rows.sort(key=lambda r: (r["inv_lipschitz_lower"], r["entry"]))
+    finite = [r["displacement"] for r in rows if math.isfinite(r["displacement"])]
+    edge = 10 * max([1.0, *finite])
+    heights = [
+        v
+        for r in rows
+        for c in ("inv_lipschitz_lower", "inv_lipschitz_upper")
+        if _has(r, c) and math.isfinite(v := r[c])
+    ]
+    top = 30 * max([1.0, *heights])
+    look = looks([r["entry"] for r in rows])
+    with style():
+        figure, (axes,) = grid(1, 8.4, 5.8, 1)
+        drawing = Drawing(
+            figure, [["design", "displacement", "steepest inverse found", "certified", "tier"]]
+        )
+        labels: list[tuple[float, float, str]] = []
+        for row in rows:
+            # those without a bound stand side by side, lest one bar hides the next
+            unbounded = sum(x >= edge for x, _, _ in labels) % 4
+            x = (
+                max(row["displacement"], LEAST)
+                if math.isfinite(row["displacement"])
+                else edge * 1.25**unbounded
+            )
+            y, upper = (
+                min(row["inv_lipschitz_lower"], top),
+                row.get("inv_lipschitz_upper", math.nan),
+            )
+            one = look[row["entry"]]
+            if _has(row, "inv_lipschitz_upper"):
+                axes.plot([x, x], [y, min(upper, top)], color=one.colour, lw=0.8)
+                axes.plot(
+                    x,
+                    min(upper, top),
+                    marker="^" if math.isinf(upper) else "_",
+                    ms=8,
+                    color=one.colour,
+                )
+            (point,) = axes.plot(x, y, **one.point)
+            said = (
+                f"{row['entry']}: displacement {number(row['displacement'])}, inverse found "
+                f"{number(row['inv_lipschitz_lower'])}"
+            )
+            drawing.mark(point, row["entry"], f"{said}, certified {number(upper)}")
+            labels.append((x, y, one.label))
+            tier = str(row.get("inv_lipschitz_upper_tier") or "")
+            values = [
+                number(row["displacement"]),
+                number(row["inv_lipschitz_lower"]),
+                number(upper),
+                tier,
+            ]
+            drawing.table.append([row["entry"], *values])
+        axes.set(xscale="log", yscale="log", xlim=(LEAST / 2, edge * 12), ylim=(0.3, top * 4))
+        _label(axes, labels[:MOST_NAMED])
+        ticks = [t for t in (1, 10, 100, 1000) if t < edge / 2]
+        axes.set_xticks([LEAST, *ticks, edge], ["0", *map(str, ticks), "unbounded"])
+        axes.set_yticks(
+            decades := [10.0**k for k in range(0, math.ceil(math.log10(top)), 2)],
+            [_power(math.log10(d)) for d in decades],
+        )
+        axes.minorticks_off()
+        axes.set_xlabel(
+            "magnitude: how far the inverse moves a value apart from the shift (displacement)"
+        )
+        axes.set_ylabel(
+            "sensitivity: steepest inverse; point found, bar certified (▲ no finite bound)"
+        )
+    return drawing
+
+
+def _flows(evidence: Evidence) -> Drawing | None:
+    dataset = evidence.dataset(
+        lambda name: (row := _pooled(evidence, name)) is not None and _both(row)
+    )
+    rows = [r for r in evidence.pooled if _both(r) and r["case"].partition("/")[0] == dataset]
+    if not rows:
+        return None
+    look = looks(evidence.entries)
+    right, top = (
+        1.6 * max([3.0, *(v for r in rows if math.isfinite(v := abs(read(r))))])
+        for read in (_size, _stretch)
+    )
+    with style():
+        figure, (axes,) = grid(1, 8.4, 5.2, 1)
+        drawing = Drawing(
+            figure, [["entry", "condition", "largest |x|, log10", "steepest inverse found, log10"]]
+        )
+        labels: list[tuple[float, float, str]] = []
+        ends: dict[str, list[tuple[float, float]]] = {}
+        for row in rows:
+            x, y, one = _size(row), _stretch(row), look[row["entry"]]
+            where = min(x, right), max(-2.0, min(y, top))
+            clean = row["case"].endswith("/clean")
+            (point,) = axes.plot(
+                *where, **one.point, markerfacecolor="none" if clean else one.colour, ms=7, zorder=3
+            )
+            said = (
+                f"{row['entry']}, {row['case']}: largest |x| 10^{number(x)}, inverse found "
+                f"10^{number(y)}"
+            )
+            drawing.mark(point, row["entry"], said)
+            ends.setdefault(row["entry"], []).append(where)
+            if not clean:
+                labels.append((*where, one.label))
+            drawing.table.append([row["entry"], row["case"], number(x), number(y)])
+        for entry, members in ends.items():
+            axes.plot(*zip(*members, strict=True), color=look[entry].colour, lw=0.7, ls=":")
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_yscale("symlog", linthresh=1)
+        for axis, limit in ((axes.xaxis, right), (axes.yaxis, top)):
+            ticks = [t for t in (-1, 0, 1, 3, 10, 30, 100, 300) if t < 0.8 * limit]
+            axis.set_ticks([*ticks, limit], [*map(_power, ticks), "∞"])
+            axis.set_minor_locator(_no_ticks())
+        axes.set_xlim(-0.3, right * 2.2)
+        axes.set_ylim(
+            min(-0.5, *(y for points in ends.values() for _, y in points)) - 0.2, top * 1.3
+        )
+        _label(axes, labels[:MOST_NAMED])
+        axes.set_xlabel("magnitude: largest |x| of any sample")
+        axes.set_ylabel("sensitivity: σmax of the decoder, found")
+        axes.set_title(
+            f"{dataset}: hollow clean, filled out of distribution or attacked",
+            fontsize=9,
+            loc="left",
+        )
+    return drawing
+
+
+def _pooled(evidence: Evidence, dataset: str) -> Row | None:
+    return next((r for r in evidence.pooled if r["case"] == f"{dataset}/ood"), None)
+
+
+def _both(row: Row) -> bool:
+    return _has(row, "max_abs_log10") and _has(row, "inv_lipschitz_lower")
+
+
+def _size(row: Row) -> float:
+    return float(row["max_abs_log10"])
+
+
+def _stretch(row: Row) -> float:
+    value = row["inv_lipschitz_lower"]
+    return math.log10(value) if value > 0 else -math.inf
+
+
+def _power(exponent: float) -> str:
+    return "10" + f"{exponent:.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _no_ticks() -> Any:
+    from matplotlib.ticker import NullLocator
+
+    return NullLocator()
+
+
+QUALITY = {
+    "sr": ("psnr", True),
+    "lowlight": ("psnr", True),
+    "unconditional": ("nll", False),
+    "toy2d": ("nll", False),
+}
+
+
+def pareto(evidence: Evidence) -> Drawing | None:
+    """Quality in distribution against the failure rate out of it, with intervals; the line joins
+    what nothing beats in both."""
+    if evidence.track not in QUALITY:
+        return None
+    column, larger = QUALITY[evidence.track]
+    points: list[tuple[str, float, float, float, float]] = []
+    source, shifted = _in_distribution(evidence)
+    outside = evidence.within({r["case"] for r in shifted})
+    for entry in evidence.entries:
+        row = evidence.row(entry, source) if source else None
+        if row and _has(row, column) and any(r["entry"] == entry and r.get("n") for r in shifted):
+            points.append((entry, row[column], *rate(outside[entry])))
+    if not points:
+        return None
+    sign = -1.0 if larger else 1.0
+    front = [p for p in points if not any(_beats(q, p, sign) for q in points)]
+    look = looks(evidence.entries)
+    with style():
+        figure, (axes,) = grid(1, 7.4, 4.6, 1)
+        drawing = Drawing(
+            figure,
+            [
+                [
+                    "entry",
+                    f"{column}, {source}",
+                    "failing out of distribution, %",
+                    "95 % interval",
+                    "front",
+                ]
+            ],
+        )
+        for entry, quality, middle, low, high in points:
+            one = look[entry]
+            axes.plot([low, high], [quality, quality], color=one.colour, lw=1.2)
+            (point,) = axes.plot(middle, quality, **one.point, ms=7)
+            interval = f"[{low:.1f}, {high:.1f}]"
+            drawing.mark(
+                point,
+                entry,
+                f"{entry}: {column} {number(quality)}, failing {middle:.1f} % {interval}",
+            )
+            on_front = "yes" if any(entry == p[0] for p in front) else "no"
+            drawing.table.append([entry, number(quality), f"{middle:.1f}", interval, on_front])
+        ordered = sorted(front, key=lambda p: p[2])
+        axes.plot(
+            [p[2] for p in ordered],
+            [p[1] for p in ordered],
+            color="#8a929b",
+            lw=1,
+            ls=":",
+            zorder=0,
+        )
+        axes.set_xlim(-3, 125)
+        axes.set_xticks(range(0, 101, 20))
+        _label(
+            axes,
+            [
+                (high, quality, look[entry].label)
+                for entry, quality, _, _, high in points[:MOST_NAMED]
+            ],
+        )
+        axes.set_xlabel("inputs that fail out of distribution, % (bar: 95 %); left is better")
+        axes.set_ylabel(
+            f"{MEANINGS[column].title}, {source}; {'up' if larger else 'down'} is better"
+        )
+    return drawing
+
+
+def _in_distribution(evidence: Evidence) -> tuple[str | None, list[Row]]:
+    """(the case that a flow was trained for, the rows outside it)."""
+    if evidence.track == "toy2d":
+        return "in", [r for r in evidence.single if r["case"] != "in"]
+    cases = {r["case"] for r in evidence.single}
+    dataset = evidence.dataset(lambda name: name in evidence.ladders)
+    source = next(
+        (c for c in (f"{dataset}/clean", f"{dataset}/under-exposure-1") if c in cases), None
+    )
+    ladders = evidence.ladders.get(dataset or "", {})
+    rows = [
+        r
+        for family in ladders.values()
+        for rows in family.values()
+        for r in rows
+        if r["case"] != source
+    ]
+    return source, rows
+
+
+def _beats(q: Sequence[Any], p: Sequence[Any], sign: float) -> bool:
+    return (
+        (sign * q[1], q[2]) != (sign * p[1], p[2]) and sign * q[1] <= sign * p[1] and q[2] <= p[2]
+    )
+
+
+def _has(row: Row, column: str) -> bool:
+    value = row.get(column)
+    return isinstance(value, (int, float)) and not math.isnan(value)
+
+
+def _label(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """Names right of their points, in columns of neighbours, moved apart in height as little as
+    need be."""
+    if not points:
+        return
+    axes.figure.canvas.draw()  # type: ignore[attr-defined]
+    at = axes.transData.transform([(x, y) for x, y, _ in points])
+    scale = 72 / axes.figure.dpi
+    at = at * scale
+    columns: list[list[int]] = []
+    for i in np.argsort(at[:, 0], kind="stable"):
+        if columns and at[i, 0] < at[columns[-1][0], 0] + 95:
+            columns[-1].append(int(i))
+        else:
+            columns.append([int(i)])
+    for column in columns:
+        heights = _apart(at[column, 1], GAP)
+        edge = at[column, 0].max()
+        for i, height in zip(column, heights, strict=True):
+            near = all(i == j or abs(at[i, 1] - at[j, 1]) > GAP for j in column)
+            x = at[i, 0] if near else edge
+            label = axes.annotate(
+                points[i][2],
+                points[i][:2],
+                (x - at[i, 0] + 8, height - at[i, 1]),
+                textcoords="offset points",
+                fontsize=8,
+                va="center",
+                arrowprops=None
+                if near
+                else {"arrowstyle": "-", "color": "#8a929b", "lw": 0.5, "shrinkA": 0, "shrinkB": 3},
+            )
+            label.set_in_layout(False)  # many names must not squeeze the axes
+
+
+def _apart(places: np.ndarray, gap: float) -> np.ndarray:
+    """The positions moved apart to at least ``gap``: groups that touch keep their common centre."""
+    groups = [[i] for i in np.argsort(places, kind="stable")]
+    while True:
+        centres = [float(np.mean(places[g])) for g in groups]
+        touching = [
+            k
+            for k in range(len(groups) - 1)
+            if centres[k + 1] - centres[k] < gap * (len(groups[k]) + len(groups[k + 1])) / 2
+        ]
+        if not touching:
+            break
+        k = touching[0]
+        groups[k : k + 2] = [groups[k] + groups[k + 1]]
+    out = np.empty(len(places))
+    for group, centre in zip(groups, centres, strict=True):
+        for rank, i in enumerate(group):
+            out[i] = centre + gap * (rank - (len(group) - 1) / 2)
+    return out

@@ -1,0 +1,234 @@
+"""What the page shows, as data: rows, charts, columns, designs, and where each number is from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from invbench.errors import HarnessError, UsageError
+from invbench.report.charts import CHARTS, Evidence
+from invbench.report.charts.style import svg_part
+from invbench.report.columns import COLUMNS, DIGITS, SCREEN
+from invbench.report.meanings import GROUPS, MEANINGS
+from invbench.report.notes import TRACK_NOTES
+from invbench.report.rows import code_digest, current_cells, gathered
+from invbench.report.site.origin import origin
+from invbench.report.site.pictures import worst_pictures
+from invbench.store.index import Index
+from invbench.store.store import Unreadable
+
+__all__ = ["collect"]
+
+SUMMARIES = {
+    "coupling": "the design alone, untrained",
+    "toy2d": "the paper's two-dimensional toy",
+    "sr": "super-resolution of photographs",
+    "lowlight": "dark photographs made bright",
+    "unconditional": "an unconditional flow, there and back",
+}
+ORDER = ("sr", "coupling", "toy2d", "lowlight", "unconditional")
+MOST_TRACED = 4000  # rows beyond which single conditions do not say where they are from
+MOST_PROBLEMS = 200
+CODE = ("report/site", "report/charts", "store", "tracks", "attacks")  # beside the report's
+
+
+def collect(results: Path) -> dict[str, Any]:
+    """The page's content; ``data`` and ``pictures`` go into it as JSON, ``charts`` as SVG.
+
+    Raises ``UsageError`` when there are no cells, and ``HarnessError`` when none of those there
+    could be read.
+    """
+    index = Index(results)
+    problems = [f"{damaged.path}: {damaged.reason}" for damaged in index.unreadable]
+    problems += [
+        f"{n} cells of track {track!r}, which this version does not know"
+        for track, n in index.counts.items()
+        if track not in COLUMNS
+    ]
+    tracks, charts = [], []
+    for name in (*ORDER, *(n for n in COLUMNS if n not in ORDER)):
+        slot, of = f"site {name}", f"{_code()} {index.fingerprint(name)}"
+        if (part := index.recall(slot, of)) is None:
+            part = _part(name, index)
+            index.remember({slot: (of, part)})
+        problems += part["problems"]
+        tracks += part["tracks"]
+        charts += part["charts"]
+    if not tracks:
+        raise _nothing(results, index.unreadable)
+    pictures, bad_pictures = worst_pictures(results)
+    problems += bad_pictures
+    if len(problems) > MOST_PROBLEMS:
+        problems = [
+            *problems[:MOST_PROBLEMS],
+            f"and {len(problems) - MOST_PROBLEMS} more (invbench doctor)",
+        ]
+    entries = {entry for track in tracks for entry in track["entries"]}
+    data = {
+        "tracks": tracks,
+        "columns": {
+            name: _column(name) for name in sorted({c for t in tracks for c in t["columns"]})
+        },
+        "groups": GROUPS,
+        "designs": _designs(entries),
+    }
+    return {
+        "data": data,
+        "pictures": pictures,
+        "charts": charts,
+        "problems": problems,
+        "cells": sum(index.counts.values()),
+    }
+
+
+def _part(name: str, index: Index) -> dict[str, list[Any]]:
+    """What a track adds to the page."""
+    shown, stale = current_cells(index.cells(name))
+    problems = [
+        f"track {name}: {len(stale)} stale cells, of an older source, weights, settings or protocol"
+    ]
+    evidence = Evidence(name, shown, index)
+    return {
+        "problems": problems if stale else [],
+        "tracks": [_track(evidence)] if shown else [],
+        "charts": _charts(evidence) if shown else [],
+    }
+
+
+def _code() -> str:
+    """Of what makes a part of the page out of cells."""
+    from invbench.registry import COUPLINGS
+
+    package = Path(__file__).parents[2]
+    return (
+        f"{code_digest(*(package / name for name in CODE))} {version('matplotlib')} "
+        f"{' '.join(COUPLINGS)}"
+    )
+
+
+def _nothing(results: Path, unreadable: Sequence[Unreadable]) -> Exception:
+    if unreadable:
+        first = unreadable[0]
+        return HarnessError(
+            f"none of the {len(unreadable)} files in {results} could be read, e.g. "
+            f"{first.path}: {first.reason}; invbench doctor lists them"
+        )
+    return UsageError(
+        f"no cells in {results}; measure some first: invbench run --results {results}"
+    )
+
+
+def _track(evidence: Evidence) -> dict[str, Any]:
+    name, cells = evidence.track, evidence.cells
+    values = {
+        c for row in (*evidence.pooled, *evidence.single) for c, v in row.items() if v is not None
+    }
+    columns = [c for c in COLUMNS[name] if c in values]
+    notes = [
+        f"{len(cells)} cells, protocol {_joined(c.spec.protocol for c in cells)}, dtype "
+        f"{_joined(c.spec.dtype for c in cells)}, "
+        f"device {_joined(c.spec.device for c in cells)}, torch "
+        f"{_joined(c.provenance.get('torch', '?') for c in cells)}.",
+        *TRACK_NOTES.get(name, []),
+    ]
+    track = {
+        "name": name,
+        "summary": SUMMARIES.get(name, ""),
+        "columns": columns,
+        "screen": [c for c in SCREEN[name] if c in columns],
+        "rows": _rows(evidence, columns, pooled=True),
+        "notes": notes,
+        "entries": sorted(evidence.entries),
+    }
+    if name != "coupling":  # which has one case
+        track["single"] = _rows(evidence, columns, pooled=False)
+    return track
+
+
+def _joined(values: Any) -> str:
+    return ", ".join(sorted({str(v) for v in values}))
+
+
+def _rows(evidence: Evidence, columns: Sequence[str], pooled: bool) -> list[dict[str, Any]]:
+    rows = evidence.pooled if pooled else evidence.single
+    groups = gathered(evidence.cells, evidence.track, pooled)
+    traced = pooled or len(rows) <= MOST_TRACED
+    found = []
+    for row in rows:
+        own: dict[str, Any] = {"v": [_value(row.get(column)) for column in columns]}
+        if traced:
+            own["o"] = origin(groups[row["case"], row["entry"]])
+        found.append(own)
+    return found
+
+
+def _value(value: Any) -> Any:
+    """Non-finite numbers as the words that JSON has no other way to say."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _column(name: str) -> dict[str, Any]:
+    m = MEANINGS[name]
+    said = {
+        "title": m.title,
+        "group": m.group,
+        "text": m.text,
+        "formula": m.formula,
+        "source": m.source,
+    }
+    return said | {
+        "misleads": m.misleads,
+        "better": m.better,
+        "tracks": m.tracks,
+        "digits": DIGITS.get(name),
+    }
+
+
+def _designs(entries: set[str]) -> dict[str, Any]:
+    """What the registry knows of the entries: no entry's own code is imported for the page."""
+    import invbench  # registers the built-in ones
+    from invbench.registry import COUPLINGS
+
+    assert invbench
+    found = {}
+    for name in sorted(entries):
+        if name in COUPLINGS and COUPLINGS[name].obj.__module__.startswith("invbench."):
+            said = COUPLINGS[name].metadata
+            found[name] = {
+                key: str(said[key])
+                for key in ("formula", "citation", "year", "family")
+                if key in said
+            }
+    return found
+
+
+def _charts(evidence: Evidence) -> list[dict[str, Any]]:
+    found = []
+    for kind, chart in CHARTS.items():
+        if evidence.track not in chart.tracks:
+            continue
+        drawing = chart.draw(evidence)
+        if drawing is not None:
+            caption = f"{chart.caption} {drawing.note}".strip()
+            name = f"{evidence.track}-{kind}"
+            picture = svg_part(drawing, name, f"{chart.title}, track {evidence.track}", caption)
+            head, *body = drawing.table
+            found.append(
+                {
+                    "track": evidence.track,
+                    "kind": kind,
+                    "title": chart.title,
+                    "caption": caption,
+                    "svg": picture,
+                    "head": head,
+                    "body": body,
+                }
+            )
+    return found

@@ -1,0 +1,1 @@
+"""Cells on disk: schema, files, index, merging, audit."""

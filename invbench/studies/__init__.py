@@ -1,0 +1,1 @@
+"""What published results are made from stored cells."""

@@ -1,0 +1,305 @@
+"""The tables of what the searches found: cells in, a DataFrame of text out. Used by attacks.py.
+
+Shares (``rate_interval``) and means (``contrast``) have intervals over photographs, and over
+trainings where there are several. A median is over photographs, of each the upper median of its
+inputs and trainings, with the order statistics for an interval.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from invbench.measures.contrast import contrast
+from invbench.measures.statistics import median_interval, rate_interval
+from invbench.report.matched import matched
+from invbench.store.cell import Cell
+
+LEVELS = ("F1", "F2", "F3", "F4")
+LATENT, TYPICAL, CONTROL, SQUARES = "latent", "latent-typical", "latent-random", "latent-squares"
+DECADE = 0.1  # by which random must beat the search before that is said
+Key = tuple[str, str, str]  # design, data set, attack with its radius
+Cells = dict[Key, list[Cell]]  # one cell per training
+Row = dict[str, object]
+
+
+def number(value: float) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return "not searched" if math.isnan(value) else f"{value:.3g}"
+
+
+def values(cells: Sequence[Cell], name: str) -> list[float]:
+    """Of every training and input."""
+    return [v for cell in cells for v in cell.numbers(name)]
+
+
+def photographs(cells: Sequence[Cell]) -> list[str]:
+    """Of every training and input, in the order of ``values``."""
+    return [str(name).rpartition("/")[0] for cell in cells for name in cell.measures["names"]]  # type: ignore[union-attr]
+
+
+def by_photograph(cells: Sequence[Cell], found: Sequence[float]) -> dict[str, list[float]]:
+    groups: dict[str, list[float]] = {}
+    for photograph, value in zip(photographs(cells), found, strict=True):
+        groups.setdefault(photograph, []).append(value)
+    return groups
+
+
+def median(cells: Sequence[Cell], found: Sequence[float]) -> str:
+    if any(math.isnan(v) for v in found):
+        return f"not searched on {sum(map(math.isnan, found))} of {len(found)}"
+    middle, low, high = median_interval(
+        [statistics.median_high(v) for v in by_photograph(cells, found).values()]
+    )
+    return f"{number(middle)} [{number(low)}, {number(high)}]"
+
+
+def share(cells: Sequence[Cell], name: str) -> str:
+    """Per cent of inputs, ``rate_interval`` over photographs and trainings."""
+    order = sorted(set(photographs(cells)))
+    failures, counts = np.zeros((len(cells), len(order))), np.zeros((len(cells), len(order)))
+    for training, cell in enumerate(cells):
+        for photograph, hit in zip(photographs([cell]), cell.numbers(name), strict=True):
+            failures[training, order.index(photograph)] += hit
+            counts[training, order.index(photograph)] += 1
+    return "{:.0f} [{:.0f}, {:.0f}]".format(*(100 * v for v in rate_interval(failures, counts)))
+
+
+def mean_rate(cells: Sequence[Cell], name: str) -> str:
+    found = values(cells, name)
+    if len(set(found)) < 2:
+        return f"{found[0]:.4f}"
+    common = matched(name, cells).where(np.isfinite)
+    mean = contrast(common.sides[0], common.clusters, 1)
+    return f"{mean.mean:.4f} [{max(mean.low, 0):.4f}, {min(mean.high, 1):.4f}]"
+
+
+def gain(cells: Sequence[Cell]) -> list[float]:
+    return [
+        v - s
+        for v, s in zip(values(cells, "max_abs_log10"), values(cells, "start_log10"), strict=True)
+    ]
+
+
+def head(key: Key, cells: Sequence[Cell]) -> Row:
+    design, dataset, attack = key
+    n = len(values(cells, "inf")) or len(values(cells, "radius_F2"))
+    return {"design": design, "data": dataset, "attack": attack, "trainings": len(cells), "n": n}
+
+
+def table(
+    cells: Cells, wanted: Callable[[str], bool], columns: Callable[[Key, list[Cell]], Row]
+) -> pd.DataFrame:
+    """A row per key whose attack is ``wanted``: its head and ``columns``."""
+    return pd.DataFrame(
+        [head(key, own) | columns(key, own) for key, own in cells.items() if wanted(key[2])]
+    )
+
+
+def attack_rows(cells: Cells) -> pd.DataFrame:
+    def columns(_: Key, own: list[Cell]) -> Row:
+        return {
+            **{f"{level}, %": share(own, level) for level in LEVELS},
+            "log10 max abs x, median": number(statistics.median_high(values(own, "max_abs_log10"))),
+            "worst": number(max(values(own, "max_abs_log10"))),
+            "gain, decades": number(statistics.median_high(gain(own))),
+            "evaluations to F2": number(statistics.median_high(values(own, "first_F2"))),
+            "of": number(max(values(own, "evaluations"))),
+        }
+
+    return table(cells, lambda attack: attack != "radius", columns)
+
+
+def typical_rows(cells: Cells) -> pd.DataFrame:
+    """What the search finds among all latents with |z| ≤ 4τ, and among those that look like draws;
+    how improbable the finds are."""
+
+    def columns(_: Key, own: list[Cell]) -> Row:
+        return {
+            "F1, %": share(own, "F1"),
+            "F2, %": share(own, "F2"),
+            "log10 max abs x": median(own, values(own, "max_abs_log10")),
+            "steps to F2": number(statistics.median_high(values(own, "step_F2"))),
+            "KS distance to N(0, τ²)": median(own, values(own, "ks")),
+            "log10 P at most": number(statistics.median_high(values(own, "log10_p"))),
+        }
+
+    return table(cells, lambda attack: attack in (LATENT, TYPICAL, CONTROL), columns)
+
+
+def objective_rows(cells: Cells) -> pd.DataFrame:
+    """The searches that do not go up |x|: what they reached of their own objective."""
+
+    def columns(_: Key, own: list[Cell]) -> Row:
+        stretch = values(own, "inv_lipschitz")
+        value = [math.log10(v) if 0 < v < math.inf else v for v in stretch] or values(own, "value")
+        return {
+            "objective": "log10 σmax(J⁻¹), float64"
+            if stretch
+            else "log10 relative round-trip error",
+            "median [95 %]": median(own, value),
+            "worst": number(max(value)),
+            "largest abs(x̂ − x)": number(max(values(own, "round_trip"))),
+        }
+
+    return table(
+        cells, lambda a: a.startswith(("latent-stretch", "latent-round-trip", "image")), columns
+    )
+
+
+def rate_rows(cells: Cells) -> pd.DataFrame:
+    def columns(_: Key, own: list[Cell]) -> Row:
+        rate, clean = (statistics.fmean(values(own, name)) for name in ("rate", "clean_rate"))
+        return {
+            "latents each": own[0].spec.settings["attack_fresh"],
+            "failure rate (F2)": mean_rate(own, "rate"),
+            "clean": mean_rate(own, "clean_rate"),
+            "ratio": number(rate / clean) if clean else "∞" if rate else "–",
+            "worst input": number(max(values(own, "rate"))),
+        }
+
+    return table(cells, lambda attack: attack.startswith("condition-"), columns)
+
+
+def radius_rows(cells: Cells) -> pd.DataFrame:
+    """Critical radii: of a latent in τ, among all latents and among typical ones; of the condition
+    in 1/255, the smallest of the ladder at which a fresh latent fails (F2)."""
+
+    def columns(key: Key, own: list[Cell]) -> Row:
+        row: Row = {
+            f"latent, {level}, τ": median(own, values(own, f"radius_{level}"))
+            for level in ("F2", "F1", "F4")
+        }
+        row |= {
+            f"typical, {level}, τ": median(own, values(own, f"radius_typical_{level}"))
+            for level in ("F2", "F1")
+        }
+        ladder, radii = condition_radii(cells, *key[:2])
+        return row | {"condition, F2, 1/255": median(ladder, radii) if radii else ""}
+
+    return table(cells, lambda attack: attack == "radius", columns).drop(
+        columns="attack", errors="ignore"
+    )
+
+
+def condition_radii(cells: Cells, design: str, dataset: str) -> tuple[list[Cell], list[float]]:
+    """(the cells of the smallest radius, of each of their inputs the critical one)."""
+    ladder = {
+        int(own[0].spec.settings["eps_255"] or 0): own
+        for (d, s, a), own in cells.items()
+        if (d, s) == (design, dataset) and a.startswith("condition-")
+    }
+    if len(ladder) < 2:
+        return [], []
+    first = ladder[min(ladder)]
+    radii = [0.0 if rate > 0 else math.inf for rate in values(first, "clean_rate")]
+    for eps, own in sorted(ladder.items(), reverse=True):
+        rates = values(own, "rate")
+        radii = [
+            0.0 if old == 0 else eps if rate > 0 else old
+            for old, rate in zip(radii, rates, strict=True)
+        ]
+    return first, radii
+
+
+def same_inputs(one: Sequence[Cell], other: Sequence[Cell]) -> bool:
+    return [(c.spec.seed, c.measures["names"]) for c in one] == [
+        (c.spec.seed, c.measures["names"]) for c in other
+    ]
+
+
+def common(one: Sequence[Cell], other: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """The trainings that both have."""
+    seeds = {c.spec.seed for c in one} & {c.spec.seed for c in other}
+    first, second = ([c for c in side if c.spec.seed in seeds] for side in (one, other))
+    return (first, second) if same_inputs(first, second) else ([], [])
+
+
+def gap_rows(cells: Cells) -> pd.DataFrame:
+    """Decades of max |x| by which the gradient search beats the random control on the same input
+    with as many evaluations."""
+    rows = []
+    for (design, dataset, attack), control in cells.items():
+        search, control = common(cells.get((design, dataset, LATENT), []), control)
+        if attack != CONTROL or not search:
+            continue
+        pairs = zip(values(search, "max_abs_log10"), values(control, "max_abs_log10"), strict=True)
+        gaps = [0.0 if s == c else s - c for s, c in pairs]
+        row = {"design": design, "data": dataset, "trainings": len(search), "n": len(gaps)}
+        rows.append(row | {"gap, decades": median(search, gaps), "least": number(min(gaps))})
+    return pd.DataFrame(rows)
+
+
+def doubts(cells: Cells) -> list[str]:
+    """What the sanity flags of ``invbench.attacks.sanity`` say, over the cells."""
+    flags = []
+    for (design, dataset, attack), own in cells.items():
+        where, n = f"{design}, {dataset}, {attack}", len(values(own, "inf"))
+        led, silent = values(own, "steered"), values(own, "searched").count(0)
+        finite = [not v for v in values(own, "F1")]
+        unled = sum(not s and f for s, f in zip(led, finite, strict=True))
+        without = attack in (CONTROL, SQUARES)  # which ask for no gradient
+        for count, text in (
+            (silent, "did not search"),
+            (0 if without else unled, "no gradient led the search, random squares took its place"),
+            (sum(v > 0 for v in values(own, "unconfirmed")), "not confirmed by a plain decode"),
+        ):
+            if count:
+                flags.append(f"{where}: {text}, on {count} of {n} inputs")
+        if not without:
+            continue
+        search, other = common(cells.get((design, dataset, LATENT), []), own)
+        sizes = list(
+            zip(values(other, "max_abs_log10"), values(search, "max_abs_log10"), strict=True)
+        )
+        if better := sum(o > s + DECADE for o, s in sizes):
+            flags.append(
+                f"{where} reaches larger values than the gradient search, on {better} of "
+                f"{len(sizes)} inputs"
+            )
+        if alone := sum(
+            o and not s for o, s in zip(values(other, "F2"), values(search, "F2"), strict=True)
+        ):
+            flags.append(f"{where} alone makes {alone} inputs fail (F2): suspected masking")
+    return flags
+
+
+def targets(cells: Cells) -> pd.DataFrame:
+    """What the searches must reach (issue 6), on BSD100."""
+    rows = []
+
+    def add(what: str, measured: str, met: bool) -> None:
+        rows.append({"target": what, "measured": measured, "verdict": "met" if met else "missed"})
+
+    for design in ("affine", "affine-floor"):
+        search, control = (cells.get((design, "BSD100", name), []) for name in (LATENT, CONTROL))
+        if search and control:
+            hits, steps = values(search, "F1"), values(search, "step_F1")
+            every = sum(hits) == len(hits) >= 50
+            add(
+                f"{design}: non-finite on 100 % of ≥ 50 conditions",
+                f"{int(sum(hits))} of {len(hits)}",
+                every,
+            )
+            middle = statistics.median_high(steps)
+            add(f"{design}: median of ≤ 10 gradient steps", number(middle), middle <= 10)
+            ours = statistics.median_high(values(search, "first_F1"))
+            spent = zip(values(control, "first_F1"), values(control, "evaluations"), strict=True)
+            theirs = statistics.median_high([min(pair) for pair in spent])
+            by_random = (
+                f"{int(sum(values(control, 'F1')))} of {len(values(control, 'F1'))} by random"
+            )
+            measured = f"{number(ours)} against more than {number(theirs)} ({by_random})"
+            add(
+                f"{design}: random needs ≥ 10× the evaluations to F1", measured, theirs >= 10 * ours
+            )
+        if found := cells.get((design, "BSD100", "condition-8")):
+            rate, clean = (statistics.fmean(values(found, name)) for name in ("rate", "clean_rate"))
+            what = f"{design}: failure rate over fresh latents at 8/255 ≥ 5× the clean one"
+            add(what, f"{rate:.4f} against {clean:.4f}", rate > 0 and rate >= 5 * clean)
+    return pd.DataFrame(rows)

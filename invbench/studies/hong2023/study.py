@@ -1,0 +1,151 @@
+"""What was measured before: the current cells of a results folder and the tables that scripts left
+there."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from invbench.errors import UsageError
+from invbench.files import read_limited
+from invbench.report.rows import current_cells, other_model
+from invbench.store.cell import Cell
+from invbench.store.store import Store
+from invbench.tracks import TRACKS
+
+__all__ = [
+    "DESIGNS",
+    "FS_NCSR",
+    "PREDICTORS",
+    "PREDICTOR_COLUMNS",
+    "Made",
+    "Missing",
+    "Study",
+    "changed",
+    "clean",
+    "total",
+]
+
+PREDICTORS = "ood_score/predictors.csv"
+PREDICTOR_COLUMNS = (
+    "design inputs outcome score auc auc_lo auc_hi n failures status slope "
+    "slope_cluster_lo slope_cluster_hi"
+)
+MOST_COLUMNS = 1000  # of a table; pandas takes minutes to tell a million columns of one name apart
+FS_NCSR = " [fs_ncsr]"  # the paper's own flow in place of the track's, as ``model``
+# in this order in every figure and table
+DESIGNS = ("affine", "affine-floor", "additive", "modified-rq")
+
+
+def clean(case: str) -> bool:
+    """Is this the case of unchanged photographs?"""
+    return case.endswith("/clean")
+
+
+def changed(case: str) -> bool:
+    return not clean(case)
+
+
+def total(cells: Iterable[Cell], name: str) -> int:
+    """Sum of a count over cells."""
+    return sum(value for cell in cells if isinstance(value := cell.measures.get(name), int))
+
+
+class Missing(UsageError):
+    """Something was not measured yet; the text says what to run."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """An artefact: its text, tables (name → rows) and pictures (name → PNG)."""
+
+    text: str
+    tables: dict[str, pd.DataFrame]
+    pictures: dict[str, bytes]
+
+
+class Study:
+    """Below ``root``, the results folder; read once. ``say`` is told what takes long."""
+
+    def __init__(self, root: Path, say: Callable[[str], None] = lambda line: None) -> None:
+        self.root, self.say = root, say
+
+    @cached_property
+    def _cells(self) -> list[Cell]:
+        return current_cells(Store(self.root).load()[0])[0]
+
+    def cells(
+        self,
+        track: str,
+        entry: str | None = None,
+        keep: Callable[[str], bool] = lambda case: True,
+        kind: str = "",
+        model: str = "",
+    ) -> list[Cell]:
+        """Current cells of a track, of one entry, of cases that ``keep`` wants, without attacks.
+        ``kind``: what stands behind the ``#`` of a case, samples in the stated dtype when empty,
+        ``fp16`` under autocast, ``mean`` at τ = 0. ``model``: as in ``other_model``, empty for the
+        track's own flow."""
+        return [
+            cell
+            for cell in self._cells
+            for case, _, behind in [cell.spec.case.partition("#")]
+            if cell.spec.track == track
+            and entry in (None, cell.spec.entry)
+            and behind == kind
+            and "/attack-" not in case
+            and other_model(cell) == model
+            and keep(case)
+        ]
+
+    def designs(
+        self, track: str, keep: Callable[[str], bool] = lambda case: True, model: str = ""
+    ) -> list[str]:
+        """Entries of a track that have a measured cell: the four of every figure first, then the
+        rest by name."""
+        found = {
+            cell.spec.entry
+            for cell in self.cells(track, keep=keep, model=model)
+            if "inf" in cell.measures
+        }
+        return [d for d in DESIGNS if d in found] + sorted(found - set(DESIGNS))
+
+    def need(
+        self, track: str, entries: Iterable[str], keep: Callable[[str], bool] = lambda case: True
+    ) -> None:
+        """Raise ``Missing`` when an entry has no measured cell there."""
+        lacking = [
+            e
+            for e in entries
+            if not any("inf" in cell.measures for cell in self.cells(track, e, keep))
+        ]
+        if lacking:
+            if track not in TRACKS:
+                raise Missing(f"this version has no track {track!r}")
+            flags = " ".join(f"--entry {entry}" for entry in lacking)
+            raise Missing(
+                f"no measured cells of track {track!r} in {self.root}; invbench run --track "
+                f"{track} {flags}"
+            )
+
+    def csv(self, path: str, command: str, columns: str) -> pd.DataFrame:
+        """A table below the results folder. Raises ``Missing`` with ``command`` when it is not
+        there, not a table or without one of ``columns``, names with spaces between."""
+        if not (self.root / path).exists():
+            raise Missing(f"{self.root / path} is not there; {command}")
+        try:
+            text = read_limited(self.root / path).decode()
+            if len(next(csv.reader(io.StringIO(text)), [])) > MOST_COLUMNS:
+                raise ValueError(f"more than {MOST_COLUMNS} columns")
+            found = pd.read_csv(io.StringIO(text))
+            if lacking := set(columns.split()) - set(found.columns):
+                raise ValueError(f"no column {', '.join(sorted(lacking))}")
+            return found
+        except (UsageError, ValueError, csv.Error) as error:
+            raise Missing(f"{self.root / path} cannot be read ({error}); {command}") from None

@@ -1,0 +1,204 @@
+"""What cells of samples share: K samples of every input, counted before any clamp."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invbench.data.datasets import Pair
+from invbench.data.folders import LAYOUTS, find_images
+from invbench.data.images import EMBEDDED
+from invbench.flows import ConditionalFlow
+from invbench.laws.check import parse_dtype
+from invbench.measures.explosion import explosion
+from invbench.measures.round_trip import round_trip_error
+from invbench.registry import CONDITIONS
+from invbench.store.cell import CellSpec, Measured, Number, protocol_of
+from invbench.targets import Target
+from invbench.tracks.track import Data, Options
+from invbench.training.weights import digest_file, find_weights, load_flow
+
+__all__ = [
+    "PHOTOGRAPHS",
+    "cases_of",
+    "condition_of",
+    "inputs_of",
+    "loaded",
+    "measure_samples",
+    "model_settings",
+    "spec_of",
+    "without_weights",
+]
+
+TOTALS = {  # count of a cell -> that of one input
+    "plus_inf": "plus_inf",
+    "minus_inf": "minus_inf",
+    "nan": "nan",
+    "range_errors": "out_of_range",
+    "failed_samples": "failed_samples",
+}
+
+
+def condition_of(case: str) -> tuple[str, str, int]:
+    """(data set, family, severity) of ``dataset/family-severity`` or ``dataset/clean``."""
+    dataset, _, condition = case.partition("#")[0].partition("/")
+    family, _, severity = (
+        condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
+    )
+    return dataset, family, int(severity)
+
+
+def cases_of(options: Options, families: Sequence[str]) -> list[str]:
+    """``clean`` of every data set, then each of ``families`` at the severities that were chosen and
+    that it has."""
+    cases = []
+    for dataset in options.datasets:
+        cases.append(f"{dataset}/clean")
+        for family in families:
+            known = len(CONDITIONS[family].metadata["strengths"])
+            if family != "clean":
+                severities = options.severities or options.size.severities
+                cases += [f"{dataset}/{family}-{s}" for s in severities if s <= known]
+    return cases
+
+
+def _check_photographs(name: str) -> None:
+    if name != "embedded":
+        find_images(name)
+
+
+PHOTOGRAPHS = Data(lambda name: name == "embedded" or name in LAYOUTS, _check_photographs)
+
+
+def model_settings(options: Options, own: str) -> dict[str, Number]:
+    """Which flow a cell measures: the one that was chosen, else the track's ``own``."""
+    return {"flow": options.flow or own, "size": options.model}
+
+
+def inputs_of(options: Options, case: str) -> dict[str, Number]:
+    """How many inputs a case of photographs has: crops of each, and the most of them."""
+    changed = case.startswith("embedded/") and condition_of(case)[1] != "clean"
+    return {
+        "crops_per_image": options.size.crops,
+        "limit": options.size.changed if changed else options.size.limit,
+    }
+
+
+def spec_of(
+    track: str,
+    target: Target,
+    options: Options,
+    settings: dict[str, Any],
+    case: str,
+    seed: int,
+    batch_size: int = 1,
+) -> CellSpec:
+    """The cell of a case, of the trained flow that ``settings`` and ``seed`` name: its weights'
+    digest is empty when there are none."""
+    path = options.weights or find_weights(
+        str(settings["flow"]), target, str(settings["size"]), seed
+    )
+    return CellSpec(
+        track=track,
+        entry=target.name,
+        case=case,
+        seed=seed,
+        entry_digest=target.digest,
+        weights_digest=digest_file(path) if path else "",
+        dtype=options.dtype,
+        device=options.device,
+        batch_size=batch_size,
+        settings={**settings, "photographs": len(EMBEDDED)}
+        if case.startswith("embedded/")
+        else settings,
+        protocol=protocol_of(track, case),
+        target=target.spec,
+        weights=str(options.weights.resolve()) if options.weights else "",
+    )
+
+
+def loaded(spec: CellSpec, target: Target) -> ConditionalFlow:
+    """The trained flow of a cell, on its device and in its dtype."""
+    flow, size = str(spec.settings["flow"]), str(spec.settings["size"])
+    return load_flow(flow, target, size, spec.weights or None, spec.seed).to(
+        spec.device, parse_dtype(spec.dtype)
+    )
+
+
+def without_weights(spec: CellSpec, target: Target) -> Measured:
+    """The outcome of a cell whose flow nobody has trained, with the command that does."""
+    flow, size = spec.settings["flow"], spec.settings["size"]
+    command = (
+        f"invbench train {flow} --coupling {shlex.quote(target.spec)} --size {size} "
+        f"--seed {spec.seed}"
+    )
+    return Measured({}, "skipped", f"no weights for this design; {command}")
+
+
+def measure_samples(
+    spec: CellSpec,
+    flow: ConditionalFlow,
+    pairs: Sequence[Pair],
+    conditions: Sequence[Tensor],
+    quality: Callable[[Tensor, Pair], dict[str, float]],
+) -> Measured:
+    """K = ``settings["samples"]`` samples at τ = ``settings["temperature"]`` of each condition,
+    ``spec.batch_size`` at a time.
+
+    Per input ``inf``, ``error`` and ``max_abs_log10`` (``explosion``), what ``quality`` says of its
+    samples (K, 3, H, W) in float32, and the round trip of the ground truth; over all inputs the
+    numbers of samples that failed, by kind. With ``settings["autocast"]`` the flow runs under
+    torch.autocast to that dtype.
+    """
+    count, temperature = (
+        int(spec.settings["samples"] or 1),
+        float(spec.settings["temperature"] or 0.0),
+    )
+    rows: dict[str, list[float]] = {}
+    totals = dict.fromkeys(TOTALS, 0)
+    for index, (pair, condition) in enumerate(zip(pairs, conditions, strict=True)):
+        y = condition.to(next(flow.parameters()))[None]
+        # one stream per (seed, input): a result does not depend on the other inputs
+        generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
+        with torch.no_grad(), _precision(spec):
+            drawn = flow.sample_latents(count, y, temperature, generator)
+            parts = [
+                flow.decode(list(part), y.expand(len(part[0]), -1, -1, -1))
+                for part in zip(*(z.split(spec.batch_size) for z in drawn), strict=True)
+            ]
+            samples = torch.cat(
+                parts
+            ).cpu()  # in the flow's own dtype: in float64 more is finite than in float32
+            back = round_trip_error(flow, pair.high[None].to(y), y).item()
+        found = explosion(samples)
+        values = {
+            "inf": int(found.inf),
+            "error": int(found.error),
+            "max_abs_log10": found.max_abs_log10,
+        }
+        for name, value in (values | quality(samples.float(), pair) | {"round_trip": back}).items():
+            rows.setdefault(name, []).append(value)
+        for name, counted in TOTALS.items():
+            totals[name] += getattr(found, counted)
+    measures = {
+        "inputs": len(pairs),
+        "samples": count,
+        "names": [pair.name for pair in pairs],
+        **totals,
+        **rows,
+    }
+    return Measured(measures, "diverged" if any(rows["inf"]) else "ok")
+
+
+def _precision(spec: CellSpec) -> AbstractContextManager[object]:
+    lower = spec.settings.get("autocast")
+    return (
+        torch.autocast(spec.device.partition(":")[0], getattr(torch, str(lower)))
+        if lower
+        else nullcontext()
+    )

@@ -1,0 +1,144 @@
+"""Track ``sr``: super-resolution of photographs under clean and out-of-distribution conditions
+(Table 1)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invbench.bounds.lipschitz import decoder, largest_stretch
+from invbench.corruptions import apply_family, family_names
+from invbench.data.datasets import Pair, sr_pairs
+from invbench.flows import ConditionalFlow
+from invbench.measures.quality import lr_psnr, psnr, ssim
+from invbench.store.cell import CellSpec, Measured
+from invbench.targets import Target
+from invbench.tracks.samples import (
+    PHOTOGRAPHS,
+    cases_of,
+    condition_of,
+    inputs_of,
+    loaded,
+    measure_samples,
+    model_settings,
+    spec_of,
+    without_weights,
+)
+from invbench.tracks.searches import RADIUS, measure_radius
+from invbench.tracks.sr_attacks import ATTACKED, attack_specs, measure_attack
+from invbench.tracks.track import Options, Track
+
+__all__ = ["SAMPLES", "SR", "TEMPERATURE", "quality"]
+
+FLOW = "srflow"
+CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
+STRETCH = "#stretch"  # ends the name of a case's second cell
+# one severity per family
+STRETCHED = [("clean", 1)] + [(family, 3) for family in family_names("sr")]
+STRETCH_CROP, STRETCH_INPUTS, PRODUCTS = 64, 4, 30
+
+
+def _plan(target: Target, options: Options) -> list[CellSpec]:
+    narrowed = options.families or options.severities
+    families = options.families or options.size.families or family_names("sr")
+    if options.attacks and not narrowed:
+        families = ()
+    cases = cases_of(options, families)
+    settings: dict[str, Any] = {
+        **model_settings(options, FLOW),
+        "crop": CROP,
+        "samples": SAMPLES,
+        "temperature": TEMPERATURE,
+    }
+    seeds = range(options.seeds or 1)
+    specs = [
+        spec_of("sr", target, options, settings | inputs_of(options, case), case, seed, SAMPLES)
+        for case in cases
+        for seed in seeds
+    ]
+    stretches = [_stretch_of(spec) for spec in specs if condition_of(spec.case)[1:] in STRETCHED]
+    if narrowed and not options.attacks:
+        return specs + stretches
+    clean = [spec for spec in specs if spec.case.endswith("/clean")]
+    searches = [attack_specs(spec, spec.case.partition("/")[0], options) for spec in clean]
+    return specs + stretches + [spec for group in searches for spec in group]
+
+
+def _stretch_of(spec: CellSpec) -> CellSpec:
+    """The cell of the same case that measures sensitivity: fewer inputs, since each costs 30
+    products with a Jacobian."""
+    settings = {
+        **{
+            name: value for name, value in spec.settings.items() if name != "photographs"
+        },  # the first four, of however many
+        "crop": STRETCH_CROP,
+        "crops_per_image": 1,
+        "limit": STRETCH_INPUTS,
+        "products": PRODUCTS,
+    }
+    return spec.at(spec.case + STRETCH, settings=settings, dtype="float64", batch_size=1)
+
+
+def _measure(spec: CellSpec, target: Target) -> Measured:
+    if not spec.weights_digest:
+        return without_weights(spec, target)
+    flow = loaded(spec, target)
+    dataset, family, severity = condition_of(spec.case)
+    limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
+    scale: int = flow.spec.scale  # type: ignore[assignment, union-attr]
+    count = int(spec.settings["crops_per_image"] or 1)
+    pairs = sr_pairs(dataset, crop, count, None if limit is None else int(limit), scale)
+    if ATTACKED in spec.case:
+        return measure_attack(spec, target, flow, pairs, scale)
+    if spec.case.endswith(RADIUS):
+        return measure_radius(spec, flow, pairs, scale)
+    conditions = apply_family(family, severity, pairs, spec.seed)
+    if spec.case.endswith(STRETCH):
+        return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
+    return measure_samples(spec, flow, pairs, conditions, partial(quality, scale=scale))
+
+
+def quality(samples: Tensor, pair: Pair, scale: int) -> dict[str, float]:
+    """LR-PSNR, minimum and standard deviation over the samples; PSNR and SSIM, their means."""
+    high, in_low = pair.high[None], lr_psnr(samples, pair.low[None], scale)
+    return {
+        "lr_psnr_min": in_low.min().item(),
+        "lr_psnr_std": in_low.std(correction=0).item(),
+        "psnr": psnr(samples, high).mean().item(),
+        "ssim": ssim(samples, high).mean().item(),
+    }
+
+
+def _stretches(
+    spec: CellSpec, flow: ConditionalFlow, names: list[str], conditions: list[Tensor]
+) -> Measured:
+    """σmax of the decoder's Jacobian per input at one latent (tier L0, float64), and κ =
+    σmax·‖z‖/‖x‖; infinite where the decode itself is not finite in float64. The witness is the
+    latent of (seed, input), drawn again by the same command."""
+    stretches, kappas = [], []
+    for index, condition in enumerate(conditions):
+        y = condition.to(spec.device, torch.float64)[None]
+        generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
+        decode, z = decoder(flow, flow.sample_latents(1, y, TEMPERATURE, generator), y)
+        value = largest_stretch(
+            decode, z, int(spec.settings["products"] or PRODUCTS)
+        ).value.nan_to_num(torch.inf, torch.inf)
+        with torch.no_grad():
+            size = decode(z).norm()
+        stretches.append(value.item())
+        kappas.append((value * z.norm() / size).nan_to_num(torch.inf, torch.inf).item())
+    return Measured({"names": names, "inv_lipschitz": stretches, "kappa": kappas})
+
+
+SR = Track(
+    "sr",
+    _plan,
+    _measure,
+    "super-resolution ×4 of photographs, clean and out of distribution (Table 1)",
+    weights=FLOW,
+    data=PHOTOGRAPHS,
+    chooses_flow=True,
+)

@@ -1,0 +1,1 @@
+"""Training of reference flows: loop, recipes, weights and their cards."""

@@ -1,0 +1,179 @@
+"""One training loop for every reference flow: maximum likelihood, resumable to the bit on the
+CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from invbench.errors import UsageError
+from invbench.files import write_atomically
+from invbench.flows import ConditionalFlow
+from invbench.training.safe_unpickle import LARGEST_WEIGHTS, bytes_of, load_pickled
+
+__all__ = ["Recipe", "TrainingLog", "train"]
+
+Batches = Callable[[int], tuple[Tensor, Tensor]]  # step -> (x, y), the same for every coupling
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about training but the coupling: Adam, gradient norm clipped,
+    ``extra["schedule"]`` of ``SCHEDULES`` (one-cycle when unsaid); float32, or with
+    ``extra["autocast"]`` mixed precision."""
+
+    data: str
+    iterations: int
+    batch: int
+    lr: float = 1e-3
+    clip: float = 10.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:8]
+
+
+def _one_cycle(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.lr, total_steps=recipe.iterations + 1
+    )
+
+
+def _halved(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
+    """At 50, 75, 90 and 95 % of the training, as SRFlow's, FS-NCSR's and LLFlow's released options
+    have it."""
+    ends = [recipe.iterations * percent // 100 for percent in (50, 75, 90, 95)]
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: 0.5 ** sum(step >= end for end in ends)
+    )
+
+
+SCHEDULES = {"one-cycle": _one_cycle, "halved": _halved}
+
+
+@dataclass
+class TrainingLog:
+    """What happened: mean negative log-likelihood (nats per dimension) every 50 steps, time,
+    skipped steps."""
+
+    step: int = 0
+    seconds: float = 0.0
+    non_finite_steps: int = 0
+    nll: list[float] = field(default_factory=list)
+
+    @property
+    def final(self) -> float:
+        """Mean of the last 4 entries, i.e. of the last 200 steps."""
+        tail = self.nll[-4:]
+        return sum(tail) / len(tail) if tail else math.nan
+
+
+def train(
+    flow: ConditionalFlow,
+    batches: Batches,
+    recipe: Recipe,
+    checkpoint: Path | None = None,
+    progress: Callable[[TrainingLog], None] = lambda log: None,
+) -> TrainingLog:
+    """Minimise the mean of −log q(x|y)/D (paper, eq. 2). Batches are a function of the step, so a
+    resumed run is the same run.
+
+    It trains on the device that the flow is on. A step with a non-finite loss or gradient is
+    counted and skipped. With ``checkpoint``, the state is written there every minute and read from
+    there at the start. Raises ``UsageError`` when the checkpoint is unreadable or of another
+    recipe.
+    """
+    flow.train()
+    device = next(flow.parameters()).device
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled="autocast" in recipe.extra)
+    if checkpoint is None or not checkpoint.exists():
+        with torch.no_grad():
+            # ActNorm is initialised by the first batch
+            flow.encode(*(part.to(device) for part in batches(0)))
+    optimiser = torch.optim.Adam(flow.parameters(), lr=recipe.lr)
+    schedule = SCHEDULES[recipe.extra.get("schedule", "one-cycle")](optimiser, recipe)
+    log = TrainingLog()
+    if checkpoint is not None and checkpoint.exists():
+        log = _restore(checkpoint, flow, optimiser, schedule, recipe)
+    started, saved, sums = time.monotonic() - log.seconds, time.monotonic(), []
+    while log.step < recipe.iterations:
+        x, y = (part.to(device) for part in batches(log.step))
+        with autocast:
+            loss = -flow.log_prob(x, y).mean() / x[0].numel()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(flow.parameters(), recipe.clip)
+        if torch.isfinite(loss) and torch.isfinite(norm):
+            optimiser.step()
+            sums.append(loss.item())
+        else:
+            log.non_finite_steps += 1
+        schedule.step()
+        log.step += 1
+        log.seconds = time.monotonic() - started
+        if log.step % 50 == 0:
+            log.nll.append(sum(sums) / len(sums) if sums else math.nan)
+            sums = []
+            progress(log)
+            # only at multiples of 50, so that a resumed run averages the same steps
+            if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                _save(checkpoint, flow, optimiser, schedule, recipe, log)
+                saved = time.monotonic()
+    flow.eval()
+    return log
+
+
+def _save(
+    path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe, log: TrainingLog
+) -> None:
+    state = {
+        "flow": flow.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+        "recipe": asdict(recipe),
+        "log": asdict(log),
+    }
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_checkpoint(path: Path, weights: int = 0) -> dict[str, Any]:
+    """The parts that ``_save`` wrote, of a model of so many bytes. Raises ``UsageError`` when the
+    file is cut off or no checkpoint."""
+    try:
+        # Adam has two numbers for each
+        state = load_pickled(path, max(LARGEST_WEIGHTS, 4 * weights))
+        return {name: state[name] for name in ("flow", "optimiser", "schedule", "recipe", "log")}
+    except (UsageError, KeyError, TypeError, IndexError) as error:
+        raise UsageError(
+            f"checkpoint {path} is unreadable ({type(error).__name__}); move it away to start anew"
+        ) from error
+
+
+def _restore(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe) -> TrainingLog:
+    state = read_checkpoint(path, bytes_of(flow))
+    if state["recipe"] != asdict(recipe):
+        raise UsageError(f"checkpoint {path} belongs to another recipe; move it away to start anew")
+    try:
+        flow.load_state_dict(state["flow"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"checkpoint {path} belongs to another model; move it away to start anew"
+        ) from error
+    return TrainingLog(**state["log"])

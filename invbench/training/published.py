@@ -1,0 +1,47 @@
+"""Which trained flows the published results are of: ``invbench train --all`` trains those that are
+missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from invbench.targets import resolve
+from invbench.training.weights import find_weights
+
+__all__ = ["WANTED", "Wanted", "missing"]
+
+# 4 bins: weights of 8 are larger than ships
+MAIN = ("affine", "affine-floor", "modified-rq", "rq-bounded(bins=4)")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One training of ``flow``, size mini."""
+
+    flow: str
+    coupling: str
+    seed: int
+
+
+def _all() -> Iterator[Wanted]:
+    """The shipped seed of every design first, then the seeds that tell how much one training
+    differs from another."""
+    for coupling in (*MAIN, "additive", "affine-tanh", "rq(bins=4)", "cubic-rational-bounded"):
+        yield Wanted("srflow", coupling, 0)
+    for flow in ("llflow", "glow", "fs_ncsr"):
+        for coupling in MAIN:
+            yield Wanted(flow, coupling, 0)
+    for seed in (1, 2):
+        for coupling in MAIN:
+            yield Wanted("srflow", coupling, seed)
+        for coupling in MAIN[:3]:  # the rows of Table 1
+            yield Wanted("fs_ncsr", coupling, seed)
+
+
+WANTED = tuple(_all())
+
+
+def missing() -> list[Wanted]:
+    """Those that have no weights, neither shipped nor in the user's cache."""
+    return [w for w in WANTED if find_weights(w.flow, resolve(w.coupling), "mini", w.seed) is None]

@@ -1,0 +1,5 @@
+"""Two-dimensional toy of the paper's Fig. 2 and 3."""
+
+from invbench.training.toy2d.model import SIZES, ToySize, toy2d
+
+__all__ = ["SIZES", "ToySize", "toy2d"]

@@ -1,0 +1,158 @@
+"""Train a reference flow on its recipe and write weights and card."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from invbench.couplings.fused import cannot_compile, fuse
+from invbench.data.folders import take_inventory
+from invbench.data.layouts import LAYOUTS, LOW_LIGHT
+from invbench.devices import require_device
+from invbench.errors import UsageError
+from invbench.files import cache_dir
+from invbench.measures.bits import bits_per_dimension, convention, dequantisation_of
+from invbench.targets import Target, resolve
+from invbench.training.loop import Recipe, TrainingLog, train
+from invbench.training.weights import save_weights, weights_name
+
+__all__ = ["likelihood", "recipes_of", "said", "train_reference"]
+
+LAYOUT = LAYOUTS | {"LOL our485": LOW_LIGHT["LOL", "train"]}  # of the names in a recipe's ``data``
+LONG = 2000  # iterations from which on compilation repays itself
+
+
+def train_reference(
+    flow_name: str,
+    coupling: str,
+    size: str,
+    seed: int = 0,
+    out: Path | None = None,
+    progress: Callable[[TrainingLog, Recipe], None] = lambda log, recipe: None,
+    compiled: bool | None = None,
+    device: str = "cpu",
+    mixed: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Train and return the path of the weights. Interrupted, it goes on where it was when called
+    again.
+
+    ``compiled``: run the couplings as compiled kernels. None does so from 2000 iterations on, which
+    repays the compilation, where the coupling compiles; ``say`` is told which. ``mixed``: autocast
+    to bfloat16, which is another training than the published ones. Raises ``UsageError`` when what
+    was asked for is impossible here.
+    """
+    require_device(device)
+    target, factory = resolve(coupling), resolve(flow_name, ("flow",))
+    recipes = recipes_of(factory)
+    if size not in recipes.RECIPES:
+        raise UsageError(
+            f"flow {flow_name!r} has no recipe of size {size!r}; sizes: "
+            f"{', '.join(recipes.RECIPES)}"
+        )
+    recipe = recipes.RECIPES[size]
+    if mixed:
+        recipe = replace(recipe, extra=recipe.extra | {"autocast": "bfloat16"})
+    path = (out or cache_dir() / "weights" / flow_name) / weights_name(target.name, size, seed)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {path.parent}: cannot be a folder of weights ({error.strerror}); name another"
+        ) from None
+    mark = "-mixed" if mixed else ""
+    checkpoint = cache_dir() / "checkpoints" / flow_name / f"{path.stem}-{target.digest}{mark}.pt"
+    batches = recipes.batches(size, seed)
+    flow = factory.make(target.make, size, seed).to(device)
+    if compiled or (compiled is None and recipe.iterations >= LONG):
+        say("compiling the coupling: 10 to 60 s, once; --eager does without")
+        if hindrance := cannot_compile(target.make(), device):
+            if compiled:
+                raise UsageError(
+                    f"coupling {target.name!r} cannot be compiled: {hindrance}; leave "
+                    f"--compiled out"
+                )
+            say(f"the coupling runs eager, which is slower: {hindrance}")
+        compiled = not hindrance
+    if compiled:
+        fuse(flow)
+    log = train(flow, batches, recipe, checkpoint, lambda log: progress(log, recipe))
+    card = {
+        "flow": flow_name,
+        "size": size,
+        "coupling": target.name,
+        "coupling_digest": target.digest,
+        "seed": seed,
+        "parameters": sum(p.numel() for p in flow.parameters()),
+        "data": (
+            f"{recipe.data} (research use only: so are these weights; the embedded "
+            f"photographs were not used)"
+        ),
+        "found": {
+            name: str(take_inventory(LAYOUT[name]))
+            for name in recipe.data.split(" + ")
+            if name in LAYOUT
+        },
+        "recipe": asdict(recipe),
+        **likelihood(log, recipe),
+        "compiled": bool(compiled),
+        "non_finite_steps": log.non_finite_steps,
+        "seconds": round(log.seconds, 1),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()} CPU"
+        if device == "cpu"
+        else torch.cuda.get_device_name(device),
+    }
+    save_weights(flow, card, path)
+    checkpoint.unlink(missing_ok=True)
+    return path
+
+
+def recipes_of(flow: Target) -> ModuleType:
+    """The module of a flow's recipes. Raises ``UsageError`` when it states none."""
+    if not (name := flow.entry.metadata.get("recipe")):
+        raise UsageError(
+            f"flow {flow.name!r} states no recipe to train it by; register it with "
+            f"recipe='package.module'"
+        )
+    return importlib.import_module(name)
+
+
+def likelihood(log: TrainingLog, recipe: Recipe) -> dict[str, Any]:
+    """What a card says of the training's loss: bits per dimension and how they were got; nats where
+    data have no levels. None where no step was finite."""
+    levels = dequantisation_of(recipe.extra)
+    if levels is None:
+        return {
+            "final_nats_per_dimension": _rounded(log.final),
+            "nats_per_dimension_every_50_steps": [*map(_rounded, log.nll)],
+        }
+    final, *every = (
+        _rounded(bits_per_dimension(nats, 1, levels.width)) for nats in (log.final, *log.nll)
+    )
+    return {
+        "bits_convention": convention(recipe.extra),
+        "final_bits_per_dimension": final,
+        "bits_per_dimension_every_50_steps": every,
+    }
+
+
+def said(log: TrainingLog, recipe: Recipe) -> str:
+    """The newest loss in words."""
+    levels = dequantisation_of(recipe.extra)
+    if levels is None:
+        return f"{log.nll[-1]:.3f} nats per dimension"
+    return f"{bits_per_dimension(log.nll[-1], 1, levels.width):.3f} bits per dimension"
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None

@@ -1,0 +1,203 @@
+"""Trained weights and their cards: where they lie, how they are read and written."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from invbench.errors import UsageError
+from invbench.files import LARGEST_TEXT, cache_dir, parse_json, read_limited, write_atomically
+from invbench.flows import ConditionalFlow
+from invbench.registry import FLOWS
+from invbench.targets import Target, resolve
+from invbench.training.safe_unpickle import LARGEST_WEIGHTS, bytes_of
+from invbench.training.state_file import Account, read_state
+
+__all__ = [
+    "digest_file",
+    "find_weights",
+    "is_shipped",
+    "load_flow",
+    "load_weights",
+    "save_weights",
+    "shipped_cards",
+    "shipped_couplings",
+    "weights_name",
+]
+
+Convert = Callable[[Mapping[str, Tensor], ConditionalFlow], dict[str, Tensor]]
+
+LARGE = 2_000_000  # bytes of weights from which on those of a mini are stored in half precision
+
+
+def weights_name(coupling: str, size: str, seed: int) -> str:
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in coupling)
+    return f"{size}-{safe}-seed{seed}.safetensors"
+
+
+def find_weights(flow: str, coupling: Target, size: str, seed: int) -> Path | None:
+    """The user's own weights in the cache, else the shipped ones, else None.
+
+    Weights trained with another source of the coupling are no weights of this coupling, unless they
+    are shipped ones of a built-in: those are retrained when the numbers would change.
+    """
+    name = weights_name(coupling.name, size, seed)
+    own = cache_dir() / "weights" / flow / name
+    if own.is_file() and read_card(own).get("coupling_digest") == coupling.digest:
+        return own
+    shipped = _shipped(flow)
+    builtin = getattr(coupling.entry.obj, "__module__", "").startswith("invbench.")
+    return shipped / name if shipped and builtin and (shipped / name).is_file() else None
+
+
+def _shipped(flow: str) -> Path | None:
+    """The folder of weights that the flow's distribution ships, if it does."""
+    folder = FLOWS[flow].metadata.get("weights")
+    return Path(folder) if folder else None
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a weights file lies where a flow's distribution ships its own."""
+    return any(folder in path.parents for name in FLOWS if (folder := _shipped(name)))
+
+
+def shipped_couplings(flow: str, size: str) -> list[str]:
+    """Names of the couplings whose weights of seed 0 ship with the flow."""
+    folder = _shipped(flow)
+    cards = sorted(folder.glob(f"{size}-*-seed0.json")) if folder else []
+    return [str(read_card(card)["coupling"]) for card in cards]
+
+
+def shipped_cards() -> list[dict[str, Any]]:
+    """The cards of all weights that ship with registered flows, by flow."""
+    folders = [folder for name in sorted(FLOWS) if (folder := _shipped(name))]
+    return [read_card(card) for folder in folders for card in sorted(folder.glob("*.json"))]
+
+
+def read_card(weights: Path) -> dict[str, Any]:
+    """The card beside a weights file; empty when there is none that is readable."""
+    try:
+        card = parse_json(read_limited(weights.with_suffix(".json"), LARGEST_TEXT))
+    except (UsageError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def digest_file(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def save_weights(flow: ConditionalFlow, card: dict[str, Any], path: Path) -> None:
+    """Weights as safetensors, then the card as JSON beside them; each is written whole or not at
+    all.
+
+    A mini of more than 2 MB of float32 is rounded to float16, where every value is finite in it,
+    since minis ship; the card's ``stored`` says so. What is measured is the model as it is read
+    again.
+    """
+    state = {k: v.cpu().contiguous() for k, v in flow.state_dict().items()}
+    if card.get("size") == "mini" and sum(v.nbytes for v in state.values()) > LARGE:
+        half = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
+        if all(v.isfinite().all() for v in half.values()):
+            state = half
+    kinds = {str(v.dtype).removeprefix("torch.") for v in state.values() if v.is_floating_point()}
+    write_atomically(path, save(state))
+    text = json.dumps({**card, "stored": ", ".join(sorted(kinds))}, indent=2)
+    write_atomically(path.with_suffix(".json"), (text + "\n").encode())
+
+
+def load_weights(
+    flow: ConditionalFlow, path: Path, convert: Convert | None = None
+) -> ConditionalFlow:
+    """Load a safetensors or .pth file into ``flow`` and set evaluation mode. ``convert``: makes a
+    state dict in the authors' layout one of the flow, and leaves any other as it is.
+
+    Raises ``UsageError``, in one line, when the file is cut off, holds code, or is of another
+    model.
+    """
+    state = read_state(path, max(LARGEST_WEIGHTS, 2 * bytes_of(flow)))
+    try:
+        state = convert(state, flow) if convert else state
+    except UsageError as error:
+        raise UsageError(f"weights {path}: {error}") from None
+    own = flow.state_dict()
+    found = Account(
+        tuple(name for name in own if name not in state),
+        tuple(name for name in state if name not in own),
+        tuple(name for name in own if name in state and state[name].shape != own[name].shape),
+    )
+    if not found.complete:
+        raise UsageError(f"weights {path} are of another model: {found}")
+    flow.load_state_dict(state)
+    return flow.eval()
+
+
+def _fit(path: Path, flow: str, coupling: str, size: str) -> None:
+    """Raise ``UsageError`` when the card beside the file says that it is of something else: designs
+    that differ in a formula alone have weights of the same shapes."""
+    asked = {"flow": flow, "coupling": coupling, "size": size}
+    wrong = {
+        part: card[part]
+        for card in [read_card(path)]
+        for part in asked
+        if part in card and card[part] != asked[part]
+    }
+    if wrong:
+        said = ", ".join(f"{part} {value}" for part, value in wrong.items())
+        meant = ", ".join(f"{part} {asked[part]}" for part in wrong)
+        raise UsageError(
+            f"weights {path} are of {said}, as the card beside them says, not of {meant}; give "
+            f"others"
+        )
+
+
+def load_flow(
+    name: str = "srflow",
+    coupling: str | Target = "affine",
+    size: str = "mini",
+    weights: str | Path | None = None,
+    seed: int = 0,
+) -> ConditionalFlow:
+    """A trained reference flow in evaluation mode.
+
+    ``coupling`` is a target; ``weights`` a safetensors file, or None for the user's own or the
+    shipped ones of ``seed``. A published size (``paper``, ``paper-8x``) takes the authors'
+    checkpoint: ``load_flow("srflow", "affine", "paper", "SRFlow_DF2K_4X.pth")``. Raises
+    ``UsageError`` when there are no weights, with the command that trains them, or when they do not
+    fit.
+    """
+    target = coupling if isinstance(coupling, Target) else resolve(coupling)
+    factory = resolve(name, ("flow",))
+    sizes = factory.entry.metadata.get("sizes", ())
+    if size not in sizes:
+        raise UsageError(f"flow {name!r} has no size {size!r}; sizes: {', '.join(sizes)}")
+    path = Path(weights) if weights is not None else find_weights(name, target, size, seed)
+    if path is None:
+        published = size in factory.entry.metadata.get("published", ())
+        advice = (
+            "give the authors' checkpoint as weights FILE.pth, or train them: " if published else ""
+        )
+        raise UsageError(
+            f"no weights of {name} ({size}, seed {seed}) with coupling {target.name!r}; {advice}"
+            f"invbench train {name} --coupling {shlex.quote(target.spec)} --size {size} --seed "
+            f"{seed}"
+        )
+    _fit(path, name, target.name, size)
+    with torch.random.fork_rng(devices=[]):
+        flow: ConditionalFlow = factory.make(target.make, size, seed)
+    return load_weights(flow, path, _convert(factory))
+
+
+def _convert(flow: Target) -> Convert | None:
+    """The function that the flow's ``convert="module:function"`` names."""
+    module, _, name = flow.entry.metadata.get("convert", "").partition(":")
+    return getattr(importlib.import_module(module), name) if module else None

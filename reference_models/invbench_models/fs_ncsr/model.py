@@ -1,0 +1,50 @@
+"""FS-NCSR: SRFlow over HR − bicubic(LR), with a coupling that is told how much noise the image
+carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from invbench.couplings.base import Elementwise
+from invbench.registry import flow
+from invbench_models.multiscale import MultiscaleFlow, multiscale
+from invbench_models.srflow.model import SIZES as SRFLOW
+
+__all__ = ["SIZES", "fs_ncsr"]
+
+SIZES = {
+    "mini": replace(SRFLOW["mini"], width=24, noise_level=True),
+    "paper": replace(SRFLOW["paper"], residual=True, noise_level=True),
+    "paper-8x": replace(
+        SRFLOW["paper-8x"], steps=20, stacked=(1, 8, 15, 22), residual=True, noise_level=True
+    ),
+}
+
+
+@flow(
+    "fs_ncsr",
+    sizes=tuple(SIZES),
+    published=("paper", "paper-8x"),
+    track="sr",
+    temperature=0.9,
+    recipe="invbench_models.fs_ncsr.recipe",
+    weights=Path(__file__).with_name("weights"),
+    convert="invbench_models.convert:from_published",
+)
+def fs_ncsr(
+    coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0
+) -> MultiscaleFlow:
+    """FS-NCSR (Song, Shim, Kim, Kim: CVPRW 2022, section 3): SRFlow over x − bicubic(y), given the
+    level σ of the noise in x.
+
+    x: (B, 3, s·h, s·w); y: (B, 3, h, w), or (B, 4, h, w) with σ in the fourth channel. Trained with
+    σ ~ U(0, 0.05), sampled with σ = 0, which is what three channels mean. Behind each injector a
+    coupling [x₁, c(x₂; NN(x₁, σ))] reads σ and no feature. ``paper`` is the published 4× model
+    (41.66 M parameters with ``affine``, 46.55 M with ``modified-rq``), ``paper-8x`` the 8× one
+    (64.5 M; a size for the reason that ``srflow`` gives), h and w even; ``mini`` is ``srflow``'s
+    with the noise-level couplings and conditioners of width 24. The published modified-RQ
+    checkpoint also stores the transpose of each 1×1 matrix, which makes its 46.72 M.
+    """
+    return multiscale(SIZES[size], coupling, seed)

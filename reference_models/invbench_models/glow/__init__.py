@@ -1,0 +1,5 @@
+"""Unconditional flow after Glow (Kingma and Dhariwal, NeurIPS 2018), for claim C7."""
+
+from invbench_models.glow.model import SIZES, GlowSize, glow
+
+__all__ = ["SIZES", "GlowSize", "glow"]

@@ -1,0 +1,5 @@
+"""Conditional super-resolution flow after SRFlow (Lugmayr et al., ECCV 2020)."""
+
+from invbench_models.srflow.model import SIZES, SRFlowSize, srflow
+
+__all__ = ["SIZES", "SRFlowSize", "srflow"]

@@ -1,0 +1,66 @@
+"""SRFlow in three sizes: one that trains on two CPU cores, and the two published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from invbench.couplings.base import Elementwise
+from invbench.registry import flow
+from invbench_models.multiscale import MultiscaleFlow, SRFlowSize, multiscale
+
+__all__ = ["SIZES", "SRFlowSize", "srflow"]
+
+SIZES = {
+    "mini": SRFlowSize(),
+    "paper": SRFlowSize(
+        levels=3,
+        steps=16,
+        width=64,
+        features=320,
+        transitions=2,
+        blocks=23,
+        stacked=(1, 8, 15, 22),
+        residual=False,
+    ),
+    "paper-8x": SRFlowSize(
+        scale=8,
+        levels=4,
+        steps=16,
+        width=64,
+        features=320,
+        transitions=2,
+        blocks=23,
+        stacked=(1, 3, 5, 7),
+        residual=False,
+    ),
+}
+
+
+@flow(
+    "srflow",
+    sizes=tuple(SIZES),
+    published=("paper", "paper-8x"),
+    track="sr",
+    temperature=0.9,
+    recipe="invbench_models.srflow.recipe",
+    weights=Path(__file__).with_name("weights"),
+    convert="invbench_models.convert:from_published",
+)
+def srflow(
+    coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0
+) -> MultiscaleFlow:
+    """Super-resolution flow SRFlow (Lugmayr et al., ECCV 2020, section 3; numbers from its released
+    4× and 8× options).
+
+    x: (B, 3, s·h, s·w) in [0, 1]; y: (B, 3, h, w) in [0, 1]. ``paper`` is the published 4× model, h
+    and w even, 39.54 M parameters with ``affine``; ``paper-8x`` the published 8× model, h and w
+    even, 50.82 M. The scale is one of the numbers that fix an architecture, as depth and width are;
+    so 8× is a size, with weights and cards beside the others', and not a flow of its own.
+
+    ``mini`` differs from ``paper``, all of size: two levels of four steps, conditioner width 32, a
+    four-convolution encoder of width 24, no transition steps, a split after the first level that is
+    predicted by a whole conditioner, and the residual target x − bicubic(y) of FS-NCSR. Weights are
+    drawn from ``seed``.
+    """
+    return multiscale(SIZES[size], coupling, seed)

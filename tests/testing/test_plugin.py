@@ -1,0 +1,198 @@
+"""The pytest plugin and the suites, each in a pytest session of its own; and the decorator for
+other people's files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import invbench
+from invbench.errors import UsageError
+from invbench.testing import parametrize_with_properties
+from invbench.testing.known_failures import read_known
+from tests.support.examples import TANH_AFFINE
+
+BESIDE = Path(__file__).resolve().parents[2]
+SUITES = next(
+    p for p in (BESIDE / "suites", Path(invbench.__file__).parent / "suites") if p.is_dir()
+)
+BROKEN = TANH_AFFINE.replace("(-log_s).exp()", "log_s.exp()").replace("tanh-affine", "broken")
+
+
+def run_pytest(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-rfx",
+        *map(str, arguments),
+    ]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text: str, name: str) -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_suite_tests_a_users_own_coupling(file, tmp_path):
+    mine = file(TANH_AFFINE, "my.py")
+    done = run_pytest(
+        tmp_path,
+        SUITES / "test_couplings.py",
+        "--coupling",
+        mine,
+        "--budget",
+        "smoke",
+        "-k",
+        "tanh",
+    )
+    assert done.returncode == 0, done.stdout
+    assert "design: tail slopes differ" in done.stdout
+
+
+def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path):
+    mine = file(BROKEN, "my.py")
+    done = run_pytest(
+        tmp_path, SUITES / "test_couplings.py", "--coupling", mine, "--property", "round-trip-x", "-k", "broken",
+        "--budget", "smoke", "--results", tmp_path / "kept",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "broken breaks round-trip-x (defect)" in done.stdout
+    assert '"broken"' in next((tmp_path / "kept" / "violations").glob("*.jsonl")).read_text()
+
+
+KNOWN = """
+[[known]]
+target = "broken"
+property = "round-trip-x"
+reason = "its inverse multiplies"
+recipe = {{ pattern = "{pattern}", rows = 64 }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code", "text"), [("normal", 0, "1 xfailed"), ("zeros", 1, "stale entry")]
+)
+def test_a_known_failure_is_replayed_and_a_stale_one_is_an_error(
+    file, tmp_path, pattern, code, text
+):
+    """Zeros come back as zeros whatever the inverse multiplies with, if the shift is zero too:
+    there the entry is stale."""
+    mine = file(BROKEN, "my.py")
+    listed = file(KNOWN.format(pattern=pattern), "known.toml")
+    if pattern == "zeros":
+        listed.write_text(
+            listed.read_text().replace("rows = 64", 'rows = 64, cond_pattern = "zeros"')
+        )
+    done = run_pytest(
+        tmp_path, SUITES / "test_couplings.py", "--coupling", mine, "--property", "round-trip-x", "--xfails", listed,
+        "-k", "broken",
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout
+    assert text in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--coupling", "afine"), "did you mean 'affine'"),
+        (("--coupling", "nowhere.py"), "no such file"),
+        (("--property", "nope"), "no such law"),
+        (("--xfails", "nowhere.toml"), "no such file of known failures"),
+    ],
+)
+def test_wrong_usage_ends_the_session_with_one_line(tmp_path, arguments, text):
+    done = run_pytest(tmp_path, SUITES / "test_couplings.py", *arguments)
+    assert done.returncode in (2, 4)
+    assert text in done.stdout + done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+
+
+def test_three_lines_put_the_laws_into_anyones_test_file(file, tmp_path):
+    file(TANH_AFFINE, "my_flows.py")
+    file(
+        "import sys; sys.path.insert(0, '.')\n"
+        "from my_flows import TanhAffine\n"
+        "from invbench.testing import parametrize_with_properties\n"
+        "@parametrize_with_properties([TanhAffine, 'actnorm'], properties=['round-trip-x', "
+        "'monotone', 'finite'])\n"
+        "def test_invertible(subject, law):\n"
+        "    law(subject)\n",
+        "test_mine.py",
+    )
+    done = run_pytest(tmp_path, "test_mine.py", "-vv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tanh-affine-monotone" in done.stdout
+    assert "actnorm-round-trip-x" in done.stdout
+    assert "actnorm-monotone" not in done.stdout
+    assert "5 passed" in done.stdout
+
+
+def test_the_options_reach_the_tests_of_the_decorator(file, tmp_path):
+    file(BROKEN, "my_flows.py")
+    file(
+        "import sys; sys.path.insert(0, '.')\n"
+        "from invbench.testing import parametrize_with_properties\n"
+        "@parametrize_with_properties(['my_flows.py'])\n"
+        "def test_invertible(subject, law):\n"
+        "    law(subject)\n",
+        "test_mine.py",
+    )
+    one = ("test_mine.py", "--property", "round-trip-x", "--strict-markers", "-m", "soundness")
+    done = run_pytest(tmp_path, *one, "--results", "kept", "--dtype", "float64")
+    assert done.returncode == 1 and "1 failed" in done.stdout and "deselected" in done.stdout
+    assert "invbench replay kept/counterexamples/broken-round-trip-x-" in done.stdout
+    assert "--target my_flows.py" in done.stdout
+    record = next((tmp_path / "kept/counterexamples").glob("*/case.json")).read_text()
+    assert '"dtype": "float64"' in record
+    listed = file(KNOWN.format(pattern="normal"), "known.toml")
+    done = run_pytest(tmp_path, *one, "--xfails", listed)
+    assert done.returncode == 0 and "1 xfailed" in done.stdout
+    listed.write_text(listed.read_text().replace("round-trip-x", "monotone"))
+    done = run_pytest(tmp_path, "test_mine.py", "--property", "monotone", "--xfails", listed)
+    assert done.returncode == 1 and "XPASS(strict)" in done.stdout
+    assert "no such law" in run_pytest(tmp_path, "test_mine.py", "--property", "nope").stderr
+
+
+def test_the_plugin_imports_nothing_heavy_until_a_suite_asks():
+    code = (
+        "import sys, invbench.testing.plugin; print('hypothesis' in sys.modules, 'pandas' in "
+        "sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_unknown_targets_and_properties_of_the_decorator_are_named():
+    with pytest.raises(UsageError, match="did you mean 'affine'"):
+        parametrize_with_properties(["afine"])
+    with pytest.raises(UsageError, match="property 'nope'"):
+        parametrize_with_properties(["affine"], properties=["nope"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[known]\n", "not a readable TOML"),
+        ('[[known]]\ntarget = "a"\n', r"number 1: .*property"),
+        (None, "no such file"),
+    ],
+)
+def test_a_bad_file_of_known_failures_is_named(tmp_path, text, message):
+    path = tmp_path / "known.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_known(path)
