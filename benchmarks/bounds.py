@@ -22,7 +22,6 @@ from typing import Annotated, Any
 import pandas as pd
 import torch
 import typer
-from invbench_models.srflow import SIZES, SRFlowSize, srflow
 from torch.nn import functional as F
 
 import invbench
@@ -45,6 +44,7 @@ from invbench.files import write_atomically
 from invbench.flows import ActNorm, Conv1x1
 from invbench.flows.registered import shaken
 from invbench.registry import COUPLINGS
+from invbench_models.srflow import SIZES, SRFlowSize, srflow
 
 DESIGNS = ("affine", "affine-floor", "additive", "modified-rq")
 EPS = 8 / 255

@@ -217,7 +217,7 @@ def test_the_digest_depends_on_source_and_options_but_not_on_where_the_file_lies
 def test_the_digest_depends_on_a_module_beside_it_that_it_imports_whole(file, package):
     leaf = (
         TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf")
-        + "\nfrom tests import ops\n"
+        + "\nfrom . import ops\n"
     )
     digests = []
     for k, ops in enumerate(("A = 1", "A = 1", "A = 2")):
@@ -231,11 +231,11 @@ def test_the_digest_depends_on_a_module_beside_it_that_it_imports_whole(file, pa
 def test_the_digest_depends_on_what_its_imports_import(file, package):
     leaf = (
         TANH_AFFINE.replace("tanh-affine", "leaf").replace("class TanhAffine", "class Leaf")
-        + "\nfrom tests.near import f\n"
+        + "\nfrom .near import f\n"
     )
     near, far = (
-        "from tests.far import g\ndef f(): return g()\n",
-        "from tests.near import *\ndef g(): return 1\n",
+        "from .far import g\ndef f(): return g()\n",
+        "from .near import *\ndef g(): return 1\n",
     )  # in a circle
     digests = []
     for k, deep in enumerate((far, far, far.replace("1", "2"))):
@@ -256,7 +256,7 @@ def test_the_sources_of_an_entry_are_its_own_and_not_those_of_what_wraps_it():
 
 def test_the_digest_depends_on_the_source_of_base_classes(file, package):
     leaf = (
-        "import invbench\nfrom tests.base import "
+        "import invbench\nfrom .base import "
         "TanhAffine\n@invbench.coupling('leaf')\nclass Leaf(TanhAffine): pass\n"
     )
     digests = []

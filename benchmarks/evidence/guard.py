@@ -16,7 +16,6 @@ from typing import Annotated
 import pandas as pd
 import torch
 import typer
-from invbench_models.srflow.recipe import batches
 from runs import ROOT, made_with, save
 
 from invbench.console import progress_bar
@@ -29,6 +28,7 @@ from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
 from invbench.tracks.sr import quality
 from invbench.training.weights import load_flow
+from invbench_models.srflow.recipe import batches
 
 CROP, SAMPLES, TEMPERATURE, SEED = 128, 10, 0.9, 0
 # decode → (margin, quantile) of its guard

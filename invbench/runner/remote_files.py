@@ -4,10 +4,11 @@ entries, and weights that do not ship."""
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 from invbench.errors import UsageError
@@ -91,13 +92,13 @@ def _add_weights(luggage: Luggage, spec: CellSpec) -> None:
 
 @cache
 def package_digest() -> str:
-    """Hash of the source of invbench and of the packages of registered flows: the same on two
-    machines when they measure by the same code, from a wheel or a checkout."""
+    """Hash of the source of invbench and of the packages whose flows are entry points: the same on
+    two machines when they measure by the same code, from a wheel or a checkout."""
     digest = hashlib.sha256()
-    for package in sorted(
-        {"invbench", *(entry.obj.__module__.partition(".")[0] for entry in FLOWS.values())}
-    ):
-        root = Path(sys.modules[package].__file__ or "").parent
-        for path in sorted(root.rglob("*.py")):
+    points = entry_points(group=FLOWS.group or "")
+    for package in sorted({"invbench", *(point.module.partition(".")[0] for point in points)}):
+        spec = find_spec(package)
+        root = Path(spec.origin or "").parent if spec else None
+        for path in sorted(root.rglob("*.py")) if root else ():
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -32,6 +32,7 @@ from invbench.training.toy2d import SIZES, ToySize, toy2d
 from invbench.training.toy2d.recipe import NOISE, OOD_SHIFT, RECIPES, A
 
 RECIPE, SIZE = RECIPES["mini"], SIZES["mini"]
+DESIGNS = ("affine", "modified-rq")
 TEST_ROWS, TEST_STREAM = 2000, 10**6
 SHIFTS = (OOD_SHIFT, 4 * OOD_SHIFT)
 EXPLODES = 1e4  # "more than 10,000 times" (paper, §3.2.1)
@@ -205,16 +206,13 @@ multiplies that ratio. Medians over seeds [exact 95 % interval]; below six seeds
 
 def main(
     seeds: Annotated[int, typer.Option(help="Seeds per setting and design.")] = 10,
-    design: Annotated[list[str], typer.Option(help="Coupling target; repeatable.")] = [
-        "affine",
-        "modified-rq",
-    ],
+    design: Annotated[list[str] | None, typer.Option(help="Coupling target; repeatable.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of toy_sweep.csv and toy_sweep.md.")] = Path(
         "results/paper"
     ),
 ) -> None:
     torch.set_num_threads(1)
-    path, targets = output / "toy_sweep.csv", [resolve(name) for name in design]
+    path, targets = output / "toy_sweep.csv", [resolve(name) for name in design or DESIGNS]
     plan = [(seed, s, t) for seed in range(seeds) for s in settings() for t in targets]
     rows = (
         pd.read_csv(path, dtype={"value": str}, keep_default_na=False).to_dict("records")

@@ -5,7 +5,6 @@ from functools import partial
 
 import pytest
 import torch
-from invbench_models.srflow.model import srflow
 from torch import nn
 
 from invbench.bounds.lipschitz import (
@@ -39,6 +38,7 @@ from invbench.flows import (
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
 from invbench.flows.registered import shaken
 from invbench.flows.residual import ResidualBlock
+from invbench_models.srflow.model import srflow
 from tests.support.draws import normal
 
 

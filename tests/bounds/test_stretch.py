@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from invbench_models.srflow.model import srflow
 
 from invbench.bounds.lipschitz import (
     Interval,
@@ -24,6 +23,7 @@ from invbench.bounds.lipschitz import (
 from invbench.bounds.lipschitz.operator_norm import matrix_norm
 from invbench.couplings import AffineTanh
 from invbench.flows.registered import shaken
+from invbench_models.srflow.model import srflow
 from tests.support.draws import normal
 
 

@@ -8,10 +8,6 @@ from functools import partial
 
 import pytest
 import torch
-from invbench_models.glow.model import glow
-from invbench_models.llflow import llflow
-from invbench_models.multiscale import multiscale
-from invbench_models.srflow import srflow
 
 from invbench.couplings import Affine
 from invbench.cures.activations import BASE
@@ -20,6 +16,10 @@ from invbench.cures.guarded import GuardedFlow
 from invbench.data.conditions import sizes_only
 from invbench.flows import Split
 from invbench.flows.registered import shaken
+from invbench_models.glow.model import glow
+from invbench_models.llflow import llflow
+from invbench_models.multiscale import multiscale
+from invbench_models.srflow import srflow
 from tests.support.exploding import attacks, exploding_flow
 from tests.support.published import SPECS
 

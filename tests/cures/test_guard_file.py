@@ -8,8 +8,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from invbench_models.llflow import llflow
-from invbench_models.srflow import srflow
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -23,6 +21,8 @@ from invbench.data.images import embedded
 from invbench.data.resample import bicubic, quantise
 from invbench.errors import UsageError
 from invbench.training.weights import load_flow
+from invbench_models.llflow import llflow
+from invbench_models.srflow import srflow
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from invbench_models.convert import read_state
 
 from invbench.errors import UsageError
+from invbench.training.state_file import read_state
 from tests.support.mutations import KINDS, Kind, judged
 from tests.support.mutations.payloads import MARKER, Runs
 

@@ -108,7 +108,7 @@ def test_a_hanging_subject_is_left_after_two_cases(monkeypatch):
 
     monkeypatch.setitem(sys.modules["invbench.laws.cases.plan"].LIMITS, "smoke", 0.05)
     monkeypatch.setattr(sys.modules["invbench.laws.cases.plan"], "MOST", 0.05)
-    for name in ("survey", "assumption"):
+    for name in ("survey.survey", "judging.assumption"):
         monkeypatch.setattr(sys.modules[f"invbench.laws.{name}"], "PROBE", 0.05)
     report = check(
         target_of(Hangs), budget="smoke", properties=["round-trip-x", "round-trip-z", "finite"]

@@ -6,8 +6,6 @@ import math
 
 import pytest
 import torch
-from invbench_models.llflow import recipe as llflow
-from invbench_models.srflow import recipe as srflow
 
 from invbench.measures.bits import (
     EIGHT_BIT,
@@ -19,6 +17,8 @@ from invbench.measures.bits import (
 from invbench.training.loop import Recipe, TrainingLog
 from invbench.training.train import likelihood, said
 from invbench.training.weights import shipped_cards
+from invbench_models.llflow import recipe as llflow
+from invbench_models.srflow import recipe as srflow
 
 
 def mean_nats(log_density, dequantisation, chances):

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from invbench_models.srflow.model import srflow
 
 from invbench.couplings import Additive, Affine, AffineExp, AffineTanh
 from invbench.flows import ActNorm, ConditionalFlow, Conv1x1
@@ -12,6 +11,7 @@ from invbench.flows.registered import shaken
 from invbench.measures.depth import depth_profile, origin, variance_profile
 from invbench.measures.precision import PRECISIONS, coupling_loss, flow_loss
 from invbench.measures.theory import minimise, nll, optimum, optimum_with_spread
+from invbench_models.srflow.model import srflow
 from tests.support.draws import normal
 
 

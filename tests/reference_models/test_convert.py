@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from invbench_models import srflow
-from invbench_models.convert import convert, read_state
-from invbench_models.multiscale import multiscale
 from safetensors.torch import save_file
 
 from invbench.couplings import Affine, AffineFloor, ModifiedRQ
 from invbench.errors import UsageError
+from invbench.training.state_file import read_state
 from invbench.training.weights import load_flow, load_weights
+from invbench_models import srflow
+from invbench_models.convert import convert, from_published
+from invbench_models.multiscale import multiscale
 from tests.support.published import COUPLINGS, SPECS, TINY, stored
 
 SAVE = {".pth": torch.save, ".safetensors": save_file}
@@ -102,8 +103,8 @@ def test_a_checkpoint_of_another_coupling_or_size_is_refused(
 def test_a_checkpoint_is_refused_by_flows_of_another_kind(small, tmp_path):
     file = tmp_path / "theirs.pth"
     torch.save(small()[1], file)
-    with pytest.raises(UsageError, match="super-resolution flow, not of a ConditionalFlow"):
-        load_flow("toy2d", "affine", "mini", weights=file)
+    with pytest.raises(UsageError, match="super-resolution flow, not of a UnconditionalFlow"):
+        load_flow("glow", "affine", "mini", weights=file)
 
 
 CHANGES = {
@@ -146,7 +147,7 @@ def test_truncated_checkpoints_are_refused_in_one_line(small, tmp_path, suffix, 
     SAVE[suffix](state, file)
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(UsageError, match=rf"theirs\{suffix} are unreadable or cut off") as caught:
-        load_weights(flow, file)
+        load_weights(flow, file, from_published)
     assert "\n" not in str(caught.value)
 
 

@@ -9,10 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from invbench_models.checkpoint_layout import layout
-from invbench_models.convert import account, convert
-from invbench_models.llflow import LLFlowSize, encoder_inputs, llflow, model, recipe
-from invbench_models.llflow.inputs import colour_map, noise_map
 from PIL import Image
 
 from invbench.bounds.lipschitz import Interval, certify_flow
@@ -25,6 +21,10 @@ from invbench.training import loop as training
 from invbench.training.loop import Recipe
 from invbench.training.train import train_reference
 from invbench.training.weights import load_flow
+from invbench_models.checkpoint_layout import layout
+from invbench_models.convert import account, convert
+from invbench_models.llflow import LLFlowSize, encoder_inputs, llflow, model, recipe
+from invbench_models.llflow.inputs import colour_map, noise_map
 from tests.support.published import GOLDEN, golden, stored
 
 TINY = LLFlowSize(levels=2, steps=1, width=4, features=4)

@@ -9,12 +9,6 @@ from functools import lru_cache
 
 import pytest
 import torch
-from invbench_models import fs_ncsr, srflow
-from invbench_models.checkpoint_layout import layout
-from invbench_models.convert import account, convert
-from invbench_models.fs_ncsr import recipe as fs_ncsr_recipe
-from invbench_models.multiscale import SRFlowSize, multiscale
-from invbench_models.rrdb import RRDBEncoder
 from safetensors.torch import load_file
 
 from invbench.couplings import RQ, Additive, Affine, ModifiedRQ
@@ -22,6 +16,12 @@ from invbench.data.resample import bicubic
 from invbench.errors import UsageError
 from invbench.flows.registered import shaken
 from invbench.training.weights import load_flow
+from invbench_models import fs_ncsr, srflow
+from invbench_models.checkpoint_layout import layout
+from invbench_models.convert import account, convert
+from invbench_models.fs_ncsr import recipe as fs_ncsr_recipe
+from invbench_models.multiscale import SRFlowSize, multiscale
+from invbench_models.rrdb import RRDBEncoder
 from tests.support.published import GOLDEN, PAPER, SPECS, TINY, golden
 
 LAYOUTS = {

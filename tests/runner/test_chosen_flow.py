@@ -7,7 +7,6 @@ import json
 
 import pytest
 import torch
-from invbench_models.fs_ncsr import fs_ncsr
 
 from invbench.couplings import Affine
 from invbench.report.rows import current_cells, make_rows
@@ -21,6 +20,7 @@ from invbench.training import published as wanted
 from invbench.training.published import WANTED, Wanted
 from invbench.training.toy2d import recipe as toy_recipe
 from invbench.training.weights import load_flow, save_weights, weights_name
+from invbench_models.fs_ncsr import fs_ncsr
 
 
 @pytest.fixture

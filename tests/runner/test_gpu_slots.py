@@ -10,7 +10,7 @@ from tests.testing.test_plugin import run_pytest
 
 SMALL, LARGE = Gpu("3", 16), Gpu("GPU-8f2a", 80)
 CONFTEST = """
-from invbench.runner import slots
+from invbench.runner import gpu_slots as slots
 slots.visible_gpus = lambda: [slots.Gpu("4", 10), slots.Gpu("7", 10)]
 """
 TEST = """

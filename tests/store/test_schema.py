@@ -13,7 +13,7 @@ from invbench.store.cell import Cell
 from invbench.store.store import Store, Unreadable
 
 # a measured cell as version 1 was written
-FIRST = next((Path(__file__).parent / "cells").glob("*.json"))
+FIRST = next((Path(__file__).parents[1] / "support" / "cells").glob("*.json"))
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from invbench_models import fs_ncsr, srflow
-from invbench_models.checkpoint_layout import layout
 
 from invbench.couplings import Affine, ModifiedRQ
+from invbench_models import fs_ncsr, srflow
+from invbench_models.checkpoint_layout import layout
 
 GOLDEN = Path(os.environ.get("INVBENCH_GOLDEN", Path(__file__).parents[3] / "shared" / "golden"))
 golden = pytest.mark.skipif(

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from invbench_models.llflow import LLFlowSize, llflow, model
 from PIL import Image
 
 from invbench.couplings import Affine
@@ -27,6 +26,7 @@ from invbench.tracks import TRACKS, lowlight, samples
 from invbench.tracks.budget import BUDGETS
 from invbench.tracks.track import Options
 from invbench.training.weights import save_weights, weights_name
+from invbench_models.llflow import LLFlowSize, llflow, model
 from tests.report.test_table import DESIGN_COLUMNS
 
 SMOKE = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())

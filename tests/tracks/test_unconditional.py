@@ -8,8 +8,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from invbench_models.glow import glow
-from invbench_models.glow.model import UnconditionalFlow
 
 from invbench.couplings import Affine, ModifiedRQ
 from invbench.data.conditions import sizes_only
@@ -22,6 +20,8 @@ from invbench.store.cell import Cell, Measured, protocol_of
 from invbench.targets import resolve
 from invbench.tracks import TRACKS, unconditional
 from invbench.training.weights import save_weights, weights_name
+from invbench_models.glow import glow
+from invbench_models.glow.model import UnconditionalFlow
 
 SMOKE = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
 TRACK = TRACKS["unconditional"]

@@ -10,9 +10,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from invbench_models.fs_ncsr import recipe as fs_ncsr
-from invbench_models.llflow import recipe as llflow
-from invbench_models.srflow import recipe as srflow
 from PIL import Image
 
 from invbench.errors import UsageError
@@ -21,6 +18,9 @@ from invbench.training import loop as training
 from invbench.training.loop import SCHEDULES, Recipe, train
 from invbench.training.train import train_reference
 from invbench.training.weights import load_flow
+from invbench_models.fs_ncsr import recipe as fs_ncsr
+from invbench_models.llflow import recipe as llflow
+from invbench_models.srflow import recipe as srflow
 from tests.support.data_folder import DataFolder
 
 # protocol.md, the table of published models: batch, learning rate, iterations, patch
@@ -45,7 +45,7 @@ def test_published_sizes_are_trained_as_published(flow, size):
 
 @pytest.mark.parametrize("flow", ["srflow", "fs_ncsr", "llflow", "glow", "toy2d"])
 def test_every_size_of_a_flow_has_a_recipe(flow):
-    recipes = importlib.import_module(f"invbench_models.{flow}.recipe").RECIPES
+    recipes = importlib.import_module(FLOWS[flow].metadata["recipe"]).RECIPES
     assert set(recipes) == set(FLOWS[flow].metadata["sizes"])
 
 

@@ -7,11 +7,10 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import invbench_models
 import pytest
 import torch
-from invbench_models.srflow import srflow
 
+import invbench_models
 from invbench.couplings import Affine
 from invbench.errors import UsageError
 from invbench.targets import resolve
@@ -20,6 +19,7 @@ from invbench.training.loop import Recipe, train
 from invbench.training.toy2d import recipe as toy_recipe
 from invbench.training.train import train_reference
 from invbench.training.weights import find_weights, load_flow, load_weights, save_weights
+from invbench_models.srflow import srflow
 
 RECIPE = Recipe(data="drawn", iterations=200, batch=8, lr=1e-2, extra={"a": [1, 2]})
 SHIPPED = sorted(
