@@ -49,7 +49,7 @@ def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
     source of the entry than its newest in that track, or of other weights of a seed than its
     newest, are stale as well, so that a row never mixes two versions.
     """
-    ordered = sorted(cells, key=lambda c: c.finished)
+    ordered = sorted(cells, key=_order)
     current = [c for c in ordered if c.spec.protocol == protocol_of(c.spec.track, c.spec.case)]
     source = {(s.track, s.entry): s.entry_digest for s in (c.spec for c in current)}
     current = [c for c in current if c.spec.entry_digest == source[c.spec.track, c.spec.entry]]
@@ -62,6 +62,12 @@ def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
     }
     shown = {cell.key for cell in newest.values()}
     return [c for c in ordered if c.key in shown], [c for c in ordered if c.key not in shown]
+
+
+def _order(cell: Record) -> tuple[object, ...]:
+    """By time, then by what was measured: sums over cells do not depend on how they are stored."""
+    s = cell.spec
+    return cell.finished, s.track, s.entry, s.case, s.seed, s.dtype, s.device, str(s.settings)
 
 
 def _model(spec: CellSpec) -> tuple[object, ...]:
