@@ -61,8 +61,11 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
         self._items: dict[str, Registered[T]] = {}
         self._plugins_loaded = group is None
 
-    def register(self, name: str, obj: T, metadata: dict[str, Any] | None = None) -> Registered[T]:
-        entry = Registered(name, self.kind, obj, origin(obj), metadata or {})
+    def register(
+        self, name: str, obj: T, metadata: dict[str, Any] | None = None, defined: str = ""
+    ) -> Registered[T]:
+        """``defined``: FILE:LINE of an object that does not say so itself."""
+        entry = Registered(name, self.kind, obj, defined or origin(obj), metadata or {})
         known = self._items.get(name)
         if known is not None and _file(known.origin) != _file(entry.origin):
             raise UsageError(

@@ -6,11 +6,9 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
-import hashlib
 import inspect
 import re
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from invbench.declaration import Declaration
 from invbench.errors import UsageError
 from invbench.loading import import_module, load_file
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
+from invbench.source import code_digest, source_files
 
 __all__ = [
     "Target",
@@ -81,59 +80,17 @@ class Target:
 
     @property
     def sources(self) -> list[Path]:
-        """The source files that make the entry: its own, those of the classes it inherits from, and
-        those beside them in the same folder that they import as modules, or functions and classes
-        of by name, and so on from each of them."""
+        """The source files that make the entry (``invbench.source.source_files``)."""
         obj = self.entry.obj.source if isinstance(self.entry.obj, Plain) else self.entry.obj
-        waiting = list(inspect.getmro(obj)) if inspect.isclass(obj) else [obj]
-        seen: dict[str, Path] = {}
-        while waiting:
-            value = waiting.pop()
-            if (file := _source_file(value)) is None or (module := _module_name(value)) in seen:
-                continue
-            seen[module] = file
-            names = vars(sys.modules[module]).values() if module in sys.modules else ()
-            waiting += [
-                name
-                for name in names
-                if (beside := _source_file(name)) and beside.parent == file.parent
-            ]
-        return sorted(set(seen.values()))
+        return source_files(obj)
 
     @functools.cached_property
     def digest(self) -> str:
-        """Hash of the options and of the sources, by name and content: the same wherever the files
-        lie."""
-        digest = hashlib.sha256(repr(sorted(self.options.items())).encode())
-        if self.declared:
-            digest.update(repr(sorted(self.declared.items())).encode())
-        for name, source in sorted((file.name, file.read_bytes()) for file in self.sources):
-            digest.update(name.encode() + source)
-        return digest.hexdigest()[:16]
-
-
-def _module_name(obj: Any) -> str:
-    return str(obj.__name__ if inspect.ismodule(obj) else obj.__module__)
-
-
-def _source_file(obj: Any) -> Path | None:
-    """The file of a module, or that defines a class or function; None for anything else, for
-    built-ins and for torch."""
-    if inspect.ismodule(obj):
-        place = getattr(obj, "__file__", None)
-        return Path(place) if place and obj.__name__.partition(".")[0] != "torch" else None
-    if not (inspect.isclass(obj) or inspect.isfunction(obj)) or obj.__module__.partition(".")[
-        0
-    ] in (
-        "builtins",
-        "torch",
-    ):
-        return None
-    try:
-        file = inspect.getsourcefile(obj)
-    except TypeError:
-        return None
-    return Path(file) if file else None
+        """Hash of the options and of the code, wherever the files lie and whatever they are called;
+        comments, docstrings and formatting do not count."""
+        obj = self.entry.obj.source if isinstance(self.entry.obj, Plain) else self.entry.obj
+        said = (repr(sorted(self.options.items())), repr(sorted(self.declared.items())))
+        return code_digest(obj, extra=said)
 
 
 def runs_new_code(spec: str) -> bool:

@@ -116,7 +116,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Time limit of a cell.")] = 40.0,
     gigabytes: Annotated[float, typer.Option(help="Memory limit of a cell.")] = 4.0,
 ) -> None:
-    options = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
+    options = options_of("smoke")
     limits = Limits(seconds, gigabytes)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

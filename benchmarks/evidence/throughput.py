@@ -21,7 +21,7 @@ import typer
 
 from invbench.console import err
 from invbench.files import write_atomically
-from invbench.runner.engines import Where, open_engine
+from invbench.runner.engines import EngineConfig, open_engine
 from invbench.store.cell import CellSpec
 from invbench.store.provenance import provenance
 from invbench.store.store import Store
@@ -29,7 +29,7 @@ from invbench.targets import resolve
 from invbench.tracks.self_test import self_test_specs
 
 
-def timed(where: Where, specs: Sequence[CellSpec], results: Path) -> tuple[float, float]:
+def timed(where: EngineConfig, specs: Sequence[CellSpec], results: Path) -> tuple[float, float]:
     """(seconds until every lane has measured a first cell, seconds of the others)."""
     with open_engine(where, specs, results) as engine, engine:
         started = time.monotonic()
@@ -64,7 +64,7 @@ def main(
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        start, rest = timed(Where(workers=2), cells(noops, 0), folder / "noop")
+        start, rest = timed(EngineConfig(workers=2), cells(noops, 0), folder / "noop")
         add(
             f"{noops} cells that do nothing, two workers, starts included",
             start + rest,
@@ -76,7 +76,11 @@ def main(
         assert len(Store(folder / "noop").load()[0]) == noops
         add(f"finding {noops} finished cells on resuming", time.monotonic() - started, "s")
         starts, spans = {}, {}
-        places = {"one": Where(workers=1), "two": Where(workers=2), "ray": Where("ray", workers=2)}
+        places = {
+            "one": EngineConfig(workers=1),
+            "two": EngineConfig(workers=2),
+            "ray": EngineConfig("ray", workers=2),
+        }
         for label, where in places.items():
             count = seconds + (where.workers or 1)
             starts[label], spans[label] = timed(where, cells(count, 1000), folder / label)

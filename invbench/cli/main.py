@@ -18,6 +18,7 @@ from invbench.cli.compare import compare
 from invbench.cli.explain import explain
 from invbench.cli.guard import guard
 from invbench.cli.merge import merge
+from invbench.cli.pack import pack
 from invbench.cli.reproduce import reproduce
 from invbench.cli.run import run
 from invbench.cli.site import plot, site
@@ -82,6 +83,7 @@ app.command()(certify)
 app.command()(compare)
 app.command()(guard)
 app.command()(merge)
+app.command()(pack)
 app.command()(table)
 app.command()(explain)
 app.command()(plot)
@@ -122,10 +124,19 @@ def doctor(
 
 
 def _verify(folder: Path, as_json: bool) -> None:
+    from collections import Counter
+
     from invbench.store.audit import audit
     from invbench.store.index import Index
+    from invbench.tracks.versions import outdated
 
-    found, repaired = audit(folder), Index(folder).renew()
+    found, index = audit(folder), Index(folder)
+    repaired = index.renew()
+    stale = Counter(
+        (cell.spec.track, why)
+        for track in index.counts
+        for cell, why in outdated(index.cells(track))
+    )
     if as_json:
         problems = [
             {"path": p.path, "kind": p.kind, "damage": p.damage, "seen": p.seen}
@@ -138,15 +149,23 @@ def _verify(folder: Path, as_json: bool) -> None:
                 "sound": found.sound,
                 "index_repaired": repaired,
                 "problems": problems,
+                "stale": [
+                    {"track": track, "changed": why, "cells": count}
+                    for (track, why), count in stale.items()
+                ],
             }
         )
     else:
         for problem in found.problems:
             mark = "[yellow]--[/]  " if problem.damage else "      "
             out.print(mark + escape(str(problem)), soft_wrap=True, highlight=False)
+        for (track, why), count in stale.most_common():
+            line = f"stale: {count} cells of {track}: changed since: {why}"
+            out.print(f"      {escape(line)}", soft_wrap=True, highlight=False)
         damaged = sum(problem.damage for problem in found.problems)
         out.print(
-            f"{found.cells} cells and {found.cases} cases are whole, {damaged} files are not",
+            f"{found.cells} cells and {found.cases} cases are whole, {damaged} files are not; "
+            f"{sum(stale.values())} cells are stale, which invbench run measures again",
             highlight=False,
         )
         if repaired:

@@ -30,10 +30,11 @@ def merge(
     Example: `invbench merge ../colleague/results`
     """
     from invbench.store.merge import merge as merge_cells
+    from invbench.tracks.versions import current
 
     with progress_bar() as progress:
         bar = progress.add_task("merging", total=None)
-        found = merge_cells(source, results, lambda cell: progress.advance(bar))
+        found = merge_cells(source, results, current, lambda cell: progress.advance(bar))
     counts = {name: len(cells) for name, cells in vars(found).items()}
     if as_json:
         conflicts = [

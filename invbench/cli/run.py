@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,8 +28,14 @@ def run(
     data: Annotated[
         list[str], typer.Option(help="Data set of the tracks sr and lowlight; repeatable.")
     ] = ["embedded"],  # noqa: B006
-    condition: Annotated[
-        list[str], typer.Option(help="OOD family of those tracks; repeatable. Default: all.")
+    corruption: Annotated[
+        list[str],
+        typer.Option(
+            "--corruption",
+            "--condition",
+            help="Corruption of the photographs (invbench list conditions); repeatable. Default: "
+            "all.",
+        ),
     ] = [],  # noqa: B006
     severity: Annotated[
         list[int], typer.Option(help="Severity 1 to 5 of those; repeatable. Default: the budget's.")
@@ -63,7 +68,9 @@ def run(
     size: Annotated[str, typer.Option(help="Size of that flow: mini, paper, …")] = "mini",
     weights: Annotated[
         Path | None,
-        typer.Option(help="Its weights, of the one --entry: safetensors, or the authors' .pth."),
+        typer.Option(
+            help="Weights file of that flow with --entry: safetensors, or the authors' .pth."
+        ),
     ] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -117,11 +124,10 @@ def run(
     """
     from invbench.registry import FLOWS
     from invbench.runner.cost import Remaining
-    from invbench.runner.engines import require_engine
-    from invbench.runner.run import options_of, survey
+    from invbench.runner.engines import EngineConfig, require_engine
+    from invbench.runner.run import measurable, options_of, survey
     from invbench.runner.run import run as run_bench
     from invbench.runner.scheduler import default_workers
-    from invbench.tracks import TRACKS
 
     if workers is not None and workers < 1:
         raise UsageError(f"--workers must be 1 or more, got {workers}")
@@ -133,13 +139,24 @@ def run(
         if limit is not None and not limit > 0:
             raise UsageError(f"{name} must be positive, got {limit:g}")
     require_engine(engine, address)
-    tracks = track or ([str(FLOWS[flow].metadata["track"])] if flow else list(TRACKS))
+    tracks = track or ([str(FLOWS[flow].metadata["track"])] if flow else measurable())
     retried = [status for group in retry for status in group.split(",")]
+    options = options_of(
+        budget,
+        seeds,
+        dtype,
+        device,
+        data,
+        corruption,
+        severity,
+        attacks,
+        inputs,
+        eps,
+        flow,
+        size,
+        weights,
+    )
     if dry_run:
-        options = options_of(
-            budget, seeds, dtype, device, data, condition, severity, attacks, inputs, eps
-        )
-        options = replace(options, flow=flow, model=size, weights=weights)
         found = survey(tracks, entry, options, results, retried)
         _show_missing(found.missing, found.costs, workers or default_workers(), as_json)
         return
@@ -162,33 +179,8 @@ def run(
             left = str(clock[0]) if err.is_terminal else ""
             progress.update(bar, advance=1, description=escape(label[:44].ljust(44)), left=left)
 
-        outcome = run_bench(
-            tracks,
-            entry,
-            budget,
-            seeds,
-            results,
-            workers,
-            dtype,
-            device,
-            data,
-            condition,
-            severity,
-            attacks,
-            inputs,
-            eps,
-            time_limit,
-            memory_limit,
-            retried,
-            flow,
-            size,
-            weights,
-            engine,
-            address,
-            gpu_share,
-            started,
-            done,
-        )
+        config = EngineConfig(engine, workers, time_limit, memory_limit, device, gpu_share, address)
+        outcome = run_bench(tracks, entry, options, results, config, retried, started, done)
     if as_json:
         print_json(
             {
@@ -204,8 +196,8 @@ def run(
         err.print(f"failed: {escape(failure)}", soft_wrap=True, highlight=False)
     if outcome.failures:
         err.print(
-            f"{len(outcome.failures)} cells failed; once mended, the same command with --retry "
-            f"error measures them again"
+            f"{len(outcome.failures)} cells failed; mend what is wrong, then run the same command "
+            f"with --retry error"
         )
         raise typer.Exit(1)
 
@@ -230,9 +222,10 @@ def _show_missing(missing: list[Any], costs: Any, workers: int, as_json: bool) -
 def _show_tables(tracks: list[str], results: Path) -> None:
     from invbench.report.table import read_table, render
     from invbench.runner.run import unplanned
+    from invbench.store.store import Store
 
     for name in tracks:
-        if not (results / name).is_dir():
+        if not Store(results).holds(name):
             err.print(unplanned(name), soft_wrap=True, highlight=False)
             continue
         sys.stdout.write(

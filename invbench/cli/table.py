@@ -108,7 +108,7 @@ def _tables(track: str, results: Path, pooled: bool) -> tuple[list[Table], list[
     tables: list[Table] = []
     failures: list[InvbenchError] = []
     for name in COLUMNS:
-        if not (results / name).is_dir():
+        if not index.store.holds(name):
             continue
         try:
             tables.append(read_table(name, index, pooled))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from invbench.report.columns import absent, shown
 from invbench.report.meanings import MEANINGS
+from invbench.tracks.columns import absent, shown
 
 if TYPE_CHECKING:
     from invbench.report.table import Table

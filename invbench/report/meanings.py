@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from invbench.report.columns import COLUMNS
+from invbench.tracks.columns import Meaning
 
 __all__ = ["GROUPS", "MEANINGS", "Meaning", "tracks_of"]
 
@@ -23,22 +22,6 @@ GROUPS = {
     "speed": "Speed",
     "rank": "Rank",
 }
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """A column. ``better``: "low", "high" or "" where neither is. ``tracks``: what differs in a
-    track."""
-
-    name: str
-    title: str
-    group: str
-    text: str
-    formula: str
-    source: str
-    misleads: str
-    better: str = ""
-    tracks: dict[str, str] = field(default_factory=dict)
 
 
 BEHRMANN = (

@@ -8,8 +8,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from invbench.measures.pairwise import pairwise
-from invbench.report.inputs import Inputs, union
 from invbench.store.record import Record
+from invbench.tracks.inputs import Inputs, union
 
 __all__ = ["RANK_OF", "Unit", "like_with_like", "rank", "units"]
 

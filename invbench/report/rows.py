@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
-import statistics
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,27 +15,24 @@ import numpy as np
 from invbench.measures import paired
 from invbench.measures import pairwise as pairs
 from invbench.measures import statistics as intervals
-from invbench.measures.statistics import rate_interval
-from invbench.report.inputs import MEASURES, Inputs
 from invbench.report.ranks import like_with_like, rank
 from invbench.store import record as records
-from invbench.store.cell import FAILED, NON_FINITE, Cell, CellSpec, protocol_of
+from invbench.store.case import case_named, case_of
+from invbench.store.cell import FAILED, Cell, CellSpec
 from invbench.store.record import Record
+from invbench.tracks import TRACKS
+from invbench.tracks.row import common
+from invbench.tracks.track import Row
+from invbench.tracks.versions import current, versions_of
 
 if TYPE_CHECKING:
     from invbench.store.index import Index
 
 __all__ = ["code_digest", "current_cells", "gathered", "make_rows", "other_model", "united"]
 
-Row = dict[str, Any]
 R = TypeVar("R", bound=Record)
-POOLED = "ood"
-OWN_ROW = ("fp16", "mean")  # behind the # of a case whose cells have a row of their own
-OWN_FLOW, OWN_SIZE = {"sr": "srflow", "lowlight": "llflow", "unconditional": "glow"}, "mini"
-# column -> measure
-RADII = {"critical_radius": "radius_F2", "critical_radius_typical": "radius_typical_F2"}
-# in the name of a case; of the attacks that the pooled row unites, in 1/255
-ATTACK, STANDARD_EPS = "attack-", 8
+OWN_SIZE = "mini"
+STANDARD_EPS = 8  # in 1/255, of the attacks that the pooled row unites
 
 
 def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
@@ -50,13 +44,17 @@ def current_cells(cells: Iterable[R]) -> tuple[list[R], list[R]]:
     newest, are stale as well, so that a row never mixes two versions.
     """
     ordered = sorted(cells, key=_order)
-    current = [c for c in ordered if c.spec.protocol == protocol_of(c.spec.track, c.spec.case)]
-    source = {(s.track, s.entry): s.entry_digest for s in (c.spec for c in current)}
-    current = [c for c in current if c.spec.entry_digest == source[c.spec.track, c.spec.entry]]
-    weights = {_model(c.spec): c.spec.weights_digest for c in current if c.spec.weights_digest}
+    kept = [c for c in ordered if current(c.spec)]
+    for index in range(4):  # the entry's code first: what another version of it saw does not count
+        newest_code = {}
+        for cell in kept:
+            what, digest = versions_of(cell.spec)[index]
+            newest_code[what] = digest
+        kept = [c for c in kept if newest_code[(v := versions_of(c.spec)[index])[0]] == v[1]]
+    weights = {_model(c.spec): c.spec.weights_digest for c in kept if c.spec.weights_digest}
     newest = {
         (s.track, s.entry, s.case, s.seed, s.dtype, s.device, other_model(cell)): cell
-        for cell in current
+        for cell in kept
         # none: skipped, or trained in the cell
         if (s := cell.spec).weights_digest in ("", weights.get(_model(s)))
     }
@@ -86,9 +84,7 @@ def gathered(
     """
     groups: dict[tuple[str, str], list[R]] = {}
     for cell in cells:
-        if cell.spec.track == track and not (
-            pooled and cell.spec.settings.get("eps_255", STANDARD_EPS) != STANDARD_EPS
-        ):
+        if cell.spec.track == track and not (pooled and cell.spec.eps not in (None, STANDARD_EPS)):
             groups.setdefault((_case(cell, pooled), cell.spec.entry), []).append(cell)
     return groups
 
@@ -126,7 +122,8 @@ def make_rows(
 
 def _rows_of(track: str, case: str, groups: dict[str, list[Record]], ranked: bool) -> list[Row]:
     kept, said = like_with_like(groups)
-    rows = [ROW[track](entry, case, united(case, cells)) for entry, cells in kept.items()]
+    row_of = TRACKS[track].row or common
+    rows = [row_of(entry, case, united(case, cells)) for entry, cells in kept.items()]
     for row in rows:
         pooled = sorted(
             {c.spec.case for c in kept[row["entry"]] if "inf" in c.measures or c.status in FAILED}
@@ -166,34 +163,28 @@ def code_digest(*folders: Path) -> str:
 
 
 def _case(cell: Record, pooled: bool) -> str:
-    case, _, part = cell.spec.case.partition("#")  # behind it: which of the case's cells
-    own = (f" ({part})" if part in OWN_ROW else "") + other_model(cell)
-    if cell.spec.track == "coupling":
-        return f"corpus{own}"
-    if not pooled or case == "in":
-        return case + own
-    if cell.spec.track == "toy2d":
-        return ("shift-0.8" if case == "shift-0.8" else f"{POOLED} (other shifts)") + own
-    dataset, _, condition = case.partition("/")
-    if cell.spec.track == "lowlight":
-        return f"{dataset}/{re.sub(r'-[1-9]$', '', condition)}{own}"
-    if condition.startswith(ATTACK):
-        return f"{dataset}/attacked{own}"
-    return f"{dataset}/{'clean' if condition == 'clean' else POOLED}{own}"
+    spec = cell.spec
+    track = TRACKS[spec.track]
+    plain = case_of(spec).model_copy(update={"measure": "", "precision": ""})
+    part = spec.name.rpartition("#")[2] if "#" in spec.name else ""
+    own = f" ({part})" if spec.precision or spec.measure in track.own_rows else ""
+    row = track.one_case or (track.pooled(plain) if pooled else plain.name)
+    return row + own + other_model(cell)
 
 
 def other_model(cell: Record) -> str:
     """What a row's case says of a flow that is not its track's own at size mini, and of a run in
-    another dtype than float32 or on another device than the CPU: designs are compared within one of
-    each. ``#stretch`` is always in float64."""
-    usual = ("float64" if cell.spec.case.endswith("#stretch") else "float32", "cpu")
+    another dtype than usual or on another device than the CPU: designs are compared within one of
+    each."""
+    spec, track = cell.spec, TRACKS.get(cell.spec.track)
+    dtype = track.dtypes.get(spec.measure, "float32") if track else "float32"
     run = "".join(
         f" [{v}]"
-        for v, own in zip((cell.spec.dtype, cell.spec.device), usual, strict=True)
+        for v, own in zip((spec.dtype, spec.device), (dtype, "cpu"), strict=True)
         if v != own
     )
-    flow, size = cell.spec.settings.get("flow"), cell.spec.settings.get("size", OWN_SIZE)
-    if flow is None or (flow, size) == (OWN_FLOW.get(cell.spec.track), OWN_SIZE):
+    flow, size = spec.settings.get("flow"), spec.settings.get("size", OWN_SIZE)
+    if flow is None or (track and (flow, size) == (track.weights, OWN_SIZE)):
         return run
     return (f" [{flow}]" if size == OWN_SIZE else f" [{flow} {size}]") + run
 
@@ -220,9 +211,8 @@ def _worst_of(cells: Sequence[Record]) -> list[Record]:
             measures |= {"names": list(worst), measure: list(worst.values())}
         status = "diverged" if any(measures["inf"]) else "ok"
         # one name for all entries, whichever attack came first: their inputs are compared by it
-        spec = group[0].spec.model_copy(
-            update={"case": _case(group[0], pooled=True), "settings": {}}
-        )
+        named = case_named(_case(group[0], pooled=True).partition(" ")[0])
+        spec = group[0].spec.model_copy(update={**named.model_dump(), "settings": {}})
         united.append(
             Cell.model_construct(key=group[0].key, spec=spec, status=status, measures=measures)
         )
@@ -232,101 +222,3 @@ def _worst_of(cells: Sequence[Record]) -> list[Record]:
 def _case_order(case: str) -> tuple[str, bool, str]:
     dataset, _, condition = case.partition("/")
     return dataset, condition != "clean", condition
-
-
-def _common(entry: str, case: str, cells: list[Record]) -> Row:
-    statuses = Counter(cell.status for cell in cells)
-    inputs = Inputs.of(cells)
-    row: Row = {
-        "entry": entry,
-        "track": cells[0].spec.track,
-        "case": case,
-        "n": sum(len(trial.names) for trial in inputs.trials) + sum(n for _, n in inputs.lost),
-        "seeds": len({cell.spec.seed for cell in cells}),
-        "status": " ".join(f"{status}:{count}" for status, count in sorted(statuses.items())),
-        "complete": all(cell.status in ("ok", "diverged") for cell in cells),
-        "inputs": inputs,
-    }
-    for name in MEASURES if row["n"] else ():
-        # an input whose cell failed gave no sample at all: an error, though nobody saw an Inf
-        failures, counts = inputs.matrices(name)
-        rate, low, high = rate_interval(failures, counts)
-        row |= {f"{name}_pct": 100 * rate, f"{name}_lo": 100 * low, f"{name}_hi": 100 * high}
-        row["photographs"] = counts.shape[1] if inputs.named else None
-    row["max_abs_log10"] = max(
-        (v for cell in cells for v in cell.numbers("max_abs_log10")), default=None
-    )
-    return row
-
-
-def _mean(cells: list[Record], name: str) -> float | None:
-    values = [v for cell in cells for v in (cell.numbers(name) or _single(cell, name))]
-    return sum(values) / len(values) if values else None
-
-
-def _median(cells: list[Record], name: str) -> float | None:
-    """Of all inputs; infinite when half of them or more are censored; None where one was not
-    searched (NaN)."""
-    values = [v for cell in cells for v in cell.numbers(name)]
-    return None if not values or any(map(math.isnan, values)) else statistics.median_high(values)
-
-
-def _single(cell: Record, name: str) -> list[float]:
-    value = cell.measures.get(name)
-    return [float(value)] if isinstance(value, (int, float)) or value in NON_FINITE else []
-
-
-def _sr_row(entry: str, case: str, cells: list[Record]) -> Row:
-    samples = [cell for cell in cells if "#" not in cell.spec.case]
-    row = _common(entry, case, samples or cells)
-    for column, name in (("inv_lipschitz_lower", "inv_lipschitz"), ("kappa_lower", "kappa")):
-        row[column] = max((v for cell in cells for v in cell.numbers(name)), default=None)
-    row |= {column: _median(cells, name) for column, name in RADII.items()}
-    return row | {
-        name: _mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")
-    }
-
-
-def _lowlight_row(entry: str, case: str, cells: list[Record]) -> Row:
-    samples = [cell for cell in cells if not cell.spec.case.endswith("#radius")]
-    row = _common(entry, case, samples or cells)
-    row |= {column: _median(cells, name) for column, name in RADII.items()}
-    return row | {name: _mean(samples, name) for name in ("psnr", "ssim", "psnr_rescaled")}
-
-
-def _toy_row(entry: str, case: str, cells: list[Record]) -> Row:
-    row = _common(entry, case, cells)
-    ratios = [v for cell in cells for v in _single(cell, "variance_ratio")]
-    row |= {name: _mean(cells, name) for name in ("nll", "outside_pct")}
-    row["critical_radius"] = _median(cells, "radius_error")
-    return row | {"variance_ratio": max(ratios, default=None)}
-
-
-def _coupling_row(entry: str, case: str, cells: list[Record]) -> Row:
-    row = _common(entry, case, cells) | {"n": None}
-    for cell in cells:
-        row |= {
-            k: v
-            for k, v in cell.measures.items()
-            if isinstance(v, (bool, int, float, str)) or v is None
-        }
-    for name, value in row.items():
-        if value in ("Infinity", "-Infinity", "NaN"):
-            row[name] = float(value)
-    return row
-
-
-def _unconditional_row(entry: str, case: str, cells: list[Record]) -> Row:
-    row = _common(entry, case, cells)
-    for column, name in (("round_trip", "round_trip"), ("gain_log10", "gain_log10")):
-        row[column] = max((v for cell in cells for v in cell.numbers(name)), default=None)
-    return row | {"nll": _mean(cells, "nll")}
-
-
-ROW = {
-    "sr": _sr_row,
-    "lowlight": _lowlight_row,
-    "toy2d": _toy_row,
-    "coupling": _coupling_row,
-    "unconditional": _unconditional_row,
-}

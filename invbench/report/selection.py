@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from invbench.errors import UsageError
-from invbench.report.columns import absent
+from invbench.tracks.columns import absent
 
 if TYPE_CHECKING:
     from invbench.report.table import Table

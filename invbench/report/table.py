@@ -13,13 +13,15 @@ from typing import Any
 import pandas as pd
 
 from invbench.errors import HarnessError, UsageError
-from invbench.report.columns import COLUMNS, SCREEN, absent, shown
+from invbench.report.columns import COLUMNS
 from invbench.report.latex import latex
 from invbench.report.notes import damage, notes_of
 from invbench.report.rows import code_digest, current_cells, make_rows
 from invbench.store.cell import slug
 from invbench.store.index import Index
 from invbench.store.store import Unreadable
+from invbench.tracks import TRACKS
+from invbench.tracks.columns import absent, shown
 
 __all__ = ["FORMATS", "Table", "leaderboard", "read_table", "render"]
 
@@ -84,7 +86,9 @@ def render(table: Table, style: str, screen: bool = False) -> str:
     """The table as text; ``screen`` keeps the columns that a person reads first."""
     if style not in FORMATS:
         raise UsageError(f"format {style!r} is not known; choose from {', '.join(FORMATS)}")
-    names = list(table.columns) or (SCREEN[table.track] if screen else list(table.frame.columns))
+    names = list(table.columns) or (
+        list(TRACKS[table.track].screen) if screen else list(table.frame.columns)
+    )
     frame = table.frame[names]
     return FORMATS[style](frame, table)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 
+from invbench.store.case import case_of
 from invbench.store.cell import Cell, CellSpec
 
 __all__ = ["Costs", "Remaining", "longest_first"]
@@ -23,7 +23,6 @@ UNITS = (
     (36 * 3600, 3600, "about {:.0f} h"),
     (math.inf, 86400, "about {:.0f} days"),
 )
-STRENGTH = re.compile(r"-[0-9.]+(?=#|$)")  # of a condition, as in embedded/noise-3#radius
 
 
 class Costs:
@@ -68,7 +67,7 @@ def kinds_of(spec: CellSpec) -> tuple[Hashable, ...]:
     """From fine to coarse. Seeds and strengths do not matter; the device does, and whether there
     are weights: without them a cell is skipped."""
     settings = json.dumps([spec.settings, spec.dtype, spec.batch_size], sort_keys=True)
-    case = STRENGTH.sub("", spec.case)
+    case = case_of(spec).model_copy(update={"severity": None, "eps": None}).name
     return _kinds(spec.track, spec.entry, case, settings, spec.device, bool(spec.weights_digest))
 
 

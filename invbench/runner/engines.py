@@ -15,11 +15,11 @@ from invbench.runner.ray_engine import ray_engine
 from invbench.runner.scheduler import Engine, default_workers, local_engine
 from invbench.store.cell import CellSpec
 
-__all__ = ["ENGINES", "Where", "open_engine", "require_engine"]
+__all__ = ["ENGINES", "EngineConfig", "open_engine", "require_engine"]
 
 
 @dataclass(frozen=True)
-class Where:
+class EngineConfig:
     """What cells run on. ``workers``: None for as many as there is room for; ``seconds`` and
     ``gigabytes``: limits of a cell, None for the defaults; ``share`` of a GPU that a worker has,
     None for as much as it needs; ``address`` of a cluster."""
@@ -43,44 +43,48 @@ def require_engine(name: str, address: str) -> None:
 
 
 def open_engine(
-    where: Where, specs: Sequence[CellSpec], results: Path
+    config: EngineConfig, specs: Sequence[CellSpec], results: Path
 ) -> AbstractContextManager[Engine]:
     """Raises ``UsageError`` for an engine, device or cluster that is not there."""
-    require_engine(where.engine, where.address)
-    return ENGINES[where.engine](where, specs, results)
+    require_engine(config.engine, config.address)
+    return ENGINES[config.engine](config, specs, results)
 
 
 @contextmanager
-def _local(where: Where, specs: Sequence[CellSpec], results: Path) -> Iterator[Engine]:
-    require_device(where.device)
-    workers = where.workers or default_workers()
+def _local(config: EngineConfig, specs: Sequence[CellSpec], results: Path) -> Iterator[Engine]:
+    require_device(config.device)
+    workers = config.workers or default_workers()
     places: list[dict[str, str]] = []
-    if where.device != "cpu":
-        names = slots(visible_gpus(), default_workers(), where.share)
-        if where.workers and len(names) < where.workers:  # more than fit, as the user wishes
-            names = [names[k % len(names)] for k in range(where.workers)]
-        places = environments(names[: where.workers or len(names)])
+    if config.device != "cpu":
+        names = slots(visible_gpus(), default_workers(), config.share)
+        if config.workers and len(names) < config.workers:  # more than fit, as the user wishes
+            names = [names[k % len(names)] for k in range(config.workers)]
+        places = environments(names[: config.workers or len(names)])
         workers = len(places)
     workers = min(workers, len(specs))
     yield local_engine(
-        workers, results, Limits.for_workers(workers, where.seconds, where.gigabytes), places
+        workers, results, Limits.for_workers(workers, config.seconds, config.gigabytes), places
     )
 
 
-def _ray(where: Where, specs: Sequence[CellSpec], results: Path) -> AbstractContextManager[Engine]:
+def _ray(
+    config: EngineConfig, specs: Sequence[CellSpec], results: Path
+) -> AbstractContextManager[Engine]:
     return ray_engine(
         specs,
         results,
-        where.workers,
-        where.seconds,
-        where.gigabytes,
-        where.device,
-        where.share,
-        where.address,
+        config.workers,
+        config.seconds,
+        config.gigabytes,
+        config.device,
+        config.share,
+        config.address,
     )
 
 
-ENGINES: dict[str, Callable[[Where, Sequence[CellSpec], Path], AbstractContextManager[Engine]]] = {
+ENGINES: dict[
+    str, Callable[[EngineConfig, Sequence[CellSpec], Path], AbstractContextManager[Engine]]
+] = {
     "local": _local,
     "ray": _ray,
 }

@@ -16,6 +16,7 @@ from invbench.store.cell import Cell, CellSpec, Measured
 from invbench.store.write_cell import record
 from invbench.targets import Target, resolve
 from invbench.tracks import track_named
+from invbench.tracks.versions import completed
 from invbench.training.weights import digest_file, find_weights
 
 __all__ = ["measure_cell"]
@@ -51,6 +52,14 @@ def _stale(spec: CellSpec, target: Target) -> Measured | None:
             f"another on this machine; run again"
         )
         return Measured({}, "error", reason)
+    now = completed(spec)
+    for what in ("corruption", "attack", "flow"):
+        if getattr(now, f"{what}_digest") != getattr(spec, f"{what}_digest"):
+            reason = (
+                f"{spec.case}: the code of its {what} is not the one that was planned, edited "
+                f"since or another on this machine; run again"
+            )
+            return Measured({}, "error", reason)
     if spec.weights_digest:
         flow, size = str(spec.settings["flow"]), str(spec.settings["size"])
         path = Path(spec.weights) if spec.weights else find_weights(flow, target, size, spec.seed)

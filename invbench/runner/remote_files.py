@@ -98,7 +98,9 @@ def package_digest() -> str:
     points = entry_points(group=FLOWS.group or "")
     for package in sorted({"invbench", *(point.module.partition(".")[0] for point in points)}):
         spec = find_spec(package)
-        root = Path(spec.origin or "").parent if spec else None
-        for path in sorted(root.rglob("*.py")) if root else ():
+        if spec is None or spec.origin is None:
+            continue
+        root = Path(spec.origin).parent
+        for path in sorted(root.rglob("*.py")):
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]

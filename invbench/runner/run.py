@@ -7,23 +7,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from invbench.errors import UsageError
 from invbench.laws.check import parse_dtype
 from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS, FLOWS
 from invbench.runner.cost import Costs, Remaining, longest_first
-from invbench.runner.engines import Where, open_engine
+from invbench.runner.engines import EngineConfig, open_engine
 from invbench.runner.scheduler import drive
-from invbench.store.cell import Cell, CellSpec, Status
+from invbench.store.cell import FAILED, Cell, CellSpec, Status
 from invbench.store.store import Store
 from invbench.targets import Target, resolve_all
 from invbench.tracks import TRACKS
 from invbench.tracks.budget import BUDGETS
 from invbench.tracks.track import RADIUS_SEARCH, Options, Track
+from invbench.tracks.versions import completed
 from invbench.training.weights import find_weights, load_flow, shipped_couplings
 
-__all__ = ["Outcome", "Survey", "options_of", "plan", "run", "survey", "unplanned"]
+__all__ = [
+    "Outcome",
+    "Survey",
+    "measurable",
+    "options_of",
+    "plan",
+    "run",
+    "survey",
+    "unplanned",
+]
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
             raise UsageError(
                 f"track {name!r} is not known; known: {', '.join(TRACKS)} (invbench list tracks)"
             )
-    for name in options.families:
+    for name in options.corruptions:
         CONDITIONS[name]
     for name in options.attacks:
         if name != RADIUS_SEARCH:
@@ -90,7 +100,8 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
     planned = []
     for name in tracks:
         track = TRACKS[name]
-        specs = entries or builtin_entries(options.flow or track.weights, options.model)
+        _require_flow(options.flow or _flow_of(name), name)
+        specs = entries or builtin_entries(options.flow or track.weights, options.size)
         targets: list[Target] = [target for spec in specs for target in resolve_all(spec)]
         chosen = (
             replace(options, datasets=tuple(filter(track.data.accepts, options.datasets)))
@@ -98,8 +109,22 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
             else options
         )
         per_entry = [track.plan(target, chosen) for target in targets]
-        planned += [spec for group in zip_longest(*per_entry) for spec in group if spec is not None]
+        planned += [
+            completed(spec)
+            for group in zip_longest(*per_entry)
+            for spec in group
+            if spec is not None
+        ]
     return planned
+
+
+def _require_flow(flow: str, track: str) -> None:
+    """Raise ``UsageError`` when the flow that a track measures is not installed."""
+    if flow and flow not in FLOWS:
+        raise UsageError(
+            f"track {track} measures the reference flow {flow}, which is not installed; "
+            f"pip install invbench-reference-models"
+        )
 
 
 def _check_data(tracks: Sequence[Track], datasets: Sequence[str]) -> None:
@@ -116,7 +141,7 @@ def _check_data(tracks: Sequence[Track], datasets: Sequence[str]) -> None:
 def _check_model(tracks: Sequence[Track], entries: Sequence[str], options: Options) -> None:
     """Raise ``UsageError`` for a flow, size or weights that cannot be measured as asked."""
     if not options.flow:
-        if options.weights or options.model != "mini":
+        if options.weights or options.size != "mini":
             raise UsageError("--weights and --size are of a flow: name it with --flow")
         return
     entry = FLOWS[options.flow]
@@ -128,9 +153,9 @@ def _check_model(tracks: Sequence[Track], entries: Sequence[str], options: Optio
         raise UsageError(
             f"--flow {options.flow} belongs to one track: add --track {entry.metadata.get('track')}"
         )
-    if options.model not in entry.metadata["sizes"]:
+    if options.size not in entry.metadata["sizes"]:
         raise UsageError(
-            f"flow {options.flow!r} has no size {options.model!r}; sizes: "
+            f"flow {options.flow!r} has no size {options.size!r}; sizes: "
             f"{', '.join(entry.metadata['sizes'])}"
         )
     if options.weights is None:
@@ -139,7 +164,7 @@ def _check_model(tracks: Sequence[Track], entries: Sequence[str], options: Optio
         raise UsageError("--weights are of one design and seed: name its coupling with one --entry")
     (target,) = resolve_all(entries[0])
     # says now what is wrong with them
-    load_flow(options.flow, target, options.model, options.weights)
+    load_flow(options.flow, target, options.size, options.weights)
 
 
 def builtin_entries(flow: str = "", size: str = "mini") -> list[str]:
@@ -166,87 +191,76 @@ def unplanned(track: str) -> str:
 
 
 def run(
-    tracks: Sequence[str] = tuple(TRACKS),
+    tracks: Sequence[str] = (),
     entries: Sequence[str] = (),
-    budget: str = "default",
-    seeds: int | None = None,
+    options: Options | None = None,
     results: str | Path = "results",
-    workers: int | None = None,
-    dtype: str = "float32",
-    device: str = "cpu",
-    datasets: Sequence[str] = ("embedded",),
-    families: Sequence[str] = (),
-    severities: Sequence[int] = (),
-    attacks: Sequence[str] = (),
-    attacked: int | None = None,
-    eps: Sequence[int] = (),
-    time_limit: float | None = None,
-    memory_limit: float | None = None,
+    engine: EngineConfig | None = None,
     retry: Sequence[str] = (),
-    flow: str = "",
-    model: str = "mini",
-    weights: str | Path | None = None,
-    engine: str = "local",
-    address: str = "",
-    gpu_share: float | None = None,
     started: Callable[[int, int, Remaining], None] = lambda planned, finished, left: None,
     done: Callable[[Cell], None] = lambda cell: None,
+    **chosen: Any,
 ) -> Outcome:
     """Measure what is missing. Cells that are there are never computed again, unless their status
     is in ``retry``.
 
-    ``entries`` are targets; none means the built-in couplings, on tracks of trained flows those
-    with weights. ``flow``, ``model`` and ``weights``: a reference flow of one track in place of its
-    own, its size, and a file of its weights (``load_flow``). ``time_limit`` in seconds and
-    ``memory_limit`` in GiB are of one cell; ``engine`` local or ray, at ``address``; ``gpu_share``
-    of a GPU for each worker. Raises ``UsageError`` for what does not exist and ``HarnessError``
-    when a result cannot be written.
+    ``tracks``: none means all that have something to measure here. ``entries`` are targets; none
+    means the built-in couplings, on tracks of trained flows those with weights. ``options``: what
+    to measure (``options_of``), or its keywords as ``chosen``, as in ``run(["coupling"],
+    budget="smoke")``. ``engine``: what the cells run on. Raises ``UsageError`` for what does not
+    exist and ``HarnessError`` when a result cannot be written.
     """
-    options = options_of(
-        budget, seeds, dtype, device, datasets, families, severities, attacks, attacked, eps
-    )
-    options = replace(options, flow=flow, model=model, weights=Path(weights) if weights else None)
-    found = survey(tracks, entries, options, Path(results), retry)
+    options = options or options_of(**chosen)
+    engine = engine or EngineConfig(device=options.device)
+    found = survey(tracks or measurable(), entries, options, Path(results), retry)
     ran: Counter[str] = Counter()
     failures: list[str] = []
     finished = len(found.planned) - len(found.missing)
     if not found.missing:
         started(finished, finished, Remaining([], found.costs, 1))
         return Outcome(finished, finished, {}, [])
-    with open_engine(
-        Where(engine, workers, time_limit, memory_limit, device, gpu_share, address),
-        found.missing,
-        Path(results),
-    ) as opened:
+    with open_engine(engine, found.missing, Path(results)) as opened:
         left = Remaining(found.missing, found.costs, len(opened.lanes))
         started(len(found.planned), finished, left)
 
         def finish(cell: Cell) -> None:
             left.finish(cell)
             ran[cell.status] += 1
-            if cell.status not in ("ok", "diverged", "skipped"):
-                failures.append(
-                    f"{cell.spec.track} {cell.spec.entry} {cell.spec.case}: {cell.status}: "
-                    f"{cell.reason}"
-                )
+            if cell.status in FAILED:
+                what = f"{cell.spec.track} {cell.spec.entry} {cell.spec.case}"
+                failures.append(f"{what}: {cell.status}: {cell.reason}")
             done(cell)
 
         drive(opened, found.missing, finish, lambda spec: found.costs.seconds(spec) or 0.0)
     return Outcome(len(found.planned), finished, dict(ran), failures)
 
 
+def measurable() -> list[str]:
+    """The tracks whose own reference flow is installed, or that need none."""
+    return [name for name in TRACKS if not (flow := _flow_of(name)) or flow in FLOWS]
+
+
+def _flow_of(track: str) -> str:
+    """The flow whose weights a track measures; none for a track that trains its own."""
+    return "" if TRACKS[track].trains else TRACKS[track].weights
+
+
 def options_of(
-    budget: str,
-    seeds: int | None,
-    dtype: str,
-    device: str,
-    datasets: Sequence[str],
-    families: Sequence[str],
-    severities: Sequence[int],
+    budget: str = "default",
+    seeds: int | None = None,
+    dtype: str = "float32",
+    device: str = "cpu",
+    datasets: Sequence[str] = ("embedded",),
+    corruptions: Sequence[str] = (),
+    severities: Sequence[int] = (),
     attacks: Sequence[str] = (),
-    attacked: int | None = None,
+    inputs: int | None = None,
     eps: Sequence[int] = (),
+    flow: str = "",
+    size: str = "mini",
+    weights: str | Path | None = None,
 ) -> Options:
+    """``Options`` by name. Raises ``UsageError`` for a value that cannot be."""
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
     if device not in ("cpu", "cuda"):
@@ -257,11 +271,24 @@ def options_of(
         raise UsageError(f"seeds must be 1 or more, got {seeds}")
     if any(not 1 <= severity <= 5 for severity in severities):
         raise UsageError(f"severities are 1 to 5, got {', '.join(map(str, severities))}")
-    if attacked is not None and attacked < 1:
-        raise UsageError(f"inputs must be 1 or more, got {attacked}")
+    if inputs is not None and inputs < 1:
+        raise UsageError(f"inputs must be 1 or more, got {inputs}")
     if any(not 0 <= radius <= 255 for radius in eps):
         raise UsageError(
             f"eps of a run are whole numbers of 1/255 from 0 to 255, got {', '.join(map(str, eps))}"
         )
-    chosen = tuple(datasets), tuple(families), tuple(severities), tuple(attacks)
-    return Options(BUDGETS[budget], seeds, dtype, device, *chosen, attacked, tuple(eps))
+    return Options(
+        BUDGETS[budget],
+        seeds,
+        dtype,
+        device,
+        tuple(datasets),
+        tuple(corruptions),
+        tuple(severities),
+        tuple(attacks),
+        inputs,
+        tuple(eps),
+        flow,
+        size,
+        Path(weights) if weights else None,
+    )

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from invbench.errors import UsageError
 from invbench.store.cell import FAILED, Cell
-from invbench.store.store import OTHER, Store
+from invbench.store.store import OTHER, PACKED, Store
 
 __all__ = ["KINDS", "Audit", "Problem", "audit"]
 
@@ -70,11 +70,18 @@ def audit(root: Path) -> Audit:
     """
     if not root.is_dir():
         raise UsageError(
-            f"{root}: no such folder; name the folder that holds <track>/<entry>/*.json"
+            f"{root}: no such folder; name one that holds TRACK.jsonl or TRACK/ENTRY/*.json"
         )
     store, problems = Store(root), list(_links(root))
     away = {problem.path for problem in problems}
     cells, failed = 0, set()  # paths of logs that belong to a failed cell
+    for entry in store.entries():
+        if entry.path.endswith(PACKED) and entry.path not in away:
+            for found in store.read_packed(entry.path):
+                if isinstance(found, Cell):
+                    cells += 1
+                else:
+                    problems.append(Problem(found.path.name, found.kind, found.reason))
     for path in sorted(root.glob("*/*/*")):
         place = path.relative_to(root).as_posix()
         above = {place, *(parent.as_posix() for parent in PurePosixPath(place).parents)}
@@ -104,7 +111,7 @@ def audit(root: Path) -> Audit:
     problems += [problem for folder in cases if (problem := _case(root, folder))]
     if not (cells or cases or problems) and next(root.rglob("*.json"), None):
         raise UsageError(
-            f"{root} is no results folder; name the one above it that holds <track>/<entry>/*.json"
+            f"{root} is no results folder; name one that holds TRACK.jsonl or TRACK/ENTRY/*.json"
         )
     return Audit(
         cells, len(cases), sorted(problems, key=lambda problem: (problem.path, problem.kind))

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from invbench.store.case import Case
+
 __all__ = [
     "FAILED",
     "NON_FINITE",
@@ -20,17 +22,12 @@ __all__ = [
     "CellSpec",
     "Measured",
     "Status",
-    "protocol_of",
+    "place",
     "slug",
 ]
 
-SCHEMA = 1  # of the file
+SCHEMA = 2  # of the file
 PROTOCOL = 1  # of the measurement: raised when numbers of old cells no longer compare
-# of the cells that search (case contains one of these): their objective counted the latent itself
-# before, and stood still on bounded designs
-SEARCHES, SEARCH_PROTOCOL = ("/attack-", "#radius"), 2
-# of tracks as a whole: the unconditional one took nll without dequantisation before
-TRACK_PROTOCOLS = {"unconditional": 2}
 
 Status = Literal["ok", "diverged", "error", "oom", "timeout", "skipped"]
 FAILED = ("error", "oom", "timeout")  # cells that should have a number and have none
@@ -45,23 +42,23 @@ NON_FINITE = ("Infinity", "-Infinity", "NaN")
 TEXTS = ("names", "findings")  # the only lists that hold words
 
 
-def protocol_of(track: str, case: str) -> int:
-    """The protocol by which a case of a track is measured today; cells of another one are stale."""
-    searches = any(part in case for part in SEARCHES)
-    return max(TRACK_PROTOCOLS.get(track, PROTOCOL), SEARCH_PROTOCOL if searches else PROTOCOL)
-
-
-class CellSpec(BaseModel):
+class CellSpec(Case):
     """What is to be measured. Its hash is the cell's key; ``target``, ``weights`` (a file that the
-    user named) and ``exclusive`` do not enter it."""
+    user named) and ``exclusive`` do not enter it.
+
+    Digests: of the code of the entry, of the corruption, of the attack and of the flow, each with
+    the modules that it uses (``invbench.source``), and of the weights; empty where there is none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     track: str
     entry: str = Field(max_length=200)
-    case: str = Field(max_length=200)
     seed: Whole = 0
     entry_digest: str
+    corruption_digest: str = ""
+    attack_digest: str = ""
+    flow_digest: str = ""
     weights_digest: str = ""
     dtype: str = "float32"
     device: str = "cpu"
@@ -72,11 +69,14 @@ class CellSpec(BaseModel):
     weights: str = Field(default="", exclude=True)
     exclusive: bool = Field(default=False, exclude=True)
 
-    def at(self, case: str, **changed: Any) -> CellSpec:
-        """The same for another case, under that case's protocol."""
-        return self.model_copy(
-            update={**changed, "case": case, "protocol": protocol_of(self.track, case)}
-        )
+    @property
+    def case(self) -> str:
+        """The name of what is measured, as tables print it."""
+        return self.name
+
+    def at(self, **changed: Any) -> CellSpec:
+        """The same with other values of these fields."""
+        return self.model_copy(update=changed)
 
     @property
     def key(self) -> str:
@@ -86,7 +86,7 @@ class CellSpec(BaseModel):
     @property
     def path(self) -> str:
         """Below the results folder; names from outside cannot leave it."""
-        return f"{slug(self.track)}/{slug(self.entry)}/{self.key}.json"
+        return place(self.track, self.entry, self.key)
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,11 @@ class Cell(BaseModel):
         """A per-input list of measures as floats; empty when absent."""
         values = self.measures.get(name)
         return [float(v) for v in values if v is not None] if isinstance(values, list) else []
+
+
+def place(track: str, entry: str, key: str) -> str:
+    """The file of a cell below the results folder."""
+    return f"{slug(track)}/{slug(entry)}/{key}.json"
 
 
 def slug(name: str) -> str:

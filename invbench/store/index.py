@@ -17,33 +17,35 @@ from invbench.errors import HarnessError
 from invbench.files import cache_dir
 from invbench.store.cell import Cell, CellSpec
 from invbench.store.record import Layout, Measures, StoredCell, pack
-from invbench.store.store import Entry, Store, Unreadable
+from invbench.store.store import PACKED, Entry, Store, Unreadable, replaces
 
 __all__ = ["Index"]
 
-FORMAT = f"2-{sys.byteorder}"
-SMALL = 1000  # files that are read faster than it pays to remember them
-# files read between two transactions: what is read is kept when the command is interrupted
-BATCH = 2000
-KEPT, MEMOS, BODIES = (
-    20,
-    20_000,
-    20_000,
-)  # indices of other folders, remembered results, and measures in memory at a time
+FORMAT = f"3-{sys.byteorder}"
+SMALL, SMALL_BYTES = 1000, 10**7  # what is read faster than it pays to remember it
+BATCH = 2000  # files read between two transactions: what is read is kept when it is interrupted
+KEPT = 20  # indices of other folders
+MEMOS, BODIES = 20_000, 20_000  # remembered results, and measures in memory at a time
 FRESH = 2 * 10**9  # ns: a file as young as this may change again without a change of its time
 
+# place: of a cell, its file, or FILE:LINE where the file has many; kind: what cells share of a spec
 TABLES = """
 PRAGMA cache_size = -32000;
-CREATE TABLE IF NOT EXISTS files(path TEXT PRIMARY KEY, size INT, mtime INT, unreadable TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files(path TEXT PRIMARY KEY, size INT, mtime INT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS damaged(place TEXT PRIMARY KEY, file TEXT, reason TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS heads(
-  path TEXT PRIMARY KEY, track TEXT, entry TEXT, condition TEXT, seed INT, entry_digest TEXT, weights_digest TEXT, dtype TEXT, device TEXT,
-  batch_size INT, settings INT, protocol INT, key TEXT, status TEXT, reason TEXT, finished TEXT, seconds TEXT, machine INT, mark TEXT,
-  crc INT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bodies(key TEXT PRIMARY KEY, layout INT, data BLOB, rest TEXT, crc INT);
+  place TEXT PRIMARY KEY, file TEXT, track TEXT, entry TEXT, seed INT, entry_digest TEXT,
+  weights_digest TEXT, kind INT, key TEXT, status TEXT, reason TEXT, finished TEXT, seconds TEXT,
+  machine INT, mark TEXT, crc INT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bodies(
+  place TEXT PRIMARY KEY, file TEXT, layout INT, data BLOB, rest TEXT, crc INT);
 CREATE TABLE IF NOT EXISTS texts(id INTEGER PRIMARY KEY, text TEXT UNIQUE, crc INT);
 CREATE TABLE IF NOT EXISTS memos(slot TEXT PRIMARY KEY, of_ TEXT, value TEXT, crc INT);
 CREATE INDEX IF NOT EXISTS by_track ON heads(track);
+CREATE INDEX IF NOT EXISTS heads_by_file ON heads(file);
+CREATE INDEX IF NOT EXISTS bodies_by_file ON bodies(file);
 """
+OWN = ("track", "entry", "seed", "entry_digest", "weights_digest")  # of a spec, in columns
 
 
 class Index:
@@ -67,24 +69,30 @@ class Index:
             Unreadable(self.store.root / path, "its name is no text; rename or delete it")
             for path in odd
         ]
-        self._path = _place(self.store.root) if len(entries) > SMALL else None
+        large = len(entries) > SMALL or sum(entry.size for entry in entries) > SMALL_BYTES
+        self._path = _place(self.store.root) if large else None
         try:
             self._open()
         except sqlite3.DatabaseError as error:
             self._rebuild(error)
 
     def cells(self, track: str) -> list[StoredCell]:
-        """The cells of a track, in order of path."""
+        """The cells of a track, each once, in order of place."""
         rows = self._ask("SELECT * FROM heads WHERE track = ?", track)
         if any(crc != _crc(head) for *head, crc in rows):
             self._rebuild()
             rows = self._ask("SELECT * FROM heads WHERE track = ?", track)
-        return [self._cell(row) for row in sorted(rows, key=lambda row: row[0].split("/"))]
+        ordered = sorted(rows, key=lambda row: (PACKED not in row[0], row[0].split("/")))
+        cells: dict[str, StoredCell] = {}
+        for cell in map(self._cell, ordered):
+            if replaces(cell, cells.get(cell.key)):
+                cells[cell.key] = cell
+        return list(cells.values())
 
     def renew(self) -> bool:
         """Read every file again, changed or not; whether what was remembered differs from it, as
         after a change that kept size and time."""
-        statement = "SELECT path, key, mark FROM heads ORDER BY path"
+        statement = "SELECT place, key, mark FROM heads ORDER BY place"
         before = self._ask(statement), self.unreadable
         self._rebuild()
         return before != (self._ask(statement), self.unreadable)
@@ -92,7 +100,7 @@ class Index:
     def fingerprint(self, track: str) -> str:
         """Of all that the cells of a track say."""
         return _digest(
-            json.dumps(self._ask("SELECT mark FROM heads WHERE track = ? ORDER BY path", track))
+            json.dumps(self._ask("SELECT mark FROM heads WHERE track = ? ORDER BY place", track))
         )
 
     def recall(self, slot: str, of: str) -> Any:
@@ -136,15 +144,13 @@ class Index:
         if any(crc != _crc([text]) for _, text, crc in texts):
             raise sqlite3.DatabaseError("damaged texts")
         self._texts: dict[int, str] = {number: text for number, text, _ in texts}
-        damaged = self._db.execute(
-            "SELECT path, unreadable FROM files WHERE unreadable != ''"
-        ).fetchall()
-        self.unreadable = self._odd + [
-            Unreadable(self.store.root / path, reason) for path, reason in damaged
-        ]
+        damaged = self._db.execute("SELECT place, reason FROM damaged").fetchall()
+        self.unreadable = self._odd + [Unreadable(self.store.root / p, r) for p, r in damaged]
         self.unreadable.sort(key=lambda one: one.path.parts)
         self.counts = dict(
-            self._db.execute("SELECT track, COUNT(*) FROM heads GROUP BY track ORDER BY track")
+            self._db.execute(
+                "SELECT track, COUNT(DISTINCT key) FROM heads GROUP BY track ORDER BY track"
+            )
         )
 
     def _rebuild(self, error: sqlite3.DatabaseError | None = None) -> None:
@@ -184,61 +190,49 @@ class Index:
                 self._forget(gone)
         for start in range(0, len(changed), BATCH):
             now, batch = time.time_ns(), changed[start : start + BATCH]
-            read = [(e, self.store.read(e.path)) for e in batch]
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._forget([(e.path,) for e in batch])
-                self._take(read, now)
+                numbers: dict[str, int] = {}
+                for entry in batch:
+                    self._take(entry, now, numbers)
 
     def _forget(self, paths: Sequence[tuple[str]]) -> None:
-        self._db.executemany(
-            "DELETE FROM bodies WHERE key = (SELECT key FROM heads WHERE path = ?)", paths
-        )
-        self._db.executemany("DELETE FROM heads WHERE path = ?", paths)
+        for table in ("bodies", "heads", "damaged"):
+            self._db.executemany(f"DELETE FROM {table} WHERE file = ?", paths)
         self._db.executemany("DELETE FROM files WHERE path = ?", paths)
 
-    def _take(self, read: Sequence[tuple[Entry, Cell | Unreadable]], now: int) -> None:
-        numbers: dict[str, int] = {}
-        for entry, found in read:
-            trusted = entry.size >= 0 and abs(now - entry.mtime_ns) > FRESH
-            reason = found.reason if isinstance(found, Unreadable) else ""
-            self._db.execute(
-                "INSERT INTO files VALUES(?,?,?,?)",
-                (entry.path, entry.size, entry.mtime_ns if trusted else -2, reason),
-            )
-            if isinstance(found, Cell):
-                self._insert(entry.path, found, numbers)
+    def _take(self, entry: Entry, now: int, numbers: dict[str, int]) -> None:
+        """Read a file and remember what it holds; one so young that it may change again is read
+        again by the next command."""
+        trusted = entry.size >= 0 and abs(now - entry.mtime_ns) > FRESH
+        mtime = entry.mtime_ns if trusted else -2
+        self._db.execute("INSERT INTO files VALUES(?,?,?)", (entry.path, entry.size, mtime))
+        packed = entry.path.endswith(PACKED)
+        found = self.store.read_packed(entry.path) if packed else [self.store.read(entry.path)]
+        for number, one in enumerate(found, 1):
+            place = f"{entry.path}:{number:07d}" if packed else entry.path
+            if isinstance(one, Cell):
+                self._insert(place, entry.path, one, numbers)
+            else:
+                at = one.path.name if packed else entry.path
+                self._db.execute(
+                    "INSERT OR REPLACE INTO damaged VALUES(?,?,?)", (at, entry.path, one.reason)
+                )
 
-    def _insert(self, path: str, cell: Cell, numbers: dict[str, int]) -> None:
-        spec, body, machine = cell.spec, pack(cell.measures), dict(cell.provenance)
+    def _insert(self, place: str, file: str, cell: Cell, numbers: dict[str, int]) -> None:
+        body, machine = pack(cell.measures), dict(cell.provenance)
         machine.pop("finished", None)
-        seconds, about = (
-            json.dumps(machine.pop("seconds", None)),
-            json.dumps(machine, sort_keys=True),
-        )
-        row = [cell.key, self._number(body.layout, numbers), body.data, body.rest]
-        self._db.execute("INSERT OR REPLACE INTO bodies VALUES(?,?,?,?,?)", (*row, _crc(row)))
+        seconds = json.dumps(machine.pop("seconds", None))
+        about = json.dumps(machine, sort_keys=True)
+        row = [place, file, self._number(body.layout, numbers), body.data, body.rest]
+        self._db.execute("INSERT OR REPLACE INTO bodies VALUES(?,?,?,?,?,?)", (*row, _crc(row)))
         said = cell.status, cell.reason, cell.finished, seconds, about, body.layout, body.rest
         mark = _digest(cell.key, *said, data=body.data)
-        head = [
-            path,
-            spec.track,
-            spec.entry,
-            spec.case,
-            spec.seed,
-            spec.entry_digest,
-            spec.weights_digest,
-            spec.dtype,
-            spec.device,
-        ]
-        head += [
-            spec.batch_size,
-            self._number(json.dumps(spec.settings), numbers),
-            spec.protocol,
-            cell.key,
-            cell.status,
-        ]
-        head += [cell.reason, cell.finished, seconds, self._number(about, numbers), mark]
+        shared = cell.spec.model_dump(mode="json", exclude=set(OWN))
+        head = [place, file, *(getattr(cell.spec, name) for name in OWN)]
+        head += [self._number(json.dumps(shared), numbers), cell.key, cell.status, cell.reason]
+        head += [cell.finished, seconds, self._number(about, numbers), mark]
         self._db.execute(
             f"INSERT INTO heads VALUES({','.join('?' * (len(head) + 1))})", (*head, _crc(head))
         )
@@ -261,64 +255,52 @@ class Index:
         return self._shared[number]
 
     def _cell(self, row: Sequence[Any]) -> StoredCell:
-        (
-            _,
-            track,
-            entry,
-            case,
-            seed,
-            digest,
-            weights,
-            dtype,
-            device,
-            batch,
-            settings,
-            protocol,
-            key,
-        ) = row[:13]
-        status, reason, finished, seconds, machine, mark, _ = row[13:]
-        intern = sys.intern
+        place, _, track, entry, seed, digest, weights, kind, key = row[:9]
+        status, reason, finished, seconds, machine, mark, _ = row[9:]
         spec = CellSpec.model_construct(
             _SPEC,
+            **self._parsed(kind),
             track=track,
-            entry=intern(entry),
-            case=intern(case),
+            entry=sys.intern(entry),
             seed=seed,
-            entry_digest=intern(digest),
-            weights_digest=intern(weights),
-            dtype=intern(dtype),
-            device=intern(device),
-            batch_size=batch,
-            settings=self._parsed(settings),
-            protocol=protocol,
+            entry_digest=sys.intern(digest),
+            weights_digest=sys.intern(weights),
         )
+        about = self._parsed(machine)
         return StoredCell(
-            spec, key, status, reason, finished, seconds, self._parsed(machine), mark, self._fetch
+            spec, key, status, reason, finished, seconds, about, mark, place, self._fetch
         )
 
     def _fetch(self, cell: StoredCell) -> Measures:
         """The measures of a cell; from its own file when the index has lost them."""
-        if (found := self._bodies.get(cell.key)) is not None:
+        if (found := self._bodies.get(cell.place)) is not None:
             return found
         if len(self._bodies) >= BODIES:
             self._bodies.clear()
-        for *row, crc in self._ask(
-            "SELECT key, layout, data, rest, crc FROM bodies WHERE key = ?", cell.key
-        ):
+        for *row, crc in self._ask("SELECT * FROM bodies WHERE place = ?", cell.place):
             if crc == _crc(row):
-                if row[1] not in self._layouts:
-                    self._layouts[row[1]] = Layout(self._texts[row[1]])
-                found = Measures(self._layouts[row[1]], row[2], row[3])
+                layout, data, rest = row[2:]
+                if layout not in self._layouts:
+                    self._layouts[layout] = Layout(self._texts[layout])
+                found = Measures(self._layouts[layout], data, rest)
         if found is None:
-            whole = self.store.read(cell.spec.path)
-            if not isinstance(whole, Cell):
-                raise HarnessError(
-                    f"{whole.path} changed while it was read: {whole.reason}; run the command again"
-                )
-            layout, data, rest = pack(whole.measures)
-            found = Measures(Layout(layout), data, rest)
-        self._bodies[cell.key] = found
+            body = pack(self._whole(cell).measures)
+            found = Measures(Layout(body.layout), body.data, body.rest)
+        self._bodies[cell.place] = found
         return found
+
+    def _whole(self, cell: StoredCell) -> Cell:
+        """A cell as it lies in its file. Raises ``HarnessError`` when that has changed."""
+        file, _, line = cell.place.rpartition(":")
+        lines = self.store.read_packed(file) if line.isdigit() else [self.store.read(cell.place)]
+        reason = "it is gone"
+        for found in lines:
+            if isinstance(found, Cell) and found.key == cell.key:
+                return found
+            reason = found.reason if isinstance(found, Unreadable) else reason
+        raise HarnessError(
+            f"{cell.place} changed while it was read: {reason}; run the command again"
+        )
 
 
 _SPEC = set(CellSpec.model_fields)

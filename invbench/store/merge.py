@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from invbench.errors import UsageError
-from invbench.store.cell import Cell, protocol_of
+from invbench.store.cell import Cell, CellSpec
 from invbench.store.store import Store, Unreadable
 
 __all__ = ["Merged", "merge"]
@@ -27,9 +27,14 @@ class Merged:
     unreadable: list[Unreadable] = field(default_factory=list)
 
 
-def merge(source: Path, results: Path, done: Callable[[Cell], None] = lambda cell: None) -> Merged:
+def merge(
+    source: Path,
+    results: Path,
+    current: Callable[[CellSpec], bool],
+    done: Callable[[Cell], None] = lambda cell: None,
+) -> Merged:
     """Take the cells of ``source`` into ``results``. No code of an entry is imported: a cell is
-    numbers and the names of what they are of.
+    numbers and the names of what they are of. ``current``: whether a cell is of today's protocol.
 
     A failed cell gives way to a measured one; between two measured ones that differ, ours stays and
     both are shown. Raises ``UsageError`` when ``source`` is no folder or holds no cell.
@@ -41,12 +46,12 @@ def merge(source: Path, results: Path, done: Callable[[Cell], None] = lambda cel
     theirs, unreadable = Store(source).load()
     if not theirs and not unreadable:
         raise UsageError(
-            f"{source}: no cells there; name the folder that holds <track>/<entry>/*.json"
+            f"{source}: no cells there; name one that holds TRACK.jsonl or TRACK/ENTRY/*.json"
         )
     store, found = Store(results), Merged(unreadable=unreadable)
     for cell in theirs:
         own = store.get(cell.spec)
-        if cell.spec.protocol != protocol_of(cell.spec.track, cell.spec.case):
+        if not current(cell.spec):
             found.refused.append(cell)
         elif own is None or (_failed(own) and not _failed(cell)):
             store.write(cell)

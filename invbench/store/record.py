@@ -140,8 +140,8 @@ class Measures(Mapping[str, Any]):
 class StoredCell:
     """A cell whose head is in memory and whose measures are fetched when asked for.
 
-    ``seconds``: as JSON; ``machine``: the provenance that it shares with others; ``mark``: digest
-    of all that the cell says.
+    ``place``: its file, or FILE:LINE; ``seconds``: as JSON; ``machine``: the provenance that it
+    shares with others; ``mark``: digest of all that the cell says.
     """
 
     spec: CellSpec
@@ -152,6 +152,7 @@ class StoredCell:
     seconds: str
     machine: Mapping[str, Any]
     mark: str
+    place: str
     fetch: Callable[[StoredCell], Measures]
 
     @property

@@ -1,19 +1,13 @@
-"""The tracks, by name; ``track_named`` also finds the one that no leaderboard has."""
+"""The tracks of the leaderboard, one per file. Importing this package registers them."""
 
-from invbench.tracks.coupling import COUPLING
-from invbench.tracks.lowlight import LOWLIGHT
-from invbench.tracks.self_test import SELF_TEST
-from invbench.tracks.sr import SR
-from invbench.tracks.toy2d import TOY2D
-from invbench.tracks.track import Track
-from invbench.tracks.unconditional import UNCONDITIONAL
+from invbench.tracks import (  # noqa: F401  each file registers its track, in this order
+    coupling,
+    lowlight,
+    self_test,
+    sr,
+    toy2d,
+    unconditional,
+)
+from invbench.tracks.track import TRACKS, Track, register, track_named
 
-__all__ = ["TRACKS", "track_named"]
-
-TRACKS: dict[str, Track] = {
-    track.name: track for track in (COUPLING, TOY2D, SR, LOWLIGHT, UNCONDITIONAL)
-}
-
-
-def track_named(name: str) -> Track:
-    return SELF_TEST if name == SELF_TEST.name else TRACKS[name]
+__all__ = ["TRACKS", "Track", "register", "track_named"]

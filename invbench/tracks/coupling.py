@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,9 +19,11 @@ from invbench.laws.check import parse_dtype
 from invbench.laws.judging.conditioning import unit_roundoff, value_spread
 from invbench.laws.judging.sensitivity import elementwise_kappa, steepest_inverse
 from invbench.laws.statements.design import tail_slope_ratio
-from invbench.store.cell import CellSpec, Measured
+from invbench.store.cell import NON_FINITE, CellSpec, Measured
+from invbench.store.record import Record
 from invbench.targets import Target
-from invbench.tracks.track import Options, Track
+from invbench.tracks.row import common
+from invbench.tracks.track import Options, Page, Row, Track, register
 
 __all__ = ["COUPLING"]
 
@@ -47,20 +49,20 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     }
     return [
         CellSpec(
-            case="soundness",
-            settings={"budget": options.size.check, "corpus": CORPUS_VERSION},
+            measure="soundness",
+            settings={"budget": options.budget.check, "corpus": CORPUS_VERSION},
             **shared,
         ),
         CellSpec(
-            case="slopes", settings={"rows": ROWS, "recipes": len(CORPUS), "bounds": 2}, **shared
+            measure="slopes", settings={"rows": ROWS, "recipes": len(CORPUS), "bounds": 2}, **shared
         ),
         CellSpec(
-            case="speed",
+            measure="speed",
             settings={
                 "elements": ELEMENTS,
                 "repeats": REPEATS,
                 "threads": 1,
-                "compiled": options.size.compiled,
+                "compiled": options.budget.compiled,
             },
             exclusive=True,
             **shared,
@@ -69,7 +71,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
 
 
 def _measure(spec: CellSpec, target: Target) -> Measured:
-    return MEASURES[spec.case](spec, target)
+    return MEASURES[spec.measure](spec, target)
 
 
 def _soundness(spec: CellSpec, target: Target) -> Measured:
@@ -247,9 +249,53 @@ def _times(module: nn.Module, x: Tensor, params: Tensor) -> dict[str, float]:
 
 
 MEASURES = {"soundness": _soundness, "slopes": _slopes, "speed": _speed}
-COUPLING = Track(
-    "coupling",
-    _plan,
-    _measure,
-    "the design alone: soundness, slopes, conditioning, speed; no training",
+
+
+def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
+    row = common(entry, case, cells) | {"n": None}
+    for cell in cells:
+        row |= {
+            k: v
+            for k, v in cell.measures.items()
+            if isinstance(v, (bool, int, float, str)) or v is None
+        }
+    for name, value in row.items():
+        if value in NON_FINITE:
+            row[name] = float(value)
+    return row
+
+
+NOTES = (
+    "sound: every law of soundness holds (invbench check). slope_lo, slope_hi, "
+    "kappa_lower, inv_lipschitz_lower: extremes measured over a fixed "
+    "corpus of parameters (raw values up to ±8), lower bounds (tier L0). "
+    "inv_lipschitz_upper: certified over all x for the parameters of "
+    "that corpus, by the design's slope_bounds (tier U2), else 1/s_l of its slope_range "
+    "(U1). The two are never ranked together.",
+    "displacement: as declared by the design, else measured as half the range of c⁻¹(y) − "
+    "y for |y| ≤ 2²⁰. "
+    "backward_error_u: in units of the dtype's roundoff. *_ns: nanoseconds per element, "
+    "one thread, median of 9.",
+)
+COUPLING = register(
+    Track(
+        "coupling",
+        _plan,
+        _measure,
+        "the design alone: soundness, slopes, conditioning, speed; no training",
+        columns=tuple(
+            "sound slope_lo slope_hi displacement tail_slopes_equal backward_error_u forward_ns "
+            "inverse_ns train_ns".split()
+        ),
+        screen=tuple(
+            "entry status sound slope_lo slope_hi displacement tail_slopes_equal kappa_lower "
+            "inv_lipschitz_lower inv_lipschitz_upper backward_error_u forward_ns inverse_ns "
+            "train_ns".split()
+        ),
+        digits={"backward_error_u": 1, "forward_ns": 1, "inverse_ns": 1, "train_ns": 1},
+        row=_row,
+        one_case="corpus",
+        notes=NOTES,
+        page=Page("the design alone, untrained", order=2, charts=("sensitivity",)),
+    )
 )

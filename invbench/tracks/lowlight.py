@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -16,21 +16,24 @@ from invbench.data.layouts import LOW_LIGHT
 from invbench.data.pair_files import lowlight_pairs
 from invbench.measures.quality import psnr, rescaled, ssim
 from invbench.registry import CONDITIONS
+from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured
+from invbench.store.record import Record
 from invbench.targets import Target
+from invbench.tracks.row import RATES, common, mean, median
 from invbench.tracks.samples import (
-    condition_of,
     inputs_of,
     loaded,
     measure_samples,
     model_settings,
+    severities_of,
     spec_of,
     without_weights,
 )
-from invbench.tracks.searches import CROP, RADIUS, measure_radius, search_settings
-from invbench.tracks.track import Data, Options, Track
+from invbench.tracks.searches import CROP, RADII, RADIUS, measure_radius, search_settings
+from invbench.tracks.track import Data, Options, Page, Row, Track, register
 
-__all__ = ["DARKENING", "HALF", "LOWLIGHT", "MEAN", "dark_pairs"]
+__all__ = ["DARKENING", "LOWLIGHT", "MEAN", "dark_pairs"]
 
 FLOW = "llflow"
 EMBEDDED_CROP, SAMPLES, TEMPERATURE = 256, 10, 1.0
@@ -40,13 +43,14 @@ DARKENING = tuple(
 )
 # what the other families change, where the data set is not dark itself
 DUSK = ("under-exposure", 2)
-# end the names of a case's cells: under autocast, and of the mean latent
-HALF, MEAN = "#fp16", "#mean"
-OTHERWISE: dict[str, dict[str, Any]] = {
-    HALF: {"autocast": "float16"},
-    MEAN: {"samples": 1, "temperature": 0.0},
-}
-SEARCHED = ("clean", f"{DARKENING[0]}-3")  # conditions whose critical radius is measured
+MEAN = "mean"  # the measure of a cell that decodes the mean latent
+# what else is measured of a condition in float32
+OTHERWISE: tuple[dict[str, Any], ...] = (
+    {"precision": "float16"},
+    {"measure": MEAN, "settings": {"samples": 1, "temperature": 0.0}},
+)
+# conditions whose critical radius is measured
+SEARCHED = (("clean", None), (DARKENING[0], 3))
 
 
 def _plan(target: Target, options: Options) -> list[CellSpec]:
@@ -64,53 +68,47 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         "temperature": TEMPERATURE,
     }
     specs = []
-    for dataset, condition in _conditions(options):
+    for case in _cases(options):
         for seed in range(options.seeds or 1):
-            size = SAMPLES if dataset == "embedded" else 1
-            case = f"{dataset}/{condition}"
-            spec = spec_of(
-                "lowlight", target, options, settings | inputs_of(options, case), case, seed, size
-            )
+            size = SAMPLES if case.dataset == "embedded" else 1
+            own = settings | inputs_of(options, case)
+            spec = spec_of("lowlight", target, options, own, case, seed, size)
             specs.append(spec)
             if options.dtype == "float32":
-                for part, changed in OTHERWISE.items():
-                    specs.append(spec.at(spec.case + part, settings=spec.settings | changed))
-            if condition in SEARCHED:
-                specs.append(
-                    spec.at(
-                        spec.case + RADIUS,
-                        settings=search_settings(spec.settings, options),
-                        batch_size=1,
-                    )
-                )
+                for changed in OTHERWISE:
+                    more = spec.settings | changed.get("settings", {})
+                    specs.append(spec.at(**{**changed, "settings": more}))
+            if (case.corruption, case.severity) in SEARCHED:
+                searched = search_settings(spec.settings, options)
+                specs.append(spec.at(measure=RADIUS, settings=searched, batch_size=1))
     return specs
 
 
-def _conditions(options: Options) -> Iterator[tuple[str, str]]:
-    severities = options.severities or options.size.severities
+def _cases(options: Options) -> Iterator[Case]:
     for dataset in options.datasets:
-        families = options.families
+        corruptions = options.corruptions
         if dataset != "embedded":
-            yield dataset, "clean"
+            yield Case(dataset=dataset, corruption="clean")
         else:
-            families = families or DARKENING
-        for family in families:
-            known = len(CONDITIONS[family].metadata["strengths"])
-            if family != "clean":
-                yield from ((dataset, f"{family}-{s}") for s in severities if s <= known)
+            corruptions = corruptions or DARKENING
+        for name in corruptions:
+            if name != "clean":
+                for severity in severities_of(options, name):
+                    yield Case(dataset=dataset, corruption=name, severity=severity)
 
 
 def _measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
         return without_weights(spec, target)
     flow = loaded(spec, target)
-    dataset, family, severity = condition_of(spec.case)
-    pairs = dark_pairs(dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"])
-    if dataset == "embedded" and family not in DARKENING:
+    pairs = dark_pairs(
+        spec.dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"]
+    )
+    if spec.dataset == "embedded" and spec.corruption not in DARKENING:
         dusk = apply_family(*DUSK, pairs, spec.seed)
         pairs = [Pair(pair.name, pair.high, low) for pair, low in zip(pairs, dusk, strict=True)]
-    conditions = apply_family(family, severity, pairs, spec.seed)
-    if spec.case.endswith(RADIUS):
+    conditions = apply_family(spec.corruption, int(spec.severity or 1), pairs, spec.seed)
+    if spec.measure == RADIUS:
         return measure_radius(
             spec, flow, [_part(*both) for both in zip(pairs, conditions, strict=True)], scale=None
         )
@@ -161,15 +159,70 @@ def _check_data(name: str) -> None:
         lowlight_pairs(name, "test")
 
 
-LOWLIGHT = Track(
-    "lowlight",
-    _plan,
-    _measure,
+def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
+    samples = [cell for cell in cells if cell.spec.measure != RADIUS]
+    row = common(entry, case, samples or cells)
+    row |= {column: median(cells, name) for column, name in RADII.items()}
+    return row | {name: mean(samples, name) for name in ("psnr", "ssim", "psnr_rescaled")}
+
+
+def _pooled(case: Case) -> str:
+    """The severities of a corruption in one row."""
+    return f"{case.dataset}/{case.corruption}"
+
+
+NOTES = (
+    "embedded/…: photographs (256×256 crops) darkened by a camera model: under-exposure, "
+    "sensor-noise (invbench list conditions); other families "
+    "change the photograph under-exposed to 1/16. DATA/clean: the test photographs of a "
+    "data set, whole, as they are.",
+    "inf_pct: inputs with a non-finite pixel in any sample; error_pct: with a pixel > "
+    "1.5, < −0.5 or non-finite, before any clamp. τ = 1: "
+    "latents are drawn, the released code decodes their mean.",
     (
-        "photographs in low light, by a camera model or as a data set has them, in float32 "
-        "and under fp16 autocast, and at the mean latent (Table 2)"
+        "(fp16): the same latents under float16 autocast, as the released test runs; there "
+        "65504 is the largest number."
     ),
-    weights=FLOW,
-    data=Data(_accepts, _check_data),
-    chooses_flow=True,
+    (
+        "(mean): one decode of the mean latent, τ = 0, in place of samples: what the released "
+        "code shows."
+    ),
+    *RATES,
+    "PSNR, SSIM on samples clamped to [0, 1], +Inf as 1, −Inf and NaN as 0, means over "
+    "samples and inputs. psnr_rescaled: after "
+    "x·mean(truth)/mean(x), which takes the exposure from the ground truth; a black "
+    "sample stays black. "
+    "SSIM: 11×11 Gaussian, σ = 1.5 (torchmetrics).",
+    ("critical_radius: as in track sr, of clean photographs and of under-exposure 3, 64×64 crops."),
+)
+LOWLIGHT = register(
+    Track(
+        "lowlight",
+        _plan,
+        _measure,
+        (
+            "photographs in low light, by a camera model or as a data set has them, in float32 "
+            "and under fp16 autocast, and at the mean latent (Table 2)"
+        ),
+        weights=FLOW,
+        data=Data(_accepts, _check_data),
+        chooses_flow=True,
+        columns=("critical_radius_typical", "psnr", "ssim", "lpips", "psnr_rescaled"),
+        screen=tuple(
+            "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi "
+            "max_abs_log10 critical_radius psnr psnr_rescaled ssim tier tier_given".split()
+        ),
+        digits={"critical_radius_typical": 2, "psnr": 2, "ssim": 3, "psnr_rescaled": 2},
+        row=_row,
+        pooled=_pooled,
+        own_rows=(MEAN,),
+        notes=NOTES,
+        page=Page(
+            "dark photographs made bright",
+            order=4,
+            charts=("pareto", "severity", "survival"),
+            quality=("psnr", True),
+            clean=("clean", f"{DARKENING[0]}-1"),
+        ),
+    )
 )

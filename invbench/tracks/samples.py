@@ -18,7 +18,8 @@ from invbench.laws.check import parse_dtype
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
 from invbench.registry import CONDITIONS
-from invbench.store.cell import CellSpec, Measured, Number, protocol_of
+from invbench.store.case import Case
+from invbench.store.cell import CellSpec, Measured, Number
 from invbench.targets import Target
 from invbench.tracks.track import Data, Options
 from invbench.training.weights import digest_file, find_weights, load_flow
@@ -26,11 +27,11 @@ from invbench.training.weights import digest_file, find_weights, load_flow
 __all__ = [
     "PHOTOGRAPHS",
     "cases_of",
-    "condition_of",
     "inputs_of",
     "loaded",
     "measure_samples",
     "model_settings",
+    "severities_of",
     "spec_of",
     "without_weights",
 ]
@@ -44,27 +45,25 @@ TOTALS = {  # count of a cell -> that of one input
 }
 
 
-def condition_of(case: str) -> tuple[str, str, int]:
-    """(data set, family, severity) of ``dataset/family-severity`` or ``dataset/clean``."""
-    dataset, _, condition = case.partition("#")[0].partition("/")
-    family, _, severity = (
-        condition.rpartition("-") if condition[-1].isdigit() else (condition, "", "1")
-    )
-    return dataset, family, int(severity)
-
-
-def cases_of(options: Options, families: Sequence[str]) -> list[str]:
-    """``clean`` of every data set, then each of ``families`` at the severities that were chosen and
-    that it has."""
+def cases_of(options: Options, corruptions: Sequence[str]) -> list[Case]:
+    """``clean`` of every data set, then each corruption at the severities that were chosen and that
+    it has."""
     cases = []
     for dataset in options.datasets:
-        cases.append(f"{dataset}/clean")
-        for family in families:
-            known = len(CONDITIONS[family].metadata["strengths"])
-            if family != "clean":
-                severities = options.severities or options.size.severities
-                cases += [f"{dataset}/{family}-{s}" for s in severities if s <= known]
+        cases.append(Case(dataset=dataset, corruption="clean"))
+        for name in corruptions:
+            if name != "clean":
+                cases += [
+                    Case(dataset=dataset, corruption=name, severity=severity)
+                    for severity in severities_of(options, name)
+                ]
     return cases
+
+
+def severities_of(options: Options, corruption: str) -> list[int]:
+    """Those that were chosen, else the budget's, as far as the corruption has them."""
+    known = len(CONDITIONS[corruption].metadata["strengths"])
+    return [s for s in options.severities or options.budget.severities if s <= known]
 
 
 def _check_photographs(name: str) -> None:
@@ -77,15 +76,15 @@ PHOTOGRAPHS = Data(lambda name: name == "embedded" or name in LAYOUTS, _check_ph
 
 def model_settings(options: Options, own: str) -> dict[str, Number]:
     """Which flow a cell measures: the one that was chosen, else the track's ``own``."""
-    return {"flow": options.flow or own, "size": options.model}
+    return {"flow": options.flow or own, "size": options.size}
 
 
-def inputs_of(options: Options, case: str) -> dict[str, Number]:
+def inputs_of(options: Options, case: Case) -> dict[str, Number]:
     """How many inputs a case of photographs has: crops of each, and the most of them."""
-    changed = case.startswith("embedded/") and condition_of(case)[1] != "clean"
+    changed = case.dataset == "embedded" and case.corruption != "clean"
     return {
-        "crops_per_image": options.size.crops,
-        "limit": options.size.changed if changed else options.size.limit,
+        "crops_per_image": options.budget.crops,
+        "limit": options.budget.changed if changed else options.budget.limit,
     }
 
 
@@ -94,7 +93,7 @@ def spec_of(
     target: Target,
     options: Options,
     settings: dict[str, Any],
-    case: str,
+    case: Case,
     seed: int,
     batch_size: int = 1,
 ) -> CellSpec:
@@ -106,7 +105,7 @@ def spec_of(
     return CellSpec(
         track=track,
         entry=target.name,
-        case=case,
+        **case.model_dump(),
         seed=seed,
         entry_digest=target.digest,
         weights_digest=digest_file(path) if path else "",
@@ -114,9 +113,8 @@ def spec_of(
         device=options.device,
         batch_size=batch_size,
         settings={**settings, "photographs": len(EMBEDDED)}
-        if case.startswith("embedded/")
+        if case.dataset == "embedded"
         else settings,
-        protocol=protocol_of(track, case),
         target=target.spec,
         weights=str(options.weights.resolve()) if options.weights else "",
     )
@@ -152,7 +150,7 @@ def measure_samples(
 
     Per input ``inf``, ``error`` and ``max_abs_log10`` (``explosion``), what ``quality`` says of its
     samples (K, 3, H, W) in float32, and the round trip of the ground truth; over all inputs the
-    numbers of samples that failed, by kind. With ``settings["autocast"]`` the flow runs under
+    numbers of samples that failed, by kind. With ``spec.precision`` the flow runs under
     torch.autocast to that dtype.
     """
     count, temperature = (
@@ -196,9 +194,6 @@ def measure_samples(
 
 
 def _precision(spec: CellSpec) -> AbstractContextManager[object]:
-    lower = spec.settings.get("autocast")
-    return (
-        torch.autocast(spec.device.partition(":")[0], getattr(torch, str(lower)))
-        if lower
-        else nullcontext()
-    )
+    if not spec.precision:
+        return nullcontext()
+    return torch.autocast(spec.device.partition(":")[0], getattr(torch, spec.precision))

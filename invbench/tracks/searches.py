@@ -14,9 +14,10 @@ from invbench.flows import ConditionalFlow
 from invbench.store.cell import CellSpec, Measured, Number
 from invbench.tracks.track import Options
 
-__all__ = ["CROP", "RADIUS", "Subject", "measure_radius", "search_settings"]
+__all__ = ["CROP", "RADII", "RADIUS", "Subject", "measure_radius", "search_settings"]
 
-RADIUS = "#radius"  # ends the name of a case's cell of the critical radius
+RADIUS = "radius"  # the measure of a cell of the critical radius
+RADII = {"critical_radius": "radius_F2", "critical_radius_typical": "radius_typical_F2"}
 CROP, CROPS = 64, 4
 PREFIX = "attack_"
 
@@ -28,10 +29,10 @@ def search_settings(settings: dict[str, Number], options: Options) -> dict[str, 
         **settings,
         "crop": CROP,
         "crops_per_image": CROPS,
-        "limit": options.attacked or options.size.attacked,
+        "limit": options.inputs or options.budget.attacked,
     }
     own.pop("samples")
-    budget = ATTACK_BUDGETS[options.size.attack]
+    budget = ATTACK_BUDGETS[options.budget.attack]
     return own | {PREFIX + name: value for name, value in asdict(budget).items()}
 
 

@@ -8,7 +8,7 @@ import time
 
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
-from invbench.tracks.track import Options, Track
+from invbench.tracks.track import Options, Track, register
 
 __all__ = ["SELF_TEST", "self_test_specs"]
 
@@ -19,7 +19,7 @@ def self_test_specs(target: Target, count: int, milliseconds: int = 0) -> list[C
         CellSpec(
             track="self-test",
             entry=target.name,
-            case="busy",
+            measure="busy",
             seed=seed,
             entry_digest=target.digest,
             settings={"milliseconds": milliseconds},
@@ -42,6 +42,12 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     return Measured({"numbers": [byte / 255 for byte in digest]})
 
 
-SELF_TEST = Track(
-    "self-test", _plan, _measure, "nothing: cells of known cost, for tests of the engine"
+SELF_TEST = register(
+    Track(
+        "self-test",
+        _plan,
+        _measure,
+        "nothing: cells of known cost, for tests of the engine",
+        hidden=True,
+    )
 )

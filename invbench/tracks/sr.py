@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,11 +16,12 @@ from invbench.data.datasets import Pair, sr_pairs
 from invbench.flows import ConditionalFlow
 from invbench.measures.quality import lr_psnr, psnr, ssim
 from invbench.store.cell import CellSpec, Measured
+from invbench.store.record import Record
 from invbench.targets import Target
+from invbench.tracks.row import RATES, common, largest, mean, median
 from invbench.tracks.samples import (
     PHOTOGRAPHS,
     cases_of,
-    condition_of,
     inputs_of,
     loaded,
     measure_samples,
@@ -27,26 +29,26 @@ from invbench.tracks.samples import (
     spec_of,
     without_weights,
 )
-from invbench.tracks.searches import RADIUS, measure_radius
-from invbench.tracks.sr_attacks import ATTACKED, attack_specs, measure_attack
-from invbench.tracks.track import Options, Track
+from invbench.tracks.searches import RADII, RADIUS, measure_radius
+from invbench.tracks.sr_attacks import attack_specs, measure_attack
+from invbench.tracks.track import Options, Page, Row, Track, register
 
 __all__ = ["SAMPLES", "SR", "TEMPERATURE", "quality"]
 
 FLOW = "srflow"
 CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
-STRETCH = "#stretch"  # ends the name of a case's second cell
+STRETCH = "stretch"  # the measure of a condition's second cell
 # one severity per family
-STRETCHED = [("clean", 1)] + [(family, 3) for family in family_names("sr")]
+STRETCHED = [("clean", None)] + [(family, 3) for family in family_names("sr")]
 STRETCH_CROP, STRETCH_INPUTS, PRODUCTS = 64, 4, 30
 
 
 def _plan(target: Target, options: Options) -> list[CellSpec]:
-    narrowed = options.families or options.severities
-    families = options.families or options.size.families or family_names("sr")
+    narrowed = options.corruptions or options.severities
+    corruptions = options.corruptions or options.budget.families or family_names("sr")
     if options.attacks and not narrowed:
-        families = ()
-    cases = cases_of(options, families)
+        corruptions = ()
+    cases = cases_of(options, corruptions)
     settings: dict[str, Any] = {
         **model_settings(options, FLOW),
         "crop": CROP,
@@ -59,11 +61,11 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         for case in cases
         for seed in seeds
     ]
-    stretches = [_stretch_of(spec) for spec in specs if condition_of(spec.case)[1:] in STRETCHED]
+    stretches = [_stretch_of(s) for s in specs if (s.corruption, s.severity) in STRETCHED]
     if narrowed and not options.attacks:
         return specs + stretches
-    clean = [spec for spec in specs if spec.case.endswith("/clean")]
-    searches = [attack_specs(spec, spec.case.partition("/")[0], options) for spec in clean]
+    clean = [spec for spec in specs if spec.corruption == "clean"]
+    searches = [attack_specs(spec, options) for spec in clean]
     return specs + stretches + [spec for group in searches for spec in group]
 
 
@@ -79,24 +81,23 @@ def _stretch_of(spec: CellSpec) -> CellSpec:
         "limit": STRETCH_INPUTS,
         "products": PRODUCTS,
     }
-    return spec.at(spec.case + STRETCH, settings=settings, dtype="float64", batch_size=1)
+    return spec.at(measure=STRETCH, settings=settings, dtype="float64", batch_size=1)
 
 
 def _measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
         return without_weights(spec, target)
     flow = loaded(spec, target)
-    dataset, family, severity = condition_of(spec.case)
     limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
     scale: int = flow.spec.scale  # type: ignore[assignment, union-attr]
     count = int(spec.settings["crops_per_image"] or 1)
-    pairs = sr_pairs(dataset, crop, count, None if limit is None else int(limit), scale)
-    if ATTACKED in spec.case:
+    pairs = sr_pairs(spec.dataset, crop, count, None if limit is None else int(limit), scale)
+    if spec.attack:
         return measure_attack(spec, target, flow, pairs, scale)
-    if spec.case.endswith(RADIUS):
+    if spec.measure == RADIUS:
         return measure_radius(spec, flow, pairs, scale)
-    conditions = apply_family(family, severity, pairs, spec.seed)
-    if spec.case.endswith(STRETCH):
+    conditions = apply_family(spec.corruption, int(spec.severity or 1), pairs, spec.seed)
+    if spec.measure == STRETCH:
         return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
     return measure_samples(spec, flow, pairs, conditions, partial(quality, scale=scale))
 
@@ -133,12 +134,74 @@ def _stretches(
     return Measured({"names": names, "inv_lipschitz": stretches, "kappa": kappas})
 
 
-SR = Track(
-    "sr",
-    _plan,
-    _measure,
-    "super-resolution ×4 of photographs, clean and out of distribution (Table 1)",
-    weights=FLOW,
-    data=PHOTOGRAPHS,
-    chooses_flow=True,
+def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
+    samples = [cell for cell in cells if not cell.spec.measure]
+    row = common(entry, case, samples or cells)
+    for column, name in (("inv_lipschitz_lower", "inv_lipschitz"), ("kappa_lower", "kappa")):
+        row[column] = largest(cells, name)
+    row |= {column: median(cells, name) for column, name in RADII.items()}
+    return row | {
+        name: mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")
+    }
+
+
+NOTES = (
+    (
+        "inf_pct: inputs with a non-finite pixel in any sample; error_pct: with a pixel > "
+        "1.5, < −0.5 or non-finite, before any clamp. τ = 0.9."
+    ),
+    *RATES,
+    "LR-PSNR, PSNR, SSIM on samples clamped to [0, 1], +Inf as 1, −Inf and NaN as 0; "
+    "LR-PSNR minimum and standard deviation over the 10 "
+    "samples, then the mean over inputs, against the clean low-resolution image. "
+    "Identical images count as 100 dB. "
+    "SSIM: 11×11 Gaussian, σ = 1.5 (torchmetrics).",
+    "inv_lipschitz_lower, kappa_lower: largest singular value of the decoder's Jacobian, "
+    "and that times ‖z‖/‖x‖, at one latent each of the "
+    "first 4 photographs (64×64 crops, float64, severity 3), tier L0: true at those "
+    "points, a lower bound beyond. "
+    "inf: the decode overflows in float64.",
+    "critical_radius: the least ℓ∞ change of a drawn latent, in units of τ, at which a "
+    "search of fixed budget makes some |x| > 10; median over "
+    "inputs (64×64 crops), inf: not within 4τ in half of them, empty: one was not "
+    "searched. critical_radius_typical: the same among latents "
+    "with the marginals and covariances of draws. Known to a factor of 1.2 at budget "
+    "default; upper bounds, as every attack is.",
+    "Rows …/attack-NAME-EPS (EPS/255): what a search at fixed budget found, worst sample "
+    "per input, confirmed by a plain decode "
+    "(invbench list attacks). …/attacked: inputs that any of them makes fail, those with "
+    "a radius at 8/255. n counts inputs, not samples.",
+)
+SR = register(
+    Track(
+        "sr",
+        _plan,
+        _measure,
+        "super-resolution ×4 of photographs, clean and out of distribution (Table 1)",
+        weights=FLOW,
+        data=PHOTOGRAPHS,
+        chooses_flow=True,
+        columns=tuple("critical_radius_typical lr_psnr_min lr_psnr_std psnr ssim lpips".split()),
+        screen=tuple(
+            "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi "
+            "max_abs_log10 critical_radius critical_radius_typical inv_lipschitz_lower "
+            "lr_psnr_min lr_psnr_std psnr ssim tier tier_given".split()
+        ),
+        digits={
+            "critical_radius_typical": 2,
+            "lr_psnr_min": 2,
+            "lr_psnr_std": 3,
+            "psnr": 2,
+            "ssim": 3,
+        },
+        row=_row,
+        dtypes={STRETCH: "float64"},
+        notes=NOTES,
+        page=Page(
+            "super-resolution of photographs",
+            order=1,
+            charts=("pareto", "severity", "eps", "survival", "sensitivity"),
+            quality=("psnr", True),
+        ),
+    )
 )

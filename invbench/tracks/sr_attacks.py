@@ -20,9 +20,8 @@ from invbench.targets import Target
 from invbench.tracks.searches import RADIUS, Subject, search_settings
 from invbench.tracks.track import RADIUS_SEARCH, Options
 
-__all__ = ["ATTACKED", "attack_specs", "measure_attack"]
+__all__ = ["STANDARD", "attack_specs", "measure_attack"]
 
-ATTACKED = "/attack-"  # in the name of a case
 EPS = (2, 4, 8, 16)  # in 1/255; the clean rate of the same cells is that of 0
 STANDARD = 8  # the one eps of attacks that have no ladder, and of the table's pooled row
 LADDER = ("condition",)
@@ -30,12 +29,11 @@ SAVED = "embedded"  # pictures of other data sets are not ours to pass on
 PRODUCTS = 30
 
 
-def attack_specs(clean: CellSpec, dataset: str, options: Options) -> list[CellSpec]:
-    """The searches on one data set's clean conditions; ``clean`` is the cell of ``dataset/clean``,
-    whose flow they attack."""
-    named = options.attacks or options.size.attacks or tuple(ATTACKS)
+def attack_specs(clean: CellSpec, options: Options) -> list[CellSpec]:
+    """The searches on one data set's clean photographs, whose cell is ``clean``: of its flow."""
+    named = options.attacks or options.budget.attacks or tuple(ATTACKS)
     settings = search_settings(clean.settings, options)
-    every = options.size.attack != "smoke"
+    every = options.budget.attack != "smoke"
     specs = []
     for name in named:
         if name == RADIUS_SEARCH:
@@ -43,11 +41,11 @@ def attack_specs(clean: CellSpec, dataset: str, options: Options) -> list[CellSp
         attack: Attack = ATTACKS[name].obj
         ladder = options.eps or (EPS if name in LADDER and every else (STANDARD,))
         for eps in ladder if attack.uses_eps else (None,):
-            case = f"{dataset}{ATTACKED}{name}" + ("" if eps is None else f"-{eps}")
-            own = settings if eps is None else {**settings, "eps_255": eps}
-            specs.append(clean.at(case, settings=own, batch_size=1))
+            specs.append(
+                clean.at(corruption="", attack=name, eps=eps, settings=settings, batch_size=1)
+            )
     if not options.attacks or RADIUS_SEARCH in options.attacks:
-        specs.append(clean.at(clean.case + RADIUS, settings=settings, batch_size=1))
+        specs.append(clean.at(measure=RADIUS, settings=settings, batch_size=1))
     return specs
 
 
@@ -57,14 +55,12 @@ def measure_attack(
     """One attack on every input, at the cell's budget. ``inf``, ``error`` and ``max_abs_log10`` are
     of the point found, by a plain decode."""
     subject = Subject.of(spec, flow)
-    eps = spec.settings.get("eps_255")
-    name = spec.case.partition(ATTACKED)[2].removesuffix("" if eps is None else f"-{eps}")
     attacked, starts = [], []
     for seed, inputs in subject.inputs(pairs):
-        radius = float(eps or 0) / 255
+        radius = float(spec.eps or 0) / 255
         attacked.append(
             run_attack(
-                name,
+                spec.attack,
                 subject.flow,
                 inputs,
                 subject.temperature,
@@ -77,21 +73,21 @@ def measure_attack(
         )
         starts.append(inputs)
     measures = {"names": [pair.name for pair in pairs], **_measures(attacked)}
-    if name == "latent-stretch":
+    if spec.attack == "latent-stretch":
         measures["inv_lipschitz"] = [_confirmed_stretch(subject.twin, found) for found in attacked]
     kept = {}
     worst = max(range(len(attacked)), key=lambda k: attacked[k].verdicts[0].log10_x)
     found = attacked[worst]
     if (
-        spec.case.startswith(f"{SAVED}/")
-        and eps in (None, STANDARD)
+        spec.dataset == SAVED
+        and spec.eps in (None, STANDARD)
         and any(found.verdicts[0].levels.values())
     ):
         weights = Path(spec.weights) if spec.weights else None
         model = Model(
             str(spec.settings["flow"]), target, str(spec.settings["size"]), spec.seed, weights
         )
-        source = f"{spec.case.partition('/')[0]}/{pairs[worst].name}"
+        source = f"{spec.dataset}/{pairs[worst].name}"
         folder, files = case_files(
             model, found, 0, starts[worst], subject.flow, subject.temperature, source, scale
         )

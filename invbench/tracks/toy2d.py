@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -17,9 +18,13 @@ from invbench.flows import ConditionalFlow
 from invbench.measures.depth import variance_profile
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
+from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured
+from invbench.store.record import Record
 from invbench.targets import Target
-from invbench.tracks.track import Options, Track
+from invbench.tracks.row import RATES, common, mean, median, single
+from invbench.tracks.searches import RADIUS
+from invbench.tracks.track import Options, Page, Row, Track, register
 from invbench.training.loop import train
 from invbench.training.toy2d import toy2d
 from invbench.training.toy2d.recipe import RECIPES, batches, draw
@@ -29,21 +34,15 @@ __all__ = ["TOY2D", "trained_toy"]
 
 INPUTS, SAMPLES, TEST_STREAM = 200, 10, 10**6
 # y + shift·(1, −1); the paper's is 0.8
-CASES = {
-    "in": 0.0,
-    "shift-0.2": 0.2,
-    "shift-0.4": 0.4,
-    "shift-0.8": 0.8,
-    "shift-1.6": 1.6,
-    "shift-3.2": 3.2,
-}
+CLEAN, SHIFTS, PAPER = Case(corruption="in"), (0.2, 0.4, 0.8, 1.6, 3.2), 0.8
+CASES = (CLEAN, *(Case(corruption="shift", severity=shift) for shift in SHIFTS))
 BOX = 1.0
-RADIUS, RADIUS_CASES, RADIUS_INPUTS = "#radius", ("in", "shift-0.8", "shift-1.6"), 20
+SEARCHED, RADIUS_INPUTS = (None, 0.8, 1.6), 20  # shifts whose critical radius is measured
 MARGIN = 1.0  # half of the box's width, as 0.5 is of the image range [0, 1]
 
 
 def _plan(target: Target, options: Options) -> list[CellSpec]:
-    seeds = options.seeds if options.seeds is not None else options.size.toy_seeds
+    seeds = options.seeds if options.seeds is not None else options.budget.toy_seeds
     settings: dict[str, Any] = {"inputs": INPUTS, "samples": SAMPLES, "temperature": 1.0}
     recipe = asdict(RECIPES["mini"])
     settings |= {key: recipe[key] for key in ("data", "iterations", "batch", "lr", "clip")}
@@ -51,7 +50,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         CellSpec(
             track="toy2d",
             entry=target.name,
-            case=case,
+            **case.model_dump(),
             seed=seed,
             entry_digest=target.digest,
             dtype="float32",
@@ -63,7 +62,7 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         for case in CASES
         for seed in range(seeds)
     ]
-    budget = ATTACK_BUDGETS[options.size.attack]
+    budget = ATTACK_BUDGETS[options.budget.attack]
     own = {
         **settings,
         "inputs": RADIUS_INPUTS,
@@ -71,9 +70,10 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
         "bisections": budget.bisections,
     }
     own.pop("samples")
-    searched = [cell for cell in cells if cell.case in RADIUS_CASES]
     radii = [
-        cell.at(cell.case + RADIUS, settings=own, batch_size=RADIUS_INPUTS) for cell in searched
+        cell.at(measure=RADIUS, settings=own, batch_size=RADIUS_INPUTS)
+        for cell in cells
+        if cell.severity in SEARCHED
     ]
     return cells + radii
 
@@ -81,9 +81,9 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
 def _measure(spec: CellSpec, target: Target) -> Measured:
     flow, log = trained_toy(target, spec.seed)
     x, y = draw(INPUTS, spec.seed, TEST_STREAM)
-    if spec.case.endswith(RADIUS):
+    if spec.measure == RADIUS:
         return _radii(spec, flow, y[:RADIUS_INPUTS])
-    shift = CASES[spec.case] * torch.tensor([1.0, -1.0])
+    shift = (spec.severity or 0.0) * torch.tensor([1.0, -1.0])
     generator = torch.Generator().manual_seed(spec.seed)
     latents = flow.sample_latents(INPUTS * SAMPLES, y, 1.0, generator)
     repeated = y.repeat_interleave(SAMPLES, 0)
@@ -121,7 +121,7 @@ def _radii(spec: CellSpec, flow: ConditionalFlow, y: Tensor) -> Measured:
     """Critical radius of one drawn latent per condition, in units of τ = 1: some |x| beyond the
     widened box, or not finite."""
     own, twin = frozen(flow)
-    y = y + CASES[spec.case.removesuffix(RADIUS)] * torch.tensor([1.0, -1.0])
+    y = y + (spec.severity or 0.0) * torch.tensor([1.0, -1.0])
     latents = own.sample_latents(len(y), y, 1.0, torch.Generator().manual_seed(spec.seed))
     space = Space(Inputs(y, latents), ("latents",))
     steps, bisections = (int(spec.settings[name] or 1) for name in ("steps", "bisections"))
@@ -163,10 +163,52 @@ def trained_toy(target: Target, seed: int) -> tuple[ConditionalFlow, dict[str, A
     return flow, card
 
 
-TOY2D = Track(
-    "toy2d",
-    _plan,
-    _measure,
-    "two dimensions, trained in the run: does an OOD condition leave the box (C1)",
-    weights="srflow",  # a trained flow takes minutes: by default the designs of track sr
+def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
+    row = common(entry, case, cells)
+    ratios = [v for cell in cells for v in single(cell, "variance_ratio")]
+    row |= {name: mean(cells, name) for name in ("nll", "outside_pct")}
+    row["critical_radius"] = median(cells, "radius_error")
+    return row | {"variance_ratio": max(ratios, default=None)}
+
+
+def _pooled(case: Case) -> str:
+    if case.severity is None:
+        return case.condition
+    return case.condition if case.severity == PAPER else "ood (other shifts)"
+
+
+NOTES = (
+    "error_pct: inputs with a sample beyond |x| = 2 (the box [−1, 1]² widened by half its "
+    "width on each side) or non-finite. "
+    "outside_pct: samples outside [−1, 1]². variance_ratio: largest over layers and seeds "
+    "of Var(shifted)/Var(in-distribution).",
+    *RATES,
+    "critical_radius: as in track sr, until some |x| > 2, of 20 drawn latents per seed.",
+)
+TOY2D = register(
+    Track(
+        "toy2d",
+        _plan,
+        _measure,
+        "two dimensions, trained in the run: does an OOD condition leave the box (C1)",
+        weights="srflow",  # a trained flow takes minutes: by default the designs of track sr
+        trains="toy2d",
+        columns=("nll", "outside_pct", "variance_ratio"),
+        screen=tuple(
+            "entry case cases n seeds status inf_pct error_pct error_lo error_hi max_abs_log10 "
+            "critical_radius nll outside_pct variance_ratio tier tier_given".split()
+        ),
+        digits={"nll": 3, "outside_pct": 1, "variance_ratio": 2},
+        row=_row,
+        pooled=_pooled,
+        notes=NOTES,
+        page=Page(
+            "the paper's two-dimensional toy",
+            order=3,
+            charts=("pareto", "severity", "survival"),
+            quality=("nll", False),
+            clean=("in",),
+            strength="shift of y",
+        ),
+    )
 )

@@ -4,6 +4,7 @@ C7)."""
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,18 @@ from invbench.measures.bits import EIGHT_BIT, bits_per_dimension
 from invbench.measures.explosion import explosion
 from invbench.registry import CONDITIONS
 from invbench.store.cell import CellSpec, Measured
+from invbench.store.record import Record
 from invbench.targets import Target
+from invbench.tracks.row import RATES, common, largest, mean
 from invbench.tracks.samples import (
     PHOTOGRAPHS,
     cases_of,
-    condition_of,
     loaded,
     model_settings,
     spec_of,
     without_weights,
 )
-from invbench.tracks.track import Options, Track
+from invbench.tracks.track import Options, Page, Row, Track, register
 
 __all__ = ["FAMILIES", "UNCONDITIONAL", "dequantised"]
 
@@ -45,11 +47,11 @@ def _plan(target: Target, options: Options) -> list[CellSpec]:
     settings: dict[str, Any] = {
         **model_settings(options, "glow"),
         "crop": CROP,
-        "crops_per_image": options.size.crops,
-        "limit": options.size.limit,
+        "crops_per_image": options.budget.crops,
+        "limit": options.budget.limit,
     }
-    families = options.families or options.size.families or FAMILIES
-    cases = cases_of(options, [name for name in families if name in FAMILIES])
+    corruptions = options.corruptions or options.budget.families or FAMILIES
+    cases = cases_of(options, [name for name in corruptions if name in FAMILIES])
     seeds = range(options.seeds or 1)
     return [
         spec_of("unconditional", target, options, settings, case, seed)
@@ -80,17 +82,18 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
         return without_weights(spec, target)
     flow = loaded(spec, target)
-    dataset, family, severity = condition_of(spec.case)
     limit = spec.settings["limit"]
     pairs = sr_pairs(
-        dataset,
+        spec.dataset,
         CROP,
         int(spec.settings["crops_per_image"] or 1),
         None if limit is None else int(limit),
     )
     whole = [Pair(pair.name, pair.high, pair.high) for pair in pairs]
     rows: dict[str, list[float]] = {}
-    for index, changed in enumerate(apply_family(family, severity, whole, spec.seed)):
+    for index, changed in enumerate(
+        apply_family(spec.corruption, int(spec.severity or 1), whole, spec.seed)
+    ):
         x = changed.to(next(flow.parameters()))[None]
         noisy = dequantised(changed, spec.seed * 1_000_003 + index).to(x)[None]
         y = sizes_only(x)
@@ -117,15 +120,48 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     )
 
 
-UNCONDITIONAL = Track(
-    "unconditional",
-    _plan,
-    _measure,
-    (
-        "photographs, clean and out of distribution, through an unconditional flow and back "
-        "(Prop. 1, C7)"
-    ),
-    weights="glow",
-    data=PHOTOGRAPHS,
-    chooses_flow=True,
+def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
+    row = common(entry, case, cells)
+    row |= {name: largest(cells, name) for name in ("round_trip", "gain_log10")}
+    return row | {"nll": mean(cells, "nll")}
+
+
+NOTES = (
+    "x̂ = f⁻¹(f(x)) of 64×64 crops x, clean and changed. inf_pct: inputs with a "
+    "non-finite pixel in x̂; error_pct: with a pixel off "
+    "by more than ½, or not finite, before any clamp. Nothing is drawn.",
+    *RATES,
+    "gain_log10: largest log10(‖x̂‖∞/‖x‖∞), which Proposition 1 is about; round_trip: "
+    "largest |x̂ − x|; nll: bits per dimension of the 8-bit "
+    "photograph, dequantised as in training, (v + U(0, 1))/256; mean over inputs, inf "
+    "where f is not finite for one of them.",
+)
+UNCONDITIONAL = register(
+    Track(
+        "unconditional",
+        _plan,
+        _measure,
+        (
+            "photographs, clean and out of distribution, through an unconditional flow and back "
+            "(Prop. 1, C7)"
+        ),
+        protocol=2,  # 1: nll without dequantisation
+        weights="glow",
+        data=PHOTOGRAPHS,
+        chooses_flow=True,
+        columns=("gain_log10", "round_trip", "nll"),
+        screen=tuple(
+            "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi "
+            "max_abs_log10 gain_log10 round_trip nll tier tier_given".split()
+        ),
+        digits={"gain_log10": 2, "nll": 3},
+        row=_row,
+        notes=NOTES,
+        page=Page(
+            "an unconditional flow, there and back",
+            order=5,
+            charts=("pareto", "severity"),
+            quality=("nll", False),
+        ),
+    )
 )

@@ -101,7 +101,7 @@ def test_dry_run_says_how_long_and_runs_nothing(invbench, tmp_path):
     )
     from invbench.runner.run import options_of, plan
 
-    options = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
+    options = options_of("smoke")
     for found in plan(["coupling"], ["additive"], options):
         # two that share the workers, and the speed, which is measured alone
         Store(tmp_path).write(cell(found, 300))
@@ -114,7 +114,7 @@ def test_dry_run_says_how_long_and_runs_nothing(invbench, tmp_path):
 def test_retry_takes_several_statuses_and_refuses_what_is_none(invbench, tmp_path):
     from invbench.runner.run import options_of, plan
 
-    options = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
+    options = options_of("smoke")
     run = (
         "run",
         "--track",

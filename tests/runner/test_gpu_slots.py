@@ -71,7 +71,7 @@ def test_lanes_of_a_gpu_run_see_one_gpu_each(monkeypatch, tmp_path):
     def seen(workers: int | None) -> list[str]:
         with (
             engines.open_engine(
-                engines.Where(device="cuda", workers=workers), [None] * 99, tmp_path
+                engines.EngineConfig(device="cuda", workers=workers), [None] * 99, tmp_path
             ) as engine,
             engine,
         ):
@@ -83,18 +83,18 @@ def test_lanes_of_a_gpu_run_see_one_gpu_each(monkeypatch, tmp_path):
 
 
 def test_device_and_address_are_checked(monkeypatch, tmp_path):
-    from invbench.runner.engines import Where, open_engine
+    from invbench.runner.engines import EngineConfig, open_engine
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with (
         pytest.raises(UsageError, match="device 'cuda' is not available here"),
-        open_engine(Where(device="cuda"), [], tmp_path),
+        open_engine(EngineConfig(device="cuda"), [], tmp_path),
     ):
         pass
     with pytest.raises(UsageError, match="add --engine ray"):
-        open_engine(Where(address="auto"), [], tmp_path)
+        open_engine(EngineConfig(address="auto"), [], tmp_path)
     with pytest.raises(UsageError, match="choose from local, ray"):
-        open_engine(Where("slurm"), [], tmp_path)
+        open_engine(EngineConfig("slurm"), [], tmp_path)
 
 
 def test_xdist_has_as_many_workers_as_the_gpus_hold_and_each_sees_its_own(tmp_path):

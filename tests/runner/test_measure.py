@@ -64,7 +64,7 @@ def file(tmp_path, own_registries) -> Path:
 
 
 def sr_spec(target: str) -> CellSpec:
-    options = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
+    options = options_of("smoke")
     (found,) = [s for s in plan(["sr"], [target], options) if s.case == "embedded/noise-3"]
     return found
 
@@ -121,10 +121,7 @@ def test_what_is_not_what_was_planned_is_not_measured(trained, file, tmp_path, w
 def test_a_fault_of_the_device_that_an_earlier_cell_left_costs_a_process_and_no_row(file, tmp_path):
     """The entry makes every cell fail but the first of its process, as a poisoned CUDA context
     does."""
-    options = [
-        options_of("smoke", None, dtype, "cpu", ("embedded",), (), ())
-        for dtype in ("float32", "float64")
-    ]
+    options = [options_of("smoke", dtype=dtype) for dtype in ("float32", "float64")]
     specs = [
         s for o in options for s in plan(["coupling"], [f"{file}:poisons"], o) if s.case == "slopes"
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from invbench.errors import HarnessError
-from invbench.runner.engines import Where, open_engine
+from invbench.runner.engines import EngineConfig, open_engine
 from invbench.runner.ray_engine import _room
 from invbench.runner.ray_worker import NodeLane, RayLane, Sent
 from invbench.runner.remote_files import package_digest
@@ -87,7 +87,7 @@ def test_a_node_killed_in_the_middle_changes_no_number(cluster, entry, tmp_path,
             nodes.remove_node(others[0], allow_graceful=False)
         done.append(cell)
 
-    with open_engine(Where("ray", address=nodes.address), specs, tmp_path / "ray") as engine:
+    with open_engine(EngineConfig("ray", address=nodes.address), specs, tmp_path / "ray") as engine:
         assert len(engine.lanes) == 3
         for lane in engine.lanes:
             lane.prepare()

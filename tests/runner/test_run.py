@@ -25,7 +25,7 @@ from invbench.tracks.track import Options
 SPEC = CellSpec(
     track="sr", entry="affine", case="embedded/clean", entry_digest="d", settings={"samples": 10}
 )
-OPTIONS = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
+OPTIONS = options_of("smoke")
 
 HOSTILE = """
 import os
@@ -191,7 +191,7 @@ def test_attacks_with_a_radius_have_a_ladder_at_default():
     specs = plan(
         ["sr"],
         ["affine"],
-        Options(BUDGETS["default"], attacks=("condition", "both", "image"), attacked=3),
+        Options(BUDGETS["default"], attacks=("condition", "both", "image"), inputs=3),
     )
     found = {s.case.partition("-")[2]: s.settings for s in specs if "attack" in s.case}
     assert list(found) == [f"condition-{eps}" for eps in (2, 4, 8, 16)] + ["both-8", "image-8"]
@@ -246,9 +246,7 @@ def test_a_damaged_image_is_the_error_of_its_own_cell(monkeypatch, tmp_path):
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
     (spec,) = [
         s
-        for s in plan(
-            ["sr"], ["affine"], options_of("smoke", None, "float32", "cpu", ("BSD100",), (), ())
-        )
+        for s in plan(["sr"], ["affine"], options_of("smoke", datasets=("BSD100",)))
         if s.case == "BSD100/clean"
     ]
     found = measure_cell(spec, tmp_path / "results")

@@ -29,7 +29,7 @@ from invbench.training.weights import save_weights, weights_name
 from invbench_models.llflow import LLFlowSize, llflow, model
 from tests.report.test_table import DESIGN_COLUMNS
 
-SMOKE = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
+SMOKE = options_of("smoke")
 TRACK = TRACKS["lowlight"]
 
 
@@ -135,9 +135,7 @@ def test_a_track_without_weights_says_so_and_is_no_failure(invbench, tmp_path, m
 
 def test_cells_of_an_untrained_flow(untrained):
     specs = {
-        s.case: s
-        for s in TRACK.plan(untrained, replace(SMOKE, attacked=1))
-        if s.case.count("under")
+        s.case: s for s in TRACK.plan(untrained, replace(SMOKE, inputs=1)) if s.case.count("under")
     }
     measured = {case: TRACK.measure(spec, untrained) for case, spec in specs.items()}
     full, half, mean = (
@@ -161,7 +159,7 @@ def test_cells_of_an_untrained_flow(untrained):
 
 
 def test_a_cell_of_a_data_set_takes_whole_photographs(untrained, eval15):
-    options = Options(BUDGETS["smoke"], datasets=("LOL",), attacked=1)
+    options = Options(BUDGETS["smoke"], datasets=("LOL",), inputs=1)
     clean = TRACK.plan(untrained, options)[0]
     seen = []
 

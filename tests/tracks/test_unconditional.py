@@ -23,7 +23,7 @@ from invbench.training.weights import save_weights, weights_name
 from invbench_models.glow import glow
 from invbench_models.glow.model import UnconditionalFlow
 
-SMOKE = options_of("smoke", None, "float32", "cpu", ("embedded",), (), ())
+SMOKE = options_of("smoke")
 TRACK = TRACKS["unconditional"]
 
 

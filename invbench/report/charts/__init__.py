@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from invbench.report.charts import curves, scatter
 from invbench.report.charts.evidence import Evidence
 from invbench.report.charts.style import Drawing, png, svg
+from invbench.tracks import TRACKS
 
-__all__ = ["CHARTS", "Chart", "Evidence", "png", "svg"]
+__all__ = ["CHARTS", "Chart", "Evidence", "png", "svg", "tracks_of"]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """``draw`` gives None where the track has nothing to show; ``tracks``, where it may;
-    ``caption`` says how to read it and how it misleads."""
+    """``draw`` gives None where the track has nothing to show; a track names those that it may have
+    (``Page.charts``); ``caption`` says how to read it and how it misleads."""
 
     title: str
-    tracks: tuple[str, ...]
     caption: str
     draw: Callable[[Evidence], Drawing | None]
 
@@ -26,7 +26,6 @@ class Chart:
 CHARTS: dict[str, Chart] = {
     "sensitivity": Chart(
         "Magnitude against sensitivity",
-        ("coupling", "sr"),
         "Right: outputs get large. Up: errors grow. A bound on one is no bound on the other. "
         "Points are the worst found, lower bounds; "
         "a certified bound, where a design has one, is drawn as a bar and never as a point.",
@@ -34,7 +33,6 @@ CHARTS: dict[str, Chart] = {
     ),
     "pareto": Chart(
         "Quality against robustness",
-        ("sr", "lowlight", "unconditional", "toy2d"),
         (
             "The dotted line joins entries that no other beats in both. Quality is measured in "
             "distribution on clamped samples, failures out of it."
@@ -43,13 +41,11 @@ CHARTS: dict[str, Chart] = {
     ),
     "severity": Chart(
         "Failure rate against severity",
-        ("sr", "lowlight", "unconditional", "toy2d"),
         "A panel per family. Severity 3 of one family is not as hard as severity 3 of another.",
         curves.severity,
     ),
     "eps": Chart(
         "Success of attacks against ε",
-        ("sr",),
         (
             "What searches at a fixed budget reach. A low curve says that this search found "
             "nothing, not that nothing is there."
@@ -58,7 +54,6 @@ CHARTS: dict[str, Chart] = {
     ),
     "survival": Chart(
         "Survival against the critical radius",
-        ("sr", "toy2d", "lowlight"),
         (
             "Share of inputs that no search has broken within this distance; censored at 4τ. An "
             "upper bound of robustness."
@@ -66,3 +61,10 @@ CHARTS: dict[str, Chart] = {
         curves.survival,
     ),
 }
+
+
+def tracks_of(chart: str) -> list[str]:
+    """The tracks that may have a chart, those first that name it first."""
+    pages = {name: TRACKS[name].page for name in TRACKS}
+    having = [name for name, page in pages.items() if chart in page.charts]
+    return sorted(having, key=lambda name: (pages[name].charts.index(chart), pages[name].order))

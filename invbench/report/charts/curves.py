@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -30,8 +29,8 @@ LEVELS = (
 
 def severity(evidence: Evidence) -> Drawing | None:
     """Failing inputs against severity, a panel per family, on the data set of most cells."""
-    dataset = evidence.dataset(lambda name: evidence.track == "toy2d" or name in evidence.ladders)
-    families = evidence.ladders.get("toy" if evidence.track == "toy2d" else dataset or "", {})
+    dataset = evidence.dataset(lambda name: name in evidence.ladders)
+    families = evidence.ladders.get(dataset or "", {})
     if not families:
         return None
     drawn, look = evidence.drawn, looks(evidence.entries)
@@ -43,7 +42,7 @@ def severity(evidence: Evidence) -> Drawing | None:
         header = [
             "condition",
             "entry",
-            *(f"{'shift' if evidence.track == 'toy2d' else 'severity'} {s:g}, %" for s in steps),
+            *(f"{evidence.page.strength.partition(' ')[0]} {s:g}, %" for s in steps),
         ]
         drawing = Drawing(figure, [header], note=evidence.note)
         for (family, ladder), axes in zip(sorted(families.items()), panels, strict=True):
@@ -84,9 +83,7 @@ def severity(evidence: Evidence) -> Drawing | None:
                 sorted(ladder) if len(families) > 1 else steps,
                 [f"{s:g}" for s in (sorted(ladder) if len(families) > 1 else steps)],
             )
-        figure.supxlabel(
-            "shift of y" if evidence.track == "toy2d" else f"severity, {dataset}", fontsize=9
-        )
+        figure.supxlabel(evidence.page.strength + (f", {dataset}" if dataset else ""), fontsize=9)
         figure.supylabel("inputs that fail, % (band: 95 %)", fontsize=9)
         _legend(figure, drawn, look)
     return drawing
@@ -95,15 +92,15 @@ def severity(evidence: Evidence) -> Drawing | None:
 def eps(evidence: Evidence) -> Drawing | None:
     """What attacks reach within ε of the condition: failing shares of fresh latents, and of inputs
     when the latents are searched too."""
-    ladder = evidence.by_case("/attack-")
-    dataset = evidence.dataset(lambda name: any(_eps(case, name) for case, _ in ladder))
+    ladder = evidence.by_case(lambda spec: spec.eps is not None)
+    dataset = evidence.dataset(lambda name: any(case.dataset == name for case, _ in ladder))
     found: dict[str, dict[str, list[tuple[int, float, float, float]]]] = {}
-    for (case, entry), cells in sorted(ladder.items()):
-        if dataset is None or not (match := _eps(case, dataset)) or entry not in evidence.drawn:
+    for (case, entry), cells in ladder.items():
+        if case.dataset != dataset or entry not in evidence.drawn:
             continue
-        if reached := _success(match["attack"], cells):
-            found.setdefault(match["attack"], {}).setdefault(entry, []).append(
-                (int(match["eps"]), *reached)
+        if reached := _success(case.attack, cells):
+            found.setdefault(case.attack, {}).setdefault(entry, []).append(
+                (case.eps or 0, *reached)
             )
     # one radius alone is no curve
     found = {
@@ -165,15 +162,15 @@ def eps(evidence: Evidence) -> Drawing | None:
 def survival(evidence: Evidence) -> Drawing | None:
     """Kaplan–Meier curves: the share of inputs that still hold when a typical latent is moved by up
     to r."""
-    cells = evidence.by_case("#radius")
+    cells = evidence.by_case(lambda spec: spec.measure == "radius")
     panels_of: dict[tuple[str, str, str], dict[str, list[float]]] = {}
-    for (case, entry), members in sorted(cells.items()):
+    for (case, entry), members in cells.items():
         for level, said in LEVELS:
             values = [v for cell in members for v in cell.numbers(level)]
             if values and entry in evidence.drawn:
-                panels_of.setdefault((case.removesuffix("#radius"), said, level), {})[entry] = (
-                    values
-                )
+                panels_of.setdefault((case.name.removesuffix("#radius"), said, level), {})[
+                    entry
+                ] = values
     if not panels_of:
         return None
     chosen = sorted(panels_of, key=lambda key: (-len(panels_of[key]), key))[:6]
@@ -218,10 +215,6 @@ def _kaplan_meier(values: Sequence[float]) -> tuple[list[float], list[float]]:
     x = np.concatenate(([0.0], curve.quantiles, [FARTHEST]))
     y = np.concatenate(([1.0], curve.probabilities, curve.probabilities[-1:]))
     return x.tolist(), y.tolist()
-
-
-def _eps(case: str, dataset: str) -> re.Match[str] | None:
-    return re.fullmatch(re.escape(dataset) + r"/attack-(?P<attack>.+)-(?P<eps>\d+)", case)
 
 
 def _success(attack: str, cells: Sequence[Record]) -> tuple[float, float, float] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,16 @@ import numpy as np
 
 from invbench.measures.contrast import contrast
 from invbench.measures.statistics import rate_interval
-from invbench.report.inputs import Inputs
 from invbench.report.matched import matched
 from invbench.report.ranks import like_with_like
 from invbench.report.rows import gathered, make_rows, other_model
+from invbench.store.case import Case, case_named, case_of
+from invbench.store.cell import CellSpec
 from invbench.store.index import Index
 from invbench.store.record import Record
+from invbench.tracks import TRACKS
+from invbench.tracks.inputs import Inputs
+from invbench.tracks.track import Page
 
 __all__ = ["Evidence", "average", "number", "rate"]
 
@@ -84,34 +87,36 @@ class Evidence:
 
     @cached_property
     def ladders(self) -> dict[str, dict[str, dict[float, list[Row]]]]:
-        """data set → family → severity → rows. In the toy the one family is the shift of y, its
-        severity the shift."""
+        """data set → corruption → severity → rows; of a track without data sets under an empty
+        name."""
         found: dict[str, dict[str, dict[float, list[Row]]]] = {}
         for row in self.single:
-            dataset, _, condition = row["case"].partition("/")
-            if self.track == "toy2d":
-                dataset, condition = "toy", row["case"]
-            if match := re.fullmatch(r"(?P<family>(?!attack-).+)-(?P<severity>[0-9.]+)", condition):
-                by_severity = found.setdefault(dataset, {}).setdefault(match["family"], {})
-                by_severity.setdefault(float(match["severity"]), []).append(row)
+            case = case_named(row["case"].partition(" ")[0])
+            if case.severity is not None and not case.attack and row["case"] == case.name:
+                by_severity = found.setdefault(case.dataset, {}).setdefault(case.corruption, {})
+                by_severity.setdefault(float(case.severity), []).append(row)
         return found
 
     def dataset(self, has: Callable[[str], bool]) -> str | None:
         """The data set of most cells among those for which ``has`` holds."""
-        counts = Counter(cell.spec.case.partition("/")[0] for cell in self.cells)
+        counts = Counter(cell.spec.dataset for cell in self.cells)
         return next(
             (name for name, _ in sorted(counts.items(), key=lambda c: (-c[1], c[0])) if has(name)),
             None,
         )
 
-    def by_case(self, part: str) -> dict[tuple[str, str], list[Record]]:
-        """(case, entry) → cells of the track's own flow whose case contains ``part`` and that
-        measured something."""
-        found: dict[tuple[str, str], list[Record]] = {}
+    def by_case(self, keep: Callable[[CellSpec], bool]) -> dict[tuple[Case, str], list[Record]]:
+        """(case, entry) → cells of the track's own flow that ``keep`` wants and that measured
+        something, in order of the case's name."""
+        found: dict[tuple[Case, str], list[Record]] = {}
         for cell in self.cells:
-            if part in cell.spec.case and cell.measures and not other_model(cell):
-                found.setdefault((cell.spec.case, cell.spec.entry), []).append(cell)
-        return found
+            if keep(cell.spec) and cell.measures and not other_model(cell):
+                found.setdefault((case_of(cell.spec), cell.spec.entry), []).append(cell)
+        return dict(sorted(found.items(), key=lambda one: (one[0][0].name, one[0][1])))
+
+    @property
+    def page(self) -> Page:
+        return TRACKS[self.track].page
 
 
 def rate(cells: Sequence[Record]) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from invbench.errors import UsageError
 from invbench.files import write_atomically
-from invbench.report.charts import CHARTS, Evidence, png, svg
+from invbench.report.charts import CHARTS, Evidence, png, svg, tracks_of
 from invbench.report.rows import current_cells
 from invbench.store.index import Index
 from invbench.store.store import Unreadable
@@ -29,20 +29,21 @@ def write_chart(kind: str, output: Path, track: str, results: Path) -> tuple[str
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"chart {kind!r} is not known{hint} (there are: {', '.join(CHARTS)})")
     chart = CHARTS[kind]
-    if track and track not in chart.tracks:
+    tracks = tracks_of(kind)
+    if track and track not in tracks:
         raise UsageError(
-            f"chart {kind!r} is not for track {track!r}; it is for: {', '.join(chart.tracks)}"
+            f"chart {kind!r} is not for track {track!r}; it is for: {', '.join(tracks)}"
         )
     if output.suffix.lower() not in FORMATS:
         raise UsageError(f"{output}: the name must end in {' or '.join(FORMATS)}")
     index = Index(results)
-    for name in [track] if track else chart.tracks:
+    for name in [track] if track else tracks:
         shown, _ = current_cells(index.cells(name))
         drawing = chart.draw(Evidence(name, shown, index)) if shown else None
         if drawing is not None:
             write_atomically(output, FORMATS[output.suffix.lower()](drawing))
             return name, index.unreadable
-    where = track or chart.tracks[0]
+    where = track or tracks[0]
     damaged = f" ({len(index.unreadable)} unreadable files there)" if index.unreadable else ""
     raise UsageError(
         f"no cells for chart {kind!r} in {results}{damaged}; invbench run --track {where} "

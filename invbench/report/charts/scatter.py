@@ -11,6 +11,7 @@ import numpy as np
 from invbench.report.charts.evidence import Evidence, Row, number, rate
 from invbench.report.charts.style import Drawing, grid, looks, style
 from invbench.report.meanings import MEANINGS
+from invbench.tracks import TRACKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ MOST_NAMED = 40  # points with a name; every point says its own when touched
 def sensitivity(evidence: Evidence) -> Drawing | None:
     """Coupling: displacement against the slope of the inverse. Flows: largest |x| against
     σmax(J⁻¹), clean and out of distribution."""
-    return _designs(evidence) if evidence.track == "coupling" else _flows(evidence)
+    return _designs(evidence) if TRACKS[evidence.track].one_case else _flows(evidence)
 
 
 def _designs(evidence: Evidence) -> Drawing | None:
@@ -191,20 +192,12 @@ def _no_ticks() -> Any:
     return NullLocator()
 
 
-QUALITY = {
-    "sr": ("psnr", True),
-    "lowlight": ("psnr", True),
-    "unconditional": ("nll", False),
-    "toy2d": ("nll", False),
-}
-
-
 def pareto(evidence: Evidence) -> Drawing | None:
     """Quality in distribution against the failure rate out of it, with intervals; the line joins
     what nothing beats in both."""
-    if evidence.track not in QUALITY:
+    if evidence.page.quality is None:
         return None
-    column, larger = QUALITY[evidence.track]
+    column, larger = evidence.page.quality
     points: list[tuple[str, float, float, float, float]] = []
     source, shifted = _in_distribution(evidence)
     outside = evidence.within({r["case"] for r in shifted})
@@ -270,22 +263,13 @@ def pareto(evidence: Evidence) -> Drawing | None:
 
 def _in_distribution(evidence: Evidence) -> tuple[str | None, list[Row]]:
     """(the case that a flow was trained for, the rows outside it)."""
-    if evidence.track == "toy2d":
-        return "in", [r for r in evidence.single if r["case"] != "in"]
     cases = {r["case"] for r in evidence.single}
-    dataset = evidence.dataset(lambda name: name in evidence.ladders)
-    source = next(
-        (c for c in (f"{dataset}/clean", f"{dataset}/under-exposure-1") if c in cases), None
-    )
-    ladders = evidence.ladders.get(dataset or "", {})
-    rows = [
-        r
-        for family in ladders.values()
-        for rows in family.values()
-        for r in rows
-        if r["case"] != source
-    ]
-    return source, rows
+    dataset = evidence.dataset(lambda name: name in evidence.ladders) or ""
+    where = f"{dataset}/" if dataset else ""
+    source = next((c for clean in evidence.page.clean if (c := where + clean) in cases), None)
+    families = evidence.ladders.get(dataset, {}).values()
+    rows = [r for family in families for rows in family.values() for r in rows]
+    return source, [r for r in rows if r["case"] != source]
 
 
 def _beats(q: Sequence[Any], p: Sequence[Any], sign: float) -> bool:

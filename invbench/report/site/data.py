@@ -11,25 +11,18 @@ from typing import Any
 from invbench.errors import HarnessError, UsageError
 from invbench.report.charts import CHARTS, Evidence
 from invbench.report.charts.style import svg_part
-from invbench.report.columns import COLUMNS, DIGITS, SCREEN
+from invbench.report.columns import COLUMNS
 from invbench.report.meanings import GROUPS, MEANINGS
-from invbench.report.notes import TRACK_NOTES
 from invbench.report.rows import code_digest, current_cells, gathered
 from invbench.report.site.origin import origin
 from invbench.report.site.pictures import worst_pictures
 from invbench.store.index import Index
 from invbench.store.store import Unreadable
+from invbench.tracks import TRACKS
+from invbench.tracks.columns import DIGITS
 
 __all__ = ["collect"]
 
-SUMMARIES = {
-    "coupling": "the design alone, untrained",
-    "toy2d": "the paper's two-dimensional toy",
-    "sr": "super-resolution of photographs",
-    "lowlight": "dark photographs made bright",
-    "unconditional": "an unconditional flow, there and back",
-}
-ORDER = ("sr", "coupling", "toy2d", "lowlight", "unconditional")
 MOST_TRACED = 4000  # rows beyond which single conditions do not say where they are from
 MOST_PROBLEMS = 200
 CODE = ("report/site", "report/charts", "store", "tracks", "attacks")  # beside the report's
@@ -49,7 +42,7 @@ def collect(results: Path) -> dict[str, Any]:
         if track not in COLUMNS
     ]
     tracks, charts = [], []
-    for name in (*ORDER, *(n for n in COLUMNS if n not in ORDER)):
+    for name in sorted(TRACKS, key=lambda name: TRACKS[name].page.order):
         slot, of = f"site {name}", f"{_code()} {index.fingerprint(name)}"
         if (part := index.recall(slot, of)) is None:
             part = _part(name, index)
@@ -132,18 +125,18 @@ def _track(evidence: Evidence) -> dict[str, Any]:
         f"{_joined(c.spec.dtype for c in cells)}, "
         f"device {_joined(c.spec.device for c in cells)}, torch "
         f"{_joined(c.provenance.get('torch', '?') for c in cells)}.",
-        *TRACK_NOTES.get(name, []),
+        *TRACKS[name].notes,
     ]
     track = {
         "name": name,
-        "summary": SUMMARIES.get(name, ""),
+        "summary": TRACKS[name].page.title,
         "columns": columns,
-        "screen": [c for c in SCREEN[name] if c in columns],
+        "screen": [c for c in TRACKS[name].screen if c in columns],
         "rows": _rows(evidence, columns, pooled=True),
         "notes": notes,
         "entries": sorted(evidence.entries),
     }
-    if name != "coupling":  # which has one case
+    if not TRACKS[name].one_case:
         track["single"] = _rows(evidence, columns, pooled=False)
     return track
 
@@ -212,7 +205,7 @@ def _designs(entries: set[str]) -> dict[str, Any]:
 def _charts(evidence: Evidence) -> list[dict[str, Any]]:
     found = []
     for kind, chart in CHARTS.items():
-        if evidence.track not in chart.tracks:
+        if kind not in evidence.page.charts:
             continue
         drawing = chart.draw(evidence)
         if drawing is not None:

@@ -3,13 +3,13 @@ again."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from invbench.attacks.budget import ATTACK_BUDGETS
 from invbench.store.record import Record
+from invbench.tracks import TRACKS
 from invbench.tracks.budget import BUDGETS
 
 __all__ = ["command", "origin"]
@@ -69,6 +69,7 @@ def command(cells: Sequence[Record]) -> str:
     """The ``invbench run`` that plans these cells. An entry that is a file is named by its file, as
     far as its cell knows it."""
     first = cells[0].spec
+    track = TRACKS[first.track]
     entry, source = first.entry, str(cells[0].provenance.get("origin", "")).partition(":")[0]
     words = [
         "invbench",
@@ -78,26 +79,23 @@ def command(cells: Sequence[Record]) -> str:
         "--entry",
         entry if _registered(entry) or not source else source,
     ]
-    conditions = [c.spec.case.partition("#")[0].partition("/") for c in cells]
-    datasets = sorted({dataset for dataset, slash, _ in conditions if slash})
+    specs = [c.spec for c in cells]
+    datasets = sorted({s.dataset for s in specs if s.dataset})
     for dataset in datasets:
         words += ["--data", dataset] if datasets != ["embedded"] else []
-    attacks = sorted({_attack(c)[0] for c in cells if "/attack-" in c.spec.case})
-    if attacks and all("/attack-" in c.spec.case for c in cells):
-        for name in attacks:
+    conditions = {(s.corruption, s.severity) for s in specs}
+    if all(s.attack for s in specs):
+        for name in sorted({s.attack for s in specs}):
             words += ["--attack", name]
-        for eps in sorted(
-            {str(c.spec.settings["eps_255"]) for c in cells if "eps_255" in c.spec.settings}
-        ):
+        for eps in sorted({str(s.eps) for s in specs if s.eps is not None}):
             words += ["--eps", eps]
         words += ["--inputs", str(first.settings.get("limit"))]
-    elif len({condition for *_, condition in conditions}) == 1 and datasets:
-        match = re.fullmatch(r"(.+)-([1-9])", conditions[0][2])
-        words += ["--condition", match[1], "--severity", match[2]] if match else []
+    elif len(conditions) == 1 and datasets and first.severity is not None:
+        words += ["--corruption", first.corruption, "--severity", f"{first.severity:g}"]
     words += _budget(cells)
-    if first.track == "toy2d":
+    if track.trains:
         words += ["--seeds", str(1 + max(c.spec.seed for c in cells))]
-    plain = [c.spec for c in cells if "#stretch" not in c.spec.case] or [first]
+    plain = [s for s in specs if s.measure not in track.dtypes] or [first]
     words += ["--dtype", plain[0].dtype] if plain[0].dtype != "float32" else []
     words += ["--device", first.device] if first.device != "cpu" else []
     return shlex.join(words)
@@ -107,12 +105,6 @@ def _registered(entry: str) -> bool:
     from invbench.registry import COUPLINGS
 
     return entry in COUPLINGS
-
-
-def _attack(cell: Record) -> tuple[str, str]:
-    name = cell.spec.case.partition("/attack-")[2]
-    eps = cell.spec.settings.get("eps_255")
-    return (name, "") if eps is None else (name.removesuffix(f"-{eps}"), str(eps))
 
 
 def _budget(cells: Sequence[Record]) -> list[str]:

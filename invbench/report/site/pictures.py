@@ -16,19 +16,13 @@ from invbench.attacks.case import AttackCase
 from invbench.attacks.judge import LEVELS
 from invbench.errors import UsageError, first_problem
 from invbench.files import LARGEST_RECORD, read_limited
+from invbench.registry import FLOWS
 from invbench.targets import replay_command
 
 __all__ = ["worst_pictures"]
 
 WIDEST, QUALITY = 900, 72
 ROOM = 3_000_000  # bytes of all pictures together
-TRACK_OF = {
-    "srflow": "sr",
-    "fs_ncsr": "sr",
-    "llflow": "lowlight",
-    "glow": "unconditional",
-    "toy2d": "toy2d",
-}
 
 
 def worst_pictures(results: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -90,7 +84,7 @@ def _said(folder: Path, record: AttackCase) -> dict[str, Any]:
         "entry": Path(record.coupling.partition(":")[0]).stem
         if ".py" in record.coupling
         else record.coupling,
-        "track": TRACK_OF.get(record.flow, ""),
+        "track": _track(record.flow),
         "attack": record.attack,
         "eps": record.eps * 255,
         "log10_x": record.log10_x if math.isfinite(record.log10_x) else "Infinity",
@@ -98,6 +92,10 @@ def _said(folder: Path, record: AttackCase) -> dict[str, Any]:
         "reached": reached,
         "command": replay_command(folder, record.coupling, record.flow),
     }
+
+
+def _track(flow: str) -> str:
+    return str(FLOWS[flow].metadata.get("track", "")) if flow in FLOWS else ""
 
 
 def _small(data: bytes) -> str:

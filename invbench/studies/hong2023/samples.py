@@ -13,7 +13,6 @@ from invbench.data.datasets import Pair, sr_pairs
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 from invbench.store.cell import Cell
-from invbench.tracks.samples import condition_of
 from invbench.training.weights import load_flow
 
 __all__ = ["Input", "drawn", "flow_of", "input_of"]
@@ -36,7 +35,7 @@ def input_of(cell: Cell, index: int) -> Input:
     """The input ``index`` of a cell of sr or lowlight. Raises ``UsageError`` when its data set is
     not there, or had other photographs then."""
     settings, spec = cell.spec.settings, cell.spec
-    dataset, family, severity = condition_of(spec.case)
+    dataset, family, severity = spec.dataset, spec.corruption, int(spec.severity or 1)
     per_image, limit = int(settings["crops_per_image"] or 1), settings["limit"]
     if spec.track == "sr":
         pairs = sr_pairs(
