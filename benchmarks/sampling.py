@@ -42,7 +42,8 @@ def main(
     spec = CellSpec(
         track="sr",
         entry="",
-        case="embedded/clean",
+        dataset="embedded",
+        corruption="clean",
         entry_digest="",
         batch_size=SAMPLES,
         settings=settings,

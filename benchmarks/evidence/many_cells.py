@@ -31,6 +31,7 @@ from invbench.corruptions import family_names
 from invbench.files import write_atomically
 from invbench.report.charts.evidence import MOST_DRAWN, MOST_RANKED
 from invbench.report.site.data import MOST_TRACED
+from invbench.store.case import case_named
 from invbench.store.cell import Cell, CellSpec
 from invbench.store.provenance import provenance
 from invbench.store.store import Store
@@ -136,7 +137,7 @@ def synthetic(count: int) -> Iterator[Cell]:
             spec = CellSpec(
                 track=track,
                 entry=f"design-{number:02d}",
-                case=case,
+                **case_named(case).model_dump(),
                 seed=seed,
                 entry_digest=digest,
                 settings=about,
@@ -209,7 +210,7 @@ def one_more(folder: Path, k: int) -> float:
     spec = CellSpec(
         track="toy2d",
         entry="design-00",
-        case="in",
+        corruption="in",
         seed=10_000 + k,
         entry_digest=hashlib.sha256(b"0").hexdigest()[:16],
     )

@@ -110,7 +110,7 @@ def test_check_reports_the_bounds_only_when_all_laws_are_asked_for():
 
 def slopes(name, target):
     return track._slopes(
-        CellSpec(track="coupling", entry=name, entry_digest="", case="slopes"), target
+        CellSpec(track="coupling", entry=name, entry_digest="", measure="slopes"), target
     ).measures
 
 

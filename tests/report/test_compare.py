@@ -10,6 +10,7 @@ import pytest
 from invbench.errors import UsageError
 from invbench.report.compare import compare, in_words
 from tests.report.test_table import sr
+from tests.support.specs import under_todays_protocol
 
 NAMES = [f"{photograph}/{k}" for photograph in range(10) for k in range(2)]
 
@@ -107,7 +108,7 @@ def test_attacks_are_compared_by_those_that_both_met(results):
 
 def searched(cell):
     """Under the protocol that the case is measured by today."""
-    spec = cell.spec.at(cell.spec.case)
+    spec = under_todays_protocol(cell.spec)
     return cell.model_copy(update={"spec": spec, "key": spec.key})
 
 

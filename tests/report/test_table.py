@@ -14,7 +14,8 @@ from invbench.errors import UsageError
 from invbench.report.columns import COLUMNS
 from invbench.report.rows import current_cells, gathered, make_rows
 from invbench.report.table import FORMATS, read_table, render
-from invbench.store.cell import Cell, CellSpec
+from invbench.store.cell import Cell
+from tests.support.specs import spec_named
 
 DESIGN_COLUMNS = (
     "entry track case cases n photographs seeds status inf_pct inf_lo inf_hi error_pct "
@@ -44,7 +45,7 @@ def sr(
     **measures,
 ):
     """A cell of len(errors) inputs; ``errors`` says which of them failed."""
-    spec = CellSpec(track="sr", entry=entry, case=case, seed=seed, entry_digest=digest)
+    spec = spec_named("sr", entry, case, seed=seed, entry_digest=digest)
     if status in ("ok", "diverged"):
         n = len(errors)
         measures = {
@@ -395,8 +396,6 @@ def test_a_run_in_another_dtype_or_on_another_device_is_a_row_of_its_own():
 )
 def test_the_other_cells_of_a_case_stand_in_the_row_of_their_run(part, dtype, device, row):
     one = sr("a", [0, 1])
-    spec = one.spec.model_copy(
-        update={"case": one.spec.case + part, "dtype": dtype, "device": device}
-    )
+    spec = spec_named("sr", "a", one.spec.case + part, dtype=dtype, device=device)
     ((case, _),) = gathered([one.model_copy(update={"spec": spec, "key": spec.key})], "sr")
     assert case == row

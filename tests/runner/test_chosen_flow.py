@@ -37,7 +37,7 @@ def run(tmp_path, **chosen):
         ["affine"],
         "smoke",
         results=tmp_path / "results",
-        families=("noise",),
+        corruptions=("noise",),
         workers=1,
         **chosen,
     )

@@ -9,12 +9,11 @@ import pytest
 from invbench.runner.cost import Costs, Remaining, longest_first
 from invbench.store.cell import Cell, CellSpec
 from invbench.store.store import Store
+from tests.support.specs import spec_named
 
 
 def spec(case: str = "embedded/clean", entry: str = "affine", **more) -> CellSpec:
-    return CellSpec(
-        track="sr", entry=entry, case=case, entry_digest="d", weights_digest="w", **more
-    )
+    return spec_named("sr", entry, case, weights_digest="w", **more)
 
 
 def cell(found: CellSpec, seconds: float, status: str = "ok") -> Cell:

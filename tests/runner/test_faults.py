@@ -18,6 +18,7 @@ from invbench.store.merge import merge
 from invbench.store.store import Store
 from invbench.targets import resolve
 from invbench.tracks.self_test import self_test_specs
+from invbench.tracks.versions import current
 from tests.report.test_table import sr
 
 
@@ -142,17 +143,17 @@ EVIL = [
 
 
 @pytest.mark.parametrize("name", EVIL)
-@pytest.mark.parametrize("field", ["track", "entry", "case", "dtype", "device"])
+@pytest.mark.parametrize("field", ["track", "entry", "measure", "dtype", "device"])
 def test_no_name_in_a_cell_leads_out_of_the_results_folder(tmp_path, field, name):
     """Written and merged: whatever the cell says, its file lies three steps below the folder and
     nothing lies beside it."""
     spec = CellSpec(
-        **({"track": "sr", "entry": "a", "case": "c", "entry_digest": "d"} | {field: name})
+        **({"track": "sr", "entry": "a", "measure": "c", "entry_digest": "d"} | {field: name})
     )
     cell = sr("a", [0]).model_copy(update={"spec": spec, "key": spec.key})
     place = Store(tmp_path / "theirs").write(cell)
     assert len(place.resolve().relative_to((tmp_path / "theirs").resolve()).parts) == 3
-    merge(tmp_path / "theirs", tmp_path / "ours")
+    merge(tmp_path / "theirs", tmp_path / "ours", current)
     assert [c.spec for c in Store(tmp_path / "ours").load()[0]] == [spec]
     assert {path.name for path in tmp_path.iterdir()} == {"theirs", "ours"}
 

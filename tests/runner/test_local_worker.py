@@ -71,7 +71,7 @@ def folder(tmp_path, own_registries) -> Path:
 def spec(folder: Path, name: str) -> CellSpec:
     options = options_of("smoke")
     (found,) = [
-        s for s in plan(["coupling"], [f"{folder}/zoo.py:{name}"], options) if s.case == "slopes"
+        s for s in plan(["coupling"], [f"{folder}/zoo.py:{name}"], options) if s.measure == "slopes"
     ]
     return found
 

@@ -123,7 +123,10 @@ def test_a_fault_of_the_device_that_an_earlier_cell_left_costs_a_process_and_no_
     does."""
     options = [options_of("smoke", dtype=dtype) for dtype in ("float32", "float64")]
     specs = [
-        s for o in options for s in plan(["coupling"], [f"{file}:poisons"], o) if s.case == "slopes"
+        s
+        for o in options
+        for s in plan(["coupling"], [f"{file}:poisons"], o)
+        if s.measure == "slopes"
     ]
     lane = Lane(tmp_path, Limits(seconds=300))
     cells = [lane.measure(spec) for spec in specs]
@@ -175,7 +178,8 @@ def test_samples_are_judged_in_the_dtype_of_the_flow():
     spec = CellSpec(
         track="sr",
         entry="large",
-        case="embedded/clean",
+        dataset="embedded",
+        corruption="clean",
         entry_digest="d",
         dtype="float64",
         settings=settings,

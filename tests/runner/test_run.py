@@ -21,10 +21,9 @@ from invbench.store.cell import Cell, CellSpec, slug
 from invbench.store.store import Store, Unreadable
 from invbench.tracks.budget import BUDGETS
 from invbench.tracks.track import Options
+from tests.support.specs import spec_named
 
-SPEC = CellSpec(
-    track="sr", entry="affine", case="embedded/clean", entry_digest="d", settings={"samples": 10}
-)
+SPEC = spec_named("sr", "affine", "embedded/clean", settings={"samples": 10})
 OPTIONS = options_of("smoke")
 
 HOSTILE = """
@@ -81,7 +80,16 @@ def test_non_finite_numbers_survive_and_the_file_is_strict_json(tmp_path):
     [
         {"entry_digest": "other"},
         {"weights_digest": "w"},
-        {"case": "embedded/noise-1"},
+        {"dataset": "BSD100"},
+        {"corruption": "noise"},
+        {"severity": 1},
+        {"attack": "latent"},
+        {"eps": 8},
+        {"measure": "stretch"},
+        {"precision": "float16"},
+        {"corruption_digest": "other"},
+        {"attack_digest": "other"},
+        {"flow_digest": "other"},
         {"seed": 1},
         {"dtype": "float64"},
         {"device": "cuda"},

@@ -21,7 +21,7 @@ def spec(entry: str, seed: int = 0, **more) -> CellSpec:
     return CellSpec(
         track="self-test",
         entry=entry,
-        case="busy",
+        measure="busy",
         seed=seed,
         entry_digest="d",
         target=entry,

@@ -11,6 +11,7 @@ import pytest
 
 from invbench.store.store import MAX_BYTES
 from tests.report.test_table import sr
+from tests.support.specs import spec_named
 
 
 def edited(change):
@@ -110,7 +111,7 @@ def test_when_nothing_can_be_read_the_exit_code_is_3(results, invbench, name):
 
 
 def test_a_track_without_readable_cells_does_not_hide_the_others(results, invbench):
-    toy = sr("a", [0]).spec.model_copy(update={"track": "toy2d", "case": "in"})
+    toy = spec_named("toy2d", "a", "in")
     folder = results(
         bad := sr("bad", [1]), sr("a", [0]).model_copy(update={"spec": toy, "key": toy.key})
     )

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from invbench.store.cell import Cell, CellSpec, protocol_of
+from invbench.store.cell import Cell
 from invbench.store.store import Store
 from invbench.studies.hong2023.study import Study
+from tests.support.specs import spec_named, under_todays_protocol
 
 
 def made_study(root: Path, *cells: Cell, **tables: object) -> Study:
@@ -24,14 +25,7 @@ def made_study(root: Path, *cells: Cell, **tables: object) -> Study:
 
 def cell(track, entry, case, inf=(0,), error=None, seed=0, names=None, **measures):
     """A measured cell with one photograph per input."""
-    spec = CellSpec(
-        track=track,
-        entry=entry,
-        case=case,
-        seed=seed,
-        entry_digest="d",
-        protocol=protocol_of(track, case),
-    )
+    spec = under_todays_protocol(spec_named(track, entry, case, seed=seed))
     n = len(inf)
     own = {
         "inputs": n,

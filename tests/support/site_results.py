@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 
 from invbench.attacks.case import FORMAT, KIND
-from invbench.store.cell import Cell, CellSpec, protocol_of
+from invbench.store.cell import Cell
 from invbench.store.store import Store
+from tests.support.specs import spec_named, under_todays_protocol
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 REASON = "</script><script>alert(2)</script> & 'more' \u2028"
@@ -25,15 +26,8 @@ def cell(
     settings=None,
     **measures,
 ) -> Cell:
-    spec = CellSpec(
-        track=track,
-        entry=entry,
-        case=case,
-        seed=seed,
-        entry_digest=f"digest of {entry}"[:20],
-        settings=settings or {},
-        protocol=protocol_of(track, case),
-    )
+    fields = {"entry_digest": f"digest of {entry}"[:20], "settings": settings or {}}
+    spec = under_todays_protocol(spec_named(track, entry, case, seed=seed, **fields))
     provenance = {
         "finished": "2026-01-01T00:00:00+00:00",
         "torch": "2.13.0",

@@ -20,6 +20,7 @@ from invbench.measures.quality import psnr, rescaled
 from invbench.report.columns import COLUMNS
 from invbench.report.rows import make_rows
 from invbench.runner.run import builtin_entries, options_of, plan
+from invbench.store.case import case_named
 from invbench.store.cell import Cell
 from invbench.targets import resolve
 from invbench.tracks import TRACKS, lowlight, samples
@@ -71,7 +72,7 @@ def test_photographs_are_darkened_by_the_camera_model_in_both_precisions():
         "embedded/sensor-noise-3#fp16",
         "embedded/sensor-noise-3#mean",
     ]
-    every = {c for c in cases(size=BUDGETS["default"]) if "#" not in c}
+    every = {c for c in cases(budget=BUDGETS["default"]) if "#" not in c}
     assert every == {
         f"embedded/{family}-{s}"
         for family in ("under-exposure", "sensor-noise")
@@ -86,7 +87,7 @@ def test_a_data_set_is_measured_as_it_is_and_named_families_beside_it(eval15):
         "LOL/clean#mean",
         "LOL/clean#radius",
     ]
-    named = cases(datasets=("LOL", "embedded"), families=("noise",))
+    named = cases(datasets=("LOL", "embedded"), corruptions=("noise",))
     assert [c for c in named if "#" not in c] == ["LOL/clean", "LOL/noise-3", "embedded/noise-3"]
     assert cases(dtype="float64") == [
         "embedded/under-exposure-3",
@@ -222,7 +223,7 @@ def test_rescaled_psnr_of_black_and_of_broken_samples_is_a_number():
 
 
 def cell(case, error, **measures):
-    spec = next(s for s in TRACK.plan(resolve("affine"), SMOKE)).model_copy(update={"case": case})
+    spec = next(s for s in TRACK.plan(resolve("affine"), SMOKE)).at(**case_named(case).model_dump())
     n = len(error)
     common = {
         "inf": [0] * n,

@@ -39,6 +39,7 @@ from invbench.training.toy2d import toy2d
 from invbench.training.weights import load_weights, read_card
 from tests.support.mutations import payloads
 from tests.support.mutations.mutate import in_archive, in_bytes, in_document, in_numbers
+from tests.support.specs import spec_named
 
 __all__ = ["KINDS", "Kind", "attack_case"]
 
@@ -73,13 +74,7 @@ def _bytes_of(original: Callable[[], bytes]) -> Make:
 
 @cache
 def _cell() -> dict[str, Any]:
-    spec = CellSpec(
-        track="sr",
-        entry="affine",
-        case="embedded/attack-latent",
-        entry_digest="d",
-        settings={"samples": 10, "eps_255": 8},
-    )
+    spec = spec_named("sr", "affine", "embedded/attack-image-8", settings={"samples": 10})
     measures = {
         "names": ["astronaut/0", "coffee/0"],
         "inf": [0, 1],
