@@ -15,11 +15,8 @@ from typing import Any
 
 __all__ = ["code_digest", "source_files", "syntax_digest"]
 
-# modules of invbench that no number depends on: names, errors, files, registries
-APART = {
-    f"invbench.{name}"
-    for name in "errors registry declaration files devices console loading source targets".split()
-}
+# rooms and files of invbench that the numbers of an entry, corruption, attack or flow depend on
+ROOMS = "couplings flows adapters data corruptions bounds measures attacks training uniform".split()
 # fields of syntax nodes that say nothing, or that not every version of Python has
 SILENT = ("ctx", "type_comment", "type_ignores", "kind", "type_params", "lineno", "col_offset")
 
@@ -61,13 +58,14 @@ def _belongs(used: Any, module: str, file: Path) -> bool:
     """Whether what ``module`` uses counts as its own code. A module that is imported whole counts
     when it lies beside it; the public face of a package never does."""
     beside, name = _source_file(used), _module_name(used)
-    if beside is None or name in APART:
+    if beside is None:
         return False
-    if beside.parent == file.parent:
-        return beside.name != "__init__.py" or not name.startswith("invbench")
+    package, _, rest = name.partition(".")
+    if package == "invbench" and rest.partition(".")[0] not in ROOMS:
+        return False
     if beside.name == "__init__.py":
-        return False
-    return name.partition(".")[0] in ("invbench", module.partition(".")[0])
+        return beside.parent == file.parent and package != "invbench"
+    return beside.parent == file.parent or package in ("invbench", module.partition(".")[0])
 
 
 def _module_name(obj: Any) -> str:

@@ -296,6 +296,7 @@ COUPLING = register(
         row=_row,
         one_case="corpus",
         notes=NOTES,
+        order=1,
         page=Page("the design alone, untrained", order=2, charts=("sensitivity",)),
     )
 )

@@ -217,6 +217,7 @@ LOWLIGHT = register(
         pooled=_pooled,
         own_rows=(MEAN,),
         notes=NOTES,
+        order=4,
         page=Page(
             "dark photographs made bright",
             order=4,

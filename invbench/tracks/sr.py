@@ -197,6 +197,7 @@ SR = register(
         row=_row,
         dtypes={STRETCH: "float64"},
         notes=NOTES,
+        order=3,
         page=Page(
             "super-resolution of photographs",
             order=1,

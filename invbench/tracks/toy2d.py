@@ -202,6 +202,7 @@ TOY2D = register(
         row=_row,
         pooled=_pooled,
         notes=NOTES,
+        order=2,
         page=Page(
             "the paper's two-dimensional toy",
             order=3,

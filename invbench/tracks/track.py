@@ -75,9 +75,9 @@ class Data:
 class Page:
     """How a track looks on the page. ``title``: beside its name; ``order``: of the tabs, smallest
     first; ``charts``: those that it may have, the most telling first (``invbench plot``);
-    ``quality``: (column, whether larger is better) of the Pareto chart; ``clean``: the conditions, without data set, that
-    a flow was trained for, the first that was measured counts; ``strength``: what the number behind
-    a condition is called."""
+    ``quality``: (column, whether larger is better) of the Pareto chart; ``clean``: the conditions,
+    without data set, that a flow was trained for, the first that was measured counts;
+    ``strength``: what the number behind a condition is called."""
 
     title: str = ""
     order: int = 100
@@ -111,6 +111,7 @@ class Track:
     cells)``: a row of the table, from ``invbench.tracks.row``. ``one_case``: the name of an entry's
     only row; ``pooled``: names the row that pools a case; ``own_rows``: measures whose cells have a
     row of their own; ``dtypes``: measure → its usual dtype, where that is not float32.
+    ``order``: of runs and tables, smallest first; ``hidden``: in no leaderboard.
     ``notes``: lines under the table, RATES of ``invbench.tracks.row`` among them.
     """
 
@@ -134,6 +135,7 @@ class Track:
     dtypes: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     page: Page = Page()
+    order: int = 100
     hidden: bool = False
 
 
@@ -148,7 +150,7 @@ def register(track: Track) -> Track:
 
 
 class _Tracks(Mapping[str, Track]):
-    """The tracks of the leaderboard, by name, in order of registration."""
+    """The tracks of the leaderboard, by name, in their order."""
 
     def __getitem__(self, name: str) -> Track:
         return _REGISTRY[name].obj
@@ -157,7 +159,8 @@ class _Tracks(Mapping[str, Track]):
         return name in _REGISTRY and not _REGISTRY[str(name)].obj.hidden
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, entry in _REGISTRY.items() if not entry.obj.hidden)
+        shown = {name: entry.obj for name, entry in _REGISTRY.items() if not entry.obj.hidden}
+        return iter(sorted(shown, key=lambda name: (shown[name].order, name)))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -157,6 +157,7 @@ UNCONDITIONAL = register(
         digits={"gain_log10": 2, "nll": 3},
         row=_row,
         notes=NOTES,
+        order=5,
         page=Page(
             "an unconditional flow, there and back",
             order=5,

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from invbench.report.latex import escape
-from invbench.report.notes import TRACK_NOTES
 from invbench.report.table import read_table, render
+from invbench.tracks import TRACKS
 from tests.report.test_table import sr
 from tests.support.site_results import fill
 
@@ -107,8 +107,8 @@ def test_names_are_text():
 
 
 def test_every_note_is_written_with_characters_that_pdflatex_knows():
-    for notes in TRACK_NOTES.values():
-        assert "U+" not in escape(" ".join(notes))
+    for track in TRACKS.values():
+        assert track.notes and "U+" not in escape(" ".join(track.notes))
 
 
 def test_a_long_table_goes_over_pages(results):

@@ -185,9 +185,12 @@ def test_plan_pairs_designs_on_the_same_cases_and_seeds():
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
-        ({"families": ("noise",)}, {"clean", "noise-3"}),
+        ({"corruptions": ("noise",)}, {"clean", "noise-3"}),
         ({"attacks": ("latent", "condition")}, {"clean", "attack-latent", "attack-condition-8"}),
-        ({"families": ("noise",), "attacks": ("image",)}, {"clean", "noise-3", "attack-image-8"}),
+        (
+            {"corruptions": ("noise",), "attacks": ("image",)},
+            {"clean", "noise-3", "attack-image-8"},
+        ),
     ],
 )
 def test_what_is_named_leaves_out_the_other_kind(chosen, expected):
@@ -225,11 +228,11 @@ def test_the_critical_radius_can_be_asked_for_alone():
         ({"budget": "vast"}, "budget 'vast'"),
         ({"seeds": 0}, "seeds must be 1 or more"),
         ({"tracks": ["sr"], "datasets": ["nope"]}, "--data nope: data set 'nope' is not known"),
-        ({"tracks": ["sr"], "families": ["nois"]}, "did you mean 'noise'"),
+        ({"tracks": ["sr"], "corruptions": ["nois"]}, "did you mean 'noise'"),
         ({"dtype": "int8"}, "dtype 'int8'"),
         ({"severities": [6]}, "severities are 1 to 5"),
         ({"attacks": ["latnt"]}, "did you mean 'latent'"),
-        ({"attacked": 0}, "inputs must be 1 or more"),
+        ({"inputs": 0}, "inputs must be 1 or more"),
         ({"eps": [-1]}, "from 0 to 255"),
     ],
 )

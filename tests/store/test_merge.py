@@ -9,6 +9,7 @@ import pytest
 from invbench.errors import UsageError
 from invbench.store.merge import merge
 from invbench.store.store import Store
+from invbench.tracks.versions import current
 from tests.report.test_table import sr
 
 
@@ -29,7 +30,7 @@ def test_new_cells_are_taken_and_a_failed_one_gives_way(folders):
         sr("d", [], status="oom"),
     ):
         theirs.write(cell)
-    found = merge(theirs.root, ours.root)
+    found = merge(theirs.root, ours.root, current)
     assert [c.spec.entry for c in found.taken] == ["b", "c", "d"]
     assert [c.spec.entry for c in found.same] == ["a"]
     assert {c.spec.entry: c.status for c in ours.load()[0]} == {
@@ -38,14 +39,14 @@ def test_new_cells_are_taken_and_a_failed_one_gives_way(folders):
         "c": "ok",
         "d": "oom",
     }
-    again = merge(theirs.root, ours.root)
+    again = merge(theirs.root, ours.root, current)
     assert (len(again.taken), len(again.same)) == (0, 4)
 
 
 def test_a_failed_cell_never_replaces_a_measured_one(folders):
     ours, theirs = folders
     theirs.write(sr("a", [], status="timeout"))
-    assert merge(theirs.root, ours.root).taken == []
+    assert merge(theirs.root, ours.root, current).taken == []
     assert ours.load()[0][0].status == "ok"
 
 
@@ -90,4 +91,4 @@ def test_wrong_folders_are_refused(folders, tmp_path):
         (ours.root, "itself"),
     ):
         with pytest.raises(UsageError, match=text):
-            merge(source, ours.root)
+            merge(source, ours.root, current)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from invbench.store import schema
+from invbench.store.case import Case, case_named
 from invbench.store.cell import Cell
 from invbench.store.store import Store, Unreadable
 
@@ -26,41 +27,72 @@ def place(tmp_path) -> Path:
 
 
 @pytest.fixture
-def version_three(monkeypatch):
+def version_four(monkeypatch):
     """As if two versions had come since: one renamed a field, one gave the cell another."""
 
     class Later(Cell):
-        schema_version: int = 3
+        schema_version: int = 4
         note: str
 
-    def second(document):
+    def third(document):
         return {name.replace("reason", "why"): value for name, value in document.items()}
 
-    def third(document):
+    def fourth(document):
         return {name.replace("why", "reason"): value for name, value in document.items()} | {
             "note": "none"
         }
 
-    monkeypatch.setattr(schema, "SCHEMA", 3)
+    monkeypatch.setattr(schema, "SCHEMA", 4)
     monkeypatch.setattr(schema, "Cell", Later)
-    monkeypatch.setattr(schema, "MIGRATIONS", {1: second, 2: third})
+    monkeypatch.setattr(schema, "MIGRATIONS", {**schema.MIGRATIONS, 2: third, 3: fourth})
 
 
 def test_a_cell_of_the_first_schema_is_always_readable(place, tmp_path):
     found = Store(tmp_path).read(place.relative_to(tmp_path).as_posix())
     assert isinstance(found, Cell), found
     document = json.loads(FIRST.read_text())
-    assert found.key == document["key"] == FIRST.stem
-    assert found.measures["inf"] == document["measures"]["inf"]
+    assert found.key == found.spec.key != document["key"] == FIRST.stem
     assert json.loads(found.model_dump_json())["measures"] == document["measures"]
+    assert found.spec.case == document["spec"]["case"] == "embedded/checkerboard-5"
+    assert (found.spec.dataset, found.spec.corruption, found.spec.severity) == (
+        "embedded",
+        "checkerboard",
+        5,
+    )
+    assert Store(tmp_path).get(found.spec) == found
+
+
+def test_a_cell_of_the_first_schema_that_was_edited_is_no_cell(place, tmp_path):
+    place.write_text(FIRST.read_text().replace("checkerboard-5", "checkerboard-4"))
+    found = Store(tmp_path).read(place.relative_to(tmp_path).as_posix())
+    assert isinstance(found, Unreadable) and found.kind == "key"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("embedded/noise-3#stretch", {"corruption": "noise", "severity": 3, "measure": "stretch"}),
+        ("embedded/attack-latent-random", {"attack": "latent-random"}),
+        ("embedded/attack-both-8", {"attack": "both", "eps": 8}),
+        ("embedded/clean#fp16", {"corruption": "clean", "precision": "float16"}),
+        ("embedded/channel-swap-2", {"corruption": "channel-swap", "severity": 2}),
+        ("shift-0.8#radius", {"corruption": "shift", "severity": 0.8, "measure": "radius"}),
+        ("in", {"corruption": "in"}),
+        ("slopes", {"measure": "slopes"}),
+    ],
+)
+def test_a_case_has_fields_and_one_name(name, fields):
+    dataset = "embedded" if name.startswith("embedded/") else ""
+    assert case_named(name) == Case(dataset=dataset, **fields)
+    assert case_named(name).name == name
 
 
 def test_an_older_cell_is_migrated_step_by_step_in_memory_and_its_file_left(
-    place, tmp_path, version_three
+    place, tmp_path, version_four
 ):
     (found,), damaged = Store(tmp_path).load()
     assert damaged == []
-    assert (found.schema_version, found.note, found.key) == (3, "none", FIRST.stem)
+    assert (found.schema_version, found.note, found.key) == (4, "none", found.spec.key)
     assert found.numbers("max_abs_log10") == [
         float(v) for v in json.loads(FIRST.read_text())["measures"]["max_abs_log10"]
     ]
@@ -68,14 +100,14 @@ def test_an_older_cell_is_migrated_step_by_step_in_memory_and_its_file_left(
 
 
 def test_an_older_cell_that_nothing_migrates_is_named_and_kept(
-    place, tmp_path, version_three, monkeypatch
+    place, tmp_path, version_four, monkeypatch
 ):
     monkeypatch.setattr(schema, "MIGRATIONS", {2: lambda document: document})
     found = Store(tmp_path).read(place.relative_to(tmp_path).as_posix())
     assert isinstance(found, Unreadable)
     assert (found.kind, found.reason.partition(";")[0]) == (
         "schema",
-        "written by an older invbench (schema 1, ours is 3)",
+        "written by an older invbench (schema 1, ours is 4)",
     )
     assert place.exists()
 

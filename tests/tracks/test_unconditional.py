@@ -157,6 +157,7 @@ def test_cells_of_bits_without_dequantisation_are_stale():
     old = Cell(
         key="old", spec=spec.model_copy(update={"protocol": 1}), status="ok", measures=measures
     )
+    spec = completed(spec)
     new = Cell(key=spec.key, spec=spec, status="ok", measures=measures)
     assert current_cells([new, old]) == ([new], [old])
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from invbench.measures.contrast import contrast
 from invbench.measures.statistics import median_interval, rate_interval
-from invbench.report.inputs import MEASURES, Inputs
 from invbench.report.matched import Matched, matched
 from invbench.store.cell import FAILED, Cell
 from invbench.studies.hong2023.rulebook import PLAIN, Rule, Variant
+from invbench.tracks.inputs import MEASURES, Inputs
 
 __all__ = [
     "ONE_TRAINING",
