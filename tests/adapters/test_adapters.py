@@ -21,7 +21,7 @@ from invbench.runner.run import builtin_entries
 from invbench.targets import resolve, resolve_all
 from tests.support.faults import couplings
 
-BESIDE = Path(__file__).resolve().parents[2]
+SUITES = Path(__file__).resolve().parents[2] / "suites"
 
 
 class Scale(nn.Module):
@@ -113,11 +113,8 @@ def test_a_loaded_library_does_not_join_the_leaderboard_by_itself():
 
 @pytest.mark.skipif("nflows" not in installed(), reason="nflows is not installed")
 def test_the_suites_test_the_named_layer_of_a_library_only(tmp_path):
-    suites = next(
-        p for p in (BESIDE / "suites", Path(invbench.__file__).parent / "suites") if p.is_dir()
-    )
     options = ("-q", "--collect-only", "-p", "no:cacheprovider", "--layer", "nflows/actnorm")
-    command = [sys.executable, "-m", "pytest", *options, str(suites / "test_layers.py")]
+    command = [sys.executable, "-m", "pytest", *options, str(SUITES / "test_layers.py")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert "nflows/actnorm-round-trip-x" in done.stdout, done.stdout + done.stderr
     assert "nflows/lu-linear" not in done.stdout
