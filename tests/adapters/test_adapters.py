@@ -43,10 +43,8 @@ def registered():
         invbench.layer("adapted", **shapes)(lambda seed: subject())
         return "adapted"
 
-    before = dict(LAYERS._items)
-    yield make
-    LAYERS._items.clear()
-    LAYERS._items.update(before)
+    with LAYERS.restored():
+        yield make
 
 
 def test_any_module_with_two_methods(registered):
@@ -103,12 +101,10 @@ def test_a_loaded_library_does_not_join_the_leaderboard_by_itself():
 
     Theirs.__module__ = "invbench.adapters.zuko"
     before = builtin_entries()
-    invbench.coupling("zuko/theirs")(Theirs)
-    try:
+    with COUPLINGS.restored():
+        invbench.coupling("zuko/theirs")(Theirs)
         assert builtin_entries() == before
         assert of_library("zuko/theirs") and not of_library("affine")
-    finally:
-        del COUPLINGS._items["zuko/theirs"]
 
 
 @pytest.mark.skipif("nflows" not in installed(), reason="nflows is not installed")
