@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,8 +19,7 @@ from invbench.registry import COUPLINGS, LAYERS
 from invbench.runner.run import builtin_entries
 from invbench.targets import resolve, resolve_all
 from tests.support.faults import couplings
-
-SUITES = Path(__file__).resolve().parents[2] / "suites"
+from tests.support.pytest_runs import SUITES
 
 
 class Scale(nn.Module):

@@ -10,8 +10,8 @@ import pytest
 
 from invbench.registry import FLOWS
 from invbench.store.store import Store
-from tests.report.test_table import sr
 from tests.support.examples import TANH_AFFINE
+from tests.support.sr_cells import sr
 
 
 @pytest.fixture

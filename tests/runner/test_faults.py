@@ -18,7 +18,7 @@ from invbench.store.merge import merge
 from invbench.store.store import Store
 from invbench.targets import resolve
 from invbench.tracks.self_test import self_test_specs
-from tests.report.test_table import sr
+from tests.support.sr_cells import sr
 
 
 def specs(count=6):

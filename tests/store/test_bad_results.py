@@ -10,7 +10,7 @@ import shutil
 import pytest
 
 from invbench.store.store import MAX_BYTES
-from tests.report.test_table import sr
+from tests.support.sr_cells import sr
 
 
 def edited(change):

@@ -9,7 +9,7 @@ import pytest
 from invbench.errors import UsageError
 from invbench.store.merge import merge
 from invbench.store.store import Store
-from tests.report.test_table import sr
+from tests.support.sr_cells import sr
 
 
 @pytest.fixture
