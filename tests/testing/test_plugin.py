@@ -13,7 +13,7 @@ import pytest
 
 from invbench.errors import UsageError
 from invbench.laws.cases.recipe import Recipe
-from invbench.laws.law import SCOPES, SEVERITIES
+from invbench.laws.law import SEVERITIES
 from invbench.targets import resolve
 from invbench.testing import applicable, parametrize_with_properties, violations
 from invbench.testing.known_failures import read_known
@@ -41,7 +41,7 @@ def test_suite_tests_a_users_own_coupling(file, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     target = resolve(str(mine))
-    asked = {name for severity in SEVERITIES for name in applicable(target, severity, SCOPES)}
+    asked = {name for severity in SEVERITIES for name in applicable(target, severity)}
     assert set(re.findall(r"\[tanh-affine-([\w-]+)\] (?:PASSED|XFAIL)", done.stdout)) == asked
     assert "design: tail slopes differ" in done.stdout
 
