@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -74,6 +75,19 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
             )
         self._items[name] = entry
         return entry
+
+    def forget(self, name: str) -> None:
+        """Undo ``register``."""
+        del self._items[name]
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """What is registered or forgotten inside the block is undone at its end."""
+        before = dict(self.items())  # reading loads the plugins, so that they are kept
+        try:
+            yield
+        finally:
+            self._items = before
 
     def _load_plugins(self) -> None:
         if self._plugins_loaded:

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, settings
 import invbench
 from invbench.laws.cases.recipe import Recipe
 from invbench.laws.law import SCOPES, SEVERITIES
+from invbench.registry import Registry
 from invbench.targets import Target, replay_command, resolve
 from invbench.testing.known_failures import Known
 from invbench.testing.plugin import added_targets, chosen_laws, known_failures
-from suites.records import append, merge
+from invbench.testing.violation_rows import append, merge
 
 LAST = pytest.StashKey["tuple[Target, str, Recipe]"]()
 EXAMPLES = {"smoke": 5, "default": 25, "deep": 400}
@@ -74,8 +75,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("flow_name", "coupling"), found)
     if "any_flow" in names:
         wanted = metafunc.module.ANY_FLOWS, metafunc.module.PROPERTY
-        pairs = [p.values for listed in (False, True) for p in _flows(config, *wanted, listed)]
-        metafunc.parametrize("any_flow", pairs, ids=[f"{flow}:{t.name}" for flow, t in pairs])
+        params = {p.id: p for listed in (False, True) for p in _flows(config, *wanted, listed)}
+        metafunc.parametrize(
+            "any_flow",
+            [pytest.param(p.values, id=name, marks=p.marks) for name, p in params.items()],
+        )
 
 
 def _laws(
@@ -88,10 +92,7 @@ def _laws(
     registry = {"coupling": COUPLINGS, "layer": LAYERS}[kind]
     chosen = chosen_laws(config)
     added = added_targets(config)[kind]
-    if registry.broken:
-        raise pytest.UsageError(
-            f"plugin {registry.broken[0][0]} cannot be imported: {registry.broken[0][1]}"
-        )
+    _refuse_broken(registry)
     targets = {
         t.name: t for t in [resolve(n, (kind,)) for n in registry if not of_library(n)] + added
     }
@@ -100,25 +101,43 @@ def _laws(
     ]
 
 
+def _refuse_broken(registry: Registry[Any]) -> None:
+    """A plugin that cannot be imported ends the session: its things would be missing silently."""
+    for plugin, reason in registry.broken:
+        raise pytest.UsageError(f"plugin {plugin} cannot be imported: {reason}")
+
+
 def _flows(config: pytest.Config, own: tuple[str, ...], property: str, listed: bool) -> list[Any]:
     """(flow, coupling) pairs that have weights, of the ``own`` flows and those added: with
-    ``listed``, those known to break the property; else the others."""
+    ``listed``, those known to break the property; else the others. An own flow that is not
+    installed is one skipped pair."""
+    from invbench.registry import FLOWS
     from invbench.runner.run import builtin_entries
     from invbench.training.weights import find_weights
 
     added = added_targets(config)
+    absent = [flow for flow in own if flow not in FLOWS]
+    _refuse_broken(FLOWS)
     pairs = []
     for flow in dict.fromkeys([*own, *(t.name for t in added["flow"])]):
+        if flow in absent:
+            continue
         targets = {
             t.name: t for t in [resolve(n) for n in builtin_entries(flow)] + added["coupling"]
         }
         pairs += [(flow, t) for t in targets.values() if find_weights(flow, t, "mini", 0)]
     known = {k.target for k in known_failures(config, KNOWN) if k.property == property}
-    return [
+    return [pytest.param(flow, None, id=flow, marks=_skipped(flow)) for flow in absent] + [
         pytest.param(flow, t, id=f"{flow}:{t.name}")
         for flow, t in pairs
         if (f"{flow}:{t.name}" in known) == listed
     ]
+
+
+def _skipped(flow: str) -> pytest.MarkDecorator:
+    return pytest.mark.skip(
+        reason=f"{flow} is not installed here: pip install invbench-reference-models"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 
 from invbench.attacks import Inputs, attack_budget, frozen, run_attack
-from suites.records import append
-from suites.test_flows import TEMPERATURE, cases, drawn
+from invbench.testing.flow_cases import TEMPERATURE, cases, decoder_inputs
+from invbench.testing.violation_rows import append
 
 PROPERTY = "finite-under-attack"
 FLOWS = ("srflow",)
@@ -20,7 +20,7 @@ ATTACK, EPS, BUDGET = "both", 8 / 255, "smoke"
 def search(flow_name, coupling, dtype, device, case) -> float:
     """log10 of the largest |x| where a short gradient search over latents and condition ends;
     infinite when x is not finite."""
-    flow, y, latents = drawn(flow_name, coupling, dtype, device, case, 1)
+    flow, y, latents = decoder_inputs(flow_name, coupling, dtype, device, case, 1)
     own, twin = frozen(flow)
     found = run_attack(
         ATTACK,

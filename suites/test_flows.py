@@ -3,82 +3,28 @@ have weights."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
-from invbench.attacks.latents import LATENT_PATTERNS, patterned
-from invbench.corruptions import apply_family, family_names
-from invbench.data.conditions import sizes_only
-from invbench.data.datasets import Pair, sr_pairs
-from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
-from invbench.registry import CONDITIONS
-from invbench.registry import FLOWS as FLOW_REGISTRY
-from invbench.training.weights import load_flow
-from suites.records import append
+from invbench.testing.flow_cases import cases, decoder_inputs, loaded, pairs
+from invbench.testing.violation_rows import append
 
 PROPERTY = "no-explosion"
 FLOWS, ANY_FLOWS = ("srflow", "fs_ncsr", "llflow"), ("srflow", "fs_ncsr", "llflow", "glow")
-DUSK = ("under-exposure", 2)  # what makes a photograph a condition of a low-light flow
-SAMPLES, TEMPERATURE = 4, 0.9
+SAMPLES = 4
 LIMIT = 2.0  # log10: |x| > 100 is an explosion of an image in [0, 1]; an overshoot is not
-
-loaded = lru_cache(maxsize=4)(load_flow)
-
-
-@lru_cache
-def pairs(flow_name: str = "srflow") -> list[Pair]:
-    """24 crops with the conditions that a flow of that name takes."""
-    found = sr_pairs("embedded", 64, 4)
-    track = FLOW_REGISTRY[flow_name].metadata.get("track", "sr")
-    if track == "lowlight":
-        dark = apply_family(*DUSK, [pair.high for pair in found])
-        return [Pair(pair.name, pair.high, low) for pair, low in zip(found, dark, strict=True)]
-    return (
-        [Pair(p.name, p.high, sizes_only(p.high[None])[0]) for p in found]
-        if track == "unconditional"
-        else found
-    )
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> dict[str, int | str]:
-    family = draw(st.sampled_from(family_names("sr")))
-    severities = len(CONDITIONS[family].metadata["strengths"])
-    return {
-        "family": family,
-        "severity": draw(st.integers(1, severities)),
-        "image": draw(st.integers(0, 23)),
-        "seed": draw(st.integers(0, 2**20)),
-        "latents": draw(st.sampled_from(list(LATENT_PATTERNS))),
-    }
 
 
 def log10_largest(flow_name, coupling, dtype, device, case) -> float:
     """log10 of the largest |x| over four samples of one condition; infinite when a pixel is not
     finite."""
-    flow, y, latents = drawn(flow_name, coupling, dtype, device, case, SAMPLES)
+    flow, y, latents = decoder_inputs(flow_name, coupling, dtype, device, case, SAMPLES)
     with torch.no_grad():
         return explosion(flow.decode(latents, y)).max_abs_log10
-
-
-def drawn(
-    flow_name, coupling, dtype, device, case, samples
-) -> tuple[ConditionalFlow, Tensor, list[Tensor]]:
-    """(flow, ``samples`` times the condition of ``case``, its latents)."""
-    flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
-    (changed,) = apply_family(
-        case["family"], case["severity"], [pairs(flow_name)[case["image"]]], case["seed"]
-    )
-    y = changed.to(device, getattr(torch, dtype))[None].expand(samples, -1, -1, -1)
-    normal = flow.sample_latents(samples, y, 1.0, torch.Generator().manual_seed(case["seed"]))
-    return flow, y, [TEMPERATURE * z for z in patterned(normal, case.get("latents", "normal"))]
 
 
 @given(case=cases())

@@ -38,20 +38,15 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def registries_of_the_module() -> Iterator[None]:
     """What a file of tests registers is forgotten at its end: another file in the same process
     would meet it."""
-    registries = (COUPLINGS, LAYERS, FLOWS)
-    # reading loads the plugins, so that they are kept
-    kept = [dict(registry.items()) for registry in registries]
-    yield
-    for registry, items in zip(registries, kept, strict=True):
-        registry._items = items
+    with COUPLINGS.restored(), LAYERS.restored(), FLOWS.restored():
+        yield
 
 
 @pytest.fixture
-def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_registries() -> Iterator[None]:
     """What the test registers is forgotten afterwards."""
-    for registry in (COUPLINGS, LAYERS, FLOWS):
-        len(registry)  # loads the plugins, so that they are kept
-        monkeypatch.setattr(registry, "_items", dict(registry._items))
+    with COUPLINGS.restored(), LAYERS.restored(), FLOWS.restored():
+        yield
 
 
 @pytest.fixture

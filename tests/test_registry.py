@@ -161,3 +161,28 @@ def test_plugins_are_loaded_once_at_the_first_look_up(entry_points):
     assert "mine" in registry
     assert len(registry) == 1
     assert entry_points.asked == ["some.group"]
+
+
+def test_a_forgotten_name_is_free_again():
+    registry = Registry("thing")
+    registry.register("made", json.dumps)
+    registry.forget("made")
+    assert registry.register("made", define).obj is define
+    with pytest.raises(KeyError):
+        registry.forget("other")
+
+
+def test_what_is_registered_or_forgotten_in_a_block_is_undone_also_after_an_error():
+    registry = Registry("thing")
+    registry.register("kept", json.dumps)
+
+    def change():
+        with registry.restored():
+            registry.register("made", define)
+            registry.forget("kept")
+            assert list(registry) == ["made"]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change()
+    assert list(registry) == ["kept"]

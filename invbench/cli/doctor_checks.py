@@ -126,6 +126,10 @@ def _pairs(layout: Layout) -> Iterator[str]:
 
 
 def _weights() -> Iterator[Finding]:
+    if "srflow" not in FLOWS:
+        what = "not installed; the track sr needs them: pip install invbench-reference-models"
+        yield Finding("reference models", False, what)
+        return
     for name in COUPLINGS:
         try:
             path = find_weights("srflow", resolve(name), "mini", 0)

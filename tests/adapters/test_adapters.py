@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,8 +19,7 @@ from invbench.registry import COUPLINGS, LAYERS
 from invbench.runner.run import builtin_entries
 from invbench.targets import resolve, resolve_all
 from tests.support.faults import couplings
-
-BESIDE = Path(__file__).resolve().parents[2]
+from tests.support.pytest_runs import SUITES
 
 
 class Scale(nn.Module):
@@ -43,10 +41,8 @@ def registered():
         invbench.layer("adapted", **shapes)(lambda seed: subject())
         return "adapted"
 
-    before = dict(LAYERS._items)
-    yield make
-    LAYERS._items.clear()
-    LAYERS._items.update(before)
+    with LAYERS.restored():
+        yield make
 
 
 def test_any_module_with_two_methods(registered):
@@ -103,21 +99,16 @@ def test_a_loaded_library_does_not_join_the_leaderboard_by_itself():
 
     Theirs.__module__ = "invbench.adapters.zuko"
     before = builtin_entries()
-    invbench.coupling("zuko/theirs")(Theirs)
-    try:
+    with COUPLINGS.restored():
+        invbench.coupling("zuko/theirs")(Theirs)
         assert builtin_entries() == before
         assert of_library("zuko/theirs") and not of_library("affine")
-    finally:
-        del COUPLINGS._items["zuko/theirs"]
 
 
 @pytest.mark.skipif("nflows" not in installed(), reason="nflows is not installed")
 def test_the_suites_test_the_named_layer_of_a_library_only(tmp_path):
-    suites = next(
-        p for p in (BESIDE / "suites", Path(invbench.__file__).parent / "suites") if p.is_dir()
-    )
     options = ("-q", "--collect-only", "-p", "no:cacheprovider", "--layer", "nflows/actnorm")
-    command = [sys.executable, "-m", "pytest", *options, str(suites / "test_layers.py")]
+    command = [sys.executable, "-m", "pytest", *options, str(SUITES / "test_layers.py")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert "nflows/actnorm-round-trip-x" in done.stdout, done.stdout + done.stderr
     assert "nflows/lu-linear" not in done.stdout

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
+from invbench.registry import FLOWS
 from invbench.store.store import Store
-from tests.report.test_table import sr
 from tests.support.examples import TANH_AFFINE
+from tests.support.sr_cells import sr
 
 
 @pytest.fixture
@@ -175,6 +176,14 @@ def test_doctor_finds_the_photographs_and_the_shipped_weights(invbench, tmp_path
         found[f"weights srflow mini {name}"]
         for name in ("additive", "affine", "affine-floor", "modified-rq")
     )
+
+
+def test_doctor_without_the_reference_models_says_how_to_get_them(invbench, tmp_path):
+    FLOWS.forget("srflow")
+    code, out, _ = invbench("doctor", "--json", "--results", tmp_path)
+    (said,) = [f for f in json.loads(out) if f["what"] == "reference models"]
+    assert code == 0 and not said["ok"]
+    assert said["detail"].endswith("pip install invbench-reference-models")
 
 
 def test_run_table_and_resume_as_a_user_does(file, tmp_path):

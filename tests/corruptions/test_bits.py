@@ -75,9 +75,10 @@ def plant(faults):
 
 
 @pytest.fixture
-def planted(monkeypatch):
-    monkeypatch.setattr(CONDITIONS, "_items", dict(CONDITIONS._items))
-    plant(BATCH_FAULTS)
+def planted():
+    with CONDITIONS.restored():
+        plant(BATCH_FAULTS)
+        yield
 
 
 def differing(name, severity, pairs):

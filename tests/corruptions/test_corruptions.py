@@ -1,5 +1,5 @@
 """Out-of-distribution families as a whole: five steps further and further, bad input refused. Their
-bits: test_family_bits.py."""
+bits: test_bits.py."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from invbench import corruptions
 from invbench.corruptions import Family, apply_family, family_names
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.data.resample import bicubic, quantise
 from invbench.errors import UsageError
 from invbench.registry import CONDITIONS
 from invbench.uniform import uniform
+from tests.support.decorated import decorated_names
 
 PHOTOGRAPH = sr_pairs("embedded", 256, 1, 1)[0]
 CASES = [
@@ -123,8 +125,8 @@ def test_what_is_drawn_differs_by_seed_and_image_or_nothing_is_drawn(name):
         assert torch.equal(a, c) == (name not in drawn)
 
 
-def test_there_are_families_enough_and_low_light_is_apart():
-    assert len(CONDITIONS) >= 22
+def test_every_family_that_has_a_function_is_registered_and_low_light_is_apart():
+    assert set(CONDITIONS) == decorated_names(corruptions, "family")
     assert set(CONDITIONS) - set(family_names("sr")) == {"under-exposure", "sensor-noise"}
     assert set(family_names("lowlight")) == set(CONDITIONS)
 
@@ -135,7 +137,11 @@ def test_every_family_states_its_formula_strengths_and_definition():
         made = entry.metadata["family"]
         assert isinstance(made, Family)
         assert entry.metadata["formula"] == made.description
-        assert made.description.endswith("]") and len(made.description) > 10
+        formula, strengths = made.description.rsplit(" [", 1)
+        assert formula and entry.metadata["strengths"] == made.strengths, name
+        assert [float(s) for s in strengths.rstrip("]").split(", ")] == [
+            pytest.approx(s, rel=1e-3) for s in made.strengths
+        ], name
         digests.add(made.digest)
         changed = Family(name, (*made.strengths[:-1], 0.123), made.change)
         assert changed.digest != made.digest

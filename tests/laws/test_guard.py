@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -117,28 +114,6 @@ def test_a_hanging_subject_is_left_after_two_cases(monkeypatch):
     assert len(asked) <= 8
     assert {f.kind for f in report.failures} == {"crash"}
     assert "no result after" in report.failures[0].message
-
-
-def test_rows_of_workers_are_merged_and_a_cut_one_is_reported(tmp_path, monkeypatch):
-    records = pytest.importorskip(
-        "suites.records", reason="the suites lie beside the tests in a checkout"
-    )
-    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
-    records.append(tmp_path, {"a": 1})
-    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw1")
-    records.append(tmp_path, {"a": 2})
-    with (tmp_path / "violations" / "gw1.jsonl").open("a") as file:
-        file.write('{"a": 3')
-    problems = records.merge(tmp_path)
-    rows = [
-        json.loads(line)
-        for line in (tmp_path / "violations" / "all.jsonl").read_text().splitlines()
-    ]
-    assert rows == [{"a": 1}, {"a": 2}]
-    assert len(problems) == 1 and "cut off" in problems[0]
-    assert sorted(os.listdir(tmp_path / "violations")) == ["all.jsonl", "gw1.cut"]
-    assert records.merge(tmp_path) == []
-    assert Path(tmp_path / "violations" / "gw1.cut").read_text() == '{"a": 3'
 
 
 def test_the_reason_of_a_crash_names_the_subjects_line():

@@ -9,8 +9,8 @@ import pytest
 
 from invbench.errors import UsageError
 from invbench.report.compare import compare, in_words
-from tests.report.test_table import sr
 from tests.support.specs import under_todays_protocol
+from tests.support.sr_cells import sr
 
 NAMES = [f"{photograph}/{k}" for photograph in range(10) for k in range(2)]
 

@@ -12,8 +12,8 @@ import pytest
 from invbench.report.latex import escape
 from invbench.report.table import read_table, render
 from invbench.tracks import TRACKS
-from tests.report.test_table import sr
 from tests.support.site_results import fill
+from tests.support.sr_cells import sr
 
 KNOWN = (
     "begin end caption label centering resizebox ifdim width linewidth else fi toprule "

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from invbench.report.columns import COLUMNS
-from tests.report.test_table import sr
+from tests.support.sr_cells import sr
 
 
 @pytest.fixture

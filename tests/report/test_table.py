@@ -14,62 +14,23 @@ from invbench.errors import UsageError
 from invbench.report.columns import COLUMNS
 from invbench.report.rows import current_cells, gathered, make_rows
 from invbench.report.table import FORMATS, read_table, render
-from invbench.store.cell import Cell
+from invbench.tracks import TRACKS
+from invbench.tracks.columns import COMMON
 from tests.support.specs import spec_named
-
-DESIGN_COLUMNS = (
-    "entry track case cases n photographs seeds status inf_pct inf_lo inf_hi error_pct "
-    "error_lo error_hi max_abs_log10 critical_radius "
-    "kappa_lower inv_lipschitz_lower inv_lipschitz_upper rank_lo rank_hi tier tier_given rank_of "
-).split()
-EXTRA = {
-    "sr": "critical_radius_typical, lr_psnr_min, lr_psnr_std, psnr, ssim, lpips",
-    "unconditional": "gain_log10, round_trip, nll",
-    "toy2d": "nll, outside_pct, variance_ratio",
-    "coupling": (
-        "sound, slope_lo, slope_hi, displacement, tail_slopes_equal, backward_error_u, "
-        "forward_ns, inverse_ns, train_ns"
-    ),
-}
-
-
-def sr(
-    entry,
-    errors,
-    case="embedded/clean",
-    seed=0,
-    status="ok",
-    at="2026-01-01",
-    digest="d",
-    log10=0.1,
-    **measures,
-):
-    """A cell of len(errors) inputs; ``errors`` says which of them failed."""
-    spec = spec_named("sr", entry, case, seed=seed, entry_digest=digest)
-    if status in ("ok", "diverged"):
-        n = len(errors)
-        measures = {
-            "inf": [0] * n,
-            "error": errors,
-            "max_abs_log10": [log10] * n,
-            "psnr": [20.0] * n,
-        } | measures
-    return Cell(
-        key=spec.key,
-        spec=spec,
-        status=status,
-        measures=measures,
-        provenance={"finished": at, "torch": "2.13.0"},
-    )
+from tests.support.sr_cells import sr
 
 
 def rows_of(*cells, pooled=False):
     return {(r["entry"], r["case"]): r for r in make_rows(cells, "sr", pooled)}
 
 
-@pytest.mark.parametrize("track", list(EXTRA))
-def test_columns_are_those_of_the_contract(track):
-    assert COLUMNS[track] == DESIGN_COLUMNS + EXTRA[track].split(", ")
+@pytest.mark.parametrize("track", COLUMNS)
+def test_a_track_has_the_common_columns_first_each_once_and_shows_some_of_its_own(track):
+    columns, shown = COLUMNS[track], TRACKS[track].screen
+    assert columns[: len(COMMON)] == COMMON
+    assert len(set(columns)) == len(columns)
+    assert [c for c in shown if c not in columns] == []
+    assert set(shown) - set(COMMON)
 
 
 def test_rates_have_exact_intervals():

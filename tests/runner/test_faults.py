@@ -19,7 +19,7 @@ from invbench.store.store import Store
 from invbench.targets import resolve
 from invbench.tracks.self_test import self_test_specs
 from invbench.tracks.versions import current
-from tests.report.test_table import sr
+from tests.support.sr_cells import sr
 
 
 def specs(count=6):

@@ -6,7 +6,7 @@ import pytest
 
 from invbench.errors import UsageError
 from invbench.runner.gpu_slots import Gpu, environments, named_gpus, slots
-from tests.testing.test_plugin import run_pytest
+from tests.support.pytest_runs import run_pytest
 
 SMALL, LARGE = Gpu("3", 16), Gpu("GPU-8f2a", 80)
 CONFTEST = """
@@ -61,9 +61,25 @@ def test_workers_on_one_gpu_share_its_memory():
     ]
 
 
-def test_lanes_of_a_gpu_run_see_one_gpu_each(monkeypatch, tmp_path):
-    from invbench.runner import engines
+class Noted:
+    """A lane that only says which GPU it was given."""
 
+    resident = ""
+
+    def __init__(self, results, limits, environment):
+        self.gpu = environment["CUDA_VISIBLE_DEVICES"]
+
+    def prepare(self):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_lanes_of_a_gpu_run_see_one_gpu_each(monkeypatch, tmp_path):
+    from invbench.runner import engines, scheduler
+
+    monkeypatch.setattr(scheduler, "Lane", Noted)
     monkeypatch.setattr(engines, "visible_gpus", lambda: [Gpu("4", 20), Gpu("7", 20)])
     monkeypatch.setattr(engines, "default_workers", lambda: 64)
     monkeypatch.setattr(engines, "require_device", lambda device: None)
@@ -75,7 +91,7 @@ def test_lanes_of_a_gpu_run_see_one_gpu_each(monkeypatch, tmp_path):
             ) as engine,
             engine,
         ):
-            return [lane._environment["CUDA_VISIBLE_DEVICES"] for lane in engine.lanes]
+            return [lane.gpu for lane in engine.lanes]
 
     assert seen(None) == ["4", "7", "4", "7"]
     assert seen(3) == ["4", "7", "4"]

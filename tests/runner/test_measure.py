@@ -143,7 +143,7 @@ def test_a_cell_is_the_same_where_only_its_luggage_is(trained, file, tmp_path, m
     monkeypatch.setenv("INVBENCH_CACHE", str(tmp_path / "empty"))
     luggage.unpack(tmp_path / "there")
     for name in ("short-4", "short-5", "poisons"):  # another process knows nothing of the file yet
-        del COUPLINGS._items[name]
+        COUPLINGS.forget(name)
     moved = luggage.there(spec, tmp_path / "there")
     assert moved.key == spec.key
     there = measure_cell(moved, tmp_path / "results")

@@ -11,8 +11,8 @@ from invbench.errors import UsageError
 from invbench.store.audit import DAMAGE, KINDS, audit
 from invbench.store.index import Index
 from invbench.store.store import Store
-from tests.report.test_table import sr
 from tests.support.mutations.kinds import attack_case
+from tests.support.sr_cells import sr
 
 
 @pytest.fixture

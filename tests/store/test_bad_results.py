@@ -10,8 +10,8 @@ import shutil
 import pytest
 
 from invbench.store.store import MAX_BYTES
-from tests.report.test_table import sr
 from tests.support.specs import spec_named
+from tests.support.sr_cells import sr
 
 
 def edited(change):

@@ -16,8 +16,8 @@ from invbench.report.table import read_table, render
 from invbench.store import index as module
 from invbench.store.index import Index
 from invbench.store.store import Store
-from tests.report.test_table import sr
 from tests.support.site_results import fill
+from tests.support.sr_cells import sr
 
 LONG_AGO = 1_600_000_000 * 10**9
 

@@ -10,7 +10,7 @@ from invbench.errors import UsageError
 from invbench.store.merge import merge
 from invbench.store.store import Store
 from invbench.tracks.versions import current
-from tests.report.test_table import sr
+from tests.support.sr_cells import sr
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from invbench.store.merge import merge
 from invbench.store.pack import pack
 from invbench.store.store import Store
 from invbench.tracks.versions import current
-from tests.report.test_table import sr
 from tests.support.specs import spec_named
+from tests.support.sr_cells import sr
 
 
 @pytest.fixture

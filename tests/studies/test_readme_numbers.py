@@ -11,11 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-if not (ROOT / "docs" / "numbers.toml").is_file():
-    pytest.skip(
-        "README.md, docs and results lie beside the tests in a checkout", allow_module_level=True
-    )
-
 TEXT = (
     "# Title\n\n## Results\n\nOf {n} inputs\n`a` fails on 4.0 %, at most 10^2. The rest: "
     "3.\n\n## Rest\n\nIn 2026.\n"

@@ -3,37 +3,24 @@ other people's files."""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-import invbench
 from invbench.errors import UsageError
-from invbench.testing import parametrize_with_properties
+from invbench.laws.cases.recipe import Recipe
+from invbench.laws.law import SEVERITIES
+from invbench.targets import resolve
+from invbench.testing import applicable, parametrize_with_properties, violations
 from invbench.testing.known_failures import read_known
 from tests.support.examples import TANH_AFFINE
+from tests.support.pytest_runs import SUITES, run_pytest
 
-BESIDE = Path(__file__).resolve().parents[2]
-SUITES = next(
-    p for p in (BESIDE / "suites", Path(invbench.__file__).parent / "suites") if p.is_dir()
-)
 BROKEN = TANH_AFFINE.replace("(-log_s).exp()", "log_s.exp()").replace("tanh-affine", "broken")
-
-
-def run_pytest(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-rfx",
-        *map(str, arguments),
-    ]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
@@ -49,16 +36,13 @@ def file(tmp_path):
 def test_suite_tests_a_users_own_coupling(file, tmp_path):
     mine = file(TANH_AFFINE, "my.py")
     done = run_pytest(
-        tmp_path,
-        SUITES / "test_couplings.py",
-        "--coupling",
-        mine,
-        "--budget",
-        "smoke",
-        "-k",
-        "tanh",
-    )
+        tmp_path, SUITES / "test_couplings.py", "--coupling", mine, "--budget", "smoke",
+        "-k", "tanh-affine", "-vv",
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout
+    target = resolve(str(mine))
+    asked = {name for severity in SEVERITIES for name in applicable(target, severity)}
+    assert set(re.findall(r"\[tanh-affine-([\w-]+)\] (?:PASSED|XFAIL)", done.stdout)) == asked
     assert "design: tail slopes differ" in done.stdout
 
 
@@ -68,9 +52,19 @@ def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path
         tmp_path, SUITES / "test_couplings.py", "--coupling", mine, "--property", "round-trip-x", "-k", "broken",
         "--budget", "smoke", "--results", tmp_path / "kept",
     )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode == 1 and "1 failed" in done.stdout
     assert "broken breaks round-trip-x (defect)" in done.stdout
-    assert '"broken"' in next((tmp_path / "kept" / "violations").glob("*.jsonl")).read_text()
+    rows = (tmp_path / "kept" / "violations" / "all.jsonl").read_text().splitlines()
+    last = json.loads(rows[-1])  # the recipe that Hypothesis shrank to
+    assert {(row["target"], row["property"]) for row in map(json.loads, rows)} == {
+        ("broken", "round-trip-x")
+    }
+    again = violations(
+        resolve(str(mine)), "round-trip-x", "float32", "cpu", Recipe(**last["recipe"])
+    )
+    assert again[0].kind == "defect" and again[0].message == last["message"]
+    (folder,) = (tmp_path / "kept" / "counterexamples").iterdir()
+    assert f"invbench replay {folder}" in done.stdout
 
 
 KNOWN = """
@@ -167,12 +161,12 @@ def test_the_options_reach_the_tests_of_the_decorator(file, tmp_path):
 
 
 def test_the_plugin_imports_nothing_heavy_until_a_suite_asks():
-    code = (
-        "import sys, invbench.testing.plugin; print('hypothesis' in sys.modules, 'pandas' in "
-        "sys.modules)"
-    )
+    """What every session of pytest in this environment would wait for; torch is there already."""
+    code = "import sys, invbench.testing.plugin; print(*{m.partition('.')[0] for m in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.stdout.split() == ["False", "False"], done.stderr
+    heavy = "hypothesis pandas sklearn skimage matplotlib torchmetrics jinja2 typer rich ray"
+    assert "torch" in done.stdout.split(), done.stderr
+    assert not set(heavy.split()) & set(done.stdout.split())
 
 
 def test_unknown_targets_and_properties_of_the_decorator_are_named():

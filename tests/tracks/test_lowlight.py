@@ -17,7 +17,6 @@ from invbench.data.datasets import Pair
 from invbench.data.images import EMBEDDED
 from invbench.errors import UsageError
 from invbench.measures.quality import psnr, rescaled
-from invbench.report.columns import COLUMNS
 from invbench.report.rows import make_rows
 from invbench.runner.run import builtin_entries, options_of, plan
 from invbench.store.case import case_named
@@ -28,7 +27,6 @@ from invbench.tracks.budget import BUDGETS
 from invbench.tracks.track import Options
 from invbench.training.weights import save_weights, weights_name
 from invbench_models.llflow import LLFlowSize, llflow, model
-from tests.report.test_table import DESIGN_COLUMNS
 
 SMOKE = options_of("smoke")
 TRACK = TRACKS["lowlight"]
@@ -264,13 +262,3 @@ def test_pooling_joins_the_severities_of_a_family():
         "embedded/under-exposure": 4,
         "embedded/under-exposure (fp16)": 2,
     }
-
-
-def test_columns_are_those_of_the_contract_and_the_rescaled_one():
-    assert COLUMNS["lowlight"] == DESIGN_COLUMNS + [
-        "critical_radius_typical",
-        "psnr",
-        "ssim",
-        "lpips",
-        "psnr_rescaled",
-    ]
