@@ -10,10 +10,10 @@ import pytest
 
 from invbench.errors import UsageError
 from invbench.store.store import Store
-from invbench.studies.hong2023.artefact import ARTEFACTS, chosen, reproduce
+from invbench.studies.reproduce import ARTEFACTS, chosen, reproduce
 from invbench.studies.hong2023.artefacts import trainings
 from invbench.studies.hong2023.claims import CLAIMS
-from invbench.studies.hong2023.study import Missing, Study
+from invbench.studies.study import Missing, Study
 from tests.support.made_study import auc, images, of_flow, quality, toys
 
 
@@ -126,7 +126,7 @@ def test_the_command_prints_one_artefact_and_one_json_document(invbench, study):
 def test_a_damaged_table_is_missing_and_says_what_makes_it(study, content, said):
     root = study(ood_score__predictors=auc(0.8, 0.9)).root
     (root / "ood_score/predictors.csv").write_bytes(content)
-    with pytest.raises(Missing, match=rf"cannot be read \({said}.*studies/ood_score\.py"):
+    with pytest.raises(Missing, match=rf"cannot be read \({said}.*reproduce ood_score"):
         Study(root).csv(
-            "ood_score/predictors.csv", "python invbench/studies/ood_score.py", "score auc design"
+            "ood_score/predictors.csv", "invbench reproduce ood_score", "score auc design"
         )

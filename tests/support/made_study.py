@@ -8,7 +8,7 @@ import pandas as pd
 
 from invbench.store.cell import Cell, CellSpec, protocol_of
 from invbench.store.store import Store
-from invbench.studies.hong2023.study import Study
+from invbench.studies.study import Study
 
 
 def made_study(root: Path, *cells: Cell, **tables: object) -> Study:

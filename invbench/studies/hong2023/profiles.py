@@ -10,7 +10,7 @@ import torch
 from invbench.corruptions import apply_family
 from invbench.data.datasets import sr_pairs
 from invbench.measures.depth import depth_profile
-from invbench.studies.hong2023.picture import COLOURS, DASHES, figure, png
+from invbench.studies.picture import COLOURS, DASHES, figure, png
 from invbench.training.weights import load_flow
 
 __all__ = ["profile_picture", "profiles"]

@@ -18,7 +18,7 @@ from invbench.studies.hong2023.evidence import (
     untested,
 )
 from invbench.studies.hong2023.rulebook import FS_NCSR_FLOW, HALF, PLAIN, RULEBOOK, Variant
-from invbench.studies.hong2023.study import FS_NCSR, Missing, Study, changed, clean
+from invbench.studies.study import FS_NCSR, Missing, Study, changed, clean
 
 __all__ = ["c4", "c5"]
 

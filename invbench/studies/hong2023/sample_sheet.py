@@ -12,9 +12,9 @@ from torch import Tensor
 
 from invbench.measures.explosion import explosion
 from invbench.store.cell import Cell
-from invbench.studies.hong2023.picture import as_image, figure, png
 from invbench.studies.hong2023.samples import Input, drawn, flow_of, input_of
-from invbench.studies.hong2023.study import Missing, Study
+from invbench.studies.picture import as_image, figure, png
+from invbench.studies.study import Missing, Study
 
 __all__ = ["SHOWN", "Row", "Sheet", "sheet"]
 

@@ -1,4 +1,4 @@
-"""What was measured before: the current cells of a results folder and the tables that scripts left
+"""What was measured before: the current cells of a results folder, and the tables that studies left
 there."""
 
 from __future__ import annotations
@@ -63,18 +63,26 @@ class Missing(UsageError):
 
 @dataclass(frozen=True)
 class Made:
-    """An artefact: its text, tables (name → rows) and pictures (name → PNG)."""
+    """An artefact: its text, tables (name → rows) and pictures (name → bytes; a name without a
+    suffix is a PNG). ``whole``: the text has its own heading and names its command."""
 
     text: str
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, bytes]
+    whole: bool = False
 
 
 class Study:
-    """Below ``root``, the results folder; read once. ``say`` is told what takes long."""
+    """A results folder, read once. ``say`` is told what takes long; ``again``: a study measures
+    anew what it stored here before."""
 
-    def __init__(self, root: Path, say: Callable[[str], None] = lambda line: None) -> None:
-        self.root, self.say = root, say
+    def __init__(
+        self,
+        root: Path,
+        say: Callable[[str], None] = lambda line: None,
+        again: bool = False,
+    ) -> None:
+        self.root, self.say, self.again = root, say, again
 
     @cached_property
     def _cells(self) -> list[Cell]:
