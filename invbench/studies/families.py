@@ -21,10 +21,9 @@ OVERFLOW = 39.0  # log10 where an overflow is drawn
 
 def make(study: Study) -> Made:
     """Raises ``Missing`` without cells of the embedded photographs."""
-    rows = leaderboard("sr", study.root)
-    if not len(rows) or not rows.case.str.startswith("embedded/").any():
+    if not study.cells("sr", keep=lambda case: case.startswith("embedded/")):
         raise Missing(f"no cells of embedded photographs in {study.root}; invbench run --track sr")
-    table = rows.set_index(["entry", "case"])
+    table = leaderboard("sr", study.root).set_index(["entry", "case"])
     families = [name for name in family_names("sr") if name != "clean"]
     drawn = figure(12, 7)
     axes = drawn.subplots(1, len(DESIGNS), sharey=True)

@@ -14,7 +14,7 @@ from invbench.measures.explosion import explosion
 from invbench.measures.quality import displayable
 from invbench.report.table import leaderboard
 from invbench.studies.picture import COLOURS, figure, png
-from invbench.studies.study import Made, Missing, Study
+from invbench.studies.study import Made, Study
 from invbench.training.weights import load_flow
 
 if TYPE_CHECKING:
@@ -38,15 +38,9 @@ OVERFLOW = 39.0  # where a float32 that overflowed is drawn
 
 def make(study: Study) -> Made:
     """Raises ``Missing`` where a clean case or an entry has no cell."""
+    for dataset in DATASETS:
+        study.need("sr", COLOURS, f"{dataset}/clean".__eq__)
     rows = leaderboard("sr", study.root)
-    known = set(zip(rows.entry, rows.case, strict=True)) if len(rows) else set()
-    for entry in COLOURS:
-        for dataset in DATASETS:
-            if (entry, f"{dataset}/clean") not in known:
-                raise Missing(
-                    f"no cells of {entry} on {dataset}/clean in {study.root}; invbench run "
-                    f"--track sr --data {dataset} --entry {entry}"
-                )
     drawn = figure(11, 6.4)
     parts: Any = drawn.subfigures(2, 1, height_ratios=[1.6, 1])
     above, below = parts
@@ -95,8 +89,8 @@ def magnitudes(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def samples(part: Any, study: Study) -> None:
-    """The clean input on which ``affine`` reaches furthest, and there the worst of ten samples of
-    each design."""
+    """The worst of ten samples of each design, for the clean input on which ``affine`` reaches
+    furthest."""
     cells = study.cells("sr", "affine", "embedded/clean".__eq__)
     (cell,) = [c for c in cells if c.spec.seed == 0]
     index = int(np.argmax(cell.numbers("max_abs_log10")))

@@ -15,7 +15,7 @@ from invbench.laws.report import Failure
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "evidence" / "library_findings.py"
 if not SCRIPT.is_file():
-    pytest.skip("the scripts lie beside the tests in a checkout", allow_module_level=True)
+    pytest.skip("benchmarks lie beside the tests in a checkout", allow_module_level=True)
 spec = importlib.util.spec_from_file_location("library_findings", SCRIPT)
 assert spec is not None and spec.loader is not None
 script = importlib.util.module_from_spec(spec)

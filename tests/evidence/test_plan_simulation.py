@@ -11,7 +11,7 @@ import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "evidence" / "plan_simulation.py"
 if not SCRIPT.is_file():
-    pytest.skip("the scripts lie beside the tests in a checkout", allow_module_level=True)
+    pytest.skip("benchmarks lie beside the tests in a checkout", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

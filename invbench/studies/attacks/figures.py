@@ -16,7 +16,7 @@ from invbench.studies.picture import COLOURS, DASHES, figure
 
 
 def survival(axes: Axes, values: Sequence[float], limit: float, **style: object) -> None:
-    """Kaplan–Meier curve of values of which the infinite ones are censored at ``limit``."""
+    """Kaplan–Meier curve; infinite values are censored at ``limit``."""
     seen = [v for v in values if math.isfinite(v)]
     data = CensoredData(uncensored=seen, right=[limit] * (len(values) - len(seen)))
     curve = ecdf(data).sf

@@ -33,12 +33,12 @@ def number(value: float) -> str:
 
 
 def values(cells: Sequence[Cell], name: str) -> list[float]:
-    """Of every training and input."""
+    """The values of a measure, training by training, input by input."""
     return [v for cell in cells for v in cell.numbers(name)]
 
 
 def photographs(cells: Sequence[Cell]) -> list[str]:
-    """Of every training and input, in the order of ``values``."""
+    """The photograph of every input, in the order of ``values``."""
     return [str(name).rpartition("/")[0] for cell in cells for name in cell.measures["names"]]  # type: ignore[union-attr]
 
 
@@ -132,7 +132,7 @@ def typical_rows(cells: Cells) -> pd.DataFrame:
 
 
 def objective_rows(cells: Cells) -> pd.DataFrame:
-    """The searches that do not go up |x|: what they reached of their own objective."""
+    """Searches that maximise something other than |x|, and what they reached of it."""
 
     def columns(_: Key, own: list[Cell]) -> Row:
         stretch = values(own, "inv_lipschitz")
@@ -187,7 +187,7 @@ def radius_rows(cells: Cells) -> pd.DataFrame:
 
 
 def condition_radii(cells: Cells, design: str, dataset: str) -> tuple[list[Cell], list[float]]:
-    """(the cells of the smallest radius, of each of their inputs the critical one)."""
+    """(cells of the smallest radius, critical radius of each of their inputs)."""
     ladder = {
         int(own[0].spec.settings["eps_255"] or 0): own
         for (d, s, a), own in cells.items()
@@ -213,14 +213,14 @@ def same_inputs(one: Sequence[Cell], other: Sequence[Cell]) -> bool:
 
 
 def common(one: Sequence[Cell], other: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
-    """The trainings that both have."""
+    """The cells of both whose trainings the other has too; none where the inputs differ."""
     seeds = {c.spec.seed for c in one} & {c.spec.seed for c in other}
     first, second = ([c for c in side if c.spec.seed in seeds] for side in (one, other))
     return (first, second) if same_inputs(first, second) else ([], [])
 
 
 def gap_rows(cells: Cells) -> pd.DataFrame:
-    """Decades of max |x| by which the gradient search beats the random control on the same input
+    """By how many decades of max |x| the gradient search beats random latents on the same input,
     with as many evaluations."""
     rows = []
     for (design, dataset, attack), control in cells.items():

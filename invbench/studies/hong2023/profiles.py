@@ -1,4 +1,4 @@
-"""Variance along depth of the super-resolution flows, as Fig. 3b and 3c show it for the toy."""
+"""Variance along depth of the super-resolution flows: Fig. 3b and 3c show it for the toy."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ SHOWN = ("affine", "affine-floor", "modified-rq")
 
 @dataclass(frozen=True)
 class Row:
-    """Of the inputs of ``case`` from photographs not shown yet, the one on which ``design`` is
-    furthest and finite, or, not ``finite``, the first on which it is not."""
+    """A rule that picks an input of ``case`` from photographs not shown yet: the finite one on which
+    ``design`` is furthest, or the first on which it is not ``finite``."""
 
     case: str
     design: str

@@ -1,5 +1,5 @@
-"""``VERDICT.md``: of each claim whether it holds, computed from stored numbers by the rules of
-``rulebook`` and ``evidence.conclude``."""
+"""``VERDICT.md``: whether each claim holds, computed from stored numbers by ``rulebook`` and
+``evidence.conclude``."""
 
 from __future__ import annotations
 

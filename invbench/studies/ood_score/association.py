@@ -19,7 +19,7 @@ __all__ = ["by_rank", "families", "groups", "predictors", "ranks"]
 
 
 def groups(table: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.Series | None]]:
-    """name -> (inputs, strata): where the association is asked for."""
+    """name → (inputs, strata): the groups for which the association is computed."""
     inside = table[table.in_range]
     changed = inside[inside.family != "clean"]
     condition = changed.family + "-" + changed.severity.astype(str)
