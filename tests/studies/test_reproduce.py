@@ -170,6 +170,7 @@ def test_a_sweep_that_is_complete_trains_nothing_and_keeps_its_bytes(study, monk
     rows = pd.read_csv(stored, dtype=str, keep_default_na=False)
     rows["digest"] = [resolve(name).digest for name in rows.design]
     rows.to_csv(made.root / "paper/toy_sweep.csv", index=False)
+    (made.root / "paper/toy_sweep.md").write_bytes(stored.with_suffix(".md").read_bytes())
     before = (made.root / "paper/toy_sweep.csv").read_bytes()
     written = reproduce("toy_sweep", made)
     assert written.text.read_text() == stored.with_suffix(".md").read_text()
