@@ -55,9 +55,7 @@ def table_of(name: str) -> pd.DataFrame:
 
 
 def main(
-    only: Annotated[
-        list[str] | None, typer.Option(help="Names of files; all without it.")
-    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Names of files; all without it.")] = None,
     output: Annotated[Path, typer.Option(help="Folder to write to.")] = ROOT
     / "results"
     / "evidence",

@@ -131,10 +131,10 @@ def fig4b(table: pd.DataFrame) -> Figure:
 
 
 def png_and_svg(name: str, drawn: Figure) -> dict[str, bytes]:
-    """The same drawing always gives the same bytes."""
+    """The same drawing always gives the same bytes. The PNG comes first: drawing moves the layout."""
     import matplotlib
 
-    file = io.BytesIO()
+    picture, file = png(drawn, 130), io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": name}):
         drawn.savefig(file, format="svg", metadata={"Date": None})
-    return {name: png(drawn, 130), f"{name}.svg": file.getvalue()}
+    return {name: picture, f"{name}.svg": file.getvalue()}
