@@ -1,31 +1,33 @@
 """Numbers out of results/, as docs/numbers.toml asks for them: rows of a table or inputs of cells,
 filtered, reduced to one, written down.
 
-table   "tables/sr.csv": the rows of that file
-cells   "sr": one row per input of every cell of that track, with its entry, case, seed, flow,
-photograph and measures; of cells that differ in
-        protocol and date alone the newest
-where   column → value that a row must have; a list: one of them; ``*`` stands for anything
-take    the column; of a text the first number, or the one that the pattern ``find`` catches
-of      how many rows become one: "only" (there must be one), "max", "min", "sum", "mean", "median",
-"count", "distinct" over, minus    another source, in which this one's keys hold where it has none
-of its own
-as      a format of Python; the sign of a % is left out. "words": the one text that all the rows
-have
+table        "tables/sr.csv": the rows of that file
+cells        "sr": one row per input of every cell of that track, with its entry, case, seed, flow,
+             photograph and measures; of cells that differ in protocol and date alone the newest
+where        column → value that a row must have; a list: one of them; ``*`` stands for anything
+take         the column; of a text the first number, or the one that the pattern ``find`` catches
+of           how many rows become one: "only" (there must be one), "max", "min", "sum", "mean",
+             "median", "count", "distinct"
+over, minus  another source, in which this one's keys hold where it has none of its own
+as           a format of Python; the sign of a % is left out. "words": the one text that all the
+             rows have
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import math
 import re
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks/evidence/again"))
+from stored_cells import case_of, cells
 
 Row = dict[str, Any]
 Source = dict[str, Any]
@@ -64,13 +66,12 @@ def table_rows(path: Path) -> list[Row]:
 def cell_rows(folder: Path) -> list[Row]:
     """One row per input of every cell below ``folder``."""
     newest: dict[tuple[Any, ...], tuple[tuple[int, str], Row]] = {}
-    for path in sorted(folder.glob("*/*.json")):
-        cell = json.loads(path.read_text(encoding="utf-8"))
+    for _, cell in cells(folder):
         spec = cell["spec"]
         settings = spec["settings"]
         of = (
             spec["entry"],
-            spec["case"],
+            case_of(spec),
             spec["seed"],
             settings.get("flow"),
             settings.get("size"),
@@ -85,7 +86,8 @@ def cell_rows(folder: Path) -> list[Row]:
 
 def _inputs(cell: Row) -> list[Row]:
     spec, measures = cell["spec"], cell["measures"]
-    known = {name: spec[name] for name in ("entry", "case", "seed")} | {
+    case = case_of(spec)
+    known = {"entry": spec["entry"], "case": case, "seed": spec["seed"]} | {
         "flow": spec["settings"].get("flow")
     }
     names = measures.get("names", [])
@@ -95,7 +97,7 @@ def _inputs(cell: Row) -> list[Row]:
         if isinstance(values, list) and len(values) == len(names)
     }
     return [
-        {**known, "photograph": f"{spec['case'].partition('/')[0]}/{name.rpartition('/')[0]}"}
+        {**known, "photograph": f"{case.partition('/')[0]}/{name.rpartition('/')[0]}"}
         | {measure: values[k] for measure, values in lists.items()}
         for k, name in enumerate(names)
     ]

@@ -16,7 +16,7 @@ from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x
 from invbench.registry import COUPLINGS, FLOWS, LAYERS
 from invbench.store.cell import Cell
 from invbench.store.store import Store
-from invbench.studies.hong2023.study import Study
+from invbench.studies.study import Study
 from tests.support.data_folder import DataFolder
 from tests.support.made_study import made_study
 

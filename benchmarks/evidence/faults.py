@@ -41,7 +41,7 @@ EARLY = 20  # cells that are there when the fault strikes
 # its exit code
 DRIVER = """
 import sys
-sys.path.insert(0, {scripts!r})
+sys.path.insert(0, {here!r})
 from faults import specs
 from pathlib import Path
 from invbench.runner.scheduler import run_cells
@@ -73,7 +73,7 @@ def specs():  # type: ignore[no-untyped-def]
 
 
 def start(folder: Path, path: str = "") -> subprocess.Popen[str]:
-    code = DRIVER.format(scripts=str(Path(__file__).parent), folder=str(folder))
+    code = DRIVER.format(here=str(Path(__file__).parent), folder=str(folder))
     paths = os.pathsep.join(p for p in (path, os.environ.get("PYTHONPATH", "")) if p)
     environment = {**os.environ, "PYTHONPATH": paths}
     return subprocess.Popen(

@@ -1,7 +1,7 @@
 """Ten headline numbers a second time, without invbench's code: python
 benchmarks/evidence/headline.py [--only rate --only find] [--output …]
 
-Runs the scripts in again/, each of which reads one published number, computes it anew from
+Runs the files in again/, each of which reads one published number, computes it anew from
 photographs, weights and latents, and says how far rounding may carry the two apart. Writes
 headline.csv and headline.md. INVBENCH_DATA must hold BSD100, Set14, Urban100, T91 and
 DIV2K_crops256. Exit code 1 when two numbers differ.
@@ -23,7 +23,7 @@ from invbench.console import err
 from invbench.files import write_atomically
 
 sys.path.insert(0, str(Path(__file__).parent / "again"))
-SCRIPTS = (
+ANSWERS = (
     "rate",
     "lr_psnr",
     "sigma_max",
@@ -40,7 +40,7 @@ SAID = """# Headline numbers, computed a second time
 
 {table}
 
-Each script in `benchmarks/evidence/again/` reads the published number from `results/` and computes it anew: the flows from the formulas and the
+Each file in `benchmarks/evidence/again/` reads the published number from `results/` and computes it anew: the flows from the formulas and the
 weight files (`flow_again.py`), photographs, crops and MATLAB's bicubic (`photographs.py`), with torch, numpy, scipy and Pillow; nothing of
 invbench is imported. `tests/evidence/test_again.py` holds both side by side. within: the largest difference that rounding, or for a search its budget,
 explains.
@@ -55,16 +55,14 @@ def table_of(name: str) -> pd.DataFrame:
 
 
 def main(
-    only: Annotated[
-        list[str] | None, typer.Option(help="Names of scripts; all without it.")
-    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Names of files; all without it.")] = None,
     output: Annotated[Path, typer.Option(help="Folder to write to.")] = ROOT
     / "results"
     / "evidence",
 ) -> None:
     torch.set_num_threads(1)
     parts = []
-    for name in only or SCRIPTS:
+    for name in only or ANSWERS:
         parts.append(table_of(name))
         err.print(parts[-1].to_string(index=False, header=False))
     table = pd.concat(parts)

@@ -32,7 +32,7 @@ from invbench.tracks.self_test import self_test_specs
 ENTRIES, SEEDS, MILLISECONDS = ("affine", "additive", "rq"), 100, 40
 DRIVER = """
 import sys
-sys.path.insert(0, {scripts!r})
+sys.path.insert(0, {here!r})
 from kills import specs
 from pathlib import Path
 from invbench.runner.scheduler import run_cells
@@ -55,7 +55,7 @@ def finished(folder: Path) -> dict[str, str]:
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    code = DRIVER.format(scripts=str(Path(__file__).parent), folder=str(folder))
+    code = DRIVER.format(here=str(Path(__file__).parent), folder=str(folder))
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
 
 

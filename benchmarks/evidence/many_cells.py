@@ -264,7 +264,7 @@ def main(
         ):
             rows.append(timed(name, folder, cache, "table", "--track", "sr", "--format", "csv"))
         page = (folder / "site" / "index.html").stat().st_size / 1e6
-        index = sum(p.stat().st_size for p in (cache / "index").iterdir()) / 1e6
+        index = sum(p.stat().st_size for p in (cache / "index").glob("*")) / 1e6
     report(rows, count, (write_alone, write_beside), page, index, cells, output)
 
 

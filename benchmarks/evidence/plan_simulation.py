@@ -31,7 +31,7 @@ from invbench.store.provenance import provenance
 from invbench.store.store import Store
 
 SLOTS = (1, 8, 100, 1000)
-RATES = (0.01, 0.1)  # failures per worker and hour: the issue's, and ten times as many
+RATES = (0.01, 0.1)  # failures per worker and hour: expected, and ten times as many
 REPLACEMENT = 300.0  # s until the place of a failed worker is filled
 DRAWS = 5  # of failures, for each row
 OVERHEAD = 0.02  # s per cell; measured: 1.2 ms (kills.md), allowed: 20 ms

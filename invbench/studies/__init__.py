@@ -1,1 +1,1 @@
-"""What published results are made from stored cells."""
+"""Published results beyond the tables: ``registry`` names them, ``invbench reproduce`` makes them."""

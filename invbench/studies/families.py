@@ -1,38 +1,32 @@
-"""Largest |x| and error rate per OOD family and severity, one panel per design: python
-invbench/studies/families_picture.py [--output docs/families.png]
+"""Picture: the largest |x| and the error rate per corruption and severity, one panel per design.
 
 From the stored cells of track sr on the embedded photographs; no model runs.
 """
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-from typing import Annotated
-
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
-import typer
 
-import invbench
 from invbench.corruptions import family_names
-from invbench.files import write_atomically
+from invbench.report.table import leaderboard
+from invbench.studies.picture import figure, png
+from invbench.studies.study import Made, Missing, Study
+
+__all__ = ["make"]
 
 DESIGNS = ("affine", "affine-floor", "additive", "modified-rq")
 SEVERITIES = range(1, 6)
 OVERFLOW = 39.0  # log10 where an overflow is drawn
 
 
-def main(
-    results: Annotated[Path, typer.Option(help="Folder of the cells.")] = Path("results"),
-    output: Annotated[Path, typer.Option(help="PNG to write.")] = Path("docs/families.png"),
-) -> None:
-    table = invbench.leaderboard("sr", results).set_index(["entry", "case"])
+def make(study: Study) -> Made:
+    """Raises ``Missing`` without cells of the embedded photographs."""
+    if not study.cells("sr", keep=lambda case: case.startswith("embedded/")):
+        raise Missing(f"no cells of embedded photographs in {study.root}; invbench run --track sr")
+    table = leaderboard("sr", study.root).set_index(["entry", "case"])
     families = [name for name in family_names("sr") if name != "clean"]
-    figure, axes = plt.subplots(1, len(DESIGNS), figsize=(12, 7), layout="constrained", sharey=True)
+    drawn = figure(12, 7)
+    axes = drawn.subplots(1, len(DESIGNS), sharey=True)
     for panel, design in zip(axes, DESIGNS, strict=True):
         size = np.full((len(families) + 1, len(SEVERITIES)), np.nan)
         for row, family in enumerate(["clean", *families]):
@@ -67,13 +61,7 @@ def main(
         panel.set_xlabel("severity")
     axes[0].set_yticks(range(len(families) + 1), ["clean", *families], fontsize=8)
     ticks = (0.0, 1.0, 3.0, 10.0, OVERFLOW)
-    bar = figure.colorbar(shown, ax=axes, shrink=0.6, ticks=[np.log10(t + 0.1) for t in ticks])
+    bar = drawn.colorbar(shown, ax=axes, shrink=0.6, ticks=[np.log10(t + 0.1) for t in ticks])
     bar.ax.set_yticklabels([f"10^{t:.0f}" if t < OVERFLOW else "not finite" for t in ticks])
     bar.set_label("largest |x| of ten samples per input; numbers: inputs with an error pixel, %")
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=90, metadata={"Software": None})
-    write_atomically(output, file.getvalue())
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    return Made("", {}, {"families": png(drawn, 90)})

@@ -1,9 +1,8 @@
-"""Digits left after a round trip, per design and dtype: python invbench/studies/precision.py
-[--output results/precision]
+"""Digits left after a round trip, per design and dtype.
 
 Couplings: the corpus of raw parameters of the coupling track (its recipes at 256 rows of six
-elements). Flows: the shipped super-resolution flows on the embedded photographs. Beside what is
-measured stands u·κ, what rounding y once may cost (numerics.md, section 4).
+elements). Flows: the trained super-resolution flows on the embedded photographs. Beside what is
+measured stands u·κ, what one rounding of y may cost: κ = σmax(J⁻¹)·‖y‖/‖x‖.
 """
 
 from __future__ import annotations
@@ -11,20 +10,22 @@ from __future__ import annotations
 import math
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import pandas as pd
 import torch
-import typer
 
-import invbench
+from invbench.console import progress_bar
 from invbench.data.datasets import sr_pairs
-from invbench.files import write_atomically
 from invbench.measures.precision import PRECISIONS, Loss, coupling_loss, flow_loss
 from invbench.registry import COUPLINGS
+from invbench.studies.study import Made, Study
 from invbench.tracks.coupling import CORPUS
+from invbench.training.weights import load_flow
+
+__all__ = ["make"]
 
 FLOWS = ("affine", "affine-floor", "additive", "modified-rq")
 HERE = [name for name, p in PRECISIONS.items() if p.device == "any"]
@@ -50,7 +51,7 @@ def summary(losses: list[Loss]) -> dict[str, float]:
     }
 
 
-def couplings() -> list[dict[str, object]]:
+def couplings(advance: Callable[[], None]) -> list[dict[str, Any]]:
     found = []
     for name in COUPLINGS:
         design = COUPLINGS[name].obj()
@@ -68,21 +69,21 @@ def couplings() -> list[dict[str, object]]:
             found.append(
                 {"subject": name, "kind": "coupling", "precision": precision} | summary(losses)
             )
-        typer.echo(name, err=True)
+        advance()
     return found
 
 
-def flows() -> list[dict[str, object]]:
+def flows(advance: Callable[[], None]) -> list[dict[str, Any]]:
     pairs = sr_pairs("embedded", 64, 1)[:IMAGES]
     x, y = torch.stack([pair.high for pair in pairs]), torch.stack([pair.low for pair in pairs])
     found = []
     for name in FLOWS:
-        for precision, losses in flow_loss(invbench.load_flow("srflow", name), x, y, HERE).items():
+        for precision, losses in flow_loss(load_flow("srflow", name), x, y, HERE).items():
             found.append(
                 {"subject": f"srflow/{name}", "kind": "flow", "precision": precision}
                 | summary(losses)
             )
-        typer.echo(f"srflow/{name}", err=True)
+        advance()
     return found
 
 
@@ -110,11 +111,14 @@ def prediction(frame: pd.DataFrame) -> str:
     return some[columns].to_markdown(index=False, floatfmt=".2g")
 
 
-def main(
-    output: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("results/precision"),
-) -> None:
+def make(study: Study) -> Made:
+    """Measures; three minutes."""
     torch.set_num_threads(1)
-    frame = pd.DataFrame(couplings() + flows())
+    with progress_bar() as bar:
+        task = bar.add_task("measuring", total=len(COUPLINGS) + len(FLOWS))
+        frame = pd.DataFrame(
+            couplings(lambda: bar.advance(task)) + flows(lambda: bar.advance(task))
+        )
     c, f = (frame[frame.kind == kind] for kind in ("coupling", "flow"))
     note = f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, torch {torch.__version__}"
     text = f"""Decimal digits left after data → noise → data, −log10(‖x̂ − x‖/‖x‖): median / least over rows;
@@ -129,7 +133,7 @@ Trained flows, {IMAGES} photographs 64×64; under autocast convolutions and matr
 
 {digits(f)}
 
-u·κ, what the design must lose, beside the measured loss. κ = σmax(J⁻¹)·‖y‖/‖x‖ (tier L0, float64); T and η (numerics.md, section 4) judge the code:
+u·κ, what the design must lose, beside the measured loss. κ = σmax(J⁻¹)·‖y‖/‖x‖ (tier L0, float64); T = ‖x̂ − x‖/(u·(‖x‖ + σmax(J⁻¹)·‖y‖)) and η = ‖f(x̂) − y‖/(u·(‖y‖ + ‖J‖·‖x̂‖)) judge the code:
 a small multiple of the number of layers is sound, whatever κ is. A measured loss below u·κ: the errors did not fall into the worst direction.
 
 {prediction(c)}
@@ -141,12 +145,5 @@ the slope at x̂ for that between x̂ and x; where rounding x̂ crosses a step o
 
 {note}
 """
-    write_atomically(
-        output / "precision.csv", frame.to_csv(index=False, float_format="%.5g").encode()
-    )
-    write_atomically(output / "precision.md", text.encode())
-    typer.echo(text)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    rounded = frame.map(lambda value: float(f"{value:.5g}") if isinstance(value, float) else value)
+    return Made(text, {"precision": rounded}, {}, whole=True)

@@ -3,9 +3,7 @@ one training alone would say too much."""
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from pathlib import Path
 
 import pytest
 from scipy.stats import t as student
@@ -14,6 +12,7 @@ from invbench.measures.statistics import clopper_pearson
 from invbench.report.charts.curves import eps
 from invbench.report.charts.evidence import Evidence, average
 from invbench.report.charts.scatter import pareto
+from invbench.studies.attacks import tables
 from invbench.studies.hong2023.artefacts import ablations
 from invbench.studies.hong2023.evidence import (
     ONE_TRAINING,
@@ -28,7 +27,6 @@ from invbench.studies.hong2023.rules import RULES
 from invbench.studies.hong2023.verdict import make
 from tests.support.made_study import cell, images
 
-SCRIPT = Path(__file__).resolve().parents[2] / "invbench" / "studies" / "attacks_tables.py"
 CROPS = [f"p{photograph}/{crop}" for photograph in range(6) for crop in range(5)]
 
 
@@ -215,14 +213,7 @@ class TestAblations:
 
 
 class TestAttackTables:
-    @pytest.fixture
-    def tables(self):
-        spec = importlib.util.spec_from_file_location("attacks_tables", SCRIPT)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    def test_rates_and_shares_are_over_trainings_by_hand(self, tables):
+    def test_rates_and_shares_are_over_trainings_by_hand(self):
         """A training of which all latents of all inputs fail, one of which half do, and one of
         which none."""
         rates = trained("x", (1.0, 0.5, 0.0), "rate")

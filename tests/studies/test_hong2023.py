@@ -12,15 +12,15 @@ import torch
 
 from invbench.flows import ActNorm, ConditionalFlow, Squeeze
 from invbench.measures.theory import optimum
-from invbench.studies.hong2023.artefact import ARTEFACTS
 from invbench.studies.hong2023.artefacts import theory
 from invbench.studies.hong2023.artefacts.fig8 import spread
 from invbench.studies.hong2023.claims import CLAIMS, TABLE1, TABLE2
 from invbench.studies.hong2023.evidence import Part, above, below, conclude, difference, mean, share
 from invbench.studies.hong2023.rulebook import RULEBOOK
 from invbench.studies.hong2023.rules import RULES
-from invbench.studies.hong2023.study import Study
 from invbench.studies.hong2023.verdict import judge, make
+from invbench.studies.reproduce import ARTEFACTS
+from invbench.studies.study import Study
 from tests.support.made_study import auc, cell, images, of_flow, quality, toys
 
 # protocol.md, "The claims to reproduce", word for word

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from invbench.errors import UsageError
 from invbench.store.store import Store
-from invbench.studies.hong2023.artefact import ARTEFACTS, chosen, reproduce
+from invbench.studies import toy_sweep
 from invbench.studies.hong2023.artefacts import trainings
 from invbench.studies.hong2023.claims import CLAIMS
-from invbench.studies.hong2023.study import Missing, Study
-from tests.support.made_study import auc, images, of_flow, quality, toys
+from invbench.studies.registry import ARTEFACTS
+from invbench.studies.reproduce import reproduce
+from invbench.studies.study import Missing, Study
+from invbench.targets import resolve
+from tests.support.made_study import auc, images, made_study, of_flow, quality, toys
 
 
 @pytest.fixture
@@ -99,15 +103,6 @@ def test_the_verdict_file_links_and_states_each_claim(folder):
     assert folder.root.joinpath("paper/verdict.csv").is_file()
 
 
-def test_an_unknown_name_is_a_usage_error_that_lists_the_names(invbench, tmp_path):
-    with pytest.raises(UsageError, match=r"did you mean 'table1'\?.*fig2, fig3.*verdict, all"):
-        chosen(["table11"])
-    code, out, err = invbench("reproduce", "fig9", "--results", tmp_path)
-    assert (code, out) == (2, "") and "known: fig2" in err
-    assert chosen(["verdict", "fig2"]) == ["fig2", "verdict"]
-    assert chosen(["all"]) == list(ARTEFACTS)
-
-
 def test_the_command_prints_one_artefact_and_one_json_document(invbench, study):
     root = study().root
     code, out, _ = invbench("reproduce", "theory", "--results", root)
@@ -126,7 +121,57 @@ def test_the_command_prints_one_artefact_and_one_json_document(invbench, study):
 def test_a_damaged_table_is_missing_and_says_what_makes_it(study, content, said):
     root = study(ood_score__predictors=auc(0.8, 0.9)).root
     (root / "ood_score/predictors.csv").write_bytes(content)
-    with pytest.raises(Missing, match=rf"cannot be read \({said}.*studies/ood_score\.py"):
+    with pytest.raises(Missing, match=rf"cannot be read \({said}.*reproduce ood_score"):
         Study(root).csv(
-            "ood_score/predictors.csv", "python invbench/studies/ood_score.py", "score auc design"
+            "ood_score/predictors.csv", "invbench reproduce ood_score", "score auc design"
         )
+
+
+@pytest.mark.parametrize("name", ["families", "leaderboard", "attacks"])
+def test_a_study_without_cells_says_what_to_run(invbench, study, name):
+    root = study().root / "results"
+    code, out, _ = invbench("reproduce", name, "--results", root, "--json")
+    (document,) = json.loads(out)
+    assert code == 0 and "invbench run --track sr" in document["missing"]
+
+
+def test_pictures_of_docs_lie_beside_the_results_folder(tmp_path, invbench):
+    made = made_study(
+        tmp_path / "results",
+        quality("sr", "affine", 0.0),
+        images("sr", "affine", 1, 1, "embedded/noise-3"),
+    )
+    code, _, err = invbench("reproduce", "families", "--results", made.root)
+    picture = made.root.parent / "docs/families.png"
+    assert code == 0 and "docs/families.png" in err.replace("\n", "")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_artefact_that_cannot_be_made_does_not_stop_the_others(invbench, study, monkeypatch):
+    def make(_):
+        raise UsageError("other photographs than today")
+
+    monkeypatch.setattr("invbench.studies.hong2023.artefacts.theory.make", make)
+    root = study().root
+    code, out, _ = invbench("reproduce", "theory", "verdict", "--results", root, "--json")
+    said = {d["artefact"]: d["missing"] for d in json.loads(out)}
+    assert code == 2 and said == {"theory": "other photographs than today", "verdict": ""}
+    assert not (root / "paper/theory.md").exists()
+
+
+def test_a_sweep_that_is_complete_trains_nothing_and_keeps_its_bytes(study, monkeypatch):
+    stored = Path(__file__).resolve().parents[2] / "results/paper/toy_sweep.csv"
+    if not stored.is_file():
+        pytest.skip("results lie beside the tests in a checkout")
+    monkeypatch.setattr(toy_sweep, "one_toy", lambda *_: pytest.fail("trained"))
+    made = study()
+    (made.root / "paper").mkdir()
+    # as if they were of today's couplings
+    rows = pd.read_csv(stored, dtype=str, keep_default_na=False)
+    rows["digest"] = [resolve(name).digest for name in rows.design]
+    rows.to_csv(made.root / "paper/toy_sweep.csv", index=False)
+    (made.root / "paper/toy_sweep.md").write_bytes(stored.with_suffix(".md").read_bytes())
+    before = (made.root / "paper/toy_sweep.csv").read_bytes()
+    written = reproduce("toy_sweep", made)
+    assert written.text.read_text() == stored.with_suffix(".md").read_text()
+    assert (made.root / "paper/toy_sweep.csv").read_bytes() == before

@@ -8,7 +8,7 @@ import pandas as pd
 
 from invbench.store.cell import Cell
 from invbench.store.store import Store
-from invbench.studies.hong2023.study import Study
+from invbench.studies.study import Study
 from tests.support.specs import spec_named, under_todays_protocol
 
 

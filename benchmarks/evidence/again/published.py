@@ -4,13 +4,14 @@ again."""
 from __future__ import annotations
 
 import csv
-import json
 import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from stored_cells import case_of, cells
 
 RESULTS = Path(__file__).resolve().parents[3] / "results"
 
@@ -46,10 +47,9 @@ def number(value: Any) -> float:
 def cell(track: str, entry: str, case: str, seed: int = 0, flow: str = "srflow") -> dict[str, Any]:
     """The newest cell of a case under its newest protocol, with ``path``."""
     found = []
-    for path in (RESULTS / track).glob("*/*.json"):
-        record = json.loads(path.read_text())
+    for path, record in cells(RESULTS / track):
         spec = record["spec"]
-        if (spec["entry"], spec["case"], spec["seed"], spec["settings"].get("flow", flow)) == (
+        if (spec["entry"], case_of(spec), spec["seed"], spec["settings"].get("flow", flow)) == (
             entry,
             case,
             seed,

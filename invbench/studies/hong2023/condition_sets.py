@@ -1,5 +1,5 @@
-"""Like with like: sets of changed conditions, over which rows of a table are pooled, and the cases
-that all trainings have seen."""
+"""Sets of changed conditions over which the rows of a table are pooled, so that every entry is
+judged on the same ones."""
 
 from __future__ import annotations
 
@@ -59,8 +59,7 @@ def condition_sets(measured: Mapping[str, Iterable[Cell]]) -> list[ConditionSet]
 
 
 def within(cells: Iterable[Cell], conditions: ConditionSet) -> list[Cell]:
-    """The cells of those conditions, of the trainings that were measured on all of them; none where
-    no training was."""
+    """Cells of these conditions, from the trainings that were measured on all of them."""
     kept = [cell for cell in cells if cell.spec.case in conditions.cases]
     cases: dict[int, set[str]] = {}
     for cell in kept:
@@ -69,8 +68,8 @@ def within(cells: Iterable[Cell], conditions: ConditionSet) -> list[Cell]:
 
 
 def of_every_training(*entries: Sequence[Cell]) -> list[list[Cell]]:
-    """Of each entry the cells of those cases that every training of every entry has; all cells
-    where there is no such case."""
+    """Cells of each entry for the cases that every training of every entry has; all cells where
+    there is no such case."""
     cases: dict[tuple[int, int], set[str]] = {}
     for entry, cells in enumerate(entries):
         for cell in cells:

@@ -130,8 +130,8 @@ def told(
     number: str = "",
     over: str = "",
 ) -> Part:
-    """The part that a rule decides. A variant's rule is as new as the newer of both, and its data
-    are its own."""
+    """A part that a rule decides. The newer date of rule and variant counts; a variant has its own
+    data."""
     written, data = max(rule.written, variant.written), variant.data or rule.data
     headline = f"{rule.headline} {number}" if rule.headline and number else ""
     late = bool(data) and written > data
@@ -152,7 +152,7 @@ def told(
 def part(
     rule: Rule, outcome: Outcome, effect: Effect, more: str = "", variant: Variant = PLAIN
 ) -> Part:
-    """A part that one effect decides; ``more`` is said behind it."""
+    """A part that one effect decides; ``more`` follows its number."""
     return told(
         rule, outcome, f"{effect}{more}", effect.n, effect.seeds, variant, str(effect), effect.over
     )
@@ -202,8 +202,8 @@ def share(cells: Sequence[Cell], measure: str) -> Effect:
 def mean(
     cells: Sequence[Cell], measure: str, unit: str = "", digits: int = 2, least: float = -math.inf
 ) -> Effect:
-    """Mean over inputs, its interval that of ``contrast``, from ``least``, below which no value can
-    lie. NaN without any value."""
+    """Mean over inputs with the interval of ``contrast``. No value can lie below ``least``, nor does
+    the interval. NaN without any value."""
     found = _mean(matched(measure, cells), unit, digits)
     return replace(found, lo=least) if found.lo < least else found
 
@@ -240,8 +240,8 @@ def _unknown(unit: str, digits: int) -> Effect:
 def _mean(
     common: Matched, unit: str, digits: int, scale: float = 1, most: float = math.inf
 ) -> Effect:
-    """Of what the first entry reached, less what the second did where there is one; inputs with a
-    value that is not finite are left out."""
+    """Mean of the first entry, or of first − second where there is a second. Non-finite values are
+    left out."""
     common = common.where(np.isfinite)
     if not common.clusters:
         return Effect(math.nan, math.nan, math.nan, 0, 0, unit, digits)

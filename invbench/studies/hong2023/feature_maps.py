@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invbench.flows import ConditionalFlow
 from invbench.measures.depth import depth_profile, origin
-from invbench.studies.hong2023.picture import figure, png
+from invbench.studies.picture import figure, png
 
 __all__ = ["feature_maps"]
 

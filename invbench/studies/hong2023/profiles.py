@@ -1,4 +1,4 @@
-"""Variance along depth of the super-resolution flows, as Fig. 3b and 3c show it for the toy."""
+"""Variance along depth of the super-resolution flows: Fig. 3b and 3c show it for the toy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from invbench.corruptions import apply_family
 from invbench.data.datasets import sr_pairs
 from invbench.measures.depth import depth_profile
-from invbench.studies.hong2023.picture import COLOURS, DASHES, figure, png
+from invbench.studies.picture import COLOURS, DASHES, figure, png
 from invbench.training.weights import load_flow
 
 __all__ = ["profile_picture", "profiles"]

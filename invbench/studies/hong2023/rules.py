@@ -27,8 +27,8 @@ from invbench.studies.hong2023.evidence import (
 )
 from invbench.studies.hong2023.rulebook import RULEBOOK
 from invbench.studies.hong2023.rules_tables import c4, c5
-from invbench.studies.hong2023.study import PREDICTOR_COLUMNS, PREDICTORS, Missing, Study, changed
 from invbench.studies.hong2023.toy import SHIFTED, jumps, toy_cells
+from invbench.studies.study import PREDICTOR_COLUMNS, PREDICTORS, Missing, Study, changed
 
 __all__ = ["RULES"]
 
@@ -89,7 +89,7 @@ def swept(study: Study) -> list[Part]:
     try:
         toys = study.csv(
             "paper/toy_sweep.csv",
-            "python invbench/studies/toy_sweep.py",
+            "invbench reproduce toy_sweep",
             "factor value design seed jump_0.8",
         )
     except Missing:
@@ -134,7 +134,7 @@ def c2(study: Study) -> list[Part]:
 def c3(study: Study) -> list[Part]:
     try:
         found = study.csv(
-            PREDICTORS, "INVBENCH_DATA=… python invbench/studies/ood_score.py", PREDICTOR_COLUMNS
+            PREDICTORS, "INVBENCH_DATA=… invbench reproduce ood_score", PREDICTOR_COLUMNS
         )
     except Missing as missing:
         return untested("failures against the OOD score", missing)

@@ -18,7 +18,7 @@ from invbench.studies.hong2023.evidence import (
     untested,
 )
 from invbench.studies.hong2023.rulebook import FS_NCSR_FLOW, HALF, PLAIN, RULEBOOK, Variant
-from invbench.studies.hong2023.study import FS_NCSR, Missing, Study, changed, clean
+from invbench.studies.study import FS_NCSR, Missing, Study, changed, clean
 
 __all__ = ["c4", "c5"]
 
@@ -27,8 +27,8 @@ FLOWS = {"": PLAIN, FS_NCSR: FS_NCSR_FLOW}  # the track's own flow, and the pape
 
 
 def flows(study: Study) -> dict[str, Variant]:
-    """Flows that all three rows were measured on, as ``model`` of ``Study.cells``, and the variant
-    of the rules that reads them."""
+    """Flows with cells of all three rows, named as ``model`` of ``Study.cells``, each with its variant
+    of the rules."""
     return {
         model: variant
         for model, variant in FLOWS.items()
@@ -126,8 +126,8 @@ def low_light_inf(study: Study) -> list[Part]:
 
 
 def precisions(study: Study, *designs: str) -> list[tuple[Variant, list[list[Cell]]]]:
-    """Low-light cells of each design, by the variant of the rules that reads that precision; in
-    float16, as the released test runs, where the first has any."""
+    """Low-light cells of each design per precision, each with its variant of the rules. float16, in
+    which the released test runs, is there when the first design has cells of it."""
     measured = [
         (
             variant,

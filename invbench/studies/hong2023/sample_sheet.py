@@ -12,9 +12,9 @@ from torch import Tensor
 
 from invbench.measures.explosion import explosion
 from invbench.store.cell import Cell
-from invbench.studies.hong2023.picture import as_image, figure, png
 from invbench.studies.hong2023.samples import Input, drawn, flow_of, input_of
-from invbench.studies.hong2023.study import Missing, Study
+from invbench.studies.picture import as_image, figure, png
+from invbench.studies.study import Missing, Study
 
 __all__ = ["SHOWN", "Row", "Sheet", "sheet"]
 
@@ -23,8 +23,8 @@ SHOWN = ("affine", "affine-floor", "modified-rq")
 
 @dataclass(frozen=True)
 class Row:
-    """Of the inputs of ``case`` from photographs not shown yet, the one on which ``design`` is
-    furthest and finite, or, not ``finite``, the first on which it is not."""
+    """A rule that picks an input of ``case`` from photographs not shown yet: the finite one on which
+    ``design`` is furthest, or the first on which it is not ``finite``."""
 
     case: str
     design: str

@@ -1,4 +1,4 @@
-"""Samples of trained flows again as a track drew them, from the cell that measured them."""
+"""Draws the samples of a stored cell again."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from invbench.store.cell import Cell
-from invbench.studies.hong2023.study import Missing, Study
+from invbench.studies.study import Missing, Study
 
 __all__ = ["SHIFTED", "jumps", "ratios", "toy_cells", "variances"]
 

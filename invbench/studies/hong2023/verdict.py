@@ -1,5 +1,5 @@
-"""``VERDICT.md``: of each claim whether it holds, computed from stored numbers by the rules of
-``rulebook`` and ``evidence.conclude``."""
+"""``VERDICT.md``: whether each claim holds, computed from stored numbers by ``rulebook`` and
+``evidence.conclude``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invbench.studies.hong2023.claims import CLAIMS, Claim
 from invbench.studies.hong2023.evidence import Part, Verdict, conclude
 from invbench.studies.hong2023.rulebook import CHANGES, RULEBOOK, VERSION
 from invbench.studies.hong2023.rules import RULES
-from invbench.studies.hong2023.study import Made, Study
+from invbench.studies.study import Made, Study
 
 __all__ = ["Judged", "judge", "make"]
 
@@ -121,7 +121,7 @@ def _section(j: Judged) -> str:
     shown = j.claim.figures
     links = ", ".join(f"[{name}]({name}.md)" for name in shown)
     commands = " ".join(name for name in shown if name != "toy_sweep") or "verdict"
-    sweep = ", `python invbench/studies/toy_sweep.py`" if "toy_sweep" in shown else ""
+    sweep = ", `invbench reproduce toy_sweep`" if "toy_sweep" in shown else ""
     return CLAIM.format(
         key=j.claim.key,
         verdict=j.verdict,

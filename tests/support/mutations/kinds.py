@@ -31,7 +31,7 @@ from invbench.runner.local_worker import Answer
 from invbench.store.cell import Cell, CellSpec
 from invbench.store.merge import merge
 from invbench.store.store import MAX_BYTES, Store
-from invbench.studies.hong2023.study import Study
+from invbench.studies.study import Study
 from invbench.targets import resolve
 from invbench.testing.known_failures import read_known
 from invbench.training.loop import read_checkpoint

@@ -18,7 +18,7 @@ from invbench.measures.quality import lr_psnr
 from invbench.measures.statistics import rate_interval
 from invbench.store.cell import Cell
 from invbench.studies.hong2023.samples import Input, drawn, flow_of, input_of
-from invbench.studies.hong2023.study import Made, Missing, Study, total
+from invbench.studies.study import Made, Missing, Study, total
 
 __all__ = ["clamped", "make", "rate"]
 
@@ -62,7 +62,7 @@ floor: s = sigmoid(a + 2) + floor; the released model has 1e-4, the paper's † 
 orthogonal matrices that they start as, as in the released spline model. bits: per dimension of
 8-bit crops dequantised by U(0, 1)/256, last 200 steps. Rates are over inputs, ten samples
 each; no intervals, for of which photographs the failing inputs are is not stored (of `embedded` two inputs are of one photograph). One training
-each: another may differ by more than these do from each other. Full output: ablations_training.csv, `python invbench/studies/ablations.py`."""
+each: another may differ by more than these do from each other. Full output: ablations_training.csv, `invbench reproduce ablations_training`."""
 
 
 def make(study: Study) -> Made:
@@ -80,10 +80,10 @@ def make(study: Study) -> Made:
 
 
 def _training(study: Study) -> str:
-    """The table of invbench/studies/ablations.py, or what to run."""
+    """The table of ``ablations_training``, or what to run."""
     try:
         found = study.csv(
-            TRAINED, "INVBENCH_DATA=… python invbench/studies/ablations.py", TRAINED_COLUMNS
+            TRAINED, "INVBENCH_DATA=… invbench reproduce ablations_training", TRAINED_COLUMNS
         )
     except Missing as missing:
         return f"Not measured: {missing}"

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from invbench.flows import ConditionalFlow
 from invbench.studies.hong2023.evidence import median
-from invbench.studies.hong2023.picture import COLOURS, figure, png
-from invbench.studies.hong2023.study import Made, Study
 from invbench.studies.hong2023.toy import SHIFTED, toy_cells
+from invbench.studies.picture import COLOURS, figure, png
+from invbench.studies.study import Made, Study
 from invbench.targets import resolve
 from invbench.tracks.toy2d import trained_toy
 from invbench.training.toy2d.recipe import OOD_SHIFT, A, draw

@@ -7,9 +7,9 @@ import pandas as pd
 
 from invbench.store.cell import Cell
 from invbench.studies.hong2023.evidence import median
-from invbench.studies.hong2023.picture import COLOURS, DASHES, figure, png
-from invbench.studies.hong2023.study import Made, Study
 from invbench.studies.hong2023.toy import SHIFTED, jumps, ratios, toy_cells, variances
+from invbench.studies.picture import COLOURS, DASHES, figure, png
+from invbench.studies.study import Made, Study
 
 __all__ = ["make"]
 
@@ -23,7 +23,7 @@ distribution); jump, the largest factor by which one coupling multiplies that ra
 seeds [exact 95 % interval]. Lines: median over seeds; bands: all seeds. 200 conditions, 10 samples each.
 
 What differs: shape of p(x), number of steps and training are ours. Where such a jump does and does not appear when depth, width, training
-length and shape change: [toy_sweep](toy_sweep.md), `python invbench/studies/toy_sweep.py`. The same along the super-resolution flows: [fig8](fig8.md).
+length and shape change: [toy_sweep](toy_sweep.md), `invbench reproduce toy_sweep`. The same along the super-resolution flows: [fig8](fig8.md).
 """
 
 

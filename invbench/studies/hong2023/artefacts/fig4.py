@@ -1,15 +1,15 @@
-"""Fig. 4: do errors rise with the OOD score? What invbench/studies/ood_score.py measured, beside
+"""Fig. 4: do errors rise with the OOD score? What the study ood_score measured, beside
 the paper's statement."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from invbench.studies.hong2023.study import DESIGNS, PREDICTOR_COLUMNS, PREDICTORS, Made, Study
+from invbench.studies.study import DESIGNS, PREDICTOR_COLUMNS, PREDICTORS, Made, Study
 
 __all__ = ["make"]
 
-COMMAND = "INVBENCH_DATA=… python invbench/studies/ood_score.py"
+COMMAND = "INVBENCH_DATA=… invbench reproduce ood_score"
 GROUPS = ("clean", "y in [0, 1]", "changed, within family and severity")
 SCORES = {"flat": "flat", "worst": "worst", "mean": "mean", "pixels-flat": "pixels, no encoder"}
 TEXT = """{table}

@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import torch
 
-from invbench.studies.hong2023.picture import COLOURS, figure, png
-from invbench.studies.hong2023.study import DESIGNS, Made, Study
+from invbench.studies.picture import COLOURS, figure, png
+from invbench.studies.study import DESIGNS, Made, Study
 from invbench.targets import resolve
 
 __all__ = ["make"]

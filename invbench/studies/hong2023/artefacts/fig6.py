@@ -4,7 +4,7 @@ with errors and without Inf."""
 from __future__ import annotations
 
 from invbench.studies.hong2023.sample_sheet import Row, sheet
-from invbench.studies.hong2023.study import Made, Study
+from invbench.studies.study import Made, Study
 
 __all__ = ["make"]
 

@@ -19,7 +19,7 @@ from invbench.studies.hong2023.appearance import MACHINE, appearance, nan_level
 from invbench.studies.hong2023.feature_maps import feature_maps
 from invbench.studies.hong2023.profiles import profile_picture, profiles
 from invbench.studies.hong2023.samples import Input, drawn
-from invbench.studies.hong2023.study import Made, Study
+from invbench.studies.study import Made, Study
 from invbench.training.weights import load_flow
 
 __all__ = ["THRESHOLD", "make", "spread"]

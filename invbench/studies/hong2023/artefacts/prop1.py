@@ -7,7 +7,7 @@ import pandas as pd
 from invbench.store.cell import Cell
 from invbench.studies.hong2023.condition_sets import condition_sets, within
 from invbench.studies.hong2023.evidence import mean, share
-from invbench.studies.hong2023.study import Made, Missing, Study, changed, clean
+from invbench.studies.study import Made, Missing, Study, changed, clean
 
 __all__ = ["make"]
 

@@ -10,7 +10,7 @@ from invbench.store.cell import Cell
 from invbench.studies.hong2023.claims import OURS, TABLE1
 from invbench.studies.hong2023.condition_sets import ConditionSet, condition_sets, within
 from invbench.studies.hong2023.evidence import mean, share
-from invbench.studies.hong2023.study import FS_NCSR, Made, Missing, Study, changed, clean
+from invbench.studies.study import FS_NCSR, Made, Missing, Study, changed, clean
 
 __all__ = ["make"]
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from invbench.studies.hong2023.claims import TABLE2
 from invbench.studies.hong2023.evidence import mean, share
-from invbench.studies.hong2023.study import Made, Missing, Study
+from invbench.studies.study import Made, Missing, Study
 
 __all__ = ["COMMAND", "make"]
 

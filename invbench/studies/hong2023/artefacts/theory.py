@@ -9,7 +9,7 @@ from itertools import product
 import pandas as pd
 
 from invbench.measures.theory import minimise, nll, optimum
-from invbench.studies.hong2023.study import Made, Study
+from invbench.studies.study import Made, Study
 
 __all__ = ["capped", "make", "uncapped"]
 

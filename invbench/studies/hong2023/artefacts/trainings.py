@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from invbench.studies.hong2023.study import Made, Study
+from invbench.studies.study import Made, Study
 from invbench.training.weights import shipped_cards
 
 __all__ = ["EQUAL_BITS", "conventions", "make", "spreads", "trainings"]

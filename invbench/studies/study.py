@@ -1,4 +1,4 @@
-"""What was measured before: the current cells of a results folder and the tables that scripts left
+"""What was measured before: the current cells of a results folder, and the tables that studies left
 there."""
 
 from __future__ import annotations
@@ -63,18 +63,26 @@ class Missing(UsageError):
 
 @dataclass(frozen=True)
 class Made:
-    """An artefact: its text, tables (name → rows) and pictures (name → PNG)."""
+    """An artefact: its text, tables (name → rows) and pictures (name → bytes; a name without a
+    suffix is a PNG). ``whole``: the text has its own heading and names its command."""
 
     text: str
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, bytes]
+    whole: bool = False
 
 
 class Study:
-    """Below ``root``, the results folder; read once. ``say`` is told what takes long."""
+    """A results folder; its cells are read once. ``say`` is told what takes long. ``again``: a study
+    measures anew what it has stored here."""
 
-    def __init__(self, root: Path, say: Callable[[str], None] = lambda line: None) -> None:
-        self.root, self.say = root, say
+    def __init__(
+        self,
+        root: Path,
+        say: Callable[[str], None] = lambda line: None,
+        again: bool = False,
+    ) -> None:
+        self.root, self.say, self.again = root, say, again
 
     @cached_property
     def _cells(self) -> list[Cell]:
@@ -88,10 +96,12 @@ class Study:
         kind: str = "",
         model: str = "",
     ) -> list[Cell]:
-        """Current cells of a track, of one entry, of cases that ``keep`` wants, without attacks.
-        ``kind``: what stands behind the ``#`` of a case, samples in the stated dtype when empty,
-        ``fp16`` under autocast, ``mean`` at τ = 0. ``model``: as in ``other_model``, empty for the
-        track's own flow."""
+        """Current cells of a track without attacks: of one entry, of the cases that ``keep`` accepts.
+
+        ``kind`` is what follows the ``#`` of a case: empty for samples in the stated dtype, ``fp16``
+        under autocast, ``mean`` at τ = 0. ``model`` is that of ``other_model``, empty for the track's
+        own flow.
+        """
         return [
             cell
             for cell in self._cells
@@ -135,8 +145,8 @@ class Study:
             )
 
     def csv(self, path: str, command: str, columns: str) -> pd.DataFrame:
-        """A table below the results folder. Raises ``Missing`` with ``command`` when it is not
-        there, not a table or without one of ``columns``, names with spaces between."""
+        """A table below the results folder. ``columns``: names with spaces between. Raises ``Missing``
+        with ``command`` when the table is not there, cannot be read, or lacks a column."""
         if not (self.root / path).exists():
             raise Missing(f"{self.root / path} is not there; {command}")
         try:

@@ -1,42 +1,56 @@
-"""What the searches of track sr found, from the stored cells: python invbench/studies/attacks.py
-[--results results] [--output results/attacks]
+"""What the searches of track sr found, from the stored cells.
 
-attacks.csv, radii.csv       a row per design, data set and attack; critical radii per level
-attacks.md                   the same for people, with the targets of the attacks and what casts
-doubt on them survival.png                 inputs not yet broken, against the radius of a typical
-latent and against evaluations eps.png                      failure rate and largest |x| against the
-radius of the condition
-
-No search runs here: `scripts/results` measures the cells.
+attacks.csv   a row per design, data set and attack
+radii.csv     critical radii per level
+attacks.md    the same for people, with the targets of the attacks and what casts doubt on them
+survival.png  inputs not yet broken, against the radius of a typical latent and against evaluations
+eps.png       failure rate and largest |x| against the radius of the condition
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
 
-import typer
-from attacks_figures import eps_figure, survival_figure
-from attacks_tables import (
+from invbench.report.rows import current_cells, other_model
+from invbench.store.store import Store
+from invbench.studies.attacks.figures import eps_figure, survival_figure
+from invbench.studies.attacks.tables import (
     Cells,
     attack_rows,
-    doubts,
     gap_rows,
     objective_rows,
     radius_rows,
     rate_rows,
-    targets,
     typical_rows,
 )
+from invbench.studies.attacks.targets import doubts, targets
+from invbench.studies.picture import png
+from invbench.studies.study import Made, Missing, Study
 
-from invbench.files import write_atomically
-from invbench.report.rows import current_cells, other_model
-from invbench.store.store import Store
-from invbench.studies.hong2023.picture import png
+__all__ = ["attack_cells", "make"]
+
+
+def make(study: Study) -> Made:
+    """Raises ``Missing`` without cells of attacks."""
+    cells = attack_cells(study.root)
+    if not cells:
+        raise Missing(
+            f"no cells of attacks in {study.root}; invbench run --track sr --results {study.root}"
+        )
+    return Made(
+        "\n".join(text(cells)),
+        {"attacks": attack_rows(cells), "radii": radius_rows(cells)},
+        {
+            "survival": png(survival_figure(cells), dpi=110),
+            "eps": png(eps_figure(cells), dpi=110),
+        },
+        whole=True,
+    )
 
 
 def attack_cells(results: Path) -> Cells:
+    """The current cells of attacks by design, data set and attack, in order of the trainings."""
     cells, _ = Store(results).load()
     shown, _ = current_cells(c for c in cells if c.spec.track == "sr" and not other_model(c))
     found: Cells = {}
@@ -110,23 +124,3 @@ def text(cells: Cells) -> Iterable[str]:
         + ("\n".join(f"- {flag}" for flag in flags) or "Nothing.")
         + "\n"
     )
-
-
-def main(
-    results: Annotated[Path, typer.Option(help="Folder of the cells.")] = Path("results"),
-    output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("results/attacks"),
-) -> None:
-    cells = attack_cells(results)
-    if not cells:
-        raise SystemExit(
-            f"no attack cells in {results}; invbench run --track sr --results {results}"
-        )
-    write_atomically(output / "attacks.csv", attack_rows(cells).to_csv(index=False).encode())
-    write_atomically(output / "radii.csv", radius_rows(cells).to_csv(index=False).encode())
-    write_atomically(output / "attacks.md", "\n".join(text(cells)).encode())
-    for name, draw in (("survival", survival_figure), ("eps", eps_figure)):
-        write_atomically(output / f"{name}.png", png(draw(cells), dpi=110))
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,11 +1,10 @@
-"""What the released code confounds and only training tells apart: INVBENCH_DATA=… python
-invbench/studies/ablations.py [--output results/paper]
+"""What the released code confounds and only training tells apart.
 
 Frozen against trained 1×1 convolutions (the released spline model freezes them at random orthogonal
 matrices, the affine one does not), and the floor of the affine scale from 1e-4 to 0.5. SRFlow mini,
 its recipe with a third of the iterations, seed 0. One row per variant and condition in
-ablations_training.csv, written as it goes; the same command goes on where it stopped, within a
-training too. `invbench reproduce ablations` shows them.
+ablations_training.csv, written as it goes; interrupted, it goes on where it stopped, within a
+training too. The artefact ``ablations`` shows them.
 """
 
 from __future__ import annotations
@@ -13,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
 import torch
-import typer
 
+from invbench.console import progress_bar
 from invbench.corruptions import apply_family
 from invbench.couplings import Affine, Elementwise, ModifiedRQ
 from invbench.couplings.fused import fuse
@@ -28,13 +26,17 @@ from invbench.files import cache_dir, write_atomically
 from invbench.flows import ConditionalFlow, Conv1x1
 from invbench.measures.bits import EIGHT_BIT, bits_per_dimension
 from invbench.store.cell import CellSpec
+from invbench.studies.study import Made, Study
 from invbench.targets import resolve
 from invbench.tracks.samples import condition_of, measure_samples
 from invbench.tracks.sr import SAMPLES, TEMPERATURE, quality
-from invbench.training.loop import train
+from invbench.training.loop import TrainingLog, train
 from invbench.training.train import recipes_of
 
+__all__ = ["make"]
+
 ITERATIONS = 1000
+TENTH = ITERATIONS // 10
 CASES = (
     "BSD100/clean",
     "embedded/clean",
@@ -78,9 +80,9 @@ VARIANTS = [
 ]
 
 
-def trained(variant: Variant) -> tuple[ConditionalFlow, float, int]:
+def trained(variant: Variant, advance: Callable[[], None]) -> tuple[ConditionalFlow, float, int]:
     """The flow, its bits per dimension over the last 200 steps, and the steps that were not
-    finite."""
+    finite. ``advance`` is called ten times."""
     srflow = resolve("srflow", ("flow",))
     recipes = recipes_of(srflow)
     recipe = replace(recipes.RECIPES["mini"], iterations=ITERATIONS)
@@ -92,13 +94,11 @@ def trained(variant: Variant) -> tuple[ConditionalFlow, float, int]:
     name = "".join(c if c.isalnum() else "-" for c in variant.key)
     checkpoint = cache_dir() / "checkpoints" / "ablations" / f"{name}.pt"
 
-    def say(log: Any) -> None:
-        if log.step % 250 == 0:
-            print(
-                f"{variant.key}: step {log.step} of {ITERATIONS}, {log.seconds:.0f} s", flush=True
-            )
+    def progress(log: TrainingLog) -> None:
+        if log.step % TENTH == 0:
+            advance()
 
-    log = train(flow, recipes.batches("mini", 0), recipe, checkpoint, say)
+    log = train(flow, recipes.batches("mini", 0), recipe, checkpoint, progress)
     checkpoint.unlink(missing_ok=True)
     return flow, bits_per_dimension(log.final, 1, EIGHT_BIT.width), log.non_finite_steps
 
@@ -107,7 +107,7 @@ def measured(flow: ConditionalFlow, case: str) -> dict[str, Any]:
     """The measures of a cell of track sr, as a row."""
     dataset, family, severity = condition_of(case)
     pairs = sr_pairs(dataset, CROP, 2 if dataset == "embedded" else 1, LIMITS[dataset])
-    settings = {"samples": SAMPLES, "temperature": TEMPERATURE}
+    settings: dict[str, Any] = {"samples": SAMPLES, "temperature": TEMPERATURE}
     spec = CellSpec(
         track="sr", entry="", case=case, entry_digest="", batch_size=SAMPLES, settings=settings
     )
@@ -122,30 +122,28 @@ def measured(flow: ConditionalFlow, case: str) -> dict[str, Any]:
     }
 
 
-def main(
-    output: Annotated[Path, typer.Option(help="Folder of ablations_training.csv.")] = Path(
-        "results/paper"
-    ),
-) -> None:
+def make(study: Study) -> Made:
+    """Trains and measures the variants that ablations_training.csv has not: an hour for all."""
     torch.set_num_threads(1)
-    path = output / "ablations_training.csv"
-    rows = pd.read_csv(path).to_dict("records") if path.exists() else []
+    path = study.root / "paper" / "ablations_training.csv"
+    stored = path.exists() and not study.again
+    rows: list[dict[Any, Any]] = pd.read_csv(path).to_dict("records") if stored else []
     done = {row["variant"] for row in rows}
-    for variant in VARIANTS:
-        if variant.key in done:
-            continue
-        flow, bits, skipped = trained(variant)
-        head = {
-            "group": variant.group,
-            "variant": variant.key,
-            "frozen": variant.frozen,
-            "iterations": ITERATIONS,
-        }
-        head |= {"bits": round(bits, 4), "non_finite_steps": skipped}
-        rows += [head | {"case": case, **measured(flow, case)} for case in CASES]
-        write_atomically(path, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g").encode())
-        print(f"{variant.key}: {bits:.3f} bits per dimension", flush=True)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    missing = [variant for variant in VARIANTS if variant.key not in done]
+    with progress_bar() as bar:
+        task = bar.add_task("training", total=10 * len(missing))
+        for variant in missing:
+            bar.update(task, description=variant.key)
+            flow, bits, skipped = trained(variant, lambda: bar.advance(task))
+            head = {
+                "group": variant.group,
+                "variant": variant.key,
+                "frozen": variant.frozen,
+                "iterations": ITERATIONS,
+            }
+            head |= {"bits": round(bits, 4), "non_finite_steps": skipped}
+            rows += [head | {"case": case, **measured(flow, case)} for case in CASES]
+            table = pd.DataFrame(rows)
+            write_atomically(path, table.to_csv(index=False, float_format="%.6g").encode())
+            study.say(f"{variant.key}: {bits:.3f} bits per dimension")
+    return Made("", {"ablations_training": pd.DataFrame(rows)}, {})

@@ -1,4 +1,4 @@
-"""The tables of what the searches found: cells in, a DataFrame of text out. Used by attacks.py.
+"""The tables of what the searches found: cells in, a DataFrame of text out.
 
 Shares (``rate_interval``) and means (``contrast``) have intervals over photographs, and over
 trainings where there are several. A median is over photographs, of each the upper median of its
@@ -21,7 +21,6 @@ from invbench.store.cell import Cell
 
 LEVELS = ("F1", "F2", "F3", "F4")
 LATENT, TYPICAL, CONTROL, SQUARES = "latent", "latent-typical", "latent-random", "latent-squares"
-DECADE = 0.1  # by which random must beat the search before that is said
 Key = tuple[str, str, str]  # design, data set, attack with its radius
 Cells = dict[Key, list[Cell]]  # one cell per training
 Row = dict[str, object]
@@ -34,12 +33,12 @@ def number(value: float) -> str:
 
 
 def values(cells: Sequence[Cell], name: str) -> list[float]:
-    """Of every training and input."""
+    """The values of a measure, training by training, input by input."""
     return [v for cell in cells for v in cell.numbers(name)]
 
 
 def photographs(cells: Sequence[Cell]) -> list[str]:
-    """Of every training and input, in the order of ``values``."""
+    """The photograph of every input, in the order of ``values``."""
     return [str(name).rpartition("/")[0] for cell in cells for name in cell.measures["names"]]  # type: ignore[union-attr]
 
 
@@ -133,7 +132,7 @@ def typical_rows(cells: Cells) -> pd.DataFrame:
 
 
 def objective_rows(cells: Cells) -> pd.DataFrame:
-    """The searches that do not go up |x|: what they reached of their own objective."""
+    """Searches that maximise something other than |x|, and what they reached of it."""
 
     def columns(_: Key, own: list[Cell]) -> Row:
         stretch = values(own, "inv_lipschitz")
@@ -188,7 +187,7 @@ def radius_rows(cells: Cells) -> pd.DataFrame:
 
 
 def condition_radii(cells: Cells, design: str, dataset: str) -> tuple[list[Cell], list[float]]:
-    """(the cells of the smallest radius, of each of their inputs the critical one)."""
+    """(cells of the smallest radius, critical radius of each of their inputs)."""
     ladder = {
         int(own[0].spec.settings["eps_255"] or 0): own
         for (d, s, a), own in cells.items()
@@ -214,14 +213,14 @@ def same_inputs(one: Sequence[Cell], other: Sequence[Cell]) -> bool:
 
 
 def common(one: Sequence[Cell], other: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
-    """The trainings that both have."""
+    """The cells of both whose trainings the other has too; none where the inputs differ."""
     seeds = {c.spec.seed for c in one} & {c.spec.seed for c in other}
     first, second = ([c for c in side if c.spec.seed in seeds] for side in (one, other))
     return (first, second) if same_inputs(first, second) else ([], [])
 
 
 def gap_rows(cells: Cells) -> pd.DataFrame:
-    """Decades of max |x| by which the gradient search beats the random control on the same input
+    """By how many decades of max |x| the gradient search beats random latents on the same input,
     with as many evaluations."""
     rows = []
     for (design, dataset, attack), control in cells.items():
@@ -232,74 +231,4 @@ def gap_rows(cells: Cells) -> pd.DataFrame:
         gaps = [0.0 if s == c else s - c for s, c in pairs]
         row = {"design": design, "data": dataset, "trainings": len(search), "n": len(gaps)}
         rows.append(row | {"gap, decades": median(search, gaps), "least": number(min(gaps))})
-    return pd.DataFrame(rows)
-
-
-def doubts(cells: Cells) -> list[str]:
-    """What the sanity flags of ``invbench.attacks.sanity`` say, over the cells."""
-    flags = []
-    for (design, dataset, attack), own in cells.items():
-        where, n = f"{design}, {dataset}, {attack}", len(values(own, "inf"))
-        led, silent = values(own, "steered"), values(own, "searched").count(0)
-        finite = [not v for v in values(own, "F1")]
-        unled = sum(not s and f for s, f in zip(led, finite, strict=True))
-        without = attack in (CONTROL, SQUARES)  # which ask for no gradient
-        for count, text in (
-            (silent, "did not search"),
-            (0 if without else unled, "no gradient led the search, random squares took its place"),
-            (sum(v > 0 for v in values(own, "unconfirmed")), "not confirmed by a plain decode"),
-        ):
-            if count:
-                flags.append(f"{where}: {text}, on {count} of {n} inputs")
-        if not without:
-            continue
-        search, other = common(cells.get((design, dataset, LATENT), []), own)
-        sizes = list(
-            zip(values(other, "max_abs_log10"), values(search, "max_abs_log10"), strict=True)
-        )
-        if better := sum(o > s + DECADE for o, s in sizes):
-            flags.append(
-                f"{where} reaches larger values than the gradient search, on {better} of "
-                f"{len(sizes)} inputs"
-            )
-        if alone := sum(
-            o and not s for o, s in zip(values(other, "F2"), values(search, "F2"), strict=True)
-        ):
-            flags.append(f"{where} alone makes {alone} inputs fail (F2): suspected masking")
-    return flags
-
-
-def targets(cells: Cells) -> pd.DataFrame:
-    """What the searches must reach (issue 6), on BSD100."""
-    rows = []
-
-    def add(what: str, measured: str, met: bool) -> None:
-        rows.append({"target": what, "measured": measured, "verdict": "met" if met else "missed"})
-
-    for design in ("affine", "affine-floor"):
-        search, control = (cells.get((design, "BSD100", name), []) for name in (LATENT, CONTROL))
-        if search and control:
-            hits, steps = values(search, "F1"), values(search, "step_F1")
-            every = sum(hits) == len(hits) >= 50
-            add(
-                f"{design}: non-finite on 100 % of ≥ 50 conditions",
-                f"{int(sum(hits))} of {len(hits)}",
-                every,
-            )
-            middle = statistics.median_high(steps)
-            add(f"{design}: median of ≤ 10 gradient steps", number(middle), middle <= 10)
-            ours = statistics.median_high(values(search, "first_F1"))
-            spent = zip(values(control, "first_F1"), values(control, "evaluations"), strict=True)
-            theirs = statistics.median_high([min(pair) for pair in spent])
-            by_random = (
-                f"{int(sum(values(control, 'F1')))} of {len(values(control, 'F1'))} by random"
-            )
-            measured = f"{number(ours)} against more than {number(theirs)} ({by_random})"
-            add(
-                f"{design}: random needs ≥ 10× the evaluations to F1", measured, theirs >= 10 * ours
-            )
-        if found := cells.get((design, "BSD100", "condition-8")):
-            rate, clean = (statistics.fmean(values(found, name)) for name in ("rate", "clean_rate"))
-            what = f"{design}: failure rate over fresh latents at 8/255 ≥ 5× the clean one"
-            add(what, f"{rate:.4f} against {clean:.4f}", rate > 0 and rate >= 5 * clean)
     return pd.DataFrame(rows)

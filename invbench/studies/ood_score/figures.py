@@ -1,20 +1,22 @@
-"""Figures 4a and 4b of the paper for our models, from the rows that ood_score.py measured; run
-through that script."""
+"""Figures 4a and 4b of the paper for our models, from the rows of ``inputs``."""
 
 from __future__ import annotations
 
+import io
 import math
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from invbench.measures.association import logistic, rank_bins
+from invbench.studies.picture import figure, png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["fig4a", "fig4b", "png_and_svg"]
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
 
@@ -28,15 +30,14 @@ def chosen(table: pd.DataFrame, design: str, name: str) -> pd.DataFrame:
     return mine[mine.family == "clean"] if name == "clean" else mine[mine.in_range]
 
 
-def marks(axes: plt.Axes, x: list[float], rates: list[Any], **style: Any) -> None:
+def marks(axes: Axes, x: list[float], rates: list[Any], **style: Any) -> None:
     rate = np.array([[100 * b.rate, 100 * (b.rate - b.lo), 100 * (b.hi - b.rate)] for b in rates])
     axes.errorbar(x, rate[:, 0], rate[:, 1:].T.clip(0), capsize=2, lw=1, ms=4, **style)
 
 
-def fig4a(table: pd.DataFrame) -> plt.Figure:
-    figure, grid = plt.subplots(
-        2, len(designs(table)), figsize=(11, 5.4), sharey="row", sharex="row", layout="constrained"
-    )
+def fig4a(table: pd.DataFrame) -> Figure:
+    drawn = figure(11, 5.4)
+    grid = drawn.subplots(2, len(designs(table)), sharey="row", sharex="row")
     shown = {"clean": "clean photographs", "y in [0, 1]": "clean and changed, y in [0, 1]"}
     for row, (name, title) in zip(grid, shown.items(), strict=True):
         for axes, design in zip(row, designs(table), strict=True):
@@ -61,16 +62,15 @@ def fig4a(table: pd.DataFrame) -> plt.Figure:
             axes.set_title(f"{design}, n = {len(part)}", fontsize=9)
             axes.grid(axis="y", color="0.92")
         row[0].set_ylabel(f"{title}\ninputs with an error pixel, %", fontsize=9)
-    figure.supxlabel("rank of the OOD score (left: furthest from the training patches)", fontsize=9)
-    figure.suptitle("Failure rate by rank of s_OOD, ten groups, 95 % intervals", fontsize=10)
+    drawn.supxlabel("rank of the OOD score (left: furthest from the training patches)", fontsize=9)
+    drawn.suptitle("Failure rate by rank of s_OOD, ten groups, 95 % intervals", fontsize=10)
     grid[0, 0].legend(fontsize=7.5, loc="upper right")
-    return figure
+    return drawn
 
 
-def fig4b(table: pd.DataFrame) -> plt.Figure:
-    figure, grid = plt.subplots(
-        1, len(designs(table)), figsize=(11, 3.7), sharey=True, sharex=True, layout="constrained"
-    )
+def fig4b(table: pd.DataFrame) -> Figure:
+    drawn = figure(11, 3.7)
+    grid = drawn.subplots(1, len(designs(table)), sharey=True, sharex=True)
     jitter = np.random.default_rng(0)
     for axes, design in zip(grid, designs(table), strict=True):
         for name, label, colour, fmt in (
@@ -121,17 +121,20 @@ def fig4b(table: pd.DataFrame) -> plt.Figure:
         axes.set_title(design, fontsize=9)
         axes.legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
     grid[0].set_ylabel("inputs with an error pixel, %", fontsize=9)
-    figure.supxlabel("OOD score s_OOD, the whole feature map as one vector (log scale)", fontsize=9)
-    figure.suptitle(
+    drawn.supxlabel("OOD score s_OOD, the whole feature map as one vector (log scale)", fontsize=9)
+    drawn.suptitle(
         "Logistic regression of failure on ln s_OOD (lines); rate in ten groups with 95 % "
         "intervals; dots: inputs that fail (above) or do not",
         fontsize=10,
     )
-    return figure
+    return drawn
 
 
-def save(figure: plt.Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path.with_suffix(".png"), dpi=130, metadata={"Software": None})
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-    plt.close(figure)
+def png_and_svg(name: str, drawn: Figure) -> dict[str, bytes]:
+    """The same drawing always gives the same bytes. The PNG comes first: drawing moves the layout."""
+    import matplotlib
+
+    picture, file = png(drawn, 130), io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        drawn.savefig(file, format="svg", metadata={"Date": None})
+    return {name: picture, f"{name}.svg": file.getvalue()}

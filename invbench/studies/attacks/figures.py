@@ -1,4 +1,4 @@
-"""Survival curves and failure rates against eps of what the searches found. Used by attacks.py."""
+"""Survival curves, and failure rates against eps, of what the searches found."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import statistics
 from collections.abc import Sequence
 
 import numpy as np
-from attacks_tables import CONTROL, LATENT, SQUARES, Cells, values
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import CensoredData, ecdf
 
-from invbench.studies.hong2023.picture import COLOURS, DASHES, figure
+from invbench.studies.attacks.tables import CONTROL, LATENT, SQUARES, Cells, values
+from invbench.studies.picture import COLOURS, DASHES, figure
 
 
 def survival(axes: Axes, values: Sequence[float], limit: float, **style: object) -> None:
-    """Kaplan–Meier curve of values of which the infinite ones are censored at ``limit``."""
+    """Kaplan–Meier curve; infinite values are censored at ``limit``."""
     seen = [v for v in values if math.isfinite(v)]
     data = CensoredData(uncensored=seen, right=[limit] * (len(values) - len(seen)))
     curve = ecdf(data).sf

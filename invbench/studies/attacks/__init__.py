@@ -1,0 +1,1 @@
+"""What the searches of track sr found: tables, curves, targets."""

@@ -1,0 +1,101 @@
+"""Every published result, as the commands that measure and make it, in order.
+
+Cells that are there are not measured again. ``INVBENCH_DATA`` must hold BSD100, Set14, Urban100,
+T91 and LOL; weights that are neither installed nor in the cache come from ``invbench train --all``.
+From nothing it takes about ten hours on two cores.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from os.path import normpath
+from pathlib import Path
+
+__all__ = ["COMMANDS", "Command"]
+
+OWN = Path("results")
+
+
+@dataclass(frozen=True)
+class Command:
+    """Words of a command of invbench; or a ``script`` of the repository, which writes to its
+    results folder. ``RESULTS`` in a word stands for the results folder."""
+
+    words: tuple[str, ...]
+    script: bool = False
+
+    def of(self, results: Path) -> list[str]:
+        """The words for a results folder."""
+        words = [
+            normpath(word.replace("RESULTS", str(results))) if "RESULTS" in word else word
+            for word in self.words
+        ]
+        return words if self.script or results == OWN else [*words, "--results", str(results)]
+
+    def line(self, results: Path) -> str:
+        """The command as a shell takes it."""
+        return f"{'python' if self.script else 'invbench'} {shlex.join(self.of(results))}"
+
+
+def _with(option: str, *values: str) -> str:
+    return " ".join(f"{option} {value}" for value in values)
+
+
+def _run(words: str) -> Command:
+    return Command(("run", *words.split(), "--json"))
+
+
+def _script(path: str) -> Command:
+    return Command((path,), script=True)
+
+
+SETS = _with("--data", "BSD100", "Set14", "Urban100")
+CORRUPTIONS = _with(
+    "--condition",
+    "noise",
+    "sharpen",
+    "binarise",
+    "checkerboard",
+    "constant",
+    "channel-swap",
+    "out-of-range",
+)
+SEARCHES = f"{_with('--attack', 'latent', 'latent-typical', 'latent-random')} --inputs 20"
+ROWS = _with("--entry", "affine", "affine-floor", "modified-rq")
+MAIN = f"{ROWS} --entry rq-bounded(bins=4)"
+TRACKS = ("coupling", "toy2d", "sr", "lowlight", "unconditional")
+
+COMMANDS: tuple[Command, ...] = (
+    _run("--track sr"),
+    _run(f"--track sr {SETS} --severity 3 {CORRUPTIONS}"),
+    _run(f"--track sr --data BSD100 {SEARCHES}"),
+    _run("--track sr --data BSD100 --attack condition --eps 8 --inputs 20"),
+    _run(f"--track sr --data BSD100 --data Urban100 --seeds 3 --condition clean {MAIN}"),
+    _run(f"--track sr --data BSD100 {SEARCHES} --seeds 3 {MAIN}"),
+    _run("--flow fs_ncsr --data embedded --data BSD100 --data Urban100 --condition clean"),
+    _run(f"--flow fs_ncsr --data BSD100 --data Urban100 --seeds 3 --condition clean {ROWS}"),
+    _run("--track lowlight --data LOL"),
+    _run("--track lowlight --severity 3 --severity 5"),
+    _run("--track unconditional"),
+    _run("--track unconditional --data BSD100 --severity 3"),
+    _run("--track toy2d"),
+    _run("--track coupling"),
+    *(
+        Command(
+            ("table", "--track", track, "--format", style, "-o", f"RESULTS/tables/{track}.{style}")
+        )
+        for track in TRACKS
+        for style in ("csv", "md", "tex")
+    ),
+    Command(("plot", "sensitivity", "-o", "RESULTS/../docs/sensitivity.png")),
+    Command(("reproduce", "precision")),
+    Command(("reproduce", "ood_score")),
+    Command(("reproduce", "toy_sweep")),
+    Command(("reproduce", "ablations_training")),
+    Command(("reproduce", "all")),
+    _script("benchmarks/evidence/error_rates.py"),
+    _script("benchmarks/evidence/guard.py"),
+    _script("benchmarks/evidence/headline.py"),
+    _script("docs/fill_numbers.py"),
+)
