@@ -61,7 +61,7 @@ def image_cases(track: str) -> list[tuple[str, dict[str, Any]]]:
         if track == "sr":
             found += [(f"{dataset}/{family}-3#stretch", {}) for family in family_names(track)]
             found += [
-                (f"{dataset}/attack-{name}-{e}", {"eps_255": e})
+                (f"{dataset}/attack-{name}-{e}", {})
                 for name in ("both", "condition")
                 for e in (1, 2, 4, 8, 16)
             ]

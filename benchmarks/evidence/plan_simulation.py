@@ -26,6 +26,7 @@ import pandas as pd
 import typer
 
 from invbench.files import write_atomically
+from invbench.store.case import case_of
 from invbench.store.cell import Cell
 from invbench.store.provenance import provenance
 from invbench.store.store import Store
@@ -68,8 +69,8 @@ class Outcome:
 def kind_of(cell: Cell) -> tuple[str, str, str]:
     """Cells of one kind cost about the same: track, entry, and what stands behind the data set of
     the case, without severity or radius."""
-    condition = cell.spec.case.partition("/")[2] or cell.spec.case
-    return cell.spec.track, cell.spec.entry, condition.rstrip("0123456789-.")
+    what = case_of(cell.spec).model_copy(update={"dataset": "", "severity": None, "eps": None})
+    return cell.spec.track, cell.spec.entry, what.name
 
 
 def jobs(cells: Sequence[Cell], count: int, rng: random.Random) -> list[Job]:

@@ -166,8 +166,7 @@ def _case(cell: Record, pooled: bool) -> str:
     spec = cell.spec
     track = TRACKS[spec.track]
     plain = case_of(spec).model_copy(update={"measure": "", "precision": ""})
-    part = spec.name.rpartition("#")[2] if "#" in spec.name else ""
-    own = f" ({part})" if spec.precision or spec.measure in track.own_rows else ""
+    own = f" ({spec.part})" if spec.precision or spec.measure in track.own_rows else ""
     row = track.one_case or (track.pooled(plain) if pooled else plain.name)
     return row + own + other_model(cell)
 

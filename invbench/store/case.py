@@ -45,13 +45,17 @@ class Case(BaseModel):
         return self.corruption + ("" if self.severity is None else f"-{self.severity:g}")
 
     @property
+    def part(self) -> str:
+        """What else than usual is measured of the condition: ``radius``, ``mean``, ``fp16``."""
+        return HALF.get(self.precision, self.precision) or self.measure
+
+    @property
     def name(self) -> str:
         """``embedded/noise-3``, ``BSD100/attack-image-8``, ``shift-0.8#radius``, ``slopes``."""
-        part = HALF.get(self.precision, self.precision) or self.measure
         if not self.condition:
-            return part
+            return self.part
         where = f"{self.dataset}/" if self.dataset else ""
-        return where + self.condition + (f"#{part}" if part else "")
+        return where + self.condition + (f"#{self.part}" if self.part else "")
 
 
 def case_named(name: str) -> Case:

@@ -25,10 +25,11 @@ from invbench.data.datasets import sr_pairs
 from invbench.files import cache_dir, write_atomically
 from invbench.flows import ConditionalFlow, Conv1x1
 from invbench.measures.bits import EIGHT_BIT, bits_per_dimension
+from invbench.store.case import case_named
 from invbench.store.cell import CellSpec
 from invbench.studies.study import Made, Study
 from invbench.targets import resolve
-from invbench.tracks.samples import condition_of, measure_samples
+from invbench.tracks.samples import measure_samples
 from invbench.tracks.sr import SAMPLES, TEMPERATURE, quality
 from invbench.training.loop import TrainingLog, train
 from invbench.training.train import recipes_of
@@ -105,15 +106,20 @@ def trained(variant: Variant, advance: Callable[[], None]) -> tuple[ConditionalF
 
 def measured(flow: ConditionalFlow, case: str) -> dict[str, Any]:
     """The measures of a cell of track sr, as a row."""
-    dataset, family, severity = condition_of(case)
-    pairs = sr_pairs(dataset, CROP, 2 if dataset == "embedded" else 1, LIMITS[dataset])
+    what = case_named(case)
+    photographs = 2 if what.dataset == "embedded" else 1
+    pairs = sr_pairs(what.dataset, CROP, photographs, LIMITS[what.dataset])
     settings: dict[str, Any] = {"samples": SAMPLES, "temperature": TEMPERATURE}
     spec = CellSpec(
-        track="sr", entry="", case=case, entry_digest="", batch_size=SAMPLES, settings=settings
+        track="sr",
+        entry="",
+        entry_digest="",
+        batch_size=SAMPLES,
+        settings=settings,
+        **what.model_dump(),
     )
-    found = measure_samples(
-        spec, flow, pairs, apply_family(family, severity, pairs, 0), partial(quality, scale=4)
-    ).measures
+    conditions = apply_family(what.corruption, int(what.severity or 1), pairs, 0)
+    found = measure_samples(spec, flow, pairs, conditions, partial(quality, scale=4)).measures
     inputs = int(found["inputs"])
     row = {"inputs": inputs, "inf": sum(found["inf"]), "error": sum(found["error"])}
     row["max_abs_log10"] = max(found["max_abs_log10"])

@@ -105,13 +105,12 @@ class Study:
         return [
             cell
             for cell in self._cells
-            for case, _, behind in [cell.spec.case.partition("#")]
             if cell.spec.track == track
             and entry in (None, cell.spec.entry)
-            and behind == kind
-            and "/attack-" not in case
+            and cell.spec.part == kind
+            and not cell.spec.attack
             and other_model(cell) == model
-            and keep(case)
+            and keep(cell.spec.case.partition("#")[0])
         ]
 
     def designs(

@@ -62,7 +62,7 @@ def eps_figure(cells: Cells) -> Figure:
     axes = drawn.subplots()
     for design, colour in COLOURS.items():
         ladder = sorted(
-            (int(own[0].spec.settings["eps_255"] or 0), own)
+            (own[0].spec.eps or 0, own)
             for (d, s, a), own in cells.items()
             if (d, s) == (design, "embedded") and a.startswith("condition-")
         )

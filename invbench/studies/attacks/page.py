@@ -55,13 +55,12 @@ def attack_cells(results: Path) -> Cells:
     shown, _ = current_cells(c for c in cells if c.spec.track == "sr" and not other_model(c))
     found: Cells = {}
     for cell in sorted(shown, key=lambda c: c.spec.seed):
-        dataset, _, case = cell.spec.case.partition("/")
-        if case.startswith("attack-") and cell.measures:
-            found.setdefault((cell.spec.entry, dataset, case.removeprefix("attack-")), []).append(
-                cell
-            )
-        elif case == "clean#radius" and cell.measures:
-            found.setdefault((cell.spec.entry, dataset, "radius"), []).append(cell)
+        spec = cell.spec
+        attack = spec.condition.removeprefix("attack-") if spec.attack else ""
+        if spec.measure == "radius" and spec.corruption == "clean":
+            attack = "radius"
+        if attack and cell.measures:
+            found.setdefault((spec.entry, spec.dataset, attack), []).append(cell)
     return dict(sorted(found.items()))
 
 

@@ -189,7 +189,7 @@ def radius_rows(cells: Cells) -> pd.DataFrame:
 def condition_radii(cells: Cells, design: str, dataset: str) -> tuple[list[Cell], list[float]]:
     """(cells of the smallest radius, critical radius of each of their inputs)."""
     ladder = {
-        int(own[0].spec.settings["eps_255"] or 0): own
+        own[0].spec.eps or 0: own
         for (d, s, a), own in cells.items()
         if (d, s) == (design, dataset) and a.startswith("condition-")
     }

@@ -49,7 +49,7 @@ def condition_sets(measured: Mapping[str, Iterable[Cell]]) -> list[ConditionSet]
     for cells in measured.values():
         of_data: dict[str, set[str]] = {}
         for cell in cells:
-            of_data.setdefault(cell.spec.case.partition("/")[0], set()).add(cell.spec.case)
+            of_data.setdefault(cell.spec.dataset, set()).add(cell.spec.case)
         found |= dict.fromkeys(
             ConditionSet(data, frozenset(cases)) for data, cases in of_data.items()
         )

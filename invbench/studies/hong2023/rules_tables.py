@@ -43,16 +43,16 @@ def clean_photographs(study: Study, model: str) -> dict[str, list[Cell]]:
     """Each row's cells of the clean photographs of folder data sets, which the embedded ones stand
     for where there are none; of the data sets that every training of every row was measured on."""
     found = [study.cells("sr", d, clean, model=model) for d in PAIRS]
-    if any(not c.spec.case.startswith("embedded") for cells in found for c in cells):
-        found = [[c for c in cells if not c.spec.case.startswith("embedded")] for cells in found]
+    if any(c.spec.dataset != "embedded" for cells in found for c in cells):
+        found = [[c for c in cells if c.spec.dataset != "embedded"] for cells in found]
     return dict(zip(PAIRS, of_every_training(*found), strict=True))
 
 
 def dark_photographs(cells: list[Cell]) -> list[Cell]:
     """Cells of low-light data sets, which the embedded photographs, under-exposed, stand for where
     there are none."""
-    return [c for c in cells if clean(c.spec.case.partition("#")[0])] or [
-        c for c in cells if "/under-exposure-" in c.spec.case
+    return [c for c in cells if c.spec.corruption == "clean"] or [
+        c for c in cells if c.spec.corruption == "under-exposure"
     ]
 
 

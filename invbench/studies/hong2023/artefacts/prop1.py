@@ -76,7 +76,7 @@ def make(study: Study) -> Made:
 
 
 def _family(cell: Cell) -> str:
-    return cell.spec.case.partition("/")[2].rpartition("-")[0]
+    return cell.spec.corruption if cell.spec.severity else ""
 
 
 def _row(name: str, design: str, cells: list[Cell]) -> dict[str, object]:

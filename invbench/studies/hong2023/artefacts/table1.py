@@ -132,9 +132,7 @@ def _measured(study: Study, design: str, keep: Callable[[str], bool], model: str
 
 
 def _clean_rows(study: Study, model: str) -> list[dict[str, object]]:
-    datasets = {
-        cell.spec.case.partition("/")[0] for cell in study.cells("sr", keep=clean, model=model)
-    }
+    datasets = {cell.spec.dataset for cell in study.cells("sr", keep=clean, model=model)}
     return [
         {"data": name + model, "design": design, **_row(cells, True)}
         for name in sorted(datasets, key=lambda d: (d == "embedded", d))
