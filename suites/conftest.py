@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import invbench
-from invbench.laws.cases.recipe import Recipe
-from invbench.laws.law import SCOPES, SEVERITIES
+from invbench.laws.cases.recipe import InputRecipe
+from invbench.laws.law import CATEGORIES, SCOPES
 from invbench.targets import Target, replay_command, resolve
 from invbench.testing.known_failures import Known
 from invbench.testing.plugin import added_targets, chosen_laws, known_failures
 from suites.records import append, merge
 
-LAST = pytest.StashKey["tuple[Target, str, Recipe]"]()
+LAST = pytest.StashKey["tuple[Target, str, InputRecipe]"]()
 EXAMPLES = {"smoke": 5, "default": 25, "deep": 400}
 KNOWN = Path(__file__).with_name("known_failures.toml")
 
@@ -58,7 +58,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if {"target", "known"} <= names:
         table = {
             (t.name, n): t
-            for s in SEVERITIES
+            for s in CATEGORIES
             for t, n in _laws(config, metafunc.module.KIND, s, tuple(SCOPES))
         }
         found = [k for k in known_failures(config, KNOWN) if (k.target, k.property) in table]
@@ -129,12 +129,12 @@ def known_failure(request: pytest.FixtureRequest) -> Callable[[str, str], Known]
 
 
 @pytest.fixture(scope="session")
-def keep(request: pytest.FixtureRequest) -> Callable[[Target, str, Recipe, str], None]:
+def keep(request: pytest.FixtureRequest) -> Callable[[Target, str, InputRecipe, str], None]:
     """Append a violation to this worker's own file below --results, and remember it for the
     counterexample."""
     folder = request.config.getoption("results")
 
-    def write(target: Target, law: str, recipe: Recipe, message: str) -> None:
+    def write(target: Target, law: str, recipe: InputRecipe, message: str) -> None:
         request.config.stash[LAST] = (target, law, recipe)
         if folder is not None:
             record = {
@@ -207,13 +207,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def obey(
-    dtype: str, device: str, keep: Callable[[Target, str, Recipe, str], None]
-) -> Callable[[Target, str, Recipe], None]:
+    dtype: str, device: str, keep: Callable[[Target, str, InputRecipe, str], None]
+) -> Callable[[Target, str, InputRecipe], None]:
     """Judge one law on one recipe; a violation that the code is to blame for is kept and fails the
     test."""
     from invbench.testing import violations
 
-    def judge(target: Target, law: str, recipe: Recipe) -> None:
+    def judge(target: Target, law: str, recipe: InputRecipe) -> None:
         found = violations(target, law, dtype, device, recipe)
         if found:
             keep(target, law, recipe, found[0].message)
@@ -228,7 +228,7 @@ def obey(
 
 @pytest.fixture(scope="session")
 def obey_sweep(
-    dtype: str, device: str, obey: Callable[[Target, str, Recipe], None]
+    dtype: str, device: str, obey: Callable[[Target, str, InputRecipe], None]
 ) -> Callable[[Target, str], None]:
     """Judge one law on the few recipes that are enough for it."""
     from invbench.laws.cases.sweep import sweep
@@ -248,7 +248,7 @@ def replay_known(dtype: str, device: str) -> Callable[[Target, Known], None]:
     from invbench.testing import violations
 
     def replay(target: Target, known: Known) -> None:
-        if not violations(target, known.property, dtype, device, Recipe(**known.recipe)):
+        if not violations(target, known.property, dtype, device, InputRecipe(**known.recipe)):
             pytest.fail(
                 f"stale entry: {known.target} no longer breaks {known.property}; remove it",
                 pytrace=False,

@@ -48,7 +48,7 @@ def listed(kind: str) -> list[dict[str, str]]:
 def _law(name: str, law: Any) -> dict[str, str]:
     """Its statement, and what it holds a layer against: the reference, its error, and what it
     trusts."""
-    row = {"name": name, "summary": law.statement, "source": law.severity}
+    row = {"name": name, "summary": law.statement, "source": law.category}
     for what in ("reference", "trusts"):
         if said := getattr(law, what, ""):
             row[what] = said

@@ -1,6 +1,6 @@
 """The laws of an invertible layer, as data. Importing this package fills ``LAWS``."""
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.check import check
 from invbench.laws.judge import examine, judge, judge_case
 from invbench.laws.law import LAWS, Law, Tally, Violation
@@ -22,9 +22,9 @@ from invbench.laws.subject import Subject, subject_of
 
 __all__ = [
     "LAWS",
-    "Case",
     "Failure",
     "Law",
+    "LawCase",
     "Report",
     "Subject",
     "Tally",

@@ -14,11 +14,11 @@ import torch
 
 from invbench.devices import require_device
 from invbench.errors import UsageError
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.plan import CORPUS as CORPUS_SHARE
 from invbench.laws.cases.plan import FEW as FEW_SHARE
 from invbench.laws.cases.plan import Clock, Plan, interleaved, planned
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.cases.sweep import BUDGETS, CORPUS_VERSION, sweep
 from invbench.laws.guard import TookTooLong, guarded
 from invbench.laws.judge import examine
@@ -48,7 +48,7 @@ def parse_dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def few(cases: Sequence[Recipe], count: int = FEW, rows: int = FEW_ROWS) -> list[Recipe]:
+def few(cases: Sequence[InputRecipe], count: int = FEW, rows: int = FEW_ROWS) -> list[InputRecipe]:
     """The recipes for laws that do not depend on the values: magnitudes near 1, each condition
     pattern."""
     plain = [
@@ -126,8 +126,8 @@ def _check(
     }
     said |= {"declared": subject.declaration.as_dict()}
     try:
-        subject.twin(), subject.reweighted("noise", 0, 0)
-    except Exception as error:  # without a float64 twin nothing can be judged
+        subject.float64_reference(), subject.reweighted("noise", 0, 0)
+    except Exception as error:  # without a float64 reference nothing can be judged
         message = (
             f"cannot be copied, nor built anew from its state_dict: "
             f"{type(error).__name__}: {str(error)[:300]}"
@@ -163,7 +163,7 @@ def _check(
 def _judged(
     subject: Subject,
     laws: list[Law],
-    corpus: list[Recipe],
+    corpus: list[InputRecipe],
     plan: Plan,
     deep: bool,
     clock: Clock,
@@ -174,13 +174,13 @@ def _judged(
     for law in laws:
         if law.scope == "first" and not judged.found:
             progress(law.name)
-            judged.add(law, Case.of(replace(corpus[0], rows=plan.few_rows), subject))
+            judged.add(law, LawCase.of(replace(corpus[0], rows=plan.few_rows), subject))
     if judged.found:  # where these fail, the others would only echo them
         return judged, plan
-    scopes = {"few"} | ({"deep"} if deep else set())
+    scopes = {"value-independent"} | ({"deep"} if deep else set())
     # soundness first: it is what there must be time for
     ranked = sorted(
-        (law for law in laws if law.scope in scopes), key=lambda law: law.severity != "soundness"
+        (law for law in laws if law.scope in scopes), key=lambda law: law.category != "soundness"
     )
     wide = [law for law in laws if law.scope == "corpus"]
     order = interleaved(len(corpus)) if wide else []
@@ -200,14 +200,14 @@ def _judge_wide(
     judged: _Worst,
     subject: Subject,
     laws: list[Law],
-    corpus: list[Recipe],
+    corpus: list[InputRecipe],
     plan: Plan,
     progress: Callable[[str], None],
     indices: list[int],
 ) -> None:
     for index in indices:
         progress(f"case {index + 1} of {len(corpus)}")
-        case = Case.of(replace(corpus[index], rows=min(corpus[index].rows, plan.rows)), subject)
+        case = LawCase.of(replace(corpus[index], rows=min(corpus[index].rows, plan.rows)), subject)
         for law in laws:
             judged.add(law, case)
 
@@ -216,7 +216,7 @@ def _judge_few(
     judged: _Worst,
     subject: Subject,
     laws: list[Law],
-    corpus: list[Recipe],
+    corpus: list[InputRecipe],
     plan: Plan,
     clock: Clock,
     progress: Callable[[str], None],
@@ -227,7 +227,7 @@ def _judge_few(
     for recipe in few(corpus, plan.few or FEW, plan.few_rows):
         if done and not given and clock.left(FEW_SHARE) <= 0:
             break
-        case = Case.of(recipe, subject)
+        case = LawCase.of(recipe, subject)
         for law in laws:
             if not given and not done and clock.left(FEW_SHARE) <= 0:
                 left_out.append(law.name)
@@ -250,7 +250,7 @@ def _as_target(target: str | type | Target) -> Target:
     return of_object(target)
 
 
-def _beyond_tolerance(case: Case) -> bool:
+def _beyond_tolerance(case: LawCase) -> bool:
     """Whether an iteration is asked for more digits than its dtype has at these numbers: its
     stopping rule may never be met there."""
     tolerance = case.subject.declaration.tolerance
@@ -260,7 +260,7 @@ def _beyond_tolerance(case: Case) -> bool:
     return torch.finfo(case.subject.dtype).eps * largest > tolerance / 1000
 
 
-def _hangs(case: Case, limit: float) -> bool:
+def _hangs(case: LawCase, limit: float) -> bool:
     """Whether a plain call of a direction does not come back: the layer is to blame, not a law that
     asks much."""
     try:
@@ -280,14 +280,14 @@ class _Worst:
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
-        self.found: dict[tuple[str, str], tuple[Law, Violation, Case]] = {}
+        self.found: dict[tuple[str, str], tuple[Law, Violation, LawCase]] = {}
         self.tallies: dict[str, Tally] = {}
         self.crashes: dict[str, int] = {}
         self.late: dict[str, str] = {}
         self.reach = math.inf  # log2 of |x| from which on an iteration does not end
         self.hangs = 0
 
-    def add(self, law: Law, case: Case) -> None:
+    def add(self, law: Law, case: LawCase) -> None:
         if self.crashes.get(law.name, 0) >= PATIENCE or self.hangs >= HANGS:
             return
         if case.recipe.log2_scale >= self.reach:
@@ -311,7 +311,7 @@ class _Worst:
                         f"the law was given up after {self.limit:g} s; --budget deep waits longer"
                     )
                     continue
-                self.hangs += law.severity == "soundness"
+                self.hangs += law.category == "soundness"
             key = law.name, violation.kind
             if key not in self.found or violation.value > self.found[key][1].value:
                 self.found[key] = law, violation, case
@@ -336,7 +336,7 @@ class _Worst:
         grave = [
             item
             for item in ranked
-            if item[0].severity == "soundness" and item[1].kind != "ill-conditioned"
+            if item[0].category == "soundness" and item[1].kind != "ill-conditioned"
         ][:SHOWN]
         made = []
         for item in ranked:
@@ -350,7 +350,7 @@ class _Worst:
             made.append(
                 Failure(
                     law.name,
-                    law.severity,
+                    law.category,
                     v.kind,
                     v.value,
                     v.bound,

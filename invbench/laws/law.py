@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch.distributions import Transform
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.space import is_real
 from invbench.laws.subject import Subject
 
-__all__ = ["LAWS", "NEEDS", "SCOPES", "SEVERITIES", "Law", "Tally", "Violation", "law"]
+__all__ = ["CATEGORIES", "LAWS", "NEEDS", "SCOPES", "Law", "Tally", "Violation", "law"]
 
-SEVERITIES = {
+CATEGORIES = {
     "soundness": "the code is wrong",
     "design": "a finding about the design; never counted against the code",
     "capability": (
@@ -24,7 +24,7 @@ SEVERITIES = {
 }
 SCOPES = {
     "first": "one recipe, before all others",
-    "few": "a few recipes: what is asked does not depend on the values",
+    "value-independent": "a few recipes: what is asked does not depend on the values",
     "corpus": "every recipe, and what Hypothesis draws",
     "deep": "a few recipes, at the budget deep only: it is slow",
 }
@@ -76,12 +76,12 @@ class Tally:
     of: int
 
 
-Check = Callable[[Subject, Case], Iterator["Violation | Tally"]]
+Check = Callable[[Subject, LawCase], Iterator["Violation | Tally"]]
 
 
 @dataclass(frozen=True)
 class Law:
-    """``check`` yields the violations it finds on one case. ``severity``, ``scope`` and ``needs``
+    """``check`` yields the violations it finds on one case. ``category``, ``scope`` and ``needs``
     are keys of the tables above.
 
     ``reference``: what the law holds the layer against, and the error of that; ``trusts``: what of
@@ -90,7 +90,7 @@ class Law:
 
     name: str
     check: Check
-    severity: str = "soundness"
+    category: str = "soundness"
     needs: frozenset[str] = frozenset()
     scope: str = "corpus"
     reference: str = ""
@@ -109,7 +109,7 @@ LAWS: dict[str, Law] = {}
 
 def law(
     name: str,
-    severity: str = "soundness",
+    category: str = "soundness",
     needs: tuple[str, ...] = (),
     scope: str = "corpus",
     reference: str = "",
@@ -118,16 +118,16 @@ def law(
     """Add a law to the table; its docstring states it and gives the reason for its bound."""
     if (
         name in LAWS
-        or severity not in SEVERITIES
+        or category not in CATEGORIES
         or scope not in SCOPES
         or not set(needs) <= set(NEEDS)
     ):
         raise ValueError(
-            f"law {name!r}: the name must be new; severity, scope and needs must be in their tables"
+            f"law {name!r}: the name must be new; category, scope and needs must be in their tables"
         )
 
     def decorate(check: Check) -> Check:
-        LAWS[name] = Law(name, check, severity, frozenset(needs), scope, reference, trusts)
+        LAWS[name] = Law(name, check, category, frozenset(needs), scope, reference, trusts)
         return check
 
     return decorate

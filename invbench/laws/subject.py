@@ -1,5 +1,5 @@
 """What a law looks at: a coupling or an invertible layer behind one face, in one dtype, with a
-float64 twin."""
+float64 reference."""
 
 from __future__ import annotations
 
@@ -152,27 +152,27 @@ class Subject:
         out, log_det = self.raw(v, cond, inverse)
         return self.packed(not inverse).pack(out), log_det
 
-    def twin(self) -> Subject:
+    def float64_reference(self) -> Subject:
         """The same parameters in float64 on the CPU."""
-        return self._twin
+        return self._float64_reference
 
     @cached_property
-    def _twin(self) -> Subject:
+    def _float64_reference(self) -> Subject:
         return self.as_type(torch.float64, "cpu")
 
-    def wobbled(self, u: float, copies: int = 2) -> tuple[Subject, ...]:
+    def weights_perturbed(self, u: float, copies: int = 2) -> tuple[Subject, ...]:
         """Copies with every weight and buffer w moved to w·(1 ± u); none for a module without any.
         Buffers and frozen weights that hold whole numbers stay: masks, flags and permutations are
         exact, and moved they make another map, which would excuse any error."""
         if not any(v.is_floating_point() for v in self.module.state_dict().values()):
             return ()
-        kept = self._wobbled.setdefault(u, [])
+        kept = self._perturbed_copies.setdefault(u, [])
         while len(kept) < copies:
             kept.append(self._moved(u, len(kept)))
         return tuple(kept[:copies])
 
     @cached_property
-    def _wobbled(self) -> dict[float, list[Subject]]:
+    def _perturbed_copies(self) -> dict[float, list[Subject]]:
         return {}
 
     def _moved(self, u: float, seed: int) -> Subject:

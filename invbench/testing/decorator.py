@@ -18,26 +18,26 @@ from typing import Any
 from invbench.errors import UsageError
 from invbench.laws import LAWS, Violation, check, judge, subject_of
 from invbench.laws.cases.counterexample import save_failures
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.check import parse_dtype
 from invbench.targets import Target, of_object, replay_command, resolve
 
 __all__ = ["LawCheck", "applicable", "parametrize_with_properties", "violations"]
 
 SUBJECTS = ("coupling", "layer")
-ALWAYS = ("first", "few", "corpus")
+ALWAYS = ("first", "value-independent", "corpus")
 OF_LAYERS = {"untouched", "order", "layer", "transform", "estimate", "stochastic"}
 
 
 def applicable(
-    target: Target, severity: str = "soundness", scopes: Sequence[str] = ALWAYS
+    target: Target, category: str = "soundness", scopes: Sequence[str] = ALWAYS
 ) -> list[str]:
-    """Names of the laws of this severity and these scopes that can be asked of a target of this
+    """Names of the laws of this category and these scopes that can be asked of a target of this
     kind."""
     return [
         name
         for name, law in LAWS.items()
-        if law.severity == severity
+        if law.category == category
         and law.scope in scopes
         and (target.kind == "coupling" or "elementwise" not in law.needs)
         and (target.kind == "layer" or not law.needs & OF_LAYERS)
@@ -50,7 +50,7 @@ def _subject(target: Target, dtype: str, device: str) -> Any:
 
 
 def violations(
-    target: Target, law: str, dtype: str, device: str, recipe: Recipe
+    target: Target, law: str, dtype: str, device: str, recipe: InputRecipe
 ) -> list[Violation]:
     """What one law finds on one recipe that the code is to blame for; conditioning is not."""
     found = LAWS[law]

@@ -223,9 +223,9 @@ def test_probing_leaves_weights_buffers_and_random_numbers_as_they_were():
 def test_an_adapted_layer_can_be_copied_cast_and_loaded():
     layer = invbench.adapt(strange.Reverse())
     layer(X)
-    twin = copy.deepcopy(layer).double()
-    assert twin(X.double())[0].dtype == torch.float64
-    assert list(twin.state_dict()) == ["module.s"]
+    double = copy.deepcopy(layer).double()
+    assert double(X.double())[0].dtype == torch.float64
+    assert list(double.state_dict()) == ["module.s"]
 
 
 def test_an_inverse_that_raises_is_left_to_the_laws():

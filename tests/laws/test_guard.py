@@ -142,11 +142,11 @@ def test_rows_of_workers_are_merged_and_a_cut_one_is_reported(tmp_path, monkeypa
 
 
 def test_the_reason_of_a_crash_names_the_subjects_line():
-    from invbench.laws import LAWS, Case, subject_of
-    from invbench.laws.cases.recipe import Recipe
+    from invbench.laws import LAWS, LawCase, subject_of
+    from invbench.laws.cases.recipe import InputRecipe
 
     subject = subject_of(target_of(Exits), torch.float32)
-    (violation,) = judge_case(LAWS["round-trip-x"], Case.of(Recipe(rows=2), subject))
+    (violation,) = judge_case(LAWS["round-trip-x"], LawCase.of(InputRecipe(rows=2), subject))
     assert "SystemExit: leaving" in violation.message
     assert "test_guard.py" in violation.message
 

@@ -1,4 +1,4 @@
-"""One case: a subject, its inputs, what it makes of them and what the float64 twin says, computed
+"""One case: a subject, its inputs, what it makes of them and what the float64 reference says, computed
 once for all laws."""
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.judging.conditioning import (
     FIRST,
     Effort,
     log_det_spread,
-    log_det_wobble,
+    log_det_weight_spread,
     magnitude,
     rounding_scale,
     undone_unit,
@@ -26,7 +26,7 @@ from invbench.laws.judging.jitter import jittered
 from invbench.laws.space import STRUCTURED, place, strictly_inside, structured
 from invbench.laws.subject import Subject
 
-__all__ = ["Case"]
+__all__ = ["LawCase"]
 
 T = TypeVar("T")
 NEAR = 20  # log2 of |x| up to which a layer with a network must stay finite
@@ -36,7 +36,7 @@ OWN = 100.0
 TOLERATED = 2.0  # a stopping rule bounds the last step, not the error
 
 
-class Case:
+class LawCase:
     """Inputs of one recipe, in the subject's dtype and on its device, or tensors given by hand.
 
     ``x`` is what forward is asked about, ``z`` what inverse is: the same numbers where both lie in
@@ -47,7 +47,7 @@ class Case:
     def __init__(
         self,
         subject: Subject,
-        recipe: Recipe,
+        recipe: InputRecipe,
         x: Tensor,
         cond: Tensor | None,
         z: Tensor | None = None,
@@ -57,7 +57,7 @@ class Case:
         self._known: dict[object, object] = {}
 
     @classmethod
-    def of(cls, recipe: Recipe, subject: Subject) -> Case:
+    def of(cls, recipe: InputRecipe, subject: Subject) -> LawCase:
         weights = recipe.weights
         if subject.integrated and (weights in ("noise", "saturated") or recipe.log2_weights > 0):
             # steps too long for such weights are no fault
@@ -76,18 +76,18 @@ class Case:
         case = cls(subject, recipe, x, cond)
         return case.from_image() if "x" in subject.image else case
 
-    def from_image(self) -> Case:
+    def from_image(self) -> LawCase:
         """The case whose x is what inverse gives of normal latents: the domain is known only so
         far."""
-        twin = self.subject.twin()
+        reference = self.subject.float64_reference()
         z = _in_range(self.subject, self.recipe.draws(self.subject.raw_shape(True), stream=2))
         with torch.no_grad():
-            x = twin.inverse(z, self.double()[1])[0]
-        return Case(self.subject, self.recipe, x.to(self.x), self.cond)
+            x = reference.inverse(z, self.double()[1])[0]
+        return LawCase(self.subject, self.recipe, x.to(self.x), self.cond)
 
     @property
     def z(self) -> Tensor:
-        """Rows for the inverse: x itself, or numbers of its own space, or what the twin makes of x
+        """Rows for the inverse: x itself, or numbers of its own space, or what the reference makes of x
         in another order."""
         if self._given is not None:
             return self._given
@@ -101,18 +101,18 @@ class Case:
         subject = self.subject
         if "z" in subject.image or subject.declaration.data_range is not None:
             with torch.no_grad():
-                return subject.twin().forward(*self.double())[0].to(self.x)
+                return subject.float64_reference().forward(*self.double())[0].to(self.x)
         drawn = self.recipe.draws(subject.raw_shape(True), stream=2)[: len(self.x)]
         return place(subject.space(True), drawn, subject.dtype).to(self.x.device)
 
     def inputs(self, inverse: bool) -> Tensor:
         return self.z if inverse else self.x
 
-    def part(self, rows: Tensor) -> Case:
+    def part(self, rows: Tensor) -> LawCase:
         """The case of these rows alone."""
         cond = None if self.cond is None else self.cond[rows]
         z = None if self._given is None and self.z is self.x else self.z[rows]
-        return Case(self.subject, self.recipe, self.x[rows], cond, z)
+        return LawCase(self.subject, self.recipe, self.x[rows], cond, z)
 
     def representable(self, exact: Tensor, latent: bool | None = None) -> Tensor:
         """Exact values that the dtype can hold with room for an intermediate factor of four; under
@@ -129,7 +129,7 @@ class Case:
         return fine & held if held.shape == fine.shape else fine
 
     def double(self) -> tuple[Tensor, Tensor | None]:
-        """x and the condition in float64 on the CPU, for the twin."""
+        """x and the condition in float64 on the CPU, for the reference."""
         return self.once(
             "double",
             lambda: (
@@ -161,23 +161,25 @@ class Case:
         )
 
     def undone(self, inverse: bool) -> tuple[Tensor, Tensor]:
-        """What the other direction of the float64 twin makes of our value, as ``slopes``."""
+        """What the other direction of the float64 reference makes of our value, as ``slopes``."""
 
         def compute() -> tuple[Tensor, Tensor]:
             value = self.slopes(inverse)[0].cpu().double()
-            return self._call(self.subject.twin(), not inverse, value, self.double()[1])
+            return self._call(
+                self.subject.float64_reference(), not inverse, value, self.double()[1]
+            )
 
         return self.once(("undone", inverse), compute)
 
     def exact(self, inverse: bool) -> tuple[Tensor, Tensor]:
-        """(value, log_det) of the float64 twin."""
+        """(value, log_det) of the float64 reference."""
         return self._summed(self.exact_slopes(inverse))
 
     def exact_slopes(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """As ``exact``, but with the log-slope of each element of a coupling."""
         return self.once(
             ("exact", inverse),
-            lambda: self._call(self.subject.twin(), inverse, *self.wide(inverse)),
+            lambda: self._call(self.subject.float64_reference(), inverse, *self.wide(inverse)),
         )
 
     def valid(self, inverse: bool) -> Tensor:
@@ -201,7 +203,7 @@ class Case:
         ):
             # an edge that is not known: what rounds to it has no way back
             rounded = self.exact(False)[0].to(self.subject.dtype).double()
-            there = self._call(self.subject.twin(), True, rounded, self.double()[1])[0]
+            there = self._call(self.subject.float64_reference(), True, rounded, self.double()[1])[0]
             fine = fine & there.flatten(1).isfinite().all(1).reshape(-1, *[1] * (fine.ndim - 1))
         if self.subject.elementwise or self.recipe.weights == "initial":
             return fine
@@ -213,33 +215,33 @@ class Case:
         the tolerance that it has counts."""
 
         def of(rows: Tensor, effort: Effort = FIRST) -> Tensor:
-            part, twin = self.part(rows), self.subject.twin()
+            part, reference = self.part(rows), self.subject.float64_reference()
             unit = first = unit_roundoff(self.subject.dtype) * part.scale(inverse, effort=effort)
             for value, _ in self._simulated(*part.wide(inverse), inverse, effort):
-                moved = magnitude(twin, value - part.exact(inverse)[0])
-                unit = torch.maximum(unit, self._heard(first, moved, magnitude(twin, value)))
+                moved = magnitude(reference, value - part.exact(inverse)[0])
+                unit = torch.maximum(unit, self._heard(first, moved, magnitude(reference, value)))
             return unit + part.tolerated(inverse)
 
         return of
 
     def undone_unit(self, inverse: bool) -> Callable[[Tensor, Effort], Tensor]:
-        """One unit of |B(A(v)) − v|, with A in our dtype and B the other direction of the twin."""
+        """One unit of |B(A(v)) − v|, with A in our dtype and B the other direction of the reference."""
 
         def of(rows: Tensor, effort: Effort = FIRST) -> Tensor:
-            u, twin = unit_roundoff(self.subject.dtype), self.subject.twin()
+            u, reference = unit_roundoff(self.subject.dtype), self.subject.float64_reference()
             v, cond = self.wide(inverse)
             some = None if cond is None else cond[rows]
             w = self.slopes(inverse)[0].cpu().double()[rows]
             with torch.no_grad():
-                unit = undone_unit(twin, v[rows], w, some, u, inverse, effort)
+                unit = undone_unit(reference, v[rows], w, some, u, inverse, effort)
                 first = unit
                 for value, _ in self._simulated(v[rows], some, inverse, effort):
                     plain, back = (
-                        self._call(twin, not inverse, there, some)[0]
+                        self._call(reference, not inverse, there, some)[0]
                         for there in (self.exact(inverse)[0][rows], value)
                     )
                     heard = self._heard(
-                        first, magnitude(twin, back - plain), magnitude(twin, v[rows])
+                        first, magnitude(reference, back - plain), magnitude(reference, v[rows])
                     )
                     unit = torch.maximum(unit, heard)
                 return unit + self._tolerance(v[rows], w, some, not inverse)
@@ -262,7 +264,7 @@ class Case:
         if tolerance is None:
             return 0.0
         delta = tolerance * (1 + magnitude(self.subject, w))
-        moved = value_spread(self.subject.twin(), w, cond, delta, inverse)
+        moved = value_spread(self.subject.float64_reference(), w, cond, delta, inverse)
         return TOLERATED / 30 * (moved + tolerance * (1 + magnitude(self.subject, v)))
 
     def _simulated(
@@ -271,7 +273,9 @@ class Case:
         """Rounding by simulation, heard on appeal."""
         if effort is FIRST:
             return []
-        return jittered(self.subject.twin(), v, cond, unit_roundoff(self.subject.dtype), inverse)
+        return jittered(
+            self.subject.float64_reference(), v, cond, unit_roundoff(self.subject.dtype), inverse
+        )
 
     def _heard(self, unit: Tensor, moved: Tensor, size: Tensor) -> Tensor:
         """The unit with what a simulation excuses: everything under weights made to strain the
@@ -292,7 +296,12 @@ class Case:
             u = unit_roundoff(self.subject.dtype)
             with torch.no_grad():
                 return rounding_scale(
-                    self.subject.twin(), *self.wide(inverse), u, inverse, together, effort
+                    self.subject.float64_reference(),
+                    *self.wide(inverse),
+                    u,
+                    inverse,
+                    together,
+                    effort,
                 )
 
         return self.once(("scale", inverse, together, effort), compute)
@@ -315,17 +324,23 @@ class Case:
     ) -> Tensor:
         """What a rounding of the input, and of the weights, does to the exact log_det (log-slope,
         for a coupling)."""
-        u, twin = unit_roundoff(self.subject.dtype), self.subject.twin()
+        u, reference = unit_roundoff(self.subject.dtype), self.subject.float64_reference()
         v, cond = self.wide(inverse)
         tolerance = self.subject.declaration.tolerance or 0.0
         with torch.no_grad():
-            delta = max(u, tolerance / 4) * (magnitude(twin, v) + 1)
-            moved = log_det_spread(twin, v, cond, delta, inverse, together, effort)
-            moved = moved + log_det_wobble(twin, v, cond, u, inverse, effort)
+            delta = max(u, tolerance / 4) * (magnitude(reference, v) + 1)
+            moved = log_det_spread(reference, v, cond, delta, inverse, together, effort)
+            moved = moved + log_det_weight_spread(reference, v, cond, u, inverse, effort)
             if inverse:  # it is taken at the rounded result as well
                 w = self.exact(inverse)[0]
                 moved = moved + log_det_spread(
-                    twin, w, cond, u * (magnitude(twin, w) + 1), not inverse, together, effort
+                    reference,
+                    w,
+                    cond,
+                    u * (magnitude(reference, w) + 1),
+                    not inverse,
+                    together,
+                    effort,
                 )
             first = moved
             for _, log_det in self._simulated(v, cond, inverse, effort):

@@ -21,8 +21,8 @@ from torch.distributions.constraints import Constraint
 from invbench.declaration import space_name
 from invbench.errors import UsageError, first_problem
 from invbench.files import LARGEST_RECORD, read_limited, write_atomically
-from invbench.laws.cases.case import Case
-from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
+from invbench.laws.cases.case import LawCase
+from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, InputRecipe
 from invbench.laws.cases.reduce import minimal
 from invbench.laws.cases.snippet import snippet
 from invbench.laws.check import parse_dtype
@@ -64,7 +64,7 @@ def save_counterexample(
     folder: Path,
     target: Target,
     law: str,
-    recipe: Recipe,
+    recipe: InputRecipe,
     dtype: str = "float32",
     device: str = "cpu",
 ) -> Path:
@@ -75,7 +75,7 @@ def save_counterexample(
     that the first violation names); ``weights.safetensors``; ``snippet.py``. Raises ``ValueError``
     when the recipe does not break the law.
     """
-    case = Case.of(recipe, subject_of(target, parse_dtype(dtype), device))
+    case = LawCase.of(recipe, subject_of(target, parse_dtype(dtype), device))
     worst = max(
         judge_case(LAWS[law], case),
         key=lambda v: (v.kind != "ill-conditioned", v.value),
@@ -176,9 +176,9 @@ def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[st
 
 
 def _is_recipe(recipe: dict[str, str | int]) -> bool:
-    """Whether ``Recipe`` takes these values: each of its type, names known, numbers of a size that
+    """Whether ``InputRecipe`` takes these values: each of its type, names known, numbers of a size that
     can be drawn."""
-    own = asdict(Recipe())
+    own = asdict(InputRecipe())
     if recipe.keys() != own.keys() or any(
         type(recipe[name]) is not type(own[name]) for name in own
     ):
@@ -208,7 +208,9 @@ def save_failures(results: Path, target: Target, report: Report) -> tuple[list[P
             options = report.measures["dtype"], report.measures["device"]
             try:
                 folders.append(
-                    save_counterexample(results, target, f.property, Recipe(**f.recipe), *options)
+                    save_counterexample(
+                        results, target, f.property, InputRecipe(**f.recipe), *options
+                    )
                 )
             except ValueError as error:
                 problems.append(f"{f.property}: not saved, {error}")
@@ -252,6 +254,6 @@ def replay(
     cond = None if "cond" not in tensors else tensors["cond"].to(subject.device)
     recipe: dict[str, Any] = dict(record.recipe)
     z = None if "z" not in tensors else tensors["z"].to(subject.device)
-    case = Case(subject, Recipe(**recipe), tensors["x"].to(subject.device), cond, z)
+    case = LawCase(subject, InputRecipe(**recipe), tensors["x"].to(subject.device), cond, z)
     law: Law = LAWS[record.property]
     return record, found, judge_case(law, case) if law.applies(subject) else []

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from invbench.uniform import uniform
 
-__all__ = ["CONDITION_PATTERNS", "PATTERNS", "Recipe"]
+__all__ = ["CONDITION_PATTERNS", "PATTERNS", "InputRecipe"]
 
 
 def _normal(u: np.ndarray) -> np.ndarray:
@@ -48,13 +48,13 @@ CONDITION_PATTERNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class Recipe:
+class InputRecipe:
     """What to feed a layer: values ``pattern · 2^log2_scale`` for x, ``cond_pattern ·
     2^cond_log2_scale`` for the condition; and which weights to give it: ``initial``, or a pattern
     of ``properties.subject.WEIGHTS`` at ``2^log2_weights``.
 
     ``materialise`` makes the tensors on the CPU, float64 first and then rounded, so a float32 case
-    has a float64 twin with exactly the same values.
+    has a float64 reference with exactly the same values.
     """
 
     pattern: str = "normal"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judge import examine
 from invbench.laws.law import Law, Violation
 from invbench.laws.space import is_real
@@ -21,7 +21,9 @@ CALLS, SECONDS = 400, 20.0
 PATIENCE = 10.0  # seconds for one judgement
 
 
-def minimal(law: Law, case: Case, kind: str, seconds: float = SECONDS) -> tuple[Case, Violation]:
+def minimal(
+    law: Law, case: LawCase, kind: str, seconds: float = SECONDS
+) -> tuple[LawCase, Violation]:
     """The smallest case found that yields a violation of ``kind``, and that violation.
 
     Rows are halved while one half still breaks the law; then each number is set to 0, else to a
@@ -33,7 +35,7 @@ def minimal(law: Law, case: Case, kind: str, seconds: float = SECONDS) -> tuple[
         raise ValueError(f"the case does not break {law.name}")
     started, calls = time.monotonic(), 0
 
-    def breaks(candidate: Case) -> bool:
+    def breaks(candidate: LawCase) -> bool:
         nonlocal found, calls
         calls += 1
         violation = _violation(law, candidate, kind)
@@ -50,13 +52,13 @@ def minimal(law: Law, case: Case, kind: str, seconds: float = SECONDS) -> tuple[
     return case, found
 
 
-def _violation(law: Law, case: Case, kind: str) -> Violation | None:
+def _violation(law: Law, case: LawCase, kind: str) -> Violation | None:
     return next((v for v in examine(law, case, PATIENCE)[0] if v.kind == kind), None)
 
 
 def _fewer_rows(
-    case: Case, found: Violation, breaks: Callable[[Case], bool], patient: Callable[[], bool]
-) -> Case:
+    case: LawCase, found: Violation, breaks: Callable[[LawCase], bool], patient: Callable[[], bool]
+) -> LawCase:
     rows = torch.arange(case.x.shape[0])
     if (
         found.row is not None
@@ -74,8 +76,8 @@ def _fewer_rows(
 
 
 def _simpler_numbers(
-    case: Case, which: str, breaks: Callable[[Case], bool], patient: Callable[[], bool]
-) -> Case:
+    case: LawCase, which: str, breaks: Callable[[LawCase], bool], patient: Callable[[], bool]
+) -> LawCase:
     values = getattr(case, which)
     if values is None or not is_real(_space(case, which)):
         return case
@@ -87,14 +89,14 @@ def _simpler_numbers(
             changed.view(-1)[index] = simpler
             z = None if case.z is case.x else case.z
             parts = {"x": case.x, "cond": case.cond, "z": z} | {which: changed}
-            candidate = Case(case.subject, case.recipe, parts["x"], parts["cond"], parts["z"])
+            candidate = LawCase(case.subject, case.recipe, parts["x"], parts["cond"], parts["z"])
             if breaks(candidate):
                 case, values = candidate, changed
                 break
     return case
 
 
-def _space(case: Case, which: str) -> Any:
+def _space(case: LawCase, which: str) -> Any:
     return (
         case.subject.declaration.condition if which == "cond" else case.subject.space(which == "z")
     )

@@ -8,7 +8,7 @@ import contextlib
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.reduce import minimal
 from invbench.laws.cases.snippet import calls, construction, reweighting
 from invbench.laws.guard import TookTooLong, guarded
@@ -23,7 +23,7 @@ LINES = 100  # columns
 OUTCOME = 2.0  # seconds for both directions
 
 
-def shown(target: Target, law: Law, violation: Violation, case: Case, seconds: float) -> str:
+def shown(target: Target, law: Law, violation: Violation, case: LawCase, seconds: float) -> str:
     """Several lines, each up to 100 columns."""
     if seconds > 0:
         with contextlib.suppress(ValueError):  # it may not show again on the case alone
@@ -56,7 +56,7 @@ def numbers(v: Tensor) -> str:
     return f"[{text}{', …' if len(flat) > NUMBERS else ''}]{shape}"
 
 
-def _outcome(case: Case, latent: bool, name: str) -> list[str]:
+def _outcome(case: LawCase, latent: bool, name: str) -> list[str]:
     """What both directions make of it."""
     subject, first, second = (
         case.subject,
@@ -76,7 +76,7 @@ def _outcome(case: Case, latent: bool, name: str) -> list[str]:
     return lines
 
 
-def _script(target: Target, case: Case, latent: bool, name: str) -> list[str]:
+def _script(target: Target, case: LawCase, latent: bool, name: str) -> list[str]:
     imports, make = construction(target)
     dtype = str(case.subject.dtype)
     argument, cond = "", []

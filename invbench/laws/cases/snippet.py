@@ -7,8 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.case import LawCase
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.law import LAWS, Violation
 from invbench.laws.subject import Subject
 from invbench.targets import Target
@@ -66,7 +66,7 @@ def calls(subject: Subject, argument: str) -> tuple[str, str]:
     return forward, inverse
 
 
-def snippet(target: Target, law: str, violation: Violation, case: Case) -> str:
+def snippet(target: Target, law: str, violation: Violation, case: LawCase) -> str:
     """Python source. Numbers are written out with all digits up to 400 of them; beyond, they come
     from tensors.safetensors."""
     imports, make = construction(target)
@@ -119,7 +119,7 @@ def construction(target: Target) -> tuple[str, str]:
     return "from invbench.targets import resolve", call
 
 
-def reweighting(recipe: Recipe) -> list[str]:
+def reweighting(recipe: InputRecipe) -> list[str]:
     """Lines of torch that give a layer the weights of a recipe, as ``Subject.reweighted`` does."""
     if recipe.weights == "initial":
         return []

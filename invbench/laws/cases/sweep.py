@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
+from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, InputRecipe
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -37,7 +37,7 @@ WEIGHTS = ("initial", "scaled", "noise", "saturated", "reflected")
 BUDGETS = {"smoke": (128, 1), "default": (512, 1), "deep": (4096, 4)}  # rows, seeds
 
 
-def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Recipe]:
+def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[InputRecipe]:
     """Every pattern × scale of x with every pattern × scale of the condition, and a few of x with
     conditions far out; ``smoke`` pairs them up instead.
 
@@ -56,9 +56,9 @@ def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Reci
         ]
     found = []
     for seed in range(first_seed, first_seed + seeds):
-        found += [Recipe(*x, *c, rows, seed) for x, c in pairs]
+        found += [InputRecipe(*x, *c, rows, seed) for x, c in pairs]
         if weighted:
-            base = [Recipe(*x, *conds[i % len(conds)], rows, seed) for i, x in enumerate(xs)]
+            base = [InputRecipe(*x, *conds[i % len(conds)], rows, seed) for i, x in enumerate(xs)]
             ways = [(r, WEIGHT_SCALES[i % len(WEIGHT_SCALES)]) for i, r in enumerate(base)]
             if budget != "smoke":
                 ways = [(r, way) for r in base for way in WEIGHT_SCALES]
@@ -70,7 +70,7 @@ def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Reci
     return found
 
 
-def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[Recipe]:
+def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[InputRecipe]:
     """Hypothesis strategy: a recipe, shrinking towards standard normal input, zero parameters and
     initial weights."""
     from hypothesis import strategies as st
@@ -81,7 +81,7 @@ def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[Recipe]:
         else {}
     )
     return st.builds(
-        Recipe,
+        InputRecipe,
         pattern=st.sampled_from(list(PATTERNS)),
         log2_scale=st.integers(-20, 100),
         cond_pattern=st.sampled_from(list(CONDITION_PATTERNS)),

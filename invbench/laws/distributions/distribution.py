@@ -1,5 +1,5 @@
 """What the laws of a distribution look at: ``log_prob`` and ``sample`` of any library behind one
-face, and its float64 twin."""
+face, and its float64 reference."""
 
 from __future__ import annotations
 
@@ -134,17 +134,19 @@ class DistributionSubject:
         return modules_of(self.obj)
 
     @cached_property
-    def twin(self) -> DistributionSubject | None:
+    def float64_reference(self) -> DistributionSubject | None:
         """The same parameters in float64; None when it does not compute in float64 all the way."""
         if self.dtype == torch.float64:
             return self
 
         def build() -> DistributionSubject | None:
-            twin = replace(
+            reference = replace(
                 self, obj=recast(self.obj, torch.float64, self.device), dtype=torch.float64
             )
-            found = twin.log_prob(self.sample(5, self.condition(0))[0].double(), twin.condition(0))
-            return twin if found.dtype == torch.float64 else None
+            found = reference.log_prob(
+                self.sample(5, self.condition(0))[0].double(), reference.condition(0)
+            )
+            return reference if found.dtype == torch.float64 else None
 
         with seeded(0, self.device):
             return attempt(build)[0]

@@ -1,4 +1,4 @@
-"""A law of a distribution, as data, and the stand on which it is asked: samples and integrals
+"""A law of a distribution, as data, and the case on which it is asked: samples and integrals
 computed once for all laws."""
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from invbench.laws.support import discrete
 __all__ = [
     "DISTRIBUTION_LAWS",
     "Decided",
+    "DistributionCase",
     "DistributionLaw",
     "Finding",
     "Place",
-    "Stand",
     "Undecided",
     "law",
 ]
@@ -62,7 +62,7 @@ class Place:
         return ", ".join(parts + ([f"batch element {self.element}"] if self.element else []))
 
 
-class Stand:
+class DistributionCase:
     """One subject with the numbers of a budget: ``rows`` of a sample, ``evaluations`` of an
     integral, at so many ``conditions``."""
 
@@ -91,7 +91,7 @@ class Stand:
         """(samples, their log_prob where ``sample`` returns it). Another stream is another,
         independent sample."""
         n = rows or self.rows
-        subject = (self.subject.twin or self.subject) if exact else self.subject
+        subject = (self.subject.float64_reference or self.subject) if exact else self.subject
 
         def draw() -> tuple[Tensor, Tensor | None]:
             torch.manual_seed(_hash(self.seed, place.index, stream))
@@ -112,17 +112,17 @@ class Stand:
         return self.once(("proper", place.index, stream, rows), draw)
 
     def log_prob(self, x: Tensor, cond: Tensor | None, exact: bool = False) -> Tensor:
-        """log_prob of the subject, or of its twin; in float64 on the CPU."""
-        subject = self.subject.twin if exact else self.subject
+        """log_prob of the subject, or of its reference; in float64 on the CPU."""
+        subject = self.subject.float64_reference if exact else self.subject
         assert subject is not None
         if cond is not None and cond.is_floating_point():
             cond = cond.to(subject.dtype)
         return subject.log_prob(x.to(subject.dtype), cond).detach().double().cpu()
 
     def spread(self, x: Tensor, cond: Tensor | None, relative: float) -> Tensor | None:
-        """How far log_prob moves, by the float64 twin, when each value moves by so much of itself
-        and of its scale; None without a twin."""
-        if self.subject.twin is None or discrete(self.subject.support(cond)):
+        """How far log_prob moves, by the float64 reference, when each value moves by so much of itself
+        and of its scale; None without a reference."""
+        if self.subject.float64_reference is None or discrete(self.subject.support(cond)):
             return None
         x = x.double()
         scale = x.abs() + x.std(0, keepdim=True).nan_to_num()
@@ -184,11 +184,11 @@ class Stand:
     def lines(
         self, place: Place, stream: int, density: Density | None = None, rows: int = 0
     ) -> Tensor:
-        """Samples as rows (n, d) in float64; of the twin where the dtype rounds them to a few
+        """Samples as rows (n, d) in float64; of the reference where the dtype rounds them to a few
         values."""
         density = density or self.density(place)
         found = density.rows(self.drawn(place, stream, rows)[0])
-        if _rounded(found) and self.subject.twin is not None:
+        if _rounded(found) and self.subject.float64_reference is not None:
             found = density.rows(self.drawn(place, stream, rows, exact=True)[0])
         if _rounded(found):
             raise NotDecided("samples take a few values only: discrete, or rounded")
@@ -242,17 +242,17 @@ def _rounded(rows: Tensor) -> bool:
 
 
 Finding = Violation | Decided | Undecided
-Check = Callable[[Stand], Iterator[Finding]]
+Check = Callable[[DistributionCase], Iterator[Finding]]
 
 
 @dataclass(frozen=True)
 class DistributionLaw:
-    """``check`` yields what it finds; ``severity`` is a key of ``law.SEVERITIES``. ``first``: where
+    """``check`` yields what it finds; ``category`` is a key of ``law.CATEGORIES``. ``first``: where
     it fails, the others would only echo it. ``needs``: whether it is asked of a subject at all."""
 
     name: str
     check: Check
-    severity: str = "soundness"
+    category: str = "soundness"
     first: bool = False
     needs: Callable[[DistributionSubject], bool] = lambda subject: True
 
@@ -267,14 +267,14 @@ DISTRIBUTION_LAWS: dict[str, DistributionLaw] = {}
 
 def law(
     name: str,
-    severity: str = "soundness",
+    category: str = "soundness",
     first: bool = False,
     needs: Callable[[DistributionSubject], bool] = lambda subject: True,
 ) -> Callable[[Check], Check]:
     """Add a law to the table; its docstring states it, its reference and the error of that."""
 
     def decorate(check: Check) -> Check:
-        DISTRIBUTION_LAWS[name] = DistributionLaw(name, check, severity, first, needs)
+        DISTRIBUTION_LAWS[name] = DistributionLaw(name, check, category, first, needs)
         return check
 
     return decorate

@@ -22,9 +22,9 @@ from invbench.laws.distributions.distribution import DistributionSubject, seeded
 from invbench.laws.distributions.law import (
     DISTRIBUTION_LAWS,
     Decided,
+    DistributionCase,
     DistributionLaw,
     Finding,
-    Stand,
     Undecided,
 )
 from invbench.laws.distributions.mass import NotDecided
@@ -101,10 +101,10 @@ def check_distribution(
                 "conditions": conditions if subject.cond_shape is not None else 0,
             }
         with seeded(seed, device):
-            stand = Stand(subject, seed, size, dict(STEPS)[size], conditions)
+            case = DistributionCase(subject, seed, size, dict(STEPS)[size], conditions)
             recipe = {"weights": weights, "seed": seed, "rows": size}
             _ask(
-                stand,
+                case,
                 names,
                 verdicts,
                 progress,
@@ -158,10 +158,12 @@ def _affordable(subject: DistributionSubject, seconds: float, largest: int, plac
     try:
         with seeded(0, subject.device), guarded(60.0):
             draw, x = _cost(lambda n: subject.sample(n, cond)[0])
-            twin = subject.twin or subject
-            wide = twin.condition(0)
+            reference = subject.float64_reference or subject
+            wide = reference.condition(0)
             ask, _ = _cost(
-                lambda n: twin.log_prob(x[:1].to(twin.dtype).expand(n, *x.shape[1:]), wide)
+                lambda n: reference.log_prob(
+                    x[:1].to(reference.dtype).expand(n, *x.shape[1:]), wide
+                )
             )
     except (KeyboardInterrupt, MemoryError):
         raise
@@ -186,15 +188,15 @@ def _cost(call: Callable[[int], Tensor]) -> tuple[tuple[float, float], Tensor]:
         start = time.perf_counter()
         found = call(n)
         times.append((n, time.perf_counter() - start))
-    (few, short), (many, long) = times[0], times[-1]
-    if few == many:
-        return (0.0, long / many), found
-    row = max(0.0, long - short) / (many - few)
-    return (max(0.0, short - few * row), row), found
+    (first, short), (last, long) = times[0], times[-1]
+    if first == last:
+        return (0.0, long / last), found
+    row = max(0.0, long - short) / (last - first)
+    return (max(0.0, short - first * row), row), found
 
 
 def _ask(
-    stand: Stand,
+    case: DistributionCase,
     names: list[str],
     verdicts: _Verdicts,
     progress: Callable[[str], None],
@@ -206,20 +208,20 @@ def _ask(
     ordered = sorted(names, key=lambda name: not DISTRIBUTION_LAWS[name].first)
     for name in ordered:
         law = DISTRIBUTION_LAWS[name]
-        if not everything and not law.needs(stand.subject):
+        if not everything and not law.needs(case.subject):
             continue
         progress(name)
-        broken = verdicts.add(law, _findings(law, stand, max(1.0, end - time.monotonic())), recipe)
+        broken = verdicts.add(law, _findings(law, case, max(1.0, end - time.monotonic())), recipe)
         if broken and law.first:
             return
 
 
-def _findings(law: DistributionLaw, stand: Stand, limit: float) -> list[Finding]:
+def _findings(law: DistributionLaw, case: DistributionCase, limit: float) -> list[Finding]:
     """What a law finds; whatever the subject raises becomes a violation of kind ``crash``."""
     found: list[Finding] = []
     try:
         with guarded(limit):
-            for finding in law.check(stand):
+            for finding in law.check(case):
                 found.append(finding)
     except NotDecided as why:
         found.append(Undecided(str(why)))
@@ -261,7 +263,7 @@ class _Verdicts:
                 if key not in self.found or finding.value > self.found[key].value:
                     self.found[key] = Failure(
                         law.name,
-                        law.severity,
+                        law.category,
                         finding.kind,
                         finding.value,
                         finding.bound,

@@ -27,7 +27,7 @@ class Density:
     """``log_density`` of rows (n, d) under one condition, for one element of the batch.
 
     Its d is that of the event, flattened; of a simplex one less, the last coordinate being 1 minus
-    the others. ``evaluator`` is the subject that computes: itself, or its float64 twin. Rows that
+    the others. ``evaluator`` is the subject that computes: itself, or its float64 reference. Rows that
     ``log_prob`` refuses by raising have density 0, as have those with NaN.
     """
 
@@ -47,7 +47,7 @@ class Density:
 
     @cached_property
     def evaluator(self) -> DistributionSubject:
-        return self.subject.twin or self.subject
+        return self.subject.float64_reference or self.subject
 
     def rows(self, x: Tensor) -> Tensor:
         """Rows (n, d) in float64 of samples (n, *batch, *event)."""
@@ -71,11 +71,11 @@ class Density:
         return x.reshape(n, *subject.batch_shape, *subject.event_shape)
 
     def log_density(self, rows: Tensor, exact: bool = True) -> Tensor:
-        """log_prob of rows in float64 on the CPU, by the float64 twin where ``exact`` and there is
+        """log_prob of rows in float64 on the CPU, by the float64 reference where ``exact`` and there is
         one.
 
         Otherwise what the subject computes, less what rounding the row to its dtype does: log p(x)
-        + (its log_prob(x̂) − log p(x̂)) with x̂ the rounded row and p by the twin. Where one of
+        + (its log_prob(x̂) − log p(x̂)) with x̂ the rounded row and p by the reference. Where one of
         them is not finite, log p(x): another law asks about that.
         """
         if exact or self.evaluator is self.subject:

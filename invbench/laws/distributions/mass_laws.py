@@ -11,7 +11,15 @@ from scipy.stats import norm
 from torch import Tensor
 
 from invbench.laws.distributions.importance import Weighted
-from invbench.laws.distributions.law import FIT, Decided, Finding, Place, Stand, Undecided, law
+from invbench.laws.distributions.law import (
+    FIT,
+    Decided,
+    DistributionCase,
+    Finding,
+    Place,
+    Undecided,
+    law,
+)
 from invbench.laws.distributions.mass import NotDecided
 from invbench.laws.distributions.quadrature import Integral
 from invbench.laws.distributions.value_laws import ESTIMATE, is_estimate
@@ -44,16 +52,16 @@ class Word:
     reason: str = ""
 
 
-def _ready(stand: Stand, place: Place) -> None:
+def _ready(case: DistributionCase, place: Place) -> None:
     """Raises ``NotDecided`` where there is no density over R^d to be integrated."""
-    if is_estimate(stand):
+    if is_estimate(case):
         raise NotDecided(ESTIMATE)
-    if discrete(stand.subject.support(place.cond)):
+    if discrete(case.subject.support(place.cond)):
         raise NotDecided("discrete: log_prob is of a sum, not of an integral")
-    if not stand.evaluations:
+    if not case.evaluations:
         raise NotDecided("log_prob or sample is too slow for this budget")
-    rows = stand.lines(place, FIT)
-    if not stand.density(place).log_density(rows).isfinite().any():
+    rows = case.lines(place, FIT)
+    if not case.density(place).log_density(rows).isfinite().any():
         raise NotDecided("log_prob is finite at none of its samples")
     scale = (rows.quantile(0.84, 0) - rows.quantile(0.16, 0)) / 2
     if (scale <= 0).any():
@@ -68,28 +76,28 @@ def _ready(stand: Stand, place: Place) -> None:
 
 
 @law("integrates-to-one")
-def integrates_to_one(stand: Stand) -> Iterator[Finding]:
+def integrates_to_one(case: DistributionCase) -> Iterator[Finding]:
     """∫ exp(log_prob) = 1 over the event. References: in 1 and 2 dimensions Gauss–Kronrod
     quadrature in float64 over cells laid out by samples, error Σ |K₇ − G₃| plus the outermost
     cells; up to 6 dimensions importance sampling from a mixture of t, error 6 standard errors, with
     an effective size of 400 at least. A defect takes two of them that agree, more than 1 % beyond
     their errors: too much mass within the box of the samples, or too little anywhere. Mass outside
     the samples of a density whose support is not known accuses nobody."""
-    for place in stand.places:
+    for place in case.places:
         try:
-            _ready(stand, place)
-            if stand.density(place).dim > BY_WEIGHTS:
+            _ready(case, place)
+            if case.density(place).dim > BY_WEIGHTS:
                 raise NotDecided(f"more than {BY_WEIGHTS} dimensions")
-            yield _mass(stand, place)
+            yield _mass(case, place)
         except NotDecided as why:
             yield Undecided(str(why))
 
 
-def _mass(stand: Stand, place: Place) -> Finding:
-    words = [_by_cells(stand, place)] if stand.density(place).dim <= BY_CELLS else []
-    words.append(_by_weights(stand, place, 0, exact=False))
+def _mass(case: DistributionCase, place: Place) -> Finding:
+    words = [_by_cells(case, place)] if case.density(place).dim <= BY_CELLS else []
+    words.append(_by_weights(case, place, 0, exact=False))
     if not words[1:]:
-        words.append(_by_weights(stand, place, 1, exact=True))
+        words.append(_by_weights(case, place, 1, exact=True))
     said = {w.verdict for w in words if w.verdict}
     if said == {"one"}:
         return Decided(1)
@@ -98,25 +106,25 @@ def _mass(stand: Stand, place: Place) -> Finding:
     if len([w for w in words if w.verdict]) < 2 or len(said) > 1:
         # the dtype may be what differs: its own word is asked twice
         words.append(
-            _by_weights(stand, place, 1, exact="one" in said and words[0].verdict != "one", again=1)
+            _by_weights(case, place, 1, exact="one" in said and words[0].verdict != "one", again=1)
         )
     for verdict in ("high", "low"):
         agreeing = [w for w in words if w.verdict == verdict]
         if len(agreeing) > 1 and (
-            all(w.verdict in (verdict, "") for w in words) or _dtype_alone(stand, place)
+            all(w.verdict in (verdict, "") for w in words) or _dtype_alone(case, place)
         ):
-            return _violation(place, agreeing, stand.density(place).dim)
+            return _violation(place, agreeing, case.density(place).dim)
     shown = ", ".join(
         f"{w.method} {w.value:.4g} ± {w.error:.2g}" if w.verdict else w.reason for w in words
     )
     return Undecided(f"methods do not agree: {shown}")
 
 
-def _dtype_alone(stand: Stand, place: Place) -> bool:
+def _dtype_alone(case: DistributionCase, place: Place) -> bool:
     """Whether the dtype resolves the density, so that an integral that is off in it alone is the
     code's fault."""
-    x = stand.drawn(place, FIT, 256)[0]
-    spread = stand.spread(x, place.cond, 8 * torch.finfo(stand.subject.dtype).eps)
+    x = case.drawn(place, FIT, 256)[0]
+    spread = case.spread(x, place.cond, 8 * torch.finfo(case.subject.dtype).eps)
     return spread is not None and spread.median().item() < 0.01
 
 
@@ -144,8 +152,8 @@ def _verdict(total: float, error: float, hull: float, hull_error: float) -> str:
     return "one" if abs(total - 1) <= TOLERANCE + error else ""
 
 
-def _by_cells(stand: Stand, place: Place) -> Word:
-    found = stand.integral(place)
+def _by_cells(case: DistributionCase, place: Place) -> Word:
+    found = case.integral(place)
     method = "quadrature"
     if not math.isfinite(found.hull + found.hull_error) or found.hull_error > MOST_ERROR * max(
         1.0, found.hull
@@ -179,8 +187,10 @@ def _by_cells(stand: Stand, place: Place) -> Word:
     return Word(method, verdict, found.total, found.error, reason)
 
 
-def _by_weights(stand: Stand, place: Place, which: int, exact: bool, again: int = 0) -> Word:
-    found = stand.weighed(place, which, exact, again)
+def _by_weights(
+    case: DistributionCase, place: Place, which: int, exact: bool, again: int = 0
+) -> Word:
+    found = case.weighed(place, which, exact, again)
     missed = 2 * found.unseen * found.total
     method, error, hull_error = (
         "importance sampling",
@@ -201,29 +211,29 @@ def _by_weights(stand: Stand, place: Place, which: int, exact: bool, again: int 
 
 
 @law("samples-follow-density")
-def samples_follow_density(stand: Stand) -> Iterator[Finding]:
+def samples_follow_density(case: DistributionCase) -> Iterator[Finding]:
     """sample draws from exp(log_prob), whatever its constant, within the box that samples span.
     References, each on samples of its own: two chains that are reversible for the density and must
     not move its samples (sign tests, exact); up to 6 dimensions the integrals of bounded functions
     (z-tests, their error added). Each errs with 10⁻⁶, Bonferroni's over its functions; a defect
     takes two, and where only one objects all are asked again with four times the rows. Rows of a
     sample are taken as independent."""
-    for place in stand.places:
+    for place in case.places:
         try:
-            _ready(stand, place)
-            yield _follows(stand, place)
+            _ready(case, place)
+            yield _follows(case, place)
         except NotDecided as why:
             yield Undecided(str(why))
 
 
-def _follows(stand: Stand, place: Place) -> Finding:
+def _follows(case: DistributionCase, place: Place) -> Finding:
     objections: list[tuple[str, str]] = []
     for again in (0, 1):
-        rows = stand.rows * (4 if again else 1)
-        objections, reasons = _objections(stand, place, rows, AGAIN * again)
+        rows = case.rows * (4 if again else 1)
+        objections, reasons = _objections(case, place, rows, AGAIN * again)
         if len(objections) != 1:
             break
-    if len(objections) < 2 and (gap := _gap(stand, place)):
+    if len(objections) < 2 and (gap := _gap(case, place)):
         objections = gap
     if not objections:
         return Decided(1)
@@ -239,19 +249,19 @@ def _follows(stand: Stand, place: Place) -> Finding:
 
 
 def _objections(
-    stand: Stand, place: Place, rows: int, stream: int
+    case: DistributionCase, place: Place, rows: int, stream: int
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """(the methods that reject, with what they saw; why others could not say)."""
-    density, pool = stand.density(place), stand.lines(place, FIT + stream)
+    density, pool = case.density(place), case.lines(place, FIT + stream)
     found, reasons = [], []
     for k, kernel in enumerate(KERNELS):
-        start = stand.lines(place, 2 + k + stream, rows=rows)
-        p, text = exchange(density, start, pool, kernel, stand.generator(place.index, k, stream))
+        start = case.lines(place, 2 + k + stream, rows=rows)
+        p, text = exchange(density, start, pool, kernel, case.generator(place.index, k, stream))
         if p < LEVEL:
             found.append((kernel, f"a chain by {kernel} moves them, {text} (p = {p:.1g})"))
     if density.dim <= BY_WEIGHTS:
-        fresh = stand.lines(place, 4 + stream, rows=rows)
-        text, reason = _means(stand, place, fresh, stream)
+        fresh = case.lines(place, 4 + stream, rows=rows)
+        text, reason = _means(case, place, fresh, stream)
         if text:
             found.append(("integrals", text))
         if reason:
@@ -259,24 +269,24 @@ def _objections(
     return found, reasons
 
 
-def _gap(stand: Stand, place: Place) -> list[tuple[str, str]]:
+def _gap(case: DistributionCase, place: Place) -> list[tuple[str, str]]:
     """What two methods say of mass outside the box of the samples, when there is more than n
     samples leave and the whole is 1.
 
     On each of 2d sides n independent samples leave less than log(2d/δ)/n, but for a chance of δ in
     all.
     """
-    d = stand.density(place).dim
+    d = case.density(place).dim
     if d > BY_WEIGHTS:
         return []
     found: list[tuple[str, str]] = []
     integrals: list[tuple[str, float, float, float, int]] = []
     if d <= BY_CELLS:
-        cells, n = stand.integral(place), len(stand.lines(place, FIT))
+        cells, n = case.integral(place), len(case.lines(place, FIT))
         integrals.append(("quadrature", cells.total, cells.hull, cells.error, n))
     for which, exact in ((0, False), (1, True)):
         if len(integrals) < 2:
-            weighed, n = stand.weighed(place, which, exact), len(stand.lines(place, FIT)[:2048])
+            weighed, n = case.weighed(place, which, exact), len(case.lines(place, FIT)[:2048])
             error = math.inf if weighed.problem else SIGMAS * (weighed.error + weighed.hull_error)
             integrals.append(("importance sampling", weighed.total, weighed.hull, error, n))
     for method, total, hull, error, n in integrals:
@@ -294,22 +304,22 @@ def _gap(stand: Stand, place: Place) -> list[tuple[str, str]]:
     return found if len(found) > 1 else []
 
 
-def _means(stand: Stand, place: Place, fresh: Tensor, stream: int) -> tuple[str, str]:
+def _means(case: DistributionCase, place: Place, fresh: Tensor, stream: int) -> tuple[str, str]:
     """(what the worst bounded function shows, or ""; why nothing could be compared, or "")."""
-    density, pool = stand.density(place), stand.lines(place, FIT)
+    density, pool = case.density(place), case.lines(place, FIT)
     found: Integral | Weighted
     if density.dim <= BY_CELLS:
-        found = stand.integral(place)
+        found = case.integral(place)
         if not found.hull_error <= MOST_ERROR * found.hull:
             return "", f"quadrature has an error of {found.hull_error:.2g}"
     else:
-        found = stand.weighed(place, 1, True, 1 if stream else 0)
-        pool = stand.lines(place, FIT + (20 if stream else 0))[:2048]
+        found = case.weighed(place, 1, True, 1 if stream else 0)
+        pool = case.lines(place, FIT + (20 if stream else 0))[:2048]
         if found.problem:
             return "", found.problem
     fresh = fresh[((fresh >= pool.amin(0)) & (fresh <= pool.amax(0))).all(1)]
     known = density.log_density(pool[:LEVELS])
-    ask = _Functions(pool, known[known.isfinite()], stand.generator(place.index, 9))
+    ask = _Functions(pool, known[known.isfinite()], case.generator(place.index, 9))
     at_samples = ask(fresh, density.log_density(fresh))
     right, error = found.of(ask(found.points, found.logs))
     mean = at_samples.mean(0)

@@ -166,7 +166,7 @@ def _shape(
 
 
 def _lead(shapes: list[Shape], conditional: bool, view: bool) -> tuple[str | None, Shape]:
-    """Where the n rows stand in what came back, and the shape of one."""
+    """Where the n rows case in what came back, and the shape of one."""
     (one, two), (n, m) = shapes, PROBES
     if one[:1] == (n,) and two[:1] == (m,) and one[1:] == two[1:]:
         return ("n1", one[2:]) if conditional and view and one[1:2] == (1,) else ("n", one[1:])

@@ -73,16 +73,16 @@ class _Jitter(TorchFunctionMode):
 
 
 def jittered(
-    twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool
+    reference: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool
 ) -> list[tuple[Tensor, Tensor]]:
-    """(value, log_det; log-slope of a coupling) of a direction of the float64 twin under four
+    """(value, log_det; log-slope of a coupling) of a direction of the float64 reference under four
     simulations of rounding to u."""
     found = []
     for seed in range(COPIES):
         with torch.no_grad(), _Jitter(u, seed):
             found.append(
-                twin.log_slopes(v, cond, inverse)
-                if twin.elementwise
-                else twin.direction(inverse)(v, cond)
+                reference.log_slopes(v, cond, inverse)
+                if reference.elementwise
+                else reference.direction(inverse)(v, cond)
             )
     return found

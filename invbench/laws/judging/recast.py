@@ -1,5 +1,5 @@
 """A copy of any object with every floating-point tensor in another dtype, on another device: the
-float64 twin of a distribution."""
+float64 reference of a distribution."""
 
 from __future__ import annotations
 

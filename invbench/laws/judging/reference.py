@@ -26,7 +26,7 @@ from invbench.laws.judging.conditioning import unit_roundoff
 from invbench.laws.subject import Subject
 
 __all__ = [
-    "Reference",
+    "LogDetReference",
     "by_autograd",
     "by_differences",
     "by_parts",
@@ -47,7 +47,7 @@ Map = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Reference:
+class LogDetReference:
     """log|det J| per row (log-slope per element, for a coupling), how far it may be off, and the
     sign of the determinant."""
 
@@ -95,7 +95,7 @@ def _gradient(scalar: Tensor, x: Tensor) -> Tensor:
     return torch.zeros_like(x) if gradient is None else gradient
 
 
-def by_autograd(function: Map, x: Tensor, neighbours: int = NEIGHBOURS) -> Reference:
+def by_autograd(function: Map, x: Tensor, neighbours: int = NEIGHBOURS) -> LogDetReference:
     """Of a layer's map (B, …) → (B, …), in float64. Rows of another shape than square are
     undecided."""
     with torch.no_grad():
@@ -103,7 +103,7 @@ def by_autograd(function: Map, x: Tensor, neighbours: int = NEIGHBOURS) -> Refer
     j = jacobian(function, x).detach()
     if j.shape[1] != j.shape[2]:
         nothing = x.new_full((len(x),), torch.nan)
-        return Reference(nothing, torch.full_like(nothing, torch.inf))
+        return LogDetReference(nothing, torch.full_like(nothing, torch.inf))
     sign, value, error = _determinants(j, SAFETY * U * (z.abs().amax(1) + 1))
     generator = torch.Generator().manual_seed(0)
     for _ in range(neighbours):
@@ -116,7 +116,9 @@ def by_autograd(function: Map, x: Tensor, neighbours: int = NEIGHBOURS) -> Refer
         moved = _determinants(jacobian(function, x + step).detach(), torch.zeros_like(value))[1]
         error = torch.maximum(error, 8 * (moved - value).abs().nan_to_num(nan=torch.inf))
     usable = value.isfinite() & (value.abs() < REPRESENTABLE_LOG * j.shape[1])
-    return Reference(value, torch.where(usable, error.nan_to_num(nan=torch.inf), torch.inf), sign)
+    return LogDetReference(
+        value, torch.where(usable, error.nan_to_num(nan=torch.inf), torch.inf), sign
+    )
 
 
 def _determinants(j: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -185,7 +187,7 @@ def _singular(j: Tensor) -> tuple[Tensor, Tensor]:
     return largest, torch.where(finite, least, torch.zeros_like(least))
 
 
-def by_differences(function: Map, x: Tensor) -> Reference:
+def by_differences(function: Map, x: Tensor) -> LogDetReference:
     """Of a layer's map, from values alone: the step that agrees best with its half, row by row."""
     rows, d = len(x), x[0].numel()
     best = x.new_full((rows,), torch.nan)
@@ -196,7 +198,7 @@ def by_differences(function: Map, x: Tensor) -> Reference:
         for step in STEPS if d <= LARGE else STEPS[1:2]:
             whole, half = (_differences(function, x, step * k) for k in (1.0, 0.5))
             if whole.shape[1] != whole.shape[2]:
-                return Reference(best, error)
+                return LogDetReference(best, error)
             fine = (4 * half - whole) / 3
             off = (half - whole).abs().flatten(1).amax(1) / 3 + U * size / step
             found_sign, found, found_error = _determinants(fine, off)
@@ -206,7 +208,7 @@ def by_differences(function: Map, x: Tensor) -> Reference:
             better = (found_error < error) & found.isfinite()
             best, error = torch.where(better, found, best), torch.where(better, found_error, error)
             sign = torch.where(better, found_sign, sign)
-    return Reference(best, error, sign)
+    return LogDetReference(best, error, sign)
 
 
 def _differences(function: Map, x: Tensor, step: float) -> Tensor:
@@ -222,31 +224,35 @@ def _differences(function: Map, x: Tensor, step: float) -> Tensor:
     return torch.stack(found)
 
 
-def slope_by_autograd(twin: Subject, x: Tensor, cond: Tensor, inverse: bool = False) -> Reference:
+def slope_by_autograd(
+    reference: Subject, x: Tensor, cond: Tensor, inverse: bool = False
+) -> LogDetReference:
     """log|c′| per element of a coupling."""
     leaf = x.detach().clone().requires_grad_()
-    value, _ = twin.log_slopes(leaf, cond, inverse)
+    value, _ = reference.log_slopes(leaf, cond, inverse)
     slope = _gradient(value.sum(), leaf).detach().abs()
     with torch.no_grad():
-        shift = twin.log_slopes(torch.zeros_like(x), cond, inverse)[0].abs().nan_to_num(nan=0.0)
+        shift = (
+            reference.log_slopes(torch.zeros_like(x), cond, inverse)[0].abs().nan_to_num(nan=0.0)
+        )
     error = SAFETY * U * (value.detach().abs() + shift + 1 + slope * x.abs()) / slope
     found = slope.log()
     usable = found.isfinite() & (found.abs() < REPRESENTABLE_LOG)
-    return Reference(found, torch.where(usable, error.nan_to_num(nan=torch.inf), torch.inf))
+    return LogDetReference(found, torch.where(usable, error.nan_to_num(nan=torch.inf), torch.inf))
 
 
 def slope_by_differences(
-    twin: Subject, x: Tensor, cond: Tensor, inverse: bool = False
-) -> Reference:
+    reference: Subject, x: Tensor, cond: Tensor, inverse: bool = False
+) -> LogDetReference:
     """log|c′| per element from values alone: the step that agrees best with its half."""
     best, error = torch.full_like(x, torch.nan), torch.full_like(x, torch.inf)
     with torch.no_grad():
-        value = twin.log_slopes(x, cond, inverse)[0].abs()
+        value = reference.log_slopes(x, cond, inverse)[0].abs()
         for step in (2.0**-10, *STEPS, 2.0**-26):
             h = step * 2.0 ** (1 + x.abs()).log2().round()
             slopes = []
             for k in (h, h / 2):
-                up, down = (twin.log_slopes(x + s * k, cond, inverse)[0] for s in (1, -1))
+                up, down = (reference.log_slopes(x + s * k, cond, inverse)[0] for s in (1, -1))
                 slopes.append((up - down) / (2 * k))
             fine = ((4 * slopes[1] - slopes[0]) / 3).abs()
             off = (slopes[1] - slopes[0]).abs() / 3 + U * (value + 1) / h
@@ -258,7 +264,7 @@ def slope_by_differences(
                 torch.where(better, fine.log(), best),
                 torch.where(better, found_error, error),
             )
-    return Reference(best, error)
+    return LogDetReference(best, error)
 
 
 @dataclass(frozen=True)
@@ -272,7 +278,9 @@ class _Visit:
     log_det: Tensor
 
 
-def by_parts(twin: Subject, x: Tensor, cond: Tensor | None) -> tuple[Reference, str] | None:
+def by_parts(
+    reference: Subject, x: Tensor, cond: Tensor | None
+) -> tuple[LogDetReference, str] | None:
     """Of a module that hands x from child to child: the sum of the children's references, and the
     child that differs most from its own.
 
@@ -280,7 +288,7 @@ def by_parts(twin: Subject, x: Tensor, cond: Tensor | None) -> tuple[Reference, 
     before gave and returns (value, log_det of shape (B,)). None where they make no chain from x to
     z.
     """
-    visits = _visits(twin, x, cond)
+    visits = _visits(reference, x, cond)
     if visits is None:
         return None
     total, error = torch.zeros(len(x), dtype=x.dtype), torch.zeros(len(x), dtype=x.dtype)
@@ -291,13 +299,13 @@ def by_parts(twin: Subject, x: Tensor, cond: Tensor | None) -> tuple[Reference, 
         off = (visit.log_det - found.value).abs() - found.error - 1e-8 * (1 + found.value.abs())
         if (here := off.nan_to_num(nan=0.0).max().item()) > worst:
             worst, name = here, visit.name
-    return Reference(total, error), name
+    return LogDetReference(total, error), name
 
 
-def _visits(twin: Subject, x: Tensor, cond: Tensor | None) -> list[_Visit] | None:
+def _visits(reference: Subject, x: Tensor, cond: Tensor | None) -> list[_Visit] | None:
     """The children that chain x to z, in order."""
     seen: list[_Visit] = []
-    names = {id(child): name for name, child in twin.module.named_modules() if name}
+    names = {id(child): name for name, child in reference.module.named_modules() if name}
 
     def note(child: nn.Module, args: tuple[Any, ...], more: dict[str, Any], out: object) -> None:
         if not (
@@ -328,11 +336,11 @@ def _visits(twin: Subject, x: Tensor, cond: Tensor | None) -> list[_Visit] | Non
         )
         seen.append(_Visit(names[id(child)], call, *kept))
 
-    children = [child for name, child in twin.module.named_modules() if name]
+    children = [child for name, child in reference.module.named_modules() if name]
     hooks = [child.register_forward_hook(note, with_kwargs=True) for child in children]
     try:
         with torch.no_grad():
-            z = twin.forward(x, cond)[0]
+            z = reference.forward(x, cond)[0]
     finally:
         for hook in hooks:
             hook.remove()

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from invbench.bounds.lipschitz import Interval, certify_layer, largest_stretch
-from invbench.laws.cases.case import Case
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.case import LawCase
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.guard import guarded
 from invbench.laws.subject import Subject
 
@@ -24,7 +24,7 @@ LIMIT = 10.0  # seconds
 ROWS, LAYER_ROWS, PRODUCTS = 64, 8, 24
 # a coupling's raw parameters: zero, as a fresh conditioner gives, normal, and saturated
 CORPUS = tuple(
-    Recipe(pattern, scale, cond, cond_scale, ROWS, seed=1)
+    InputRecipe(pattern, scale, cond, cond_scale, ROWS, seed=1)
     for pattern, scale in (("box", -1), ("normal", 1))
     for cond, cond_scale in (("zeros", 0), ("normal", 1), ("saturated", 3))
 )
@@ -66,13 +66,13 @@ def bounds_line(measures: Mapping[str, Any]) -> str:
 
 
 def _of_coupling(subject: Subject) -> dict[str, Any]:
-    twin, low, kappa = subject.twin(), math.inf, 0.0
+    reference, low, kappa = subject.float64_reference(), math.inf, 0.0
     parameters: list[Tensor] = []
     for recipe in CORPUS:
-        x, cond = Case.of(recipe, subject).double()
+        x, cond = LawCase.of(recipe, subject).double()
         assert cond is not None
         with torch.no_grad():
-            y, log_slope = twin.log_slopes(x, cond)
+            y, log_slope = reference.log_slopes(x, cond)
         low = min(low, log_slope.exp().nan_to_num(math.inf, math.inf).min().item())
         kappa = max(kappa, elementwise_kappa(x, y, log_slope.exp()))
         # the parameters are the same under every pattern of x
@@ -106,7 +106,7 @@ def steepest_inverse(subject: Subject, parameters: Iterable[Tensor]) -> tuple[fl
     By the design's ``slope_bounds`` (U2: exact for these parameters, widened by 1e-9); where it has
     none or they are NaN, 1/s_l of its ``slope_range`` (U1); else (None, "none").
     """
-    bounds = getattr(subject.twin().module, "slope_bounds", None)
+    bounds = getattr(subject.float64_reference().module, "slope_bounds", None)
     if callable(bounds):
         with torch.no_grad():
             low = [
@@ -125,11 +125,13 @@ def _reciprocal(slope: float) -> float:
 
 
 def _of_layer(subject: Subject) -> dict[str, Any]:
-    twin = subject.twin()
-    x, cond = Case.of(Recipe("normal", 0, "normal", 0, LAYER_ROWS, seed=1), subject).double()
+    reference = subject.float64_reference()
+    x, cond = LawCase.of(
+        InputRecipe("normal", 0, "normal", 0, LAYER_ROWS, seed=1), subject
+    ).double()
     with torch.no_grad():
-        z, _ = twin.forward(x, cond)
-    witness = largest_stretch(lambda v: twin.inverse(v, cond)[0], z, PRODUCTS, cond=cond)
+        z, _ = reference.forward(x, cond)
+    witness = largest_stretch(lambda v: reference.inverse(v, cond)[0], z, PRODUCTS, cond=cond)
     finite = witness.value.isfinite()
     if not finite.any():
         return {"sensitivity_reason": "the inverse is not finite at any of the points"}
@@ -141,7 +143,7 @@ def _of_layer(subject: Subject) -> dict[str, Any]:
         "kappa_lower_tier": "L0",
     }
     box = None if cond is None else Interval(cond, cond)
-    above = certify_layer(twin.module, Interval(x, x), box, name=subject.name)
+    above = certify_layer(reference.module, Interval(x, x), box, name=subject.name)
     if math.isnan(above.inverse):
         return found | {"inv_lipschitz_upper_tier": "none", "sensitivity_reason": above.reason}
     return found | {"inv_lipschitz_upper": above.inverse, "inv_lipschitz_upper_tier": above.tier}

@@ -10,7 +10,7 @@ from torch import Tensor
 from invbench.laws.judging.conditioning import APPEAL, FIRST, SLACK, Effort
 from invbench.laws.law import Tally, Violation
 
-__all__ = ["LOST", "Unit", "beyond_rounding", "per_row"]
+__all__ = ["LOST", "Unit", "per_row", "rounding_violations"]
 
 # the rounding units, or a function that gives those of some rows with some effort
 Unit = Tensor | Callable[[Tensor, Effort], Tensor]
@@ -24,7 +24,7 @@ def per_row(valid: Tensor, elementwise: bool) -> Tensor:
     return valid if elementwise else valid.flatten(1).all(1)
 
 
-def beyond_rounding(
+def rounding_violations(
     error: Tensor,
     unit: Unit,
     valid: Tensor,
@@ -37,7 +37,7 @@ def beyond_rounding(
     """A defect where error > SLACK·unit, also after an appeal with more effort; else
     ill-conditioned where error > LOST·natural. NaN errors count as infinite.
 
-    A unit costs many more calls of the twin than an error of the subject, so it may be a function
+    A unit costs many more calls of the reference than an error of the subject, so it may be a function
     of row numbers. It is asked only for rows with an error above SLACK·least, where ``least`` is
     below every unit: in the others no unit could make a defect of it. ``explain(row)`` says what
     was seen there. The tally counts valid rows whose unit is finite where it was asked for.

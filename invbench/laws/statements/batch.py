@@ -9,10 +9,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import FIRST, Effort, magnitude, unit_roundoff
 from invbench.laws.judging.reference import jacobian
-from invbench.laws.judging.verdict import beyond_rounding, per_row
+from invbench.laws.judging.verdict import per_row, rounding_violations
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.space import is_real
 from invbench.laws.statements.conduct import DIRECTIONS, same_bits
@@ -24,7 +24,7 @@ LARGE = 1031  # rows of a batch that may take a path of its own
 
 
 def differs(
-    case: Case, inverse: bool, got: tuple[Tensor, Tensor], what: str, kept: Tensor | None = None
+    case: LawCase, inverse: bool, got: tuple[Tensor, Tensor], what: str, kept: Tensor | None = None
 ) -> Iterator[Violation | Tally]:
     """``got`` against the plain call, or against its rows ``kept``. The units are of the whole
     case, since a layer that is under suspicion of mixing rows gives others for some rows."""
@@ -44,12 +44,12 @@ def differs(
     def log_unit(some: Tensor, effort: Effort) -> Tensor:
         return case.log_unit(inverse, together=False, effort=effort)[rows][some]
 
-    yield from beyond_rounding(error, unit, valid, what, least=u, latent=inverse)
+    yield from rounding_violations(error, unit, valid, what, least=u, latent=inverse)
     if not subject.has_log_det:
         return
     error = (got[1] - log_det).cpu().double().abs()
     valid = log_det.isfinite().cpu()
-    yield from beyond_rounding(
+    yield from rounding_violations(
         error, log_unit, valid, f"log_det of {what}", least=u, latent=inverse
     )
     if not torch.equal(value.isnan(), got[0].isnan()):
@@ -57,7 +57,7 @@ def differs(
 
 
 def _as_plain(
-    case: Case, what: str, ways: Callable[[Tensor], Tensor], cond: Tensor | None
+    case: LawCase, what: str, ways: Callable[[Tensor], Tensor], cond: Tensor | None
 ) -> Iterator[Violation | Tally]:
     """Another way to hand over the same numbers."""
     for inverse in case.subject.directions:
@@ -69,10 +69,10 @@ def _as_plain(
 @law(
     "row-independence",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="the batch without the poisoned row, within 30 rounding units",
 )
-def row_independence(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def row_independence(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Row i of the result depends on row i alone: with another row set to NaN or 1e30 (or, in a
     space with edges, to another value), the rest moves by at most 30 rounding units (a matrix
     product may round differently)."""
@@ -121,21 +121,21 @@ def _beside(
             return subject.direction(inverse)(poisoned, cond)
 
 
-def _others_unit(case: Case, inverse: bool, rows: Tensor, effort: Effort = FIRST) -> Tensor:
+def _others_unit(case: LawCase, inverse: bool, rows: Tensor, effort: Effort = FIRST) -> Tensor:
     return case.unit(inverse)(rows, effort)[:, 1:]
 
 
-def _others_log_unit(case: Case, inverse: bool, rows: Tensor, effort: Effort = FIRST) -> Tensor:
+def _others_log_unit(case: LawCase, inverse: bool, rows: Tensor, effort: Effort = FIRST) -> Tensor:
     return case.log_unit(inverse, effort=effort)[rows, None].expand(-1, case.x.shape[1] - 1)
 
 
 @law(
     "element-independence",
     needs=("elementwise",),
-    scope="few",
+    scope="value-independent",
     reference="the call without NaN, within 30 rounding units",
 )
-def element_independence(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def element_independence(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A coupling is elementwise: with element 0 of every row set to NaN, and its parameters too,
     all others keep their value and slope, within 30 rounding units."""
     assert case.cond is not None
@@ -154,16 +154,18 @@ def element_independence(subject: Subject, case: Case) -> Iterator[Violation | T
             error = (b - a)[:, 1:].cpu().double().abs()
             valid = a[:, 1:].isfinite().cpu()
             what = f"{DIRECTIONS[inverse]} ({what}) beside NaN"
-            yield from beyond_rounding(error, unit, valid, what, least=unit_roundoff(subject.dtype))
+            yield from rounding_violations(
+                error, unit, valid, what, least=unit_roundoff(subject.dtype)
+            )
 
 
 @law(
     "batch-permutation",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="the batch as it was, within 30 rounding units",
 )
-def batch_permutation(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def batch_permutation(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """f(x[π]) = f(x)[π]: rows in another order give the same rows, within 30 rounding units."""
     order = torch.randperm(case.x.shape[0], generator=torch.Generator().manual_seed(0))
     turned = case.part(order)
@@ -176,10 +178,10 @@ def batch_permutation(subject: Subject, case: Case) -> Iterator[Violation | Tall
 @law(
     "batch-size",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="the batch as it was, within 30 rounding units",
 )
-def batch_size(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def batch_size(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A row alone, among 2 or 7, or among 1031 gives what it gives in the case's batch, within 30
     rounding units."""
     n = case.x.shape[0]
@@ -222,10 +224,10 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 @law(
     "layout",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="contiguous inputs, within 30 rounding units",
 )
-def layout(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def layout(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Strided, transposed, gapped, offset, expanded and (for images and volumes) channels-last
     inputs and conditions give what contiguous ones give, within 30 rounding units."""
     cond = case.cond
@@ -250,14 +252,19 @@ def layout(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         some = None if cond is None else cond[:5]
         n = 5 if some is None else len(some)
         copies = v[:1].repeat(n, *[1] * (v.ndim - 1))
-        one = Case(subject, case.recipe, copies, some, copies)
+        one = LawCase(subject, case.recipe, copies, some, copies)
         with torch.no_grad():
             got = subject.direction(inverse)(v[:1].expand(copies.shape), some)
         yield from differs(one, inverse, got, f"{DIRECTIONS[inverse]} of an expanded input")
 
 
-@law("rank", needs=("elementwise",), scope="few", reference="rank 2, within 30 rounding units")
-def rank(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+@law(
+    "rank",
+    needs=("elementwise",),
+    scope="value-independent",
+    reference="rank 2, within 30 rounding units",
+)
+def rank(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A coupling gives the same values and slopes for x of rank 1, 2, 3 and 4, within 30 rounding
     units."""
     assert case.cond is not None
@@ -275,15 +282,15 @@ def rank(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 @law(
     "condition-broadcast",
     needs=("condition", "value-by-value"),
-    scope="few",
+    scope="value-independent",
     reference="copies of the condition, within 30 rounding units",
 )
-def condition_broadcast(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def condition_broadcast(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """One condition expanded over the batch (stride 0), and one whose rows overlap in memory, give
     what their copies give, within 30 rounding units."""
     assert case.cond is not None
     rows, tail = case.x.shape[0], [1] * (case.cond.ndim - 1)
-    copies = Case(subject, case.recipe, case.x, case.cond[:1].repeat(rows, *tail), case.z)
+    copies = LawCase(subject, case.recipe, case.x, case.cond[:1].repeat(rows, *tail), case.z)
     yield from _as_plain(
         copies, "an expanded condition", lambda v: v, case.cond[:1].expand_as(case.cond)
     )
@@ -292,12 +299,17 @@ def condition_broadcast(subject: Subject, case: Case) -> Iterator[Violation | Ta
     long = case.cond.flatten()[: rows + case.cond[0].numel()].contiguous()
     if len(long) >= rows - 1 + case.cond[0].numel() and case.cond.ndim == 2:
         overlapping = long.as_strided((rows, case.cond.shape[1]), (1, 1))
-        plain = Case(subject, case.recipe, case.x, overlapping.clone(), case.z)
+        plain = LawCase(subject, case.recipe, case.x, overlapping.clone(), case.z)
         yield from _as_plain(plain, "a condition whose rows overlap", lambda v: v, overlapping)
 
 
-@law("untouched", needs=("untouched", "tensors"), scope="few", reference="the input's bits")
-def untouched(subject: Subject, case: Case) -> Iterator[Violation]:
+@law(
+    "untouched",
+    needs=("untouched", "tensors"),
+    scope="value-independent",
+    reference="the input's bits",
+)
+def untouched(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """The channels that a layer declares ``untouched`` pass through bit by bit, in both
     directions."""
     channels = list(subject.declaration.untouched or ())
@@ -311,10 +323,10 @@ def untouched(subject: Subject, case: Case) -> Iterator[Violation]:
 @law(
     "triangular",
     needs=("order", "deterministic"),
-    scope="few",
+    scope="value-independent",
     reference="the Jacobian by autograd, in float64: zeros are exact",
 )
-def triangular(subject: Subject, case: Case) -> Iterator[Violation]:
+def triangular(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """With its elements in the declared ``order``, the Jacobian is lower triangular: entries above
     the diagonal are 0 exactly (autograd, float64), or the log_det that sums the diagonal is not the
     determinant."""
@@ -322,8 +334,8 @@ def triangular(subject: Subject, case: Case) -> Iterator[Violation]:
     for inverse in subject.directions:
         wide, conds = case.wide(inverse)
         x, cond = wide[:16], None if conds is None else conds[:16]
-        twin, name = subject.twin(), DIRECTIONS[inverse]
-        direction = twin.direction(inverse)
+        reference, name = subject.float64_reference(), DIRECTIONS[inverse]
+        direction = reference.direction(inverse)
         found = jacobian(partial(_value, direction, cond), x)[:, order][:, :, order]
         above = found.triu(1).abs().amax().item() if found.numel() else 0.0
         if above > 0:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invbench.declaration import space_name
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import unit_roundoff
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.space import is_real, strictly_inside, structured, unwrapped
@@ -50,7 +50,7 @@ def same_pair(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> bool:
     scope="first",
     reference="the shapes of the inputs, at batches of 3 and 5 and the case's own",
 )
-def shape(subject: Subject, case: Case) -> Iterator[Violation]:
+def shape(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """Each direction returns (value, log): value of the input's shape (or the declared latent's);
     log of that shape for a coupling, (B,) for a layer. Both are real, dense tensors of floating
     point."""
@@ -63,7 +63,7 @@ def shape(subject: Subject, case: Case) -> Iterator[Violation]:
                     yield Violation(1, 0, message)
 
 
-def _misshapen(subject: Subject, case: Case, inverse: bool, size: int) -> Iterator[str]:
+def _misshapen(subject: Subject, case: LawCase, inverse: bool, size: int) -> Iterator[str]:
     name = DIRECTIONS[inverse]
     v, cond = case.inputs(inverse)[:size], None if case.cond is None else case.cond[:size]
     with torch.no_grad():
@@ -113,7 +113,7 @@ def _misshapen(subject: Subject, case: Case, inverse: bool, size: int) -> Iterat
 
 
 @law("dtype", scope="first", reference="dtype and device of the input")
-def dtype(subject: Subject, case: Case) -> Iterator[Violation]:
+def dtype(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """Value and log keep the input's dtype and device: no silent up- or downcast."""
     for inverse in subject.directions:
         v = case.inputs(inverse)
@@ -132,12 +132,12 @@ def dtype(subject: Subject, case: Case) -> Iterator[Violation]:
     needs=("spaces", "tensors"),
     scope="corpus",
     reference=(
-        "the declared constraints (what was assumed accuses nobody); the float64 twin "
+        "the declared constraints (what was assumed accuses nobody); the float64 reference "
         "says what rounds to an edge"
     ),
 )
-def spaces(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """What comes out lies in the space that is declared for it: the float64 twin's value, its edge
+def spaces(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """What comes out lies in the space that is declared for it: the float64 reference's value, its edge
     included, and the dtype's own value strictly inside where the exact one lies a thousand
     roundings off the edge (relative to it: beside 0, anywhere but in the subnormal numbers). Beyond
     an edge a layer may raise, give NaN, or go on: that is not judged."""
@@ -211,11 +211,11 @@ def _at_edge(space: object, exact: Tensor, dtype: torch.dtype) -> Tensor:
 @law(
     "deterministic",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="the first call",
     trusts="nothing",
 )
-def deterministic(subject: Subject, case: Case) -> Iterator[Violation]:
+def deterministic(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """Called again, each direction gives the same bits."""
     for inverse in subject.directions:
         first, second = (call(subject, inverse, case.inputs(inverse), case.cond) for _ in range(2))
@@ -229,11 +229,11 @@ def deterministic(subject: Subject, case: Case) -> Iterator[Violation]:
 @law(
     "stateless",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="the first call",
     trusts="nothing",
 )
-def stateless(subject: Subject, case: Case) -> Iterator[Violation]:
+def stateless(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """What a direction returns does not depend on earlier calls: with calls of both directions on
     other rows in between, it gives the same bits. An inverse that needs the cache of the last
     forward call is no inverse."""
@@ -253,7 +253,7 @@ def stateless(subject: Subject, case: Case) -> Iterator[Violation]:
                     return
 
 
-def _others(subject: Subject, case: Case, inverse: bool) -> list[Tensor]:
+def _others(subject: Subject, case: LawCase, inverse: bool) -> list[Tensor]:
     v = case.inputs(inverse)
     return [v.flip(0), -v] if subject.same_space else [v.flip(0)]
 
@@ -261,10 +261,10 @@ def _others(subject: Subject, case: Case, inverse: bool) -> list[Tensor]:
 @law(
     "call-order",
     needs=("rebuild", "value-by-value", "inverse"),
-    scope="few",
+    scope="value-independent",
     reference="a layer on which nothing has been called yet",
 )
-def call_order(subject: Subject, case: Case) -> Iterator[Violation]:
+def call_order(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """The inverse may be the first call on a fresh layer, on a copy, and on one that loaded a
     state_dict: it raises nothing and gives the bits that it gives later."""
     assert subject.build is not None
@@ -310,7 +310,7 @@ def _state(subject: Subject) -> list[Tensor]:
     return list(subject.module.state_dict().values())
 
 
-def _sets_itself(subject: Subject, case: Case) -> bool:
+def _sets_itself(subject: Subject, case: LawCase) -> bool:
     """Whether the first forward call changes what the layer holds."""
     assert subject.build is not None
     module = subject.made(SEED)
@@ -334,8 +334,8 @@ def is_refusal(error: Exception) -> bool:
     return bool(str(error) or type(error).__module__ != "builtins") and line.startswith("raise ")
 
 
-@law("inputs-unchanged", scope="few", reference="a copy of the inputs")
-def inputs_unchanged(subject: Subject, case: Case) -> Iterator[Violation]:
+@law("inputs-unchanged", scope="value-independent", reference="a copy of the inputs")
+def inputs_unchanged(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """No call writes into its inputs."""
     for inverse in subject.directions:
         v, cond = case.inputs(inverse).clone(), None if case.cond is None else case.cond.clone()
@@ -349,10 +349,10 @@ def inputs_unchanged(subject: Subject, case: Case) -> Iterator[Violation]:
 @law(
     "rng-untouched",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="the state of the generator before",
 )
-def rng_untouched(subject: Subject, case: Case) -> Iterator[Violation]:
+def rng_untouched(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """No call draws from or seeds torch's global random generator: it would change the experiment
     around it."""
     for inverse in subject.directions:
@@ -368,8 +368,8 @@ def rng_untouched(subject: Subject, case: Case) -> Iterator[Violation]:
             )
 
 
-@law("empty-batch", scope="few", reference="the shapes of the inputs")
-def empty_batch(subject: Subject, case: Case) -> Iterator[Violation]:
+@law("empty-batch", scope="value-independent", reference="the shapes of the inputs")
+def empty_batch(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """A batch of no rows gives a result of no rows. Where it is an operation of torch on single
     rows that refuses (rfft, say), the layer is not to blame: the law ``empty-batch-supported`` says
     so. A maximum over the batch is the layer's own."""
@@ -392,7 +392,7 @@ def empty_batch(subject: Subject, case: Case) -> Iterator[Violation]:
                 )
 
 
-def _of_nothing(subject: Subject, case: Case, inverse: bool) -> tuple[Tensor, Tensor]:
+def _of_nothing(subject: Subject, case: LawCase, inverse: bool) -> tuple[Tensor, Tensor]:
     cond = None if case.cond is None else case.cond[:0]
     return call(subject, inverse, case.inputs(inverse)[:0], cond)
 
@@ -415,11 +415,11 @@ def _torch_refuses(error: Exception) -> bool:
 
 @law(
     "empty-batch-supported",
-    severity="capability",
-    scope="few",
+    category="capability",
+    scope="value-independent",
     reference="the shapes of the inputs",
 )
-def empty_batch_supported(subject: Subject, case: Case) -> Iterator[Violation]:
+def empty_batch_supported(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """No operation inside refuses a batch of no rows."""
     for inverse in subject.directions:
         try:
@@ -438,10 +438,10 @@ def empty_batch_supported(subject: Subject, case: Case) -> Iterator[Violation]:
 @law(
     "earlier-pair",
     needs=("transform", "log-det"),
-    scope="few",
+    scope="value-independent",
     reference="log_abs_det_jacobian of the same pair, asked right after it was made",
 )
-def earlier_pair(subject: Subject, case: Case) -> Iterator[Violation]:
+def earlier_pair(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """A Transform's log_abs_det_jacobian(x, y) belongs to x and y: asked again after a call on
     other numbers, it is the same."""
     transform = subject.module.transform

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.trace import extremes
 from invbench.laws.judging.conditioning import magnitude, unit_roundoff
 from invbench.laws.judging.reference import jacobian
-from invbench.laws.judging.verdict import beyond_rounding
+from invbench.laws.judging.verdict import rounding_violations
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.space import structured
 from invbench.laws.statements.conduct import DIRECTIONS, same_bits
@@ -28,11 +28,11 @@ RELATIVE = 1e-4
 @law(
     "gradients-finite",
     needs=("value-by-value",),
-    reference="gradients of the float64 twin, and the rows whose result is finite",
+    reference="gradients of the float64 reference, and the rows whose result is finite",
 )
-def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def gradients_finite(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Gradients of value and log with respect to x, condition and weights are finite wherever those
-    of the float64 twin are representable, over the rows whose value and log are; the twin's are
+    of the float64 reference are representable, over the rows whose value and log are; the reference's are
     never NaN. For |x| up to about 2⁶⁰ in a coupling and 2⁶ in a layer with the weights that it has:
     a gradient multiplies x by slopes and weights on its way, and may leave the dtype there though
     the result would not.
@@ -40,7 +40,7 @@ def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally
     plain = subject.elementwise or case.recipe.weights == "initial"
     if case.recipe.log2_scale > (LARGEST if subject.elementwise else LARGEST_OF_LAYER) or not plain:
         return
-    twin = subject.twin()
+    reference = subject.float64_reference()
     for inverse in _differentiable(subject):
         v, (wide, cond) = case.inputs(inverse), case.wide(inverse)
         due = case.valid(inverse).flatten(1).all(1) & case.representable(
@@ -57,14 +57,14 @@ def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally
         ours = _gradients(subject, inverse, v[rows], some)
         exact = ours
         if subject.dtype != torch.float64:
-            exact = _gradients(twin, inverse, wide[rows], None if cond is None else cond[rows])
+            exact = _gradients(reference, inverse, wide[rows], None if cond is None else cond[rows])
         names = [name for name, _ in _leaves(subject, v[rows], some)]
-        for what, gradient, reference in zip(names, ours, exact, strict=True):
-            bad = reference.cpu().isnan()
+        for what, gradient, expected in zip(names, ours, exact, strict=True):
+            bad = expected.cpu().isnan()
             if subject.dtype != torch.float64:
-                bad = bad | (case.representable(reference.cpu()) & ~gradient.cpu().isfinite())
+                bad = bad | (case.representable(expected.cpu()) & ~gradient.cpu().isfinite())
             if bad.any() and not _large_inside(
-                subject, twin, inverse, case, rows, bad if what != "a weight" else None
+                subject, reference, inverse, case, rows, bad if what != "a weight" else None
             ):
                 count, per_row = int(bad.sum()), what != "a weight"
                 row = int(rows[int(bad.flatten(1).any(1).int().argmax())]) if per_row else None
@@ -77,7 +77,12 @@ def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally
 
 
 def _large_inside(
-    subject: Subject, twin: Subject, inverse: bool, case: Case, rows: Tensor, bad: Tensor | None
+    subject: Subject,
+    reference: Subject,
+    inverse: bool,
+    case: LawCase,
+    rows: Tensor,
+    bad: Tensor | None,
 ) -> bool:
     """Whether the pass that this gradient is of goes through numbers whose square is no number of
     the dtype: then a gradient may not exist."""
@@ -85,7 +90,7 @@ def _large_inside(
     wide, cond = case.wide(inverse)
     some = None if cond is None else cond[at]
     limit = torch.finfo(subject.dtype).max ** 0.5 / 16
-    least, most = extremes(lambda: twin.direction(inverse)(wide[at], some))
+    least, most = extremes(lambda: reference.direction(inverse)(wide[at], some))
     return most > limit or least < 1 / limit
 
 
@@ -120,16 +125,16 @@ def _pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
 @law(
     "gradients",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference=(
-        "central difference quotients of the float64 twin; their error is read from three "
+        "central difference quotients of the float64 reference; their error is read from three "
         "steps and from rounding of the values"
     ),
     trusts="values, which the round trips look at",
 )
-def gradients_true(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def gradients_true(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Gradients of value and log_det for x, condition and weights agree with central difference
-    quotients of the float64 twin along a random direction, to 1e-4 plus ten times the change under
+    quotients of the float64 reference along a random direction, to 1e-4 plus ten times the change under
     a halved step, plus twice that under a step of 1e-3 (an inverse that stops early is a
     staircase), plus the rounding of the values over the step. Rows where the quotients to the left
     and to the right differ stand at a kink and do not count; one row alone is no evidence. An
@@ -142,13 +147,14 @@ def gradients_true(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         if other is not subject:
             recipe = replace(case.recipe, weights="noise", log2_weights=0)
             said += _against_quotients(
-                other, Case(other, recipe, case.x, case.cond, None if case.z is case.x else case.z)
+                other,
+                LawCase(other, recipe, case.x, case.cond, None if case.z is case.x else case.z),
             )
     yield from said
 
 
-def _against_quotients(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    twin = subject.twin()
+def _against_quotients(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    reference = subject.float64_reference()
     for inverse in _differentiable(subject):
         if structured(subject.space(inverse)):
             continue  # a step along one number leaves the space
@@ -165,7 +171,7 @@ def _against_quotients(subject: Subject, case: Case) -> Iterator[Violation | Tal
             cond: Tensor | None = cond,
             mix: list[Tensor] = mix,
         ) -> Tensor:
-            value, log_det = twin.direction(inverse)(x, cond)
+            value, log_det = reference.direction(inverse)(x, cond)
             if not mix:
                 mix.append(
                     torch.randn(
@@ -175,7 +181,7 @@ def _against_quotients(subject: Subject, case: Case) -> Iterator[Violation | Tal
             total = (value * mix[0]).flatten(1).sum(1)
             return total + 0.7 * log_det if subject.has_log_det else total
 
-        leaves = _leaves(twin, x, cond)
+        leaves = _leaves(reference, x, cond)
         per_row = [_pulled(r, [leaf for _, leaf in leaves]) for r in rows().unbind(0)]
         for index, (what, leaf) in enumerate(leaves):
             direction = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
@@ -248,12 +254,12 @@ def _single(subject: Subject, name: str) -> Callable[[Tensor, Tensor | None], An
 
 @law(
     "vmap",
-    severity="capability",
+    category="capability",
     needs=("value-by-value", "tensors"),
-    scope="few",
+    scope="value-independent",
     reference="the batched call",
 )
-def vmap(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def vmap(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """torch.vmap over single rows gives what the batch gives, within 30 rounding units."""
     u = unit_roundoff(subject.dtype)
     for inverse in subject.directions:
@@ -265,19 +271,19 @@ def vmap(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         plain = case.ours(inverse)[0]
         error = magnitude(subject, (value - plain).cpu().double())
         what = f"{DIRECTIONS[inverse]} under vmap"
-        yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
+        yield from rounding_violations(error, case.unit(inverse), error.isfinite(), what, least=u)
 
 
 @law(
     "jvp",
-    severity="capability",
+    category="capability",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="reverse mode, in float64",
 )
-def jvp(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def jvp(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Forward-mode differentiation gives J·v as reverse mode does, to 1e-6 relative, in float64."""
-    twin = subject.twin()
+    reference = subject.float64_reference()
     for inverse in _differentiable(subject):
         wide, conds = case.wide(inverse)
         x, cond = wide[:ROWS], None if conds is None else conds[:ROWS]
@@ -285,24 +291,24 @@ def jvp(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         name = DIRECTIONS[inverse]
 
         def value(x: Tensor, inverse: bool = inverse, cond: Tensor | None = cond) -> Tensor:
-            return twin.direction(inverse)(x, cond)[0]
+            return reference.direction(inverse)(x, cond)[0]
 
         ours = torch.func.jvp(value, (x,), (v,))[1]
         exact = (jacobian(value, x) @ v.flatten(1)[..., None])[..., 0].reshape_as(ours)
         scale = 1e-6 / 30 * (1 + exact.abs())
-        yield from beyond_rounding(
+        yield from rounding_violations(
             (ours - exact).abs(), scale, exact.isfinite(), f"{name} by forward mode"
         )
 
 
 @law(
     "compile",
-    severity="capability",
+    category="capability",
     needs=("on-cpu", "value-by-value", "tensors"),
     scope="deep",
     reference="eager code",
 )
-def compiled_is_eager(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def compiled_is_eager(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """torch.compile gives what eager code gives, within 30 rounding units."""
     u = unit_roundoff(subject.dtype)
     for inverse in subject.directions:
@@ -312,16 +318,16 @@ def compiled_is_eager(subject: Subject, case: Case) -> Iterator[Violation | Tall
             )
         error = magnitude(subject, (value - case.ours(inverse)[0]).cpu().double())
         what = f"{DIRECTIONS[inverse]} under torch.compile"
-        yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
+        yield from rounding_violations(error, case.unit(inverse), error.isfinite(), what, least=u)
 
 
 @law(
     "grad-mode",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="the call without gradients; its error is 30 rounding units",
 )
-def grad_mode(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def grad_mode(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Value and log_det are the same while gradients are recorded, and under
     ``torch.inference_mode``: what is trained is what is evaluated."""
     from invbench.laws.statements.batch import (
@@ -350,10 +356,10 @@ def grad_mode(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 @law(
     "training-step",
     needs=("rebuild", "value-by-value"),
-    scope="few",
+    scope="value-independent",
     reference="a layer that loaded the state_dict after the step, and the first step's gradients",
 )
-def training_step(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def training_step(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A step of training works twice, and the layer follows its weights: after backward and an
     update in place, it gives the bits of a layer that loaded the new state_dict. One that keeps
     scales with their graph raises at the second backward, or goes on with the old ones."""
@@ -391,25 +397,25 @@ def training_step(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 @law(
     "gradient-order",
     needs=("value-by-value", "inverse"),
-    scope="few",
+    scope="value-independent",
     reference="the gradient of a copy on which forward was not called before",
 )
-def gradient_order(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def gradient_order(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """The gradient of inverse(z) does not depend on whether forward has just made that z: an answer
     from a cache has no graph."""
     if True not in _differentiable(subject):
         return
-    twin = subject.twin()
+    reference = subject.float64_reference()
     x, cond = (None if v is None else v[:ROWS] for v in case.double())
     assert x is not None
     with torch.no_grad():
-        z = twin.forward(x, cond)[0]
-        twin.forward(x.flip(0), cond)
-        twin.inverse(z.flip(0), cond)
-    apart = _gradients_at(twin, z, cond)
+        z = reference.forward(x, cond)[0]
+        reference.forward(x.flip(0), cond)
+        reference.inverse(z.flip(0), cond)
+    apart = _gradients_at(reference, z, cond)
     with torch.no_grad():
-        z = twin.forward(x, cond)[0]
-    right_after = _gradients_at(twin, z, cond)
+        z = reference.forward(x, cond)[0]
+    right_after = _gradients_at(reference, z, cond)
     for a, b in zip(apart, right_after, strict=True):
         if not torch.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True):
             yield Violation(
@@ -423,9 +429,9 @@ def gradient_order(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
             return
 
 
-def _gradients_at(twin: Subject, z: Tensor, cond: Tensor | None) -> list[Tensor]:
+def _gradients_at(reference: Subject, z: Tensor, cond: Tensor | None) -> list[Tensor]:
     """Of inverse at these very numbers, for the weights (z itself is not copied, as a caller would
     not)."""
-    weights: list[Tensor] = [p for p in twin.module.parameters() if p.requires_grad]
-    value, log_det = twin.inverse(z, cond)
-    return _pulled(value.sum() + (log_det.sum() if twin.has_log_det else 0.0), weights)
+    weights: list[Tensor] = [p for p in reference.module.parameters() if p.requires_grad]
+    value, log_det = reference.inverse(z, cond)
+    return _pulled(value.sum() + (log_det.sum() if reference.has_log_det else 0.0), weights)

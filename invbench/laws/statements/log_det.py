@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import (
     FIRST,
     SLACK,
@@ -23,7 +23,7 @@ from invbench.laws.judging.conditioning import (
 from invbench.laws.judging.overflow import overflows
 from invbench.laws.judging.reference import (
     NEIGHBOURS,
-    Reference,
+    LogDetReference,
     by_autograd,
     by_differences,
     by_parts,
@@ -31,7 +31,7 @@ from invbench.laws.judging.reference import (
     slope_by_differences,
 )
 from invbench.laws.judging.relation import pair, pattern_of
-from invbench.laws.judging.verdict import beyond_rounding, per_row
+from invbench.laws.judging.verdict import per_row, rounding_violations
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.space import unwrapped
 from invbench.laws.subject import Subject
@@ -52,7 +52,7 @@ class Compared:
     decide."""
 
     got: Tensor
-    first: Reference
+    first: LogDetReference
     allowed: Tensor
 
     @property
@@ -78,31 +78,33 @@ def _jacobian_rows(x: Tensor) -> int:
     "a chain one by one",
     trusts="values and their gradients, which the laws round-trip and gradients look at",
 )
-def log_det_is_that_of_the_map(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """log_det = log|det ∂z/∂x| on the float64 twin, within 1e-8 relative, the change of log_det
+def log_det_is_that_of_the_map(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """log_det = log|det ∂z/∂x| on the float64 reference, within 1e-8 relative, the change of log_det
     under rounding of x, and for a layer under rounding of its weights to the dtype, which moves an
     orthogonal matrix's determinant by some D·u. Rows whose reference may be off by 0.1 % decide
     nothing."""
-    twin = subject.twin()
+    reference = subject.float64_reference()
     x, cond = case.double()
     if not subject.elementwise:
         rows = _jacobian_rows(x)
         x, cond = x[:rows], None if cond is None else cond[:rows]
-    yield from against_references(subject, twin, x, cond, lambda: log_of(twin, x, cond), "forward")
+    yield from against_references(
+        subject, reference, x, cond, lambda: log_of(reference, x, cond), "forward"
+    )
 
 
-def log_of(twin: Subject, x: Tensor, cond: Tensor | None, inverse: bool = False) -> Tensor:
+def log_of(reference: Subject, x: Tensor, cond: Tensor | None, inverse: bool = False) -> Tensor:
     with torch.no_grad():
         return (
-            twin.log_slopes(x, cond, inverse)
-            if twin.elementwise
-            else twin.direction(inverse)(x, cond)
+            reference.log_slopes(x, cond, inverse)
+            if reference.elementwise
+            else reference.direction(inverse)(x, cond)
         )[1]
 
 
 def against_references(
     subject: Subject,
-    twin: Subject,
+    reference: Subject,
     x: Tensor,
     cond: Tensor | None,
     log_det: Callable[[], Tensor],
@@ -112,9 +114,9 @@ def against_references(
     """What a layer says of log|det J| at x against two references; a defect is spoken when both
     find it wrong."""
     first = (
-        slope_by_autograd(twin, x, cond)
-        if twin.elementwise
-        else _of_layer(twin, x, cond, by_autograd)
+        slope_by_autograd(reference, x, cond)
+        if reference.elementwise
+        else _of_layer(reference, x, cond, by_autograd)
     )  # type: ignore[arg-type]
     got = log_det()
     tolerance = subject.declaration.tolerance or 0.0
@@ -134,31 +136,31 @@ def against_references(
     # what cancels inside shows at neighbours; they cost a Jacobian each
     if not subject.elementwise:
         near = _of_layer(
-            twin,
+            reference,
             x[worst],
             None if cond is None else cond[worst],
             by_autograd,
             1 if many else NEIGHBOURS,
         )
         first.error[worst] = torch.maximum(first.error[worst], near.error)
-    yield from _confirmed(subject, twin, x, cond, compared, worst, what)
+    yield from _confirmed(subject, reference, x, cond, compared, worst, what)
 
 
 def _of_layer(
-    twin: Subject,
+    reference: Subject,
     x: Tensor,
     cond: Tensor | None,
-    method: Callable[..., Reference],
+    method: Callable[..., LogDetReference],
     neighbours: int = 0,
-) -> Reference:
+) -> LogDetReference:
     """The reference of rows together; of a layer whose rows see each other the law row-independence
     speaks."""
-    inner, outer = twin.packed(False), twin.packed(True)
+    inner, outer = reference.packed(False), reference.packed(True)
 
     def free(some: Tensor | None) -> Callable[[Tensor], Tensor]:
         def function(v: Tensor) -> Tensor:
             beside = None if some is None else some.expand(len(v), *some.shape[1:])
-            return outer.to_free(twin.forward(inner.to_whole(v), beside)[0])
+            return outer.to_free(reference.forward(inner.to_whole(v), beside)[0])
 
         return function
 
@@ -169,12 +171,12 @@ def _of_layer(
     for row in range(len(x)):
         some = None if cond is None else cond[row : row + 1]
         found.append(by_differences(free(some), x[row : row + 1]))
-    return Reference(torch.cat([f.value for f in found]), torch.cat([f.error for f in found]))
+    return LogDetReference(torch.cat([f.value for f in found]), torch.cat([f.error for f in found]))
 
 
 def _confirmed(
     subject: Subject,
-    twin: Subject,
+    reference: Subject,
     x: Tensor,
     cond: Tensor | None,
     compared: Compared,
@@ -186,14 +188,14 @@ def _confirmed(
     some = None if cond is None else cond[rows]
     got, first, allowed = compared.got[rows], compared.first.value[rows], compared.allowed[rows]
     with torch.no_grad():
-        delta = U * (magnitude(twin, x[rows]) + 1)
-        spread = SLACK * log_det_spread(twin, x[rows], some, delta, False)
-    if twin.elementwise:
+        delta = U * (magnitude(reference, x[rows]) + 1)
+        spread = SLACK * log_det_spread(reference, x[rows], some, delta, False)
+    if reference.elementwise:
         assert some is not None
-        seconds, by = [slope_by_differences(twin, x[rows], some)], ""
+        seconds, by = [slope_by_differences(reference, x[rows], some)], ""
     else:
-        seconds, by = [_of_layer(twin, x[rows], some, by_differences)], ""
-        if (parts := by_parts(twin, x[rows], some)) is not None:
+        seconds, by = [_of_layer(reference, x[rows], some, by_differences)], ""
+        if (parts := by_parts(reference, x[rows], some)) is not None:
             seconds.append(parts[0])
             by = f" (in {parts[1]})" if parts[1] else ""
     for second in seconds:
@@ -217,7 +219,7 @@ def _confirmed(
             wrong[compared.decided],
             x.new_empty(0),
         )
-        if not shared and not twin.elementwise and bool(compared.decided.all()):
+        if not shared and not reference.elementwise and bool(compared.decided.all()):
             shared = pattern_of(compared.got, compared.first.value, wrong, x)
         both = got.flatten()[at].item(), second.value.flatten()[at].item()
         message = f"log_det of {what}{by}: {pair(*both, 'by differences of values')}"
@@ -231,19 +233,19 @@ def _confirmed(
     "inverse-log-det",
     needs=("log-det", "inverse", "deterministic"),
     reference=(
-        "the other direction's log_det on the float64 twin; its error is what rounding of "
+        "the other direction's log_det on the float64 reference; its error is what rounding of "
         "the point does to both"
     ),
     trusts="nothing: if the two contradict each other, one of them is wrong",
 )
-def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """The inverse's log_det at forward(x) is minus the forward one, on the float64 twin, within
+def inverse_log_det(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """The inverse's log_det at forward(x) is minus the forward one, on the float64 reference, within
     rounding of both and of the point. Rows of a layer whose rounding unit exceeds 1e-3 are left
     out: there a float grid coarser than a spline's box decides whether an element is in it."""
-    twin = subject.twin()
+    reference = subject.float64_reference()
     x, cond = case.double()
     z, forward = case.exact_slopes(False)
-    backward = case.once("inverse's log at forward(x)", lambda: log_of(twin, z, cond, True))
+    backward = case.once("inverse's log at forward(x)", lambda: log_of(reference, z, cond, True))
     elements = 1 if subject.elementwise else max(1, case.x[0:1].numel())
     tolerance = subject.declaration.tolerance or 0.0
     least = (U * elements + 4 / SLACK * tolerance * elements) * (1 + forward.abs())
@@ -251,12 +253,17 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]
     def unit(rows: Tensor, effort: Effort = FIRST) -> Tensor:
         some = None if cond is None else cond[rows]
         with torch.no_grad():
-            of_point = U * rounding_scale(twin, x[rows], some, U, effort=effort)
+            of_point = U * rounding_scale(reference, x[rows], some, U, effort=effort)
             there = log_det_spread(
-                twin, x[rows], some, U * (magnitude(twin, x[rows]) + 1), False, effort=effort
+                reference,
+                x[rows],
+                some,
+                U * (magnitude(reference, x[rows]) + 1),
+                False,
+                effort=effort,
             )
-            moved = of_point + tolerance * (1 + magnitude(twin, z[rows]))
-            back = log_det_spread(twin, z[rows], some, moved, True, effort=effort)
+            moved = of_point + tolerance * (1 + magnitude(reference, z[rows]))
+            back = log_det_spread(reference, z[rows], some, moved, True, effort=effort)
         coarse = (
             torch.zeros_like(of_point)
             if subject.elementwise
@@ -267,7 +274,7 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]
     valid = per_row(case.valid(False), subject.elementwise)
     error = (forward + backward).abs()
     if (lost := ~error.reshape(len(error), -1).isfinite().all(1)).any():
-        excused = overflows(twin, True, z, cond, lost)
+        excused = overflows(reference, True, z, cond, lost)
         valid = valid & ~excused.reshape(-1, *[1] * (valid.ndim - 1))
 
     def explain(row: int) -> str:
@@ -281,7 +288,7 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]
         )
         return f"forward {a:.9g}, inverse {b:.9g}: {said}" + (f"; {shared}" if shared else "")
 
-    yield from beyond_rounding(
+    yield from rounding_violations(
         error, unit, valid, "log_det of the inverse", least=least, explain=explain
     )
 
@@ -290,13 +297,13 @@ def inverse_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]
     "log-det-accuracy",
     needs=("wider", "log-det", "value-by-value"),
     reference=(
-        "log_det of the float64 twin, whose truth is the law log-det; its error is what "
+        "log_det of the float64 reference, whose truth is the law log-det; its error is what "
         "rounding of x and of the weights does to it"
     ),
-    trusts="the twin's smoothness",
+    trusts="the reference's smoothness",
 )
-def log_det_accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """log_det in the dtype, of both directions, agrees with that of the float64 twin within 30
+def log_det_accuracy(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """log_det in the dtype, of both directions, agrees with that of the float64 reference within 30
     rounding units: log(1 − tanh²) is right on paper and −inf at x = 9.5."""
     u = unit_roundoff(subject.dtype)
     for inverse in subject.directions:
@@ -327,7 +334,7 @@ def log_det_accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally
             )
 
         what = f"log_det of {'inverse' if inverse else 'forward'}"
-        yield from beyond_rounding(
+        yield from rounding_violations(
             (got - exact).abs(), unit, valid, what, least=least, latent=inverse, explain=explain
         )
 
@@ -335,35 +342,35 @@ def log_det_accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally
 @law(
     "composed-log-det",
     needs=("log-det", "real", "deterministic"),
-    scope="few",
+    scope="value-independent",
     reference="as log-det, at the point of the second call",
 )
-def composed_log_det(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def composed_log_det(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Applied to its own result, a layer's second log_det is that of the map at this point: one
     that accumulates log_det in a buffer, or keeps it from the last call, breaks this."""
     if not subject.same_space:
         return
-    twin = subject.twin()
+    reference = subject.float64_reference()
     x, cond = case.double()
     rows = len(x) if subject.elementwise else _jacobian_rows(x)
     x, cond = x[:rows], None if cond is None else cond[:rows]
     with torch.no_grad():
-        middle = twin.forward(x, cond)[0]
+        middle = reference.forward(x, cond)[0]
 
     def second() -> Tensor:
-        log_of(twin, x, cond)
-        return log_of(twin, middle, cond)
+        log_of(reference, x, cond)
+        return log_of(reference, middle, cond)
 
-    yield from against_references(subject, twin, middle, cond, second, "a second call")
+    yield from against_references(subject, reference, middle, cond, second, "a second call")
 
 
 @law(
     "density",
     needs=("elementwise", "log-det", "inverse"),
-    scope="few",
+    scope="value-independent",
     reference="the number 1; Gauss–Legendre with 4 and 8 nodes, whose difference bounds its error",
 )
-def density_integrates_to_one(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def density_integrates_to_one(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """∫ c′(x)·φ(c(x)) dx = 1 with c′ from log_det, φ the standard normal density, in float64:
     Gauss–Legendre in x over 512 cells c⁻¹(z_i), |z| ≤ 8, within 1 % plus ten times the difference
     between 4 and 8 nodes, plus the mass of the cells in which the slope varies by more than a
@@ -374,7 +381,7 @@ def density_integrates_to_one(subject: Subject, case: Case) -> Iterator[Violatio
         and type(unwrapped(subject.space(True))).__name__ != "_Real"
     ):
         return
-    twin = subject.twin()
+    reference = subject.float64_reference()
     _, cond = case.double()
     assert cond is not None
     cond = cond[:8]
@@ -384,7 +391,7 @@ def density_integrates_to_one(subject: Subject, case: Case) -> Iterator[Violatio
         values = z[:, None, None].expand(CELLS + 1, *cond[:, 0].shape).flatten(0, 1)
         edges, at_edges = (
             v.unflatten(0, (CELLS + 1, -1))
-            for v in twin.log_slopes(values, parameters, inverse=True)
+            for v in reference.log_slopes(values, parameters, inverse=True)
         )
         half, middle = (edges[1:] - edges[:-1]) / 2, (edges[1:] + edges[:-1]) / 2
         logs = [-at_edges[1:], -at_edges[:-1]]
@@ -392,7 +399,7 @@ def density_integrates_to_one(subject: Subject, case: Case) -> Iterator[Violatio
         for nodes in NODES:
             total = torch.zeros_like(half)
             for point, weight in zip(*_gauss(nodes), strict=True):
-                y, log_slope = twin.log_slopes(
+                y, log_slope = reference.log_slopes(
                     (middle + half * point).flatten(0, 1), parameters[len(cond) :]
                 )
                 mass = (log_slope - y**2 / 2).exp() / math.sqrt(2 * math.pi)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.law import LAWS, Tally, Violation, law
 from invbench.laws.statements.conduct import DIRECTIONS, call, same_bits, same_pair
 from invbench.laws.subject import SEED, Subject
@@ -20,11 +20,11 @@ OTHER_SEED = 77
 HALVES = (torch.bfloat16, torch.float16)
 
 
-def _agrees(subject: Subject, other: nn.Module, case: Case, what: str) -> Iterator[Violation]:
-    twin = Case(replace(subject, module=other), case.recipe, case.x, case.cond, case.z)
+def _agrees(subject: Subject, other: nn.Module, case: LawCase, what: str) -> Iterator[Violation]:
+    copied = LawCase(replace(subject, module=other), case.recipe, case.x, case.cond, case.z)
     for inverse in subject.directions:
         if not all(
-            same_bits(a, b) for a, b in zip(case.ours(inverse), twin.ours(inverse), strict=True)
+            same_bits(a, b) for a, b in zip(case.ours(inverse), copied.ours(inverse), strict=True)
         ):
             yield Violation(1, 0, f"{DIRECTIONS[inverse]} of {what} gives other bits")
 
@@ -32,10 +32,10 @@ def _agrees(subject: Subject, other: nn.Module, case: Case, what: str) -> Iterat
 @law(
     "state-dict",
     needs=("rebuild", "value-by-value"),
-    scope="few",
+    scope="value-independent",
     reference="the layer whose state_dict it is",
 )
-def state_dict(subject: Subject, case: Case) -> Iterator[Violation]:
+def state_dict(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """A layer built with another seed computes the same bits once it has loaded the state_dict:
     what decides the map (permutations, masks, flags) is in there, or a checkpoint does not hold the
     model."""
@@ -48,10 +48,10 @@ def state_dict(subject: Subject, case: Case) -> Iterator[Violation]:
 @law(
     "resumes-training",
     needs=("rebuild", "value-by-value"),
-    scope="few",
+    scope="value-independent",
     reference="the layer whose state_dict it is, trained on the same batch",
 )
-def resumes_training(subject: Subject, case: Case) -> Iterator[Violation]:
+def resumes_training(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """A layer that loaded the state_dict of one that has seen a batch, and is trained on, goes on
     as that one does: the same result and the same state after the next batch. An «initialised» that
     is no part of the state_dict sets trained scales anew."""
@@ -99,20 +99,20 @@ def _seeded(subject: Subject, x: Tensor, cond: Tensor | None) -> tuple[Tensor, T
         return call(subject, False, x, cond)
 
 
-@law("copies", needs=("value-by-value",), scope="few", reference="the original")
-def copies(subject: Subject, case: Case) -> Iterator[Violation]:
+@law("copies", needs=("value-by-value",), scope="value-independent", reference="the original")
+def copies(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """deepcopy gives a layer that computes the same bits."""
     yield from _agrees(subject, copy.deepcopy(subject.module), case, "a deep copy")
 
 
 @law(
     "pickle",
-    severity="capability",
+    category="capability",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="the original",
 )
-def pickled(subject: Subject, case: Case) -> Iterator[Violation]:
+def pickled(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """pickle, for a class that can be imported, gives a layer that computes the same bits: what
     worker processes need."""
     if _importable(subject.module):
@@ -129,12 +129,12 @@ def _importable(module: nn.Module) -> bool:
 @law(
     "half-precision",
     needs=("elementwise", "wider", "on-cpu", "value-by-value", "exact", "real"),
-    scope="few",
-    reference="the float64 twin of the rounded weights",
+    scope="value-independent",
+    reference="the float64 reference of the rounded weights",
 )
-def half_precision(subject: Subject, case: Case) -> Iterator[Violation]:
+def half_precision(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """A coupling in bfloat16 and float16, where torch has the operations: as accurate as the dtype
-    allows against the float64 twin of the rounded weights, finite where the exact result is
+    allows against the float64 reference of the rounded weights, finite where the exact result is
     representable, and of the dtype that went in. A layer that raises in a narrow type does not
     support it, which is the law ``half-supported``."""
     yield from _in_halves(subject, case)
@@ -142,17 +142,17 @@ def half_precision(subject: Subject, case: Case) -> Iterator[Violation]:
 
 @law(
     "half-layer",
-    severity="capability",
+    category="capability",
     needs=("layer", "wider", "on-cpu", "value-by-value", "exact", "real"),
-    scope="few",
-    reference="the float64 twin of the rounded weights",
+    scope="value-independent",
+    reference="the float64 reference of the rounded weights",
 )
-def half_layer(subject: Subject, case: Case) -> Iterator[Violation]:
+def half_layer(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """As half-precision, of a layer: networks are seldom meant to run whole in a narrow type."""
     yield from _in_halves(subject, case)
 
 
-def _in_halves(subject: Subject, case: Case) -> Iterator[Violation]:
+def _in_halves(subject: Subject, case: LawCase) -> Iterator[Violation]:
     for half in HALVES:
         narrow = _narrow(subject, case, half)
         try:
@@ -168,12 +168,12 @@ def _in_halves(subject: Subject, case: Case) -> Iterator[Violation]:
 
 @law(
     "half-supported",
-    severity="capability",
+    category="capability",
     needs=("wider", "on-cpu"),
-    scope="few",
+    scope="value-independent",
     reference="none: it raises or not",
 )
-def half_supported(subject: Subject, case: Case) -> Iterator[Violation]:
+def half_supported(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """Both directions run in bfloat16 and float16."""
     for half in HALVES:
         narrow = _narrow(subject, case, half)
@@ -182,16 +182,20 @@ def half_supported(subject: Subject, case: Case) -> Iterator[Violation]:
     yield from ()
 
 
-def _narrow(subject: Subject, case: Case, half: torch.dtype) -> Case:
-    return Case.of(
+def _narrow(subject: Subject, case: LawCase, half: torch.dtype) -> LawCase:
+    return LawCase.of(
         replace(case.recipe, rows=min(128, case.recipe.rows)), subject.as_type(half, "cpu")
     )
 
 
 @law(
-    "autocast", severity="capability", needs=("on-cpu",), scope="few", reference="the float64 twin"
+    "autocast",
+    category="capability",
+    needs=("on-cpu",),
+    scope="value-independent",
+    reference="the float64 reference",
 )
-def autocast(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def autocast(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Under torch.autocast both directions run and return finite numbers: mixed precision is how
     flows are trained."""
     for inverse in subject.directions:

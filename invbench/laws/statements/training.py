@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import magnitude, unit_roundoff
 from invbench.laws.judging.reference import by_autograd, by_differences
 from invbench.laws.judging.relation import pair
@@ -21,12 +21,12 @@ AFFINE = 1e-9  # a map is affine in a batch when this is left of it, relative
 ROUND_TRIP = 1e-3  # of training mode; statistics of a batch are known to no better in float32
 
 
-def _batch(case: Case, size: int) -> tuple[Tensor, Tensor | None]:
+def _batch(case: LawCase, size: int) -> tuple[Tensor, Tensor | None]:
     rows = torch.arange(size) % len(case.x)
     return case.x[rows], None if case.cond is None else case.cond[rows]
 
 
-def _differs(subject: Subject, case: Case) -> int | None:
+def _differs(subject: Subject, case: LawCase) -> int | None:
     """The size of a batch for which training mode is another map in either direction; None when it
     is the same for all."""
     for size in SIZES:
@@ -47,13 +47,13 @@ def _differs(subject: Subject, case: Case) -> int | None:
 @law(
     "train-eval",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference=(
         "the layer in evaluation mode; where it declares training='differs', or is seen "
         "to differ, itself"
     ),
 )
-def train_eval(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def train_eval(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """In training mode a layer is the same map, bit by bit, at every size of batch; or another one
     (statistics of the batch, scales set by the first batch) that is an inverse too: inverse may
     come first, forward then inverse gives x back, and its log_det is that of the map with the
@@ -73,7 +73,7 @@ def train_eval(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     yield from _in_training(subject, case, max(size, 16))
 
 
-def _inverse_first(subject: Subject, case: Case) -> Iterator[Violation]:
+def _inverse_first(subject: Subject, case: LawCase) -> Iterator[Violation]:
     if not subject.invertible or subject.build is None:
         return
     fresh = replace(subject, module=subject.made(SEED).train())
@@ -87,7 +87,7 @@ def _inverse_first(subject: Subject, case: Case) -> Iterator[Violation]:
             )
 
 
-def _same_value_other_log(subject: Subject, case: Case, size: int) -> Iterator[Violation]:
+def _same_value_other_log(subject: Subject, case: LawCase, size: int) -> Iterator[Violation]:
     """The same values are the same map, so the log_det must be the same too."""
     if not subject.has_log_det:
         return
@@ -110,9 +110,9 @@ def _same_value_other_log(subject: Subject, case: Case, size: int) -> Iterator[V
         )
 
 
-def _in_training(subject: Subject, case: Case, size: int) -> Iterator[Violation | Tally]:
+def _in_training(subject: Subject, case: LawCase, size: int) -> Iterator[Violation | Tally]:
     """Forward, inverse and log_det of a copy in training mode, on one batch, in float64."""
-    wide = subject.twin().in_training()
+    wide = subject.float64_reference().in_training()
     x, cond = (None if v is None else v.cpu().double() for v in _batch(case, size))
     assert x is not None
     if subject.same_space:  # no two rows alike, and a mean that statistics notice

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invbench.declaration import Circle
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.trace import first_bad
 from invbench.laws.judging.conditioning import (
     FIRST,
@@ -21,7 +21,7 @@ from invbench.laws.judging.conditioning import (
 from invbench.laws.judging.overflow import overflows
 from invbench.laws.judging.reference import by_autograd
 from invbench.laws.judging.relation import pair
-from invbench.laws.judging.verdict import beyond_rounding, per_row
+from invbench.laws.judging.verdict import per_row, rounding_violations
 from invbench.laws.law import NEEDS, Tally, Violation, law
 from invbench.laws.space import unwrapped
 from invbench.laws.statements.log_det import against_references, log_of
@@ -39,8 +39,8 @@ def apart(subject: Subject, latent: bool, a: Tensor, b: Tensor) -> Tensor:
     return a - b
 
 
-def undoes(case: Case, inverse: bool) -> Iterator[Violation | Tally]:
-    """A direction against the other one of the float64 twin, which must give its input back; and
+def undoes(case: LawCase, inverse: bool) -> Iterator[Violation | Tally]:
+    """A direction against the other one of the float64 reference, which must give its input back; and
     the loss of a round trip."""
     subject = case.subject
     what = "inverse(forward(x))" if not inverse else "forward(inverse(z))"
@@ -57,7 +57,7 @@ def undoes(case: Case, inverse: bool) -> Iterator[Violation | Tally]:
         # what is too large on the way back, or is 0 times that, is the design's; a root of a
         # negative number is not
         excused = overflows(
-            subject.twin(),
+            subject.float64_reference(),
             not inverse,
             case.slopes(inverse)[0].cpu().double(),
             case.double()[1],
@@ -77,7 +77,7 @@ def undoes(case: Case, inverse: bool) -> Iterator[Violation | Tally]:
         return pair(back[row].flatten()[worst].item(), v[row].flatten()[worst].item())
 
     found = list(
-        beyond_rounding(
+        rounding_violations(
             error,
             case.undone_unit(inverse),
             valid,
@@ -97,14 +97,14 @@ def _ill_conditioned(lost: Tensor, natural: Tensor, what: str, latent: bool) -> 
     """Own round trips that lose digits: never a defect here, since the two directions have been
     judged one by one."""
     found = list(
-        beyond_rounding(
+        rounding_violations(
             lost, torch.full_like(lost, torch.inf), lost.isfinite(), what, natural, latent=latent
         )
     )
     yield from (f for f in found if isinstance(f, Violation))
 
 
-def _random(subject: Subject, case: Case, inverse: bool) -> bool:
+def _random(subject: Subject, case: LawCase, inverse: bool) -> bool:
     """Whether this direction gives something else when it is called again."""
     return bool(subject.declaration.stochastic) and not torch.equal(
         case.ours(inverse)[0], case._call(subject, inverse, case.inputs(inverse), case.cond)[0]
@@ -115,15 +115,15 @@ def _random(subject: Subject, case: Case, inverse: bool) -> bool:
     "round-trip-x",
     needs=("inverse",),
     reference=(
-        "the inverse of the float64 twin, asked about forward's result; its error is its "
+        "the inverse of the float64 reference, asked about forward's result; its error is its "
         "own conditioning there"
     ),
     trusts=(
-        "that forward and inverse of the twin are not wrong alike; log-det and noise look at that"
+        "that forward and inverse of the reference are not wrong alike; log-det and noise look at that"
     ),
 )
-def round_trip_x(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """inverse(forward(x)) = x, forward in the dtype and inverse on the float64 twin, within 30
+def round_trip_x(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """inverse(forward(x)) = x, forward in the dtype and inverse on the float64 reference, within 30
     times what the inverse makes of the rounding of forward(x)."""
     if not _random(subject, case, True):
         yield from undoes(case, False)
@@ -133,15 +133,15 @@ def round_trip_x(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     "round-trip-z",
     needs=("inverse",),
     reference=(
-        "forward of the float64 twin, asked about inverse's result; its error is its own "
+        "forward of the float64 reference, asked about inverse's result; its error is its own "
         "conditioning there"
     ),
     trusts=(
-        "that forward and inverse of the twin are not wrong alike; log-det and noise look at that"
+        "that forward and inverse of the reference are not wrong alike; log-det and noise look at that"
     ),
 )
-def round_trip_z(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """forward(inverse(z)) = z, inverse in the dtype and forward on the float64 twin, within 30
+def round_trip_z(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """forward(inverse(z)) = z, inverse in the dtype and forward on the float64 reference, within 30
     times what forward makes of the rounding of inverse(z): a backward-error test that a wrong root
     cannot pass."""
     if not _random(subject, case, False):
@@ -151,17 +151,17 @@ def round_trip_z(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 @law(
     "surjective",
     needs=("inverse", "real", "deterministic"),
-    scope="few",
+    scope="value-independent",
     reference="forward itself: how far it reaches, under several weights and conditions",
 )
-def surjective(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def surjective(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Every latent of Rⁿ has a preimage: where inverse is not finite at a normal latent though
     forward is finite everywhere, the image of forward is too small, and a density over Rⁿ that is
     built on it does not integrate to 1."""
     latents = case.z
     value = case.exact(True)[0]
     missing = ~value.flatten(1).isfinite().all(1) & case.wide(True)[0].flatten(1).isfinite().all(1)
-    missing &= ~overflows(subject.twin(), True, *case.wide(True), missing)
+    missing &= ~overflows(subject.float64_reference(), True, *case.wide(True), missing)
     if not missing.any() or not case.exact(False)[0].isfinite().all():
         yield Tally(len(latents), len(latents))
         return
@@ -178,16 +178,16 @@ def surjective(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 @law(
     "double-precision",
     needs=("wider", "rebuild", "inverse", "deterministic", "exact"),
-    scope="few",
+    scope="value-independent",
     reference="the same round trip in float64, of a layer built in float64",
 )
-def double_precision(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def double_precision(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A float64 caller gets float64 accuracy: inverse(forward(x)) of the same layer, built in
     float64, returns x within 30 rounding units of float64, log_det is float64, and that of the map
     to 1e-10. A constant of float32 or a cast on the way loses half the digits."""
     built = subject.rebuilt(torch.float64)
     x, cond = case.double()
-    wide = Case(built, case.recipe, x, cond)
+    wide = LawCase(built, case.recipe, x, cond)
     for inverse in subject.directions:
         for out, what in zip(wide.ours(inverse), ("value", "log_det"), strict=True):
             if out.dtype != torch.float64:
@@ -213,11 +213,11 @@ def double_precision(subject: Subject, case: Case) -> Iterator[Violation | Tally
 @law(
     "accuracy",
     needs=("wider", "value-by-value"),
-    reference="the float64 twin; its error is 2⁻²⁹ of what is asked",
-    trusts="the twin's smoothness: noise that both have is the law noise",
+    reference="the float64 reference; its error is 2⁻²⁹ of what is asked",
+    trusts="the reference's smoothness: noise that both have is the law noise",
 )
-def accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """Forward and inverse agree with the float64 twin (on the CPU) within 30 rounding units: no
+def accuracy(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """Forward and inverse agree with the float64 reference (on the CPU) within 30 rounding units: no
     precision is lost on the way, on any device."""
     u = unit_roundoff(subject.dtype)
     for inverse in subject.directions:
@@ -233,7 +233,7 @@ def accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
                 got[row].flatten()[worst].item(), exact[row].flatten()[worst].item(), "in float64"
             )
 
-        yield from beyond_rounding(
+        yield from rounding_violations(
             error,
             case.unit(inverse),
             valid,
@@ -246,10 +246,10 @@ def accuracy(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 
 @law(
     "finite",
-    reference="the float64 twin, and the first torch function whose result is not finite",
+    reference="the float64 reference, and the first torch function whose result is not finite",
 )
-def finite(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """Finite in, finite out, wherever the exact result (of the float64 twin) is representable;
+def finite(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """Finite in, finite out, wherever the exact result (of the float64 reference) is representable;
     never NaN in float64, and no infinite log_det beside a finite value there. Numbers that are too
     large for float64 on the way are no fault, nor, of a layer, are |x| beyond 2²⁰ or weights that
     make hidden values overflow: the law ``far-range`` says so."""
@@ -260,13 +260,13 @@ def finite(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     )
 
 
-@law("far-range", severity="capability", needs=("layer",), reference="as finite")
-def far_range(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+@law("far-range", category="capability", needs=("layer",), reference="as finite")
+def far_range(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A layer stays finite and accurate at |x| beyond 2²⁰ too, wherever the exact result is
     representable. A mean of squares in a conditioner (layer norm, attention) overflows there;
     declare ``data_range`` where no such data exist."""
     if case.far:
-        near = Case(
+        near = LawCase(
             subject,
             replace(case.recipe, log2_scale=0),
             case.x,
@@ -278,7 +278,7 @@ def far_range(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
             yield from (said for said in accuracy(subject, near) if isinstance(said, Violation))
 
 
-def _finite(subject: Subject, case: Case, excuse_overflow: bool) -> Iterator[Violation | Tally]:
+def _finite(subject: Subject, case: LawCase, excuse_overflow: bool) -> Iterator[Violation | Tally]:
     for inverse in subject.directions:
         exact, exact_log = case.exact(inverse)
         inside = case.representable(case.wide(inverse)[0], latent=inverse).flatten(1).all(1)
@@ -292,29 +292,34 @@ def _finite(subject: Subject, case: Case, excuse_overflow: bool) -> Iterator[Vio
             )
         bad = (bad_value | bad_log) & _per_element(inside, exact)
         bad &= ~_per_element(
-            overflows(subject.twin(), inverse, *case.wide(inverse), bad.flatten(1).any(1)), exact
+            overflows(
+                subject.float64_reference(), inverse, *case.wide(inverse), bad.flatten(1).any(1)
+            ),
+            exact,
         )
         missing = _missing(case, inverse) & _per_element(inside, exact)
         if excuse_overflow:
             missing &= ~_per_element(
                 overflows(subject, inverse, *case.wide(inverse), missing.flatten(1).any(1)), exact
             )
-        yield from _not_finite(bad, case, inverse, NAMES[inverse], twin=True)
-        yield from _not_finite(missing & ~bad, case, inverse, NAMES[inverse], twin=False)
+        yield from _not_finite(bad, case, inverse, NAMES[inverse], reference=True)
+        yield from _not_finite(missing & ~bad, case, inverse, NAMES[inverse], reference=False)
 
 
-def _singular_points(case: Case, inverse: bool, rows: Tensor) -> Tensor:
+def _singular_points(case: LawCase, inverse: bool, rows: Tensor) -> Tensor:
     """Rows at which the map itself has slope 0 or ∞ and beside which log_det is finite, as x³ at
     0."""
-    twin, excused = case.subject.twin(), torch.zeros_like(rows)
+    reference, excused = case.subject.float64_reference(), torch.zeros_like(rows)
     v, cond = case.wide(inverse)
     for row in rows.nonzero()[:16, 0].tolist():
         some = None if cond is None else cond[row : row + 1]
         log = by_autograd(
-            lambda x, some=some: twin.direction(inverse)(x, some)[0], v[row : row + 1], 0
+            lambda x, some=some: reference.direction(inverse)(x, some)[0], v[row : row + 1], 0
         ).value  # type: ignore[misc]
         beside = [
-            case._call(twin, inverse, v[row : row + 1] + k * 1e-3 * (1 + v[row].abs()), some)[1]
+            case._call(reference, inverse, v[row : row + 1] + k * 1e-3 * (1 + v[row].abs()), some)[
+                1
+            ]
             for k in (-1.0, 1.0, 0.7)
         ]
         excused[row] = not log.isfinite().all() and all(b.isfinite().all() for b in beside)
@@ -325,40 +330,42 @@ def _singular_points(case: Case, inverse: bool, rows: Tensor) -> Tensor:
 @law(
     "extreme-conditions",
     needs=("real-condition", "elementwise"),
-    scope="few",
-    reference="the float64 twin",
+    scope="value-independent",
+    reference="the float64 reference",
 )
-def extreme_conditions(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def extreme_conditions(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A coupling's raw parameters of ±2⁷ … ±2¹⁰⁰ raise nothing, and give a finite result wherever
-    that of the float64 twin is finite and representable: a network may output anything."""
+    that of the float64 reference is finite and representable: a network may output anything."""
     yield from _under_extremes(subject, case)
 
 
 @law(
     "extreme-layer-conditions",
-    severity="capability",
+    category="capability",
     needs=("real-condition", "layer"),
-    scope="few",
-    reference="the float64 twin",
+    scope="value-independent",
+    reference="the float64 reference",
 )
-def extreme_layer_conditions(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def extreme_layer_conditions(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A condition of ±2⁷ … ±2¹⁰⁰ of a layer raises nothing, and gives a finite result wherever that
-    of the float64 twin is finite and representable."""
+    of the float64 reference is finite and representable."""
     yield from _under_extremes(subject, case)
 
 
-def _under_extremes(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def _under_extremes(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     assert case.cond is not None
     sign = torch.where(case.cond < 0, -1.0, 1.0).to(case.cond)
     for power in EXTREMES:
         size = min(2.0**power, torch.finfo(subject.dtype).max / 8)
-        extreme = Case(subject, case.recipe, case.x, sign * size)
+        extreme = LawCase(subject, case.recipe, case.x, sign * size)
         for inverse in subject.directions:
             what = f"{NAMES[inverse]} under a condition of ±2^{power}"
-            yield from _not_finite(_missing(extreme, inverse), extreme, inverse, what, twin=False)
+            yield from _not_finite(
+                _missing(extreme, inverse), extreme, inverse, what, reference=False
+            )
 
 
-def _missing(case: Case, inverse: bool) -> Tensor:
+def _missing(case: LawCase, inverse: bool) -> Tensor:
     """Where the exact result is representable and ours is not finite. Of a layer, the whole row
     must be: where one element overflows, so do the hidden values that the others and the log_det
     are made of."""
@@ -376,24 +383,24 @@ def _missing(case: Case, inverse: bool) -> Tensor:
 
 
 def _not_finite(
-    bad: Tensor, case: Case, inverse: bool, what: str, twin: bool
+    bad: Tensor, case: LawCase, inverse: bool, what: str, reference: bool
 ) -> Iterator[Violation]:
     if not bad.any():
         return
     row = int(bad.flatten(1).any(1).int().argmax())
-    value, log_det = (v.cpu() for v in (case.exact(inverse) if twin else case.ours(inverse)))
+    value, log_det = (v.cpu() for v in (case.exact(inverse) if reference else case.ours(inverse)))
     exact, exact_log = case.exact(inverse)
     which = "value" if not value[row].isfinite().all() else "log_det"
     got = value[row].flatten() if which == "value" else log_det[row].reshape(1)
     right = exact[row].flatten() if which == "value" else exact_log[row].reshape(1)
     at = int((~got.isfinite()).int().argmax())
-    subject = case.subject.twin() if twin else case.subject
+    subject = case.subject.float64_reference() if reference else case.subject
     v = case.wide(inverse)[0][row : row + 1].to(subject.device, subject.dtype)
     cond = None if case.cond is None else case.cond[row : row + 1].to(subject.device, subject.dtype)
     source = first_bad(lambda: subject.direction(inverse)(v, cond))
     rows = int(bad.flatten(1).any(1).sum())
     message = f"the {which} of {what} is {got[at].item():g} on {rows} of {len(bad)} rows"
-    message += " in float64 too" if twin else f", in float64 {right[at].item():.9g}"
+    message += " in float64 too" if reference else f", in float64 {right[at].item():.9g}"
     if source:
         message += f"; the first number that is not finite comes from {source}"
     yield Violation(float(bad.sum()), 0.0, message, row=row, latent=inverse)
@@ -406,13 +413,13 @@ def _per_element(per_row: Tensor, like: Tensor) -> Tensor:
 @law(
     "monotone",
     needs=("elementwise",),
-    reference="the order of floats; rounding by the float64 twin",
+    reference="the order of floats; rounding by the float64 reference",
 )
-def monotone(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def monotone(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """c is monotone on a sorted grid and between adjacent floats, up to 30 rounding units; and so
     is its inverse."""
     u = unit_roundoff(subject.dtype)
-    twin = subject.twin()
+    reference = subject.float64_reference()
     assert case.cond is not None
     for inverse in subject.directions:
         # the same parameters for every point of the grid: one parameter set per column
@@ -428,10 +435,10 @@ def monotone(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
             steps = y[1:] - y[:-1]
             steps = steps * torch.where(y[-1:] < y[:1], -1.0, 1.0)
             unit = _larger_of_neighbours(
-                twin, x.cpu().double(), cond.cpu().double(), u, inverse, subject
+                reference, x.cpu().double(), cond.cpu().double(), u, inverse, subject
             )
             said = list(
-                beyond_rounding(
+                rounding_violations(
                     (-steps).clamp(min=0),
                     unit,
                     steps.isfinite(),
@@ -443,14 +450,14 @@ def monotone(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 
 
 def _larger_of_neighbours(
-    twin: Subject, x: Tensor, cond: Tensor, u: float, inverse: bool, subject: Subject
+    reference: Subject, x: Tensor, cond: Tensor, u: float, inverse: bool, subject: Subject
 ) -> Callable[[Tensor, Effort], Tensor]:
     tolerance = subject.declaration.tolerance or 0.0
 
     def unit(rows: Tensor, effort: Effort = FIRST) -> Tensor:
         both = torch.cat((rows, rows + 1))
-        scale = rounding_scale(twin, x[both], cond[both], u, inverse, effort=effort)
-        value = twin.log_slopes(x[both], cond[both], inverse)[0]
+        scale = rounding_scale(reference, x[both], cond[both], u, inverse, effort=effort)
+        value = reference.log_slopes(x[both], cond[both], inverse)[0]
         return torch.maximum(*(u * scale + tolerance / 4 * (1 + value.abs())).chunk(2))
 
     return unit

@@ -49,7 +49,7 @@ def _inexact(subject: Subject) -> bool:
     2²⁹-fold from float32 to float64: an exact loop (autoregressive, say) needs no tolerance."""
     for weights in (("initial", 0), ("noise", 2)):
         other = subject.reweighted(*weights, seed=3)
-        wide = _disagreement(other.twin())
+        wide = _disagreement(other.float64_reference())
         narrow = _disagreement(other.as_type(torch.float32, "cpu"))
         if narrow < SATURATED and wide > 1e-13 and wide > 2.0**-16 * max(narrow, 1e-7):
             return True

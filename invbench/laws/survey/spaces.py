@@ -35,9 +35,9 @@ def circle(subject: Subject) -> Subject:
     """Angles: forward comes back after a turn of x, and stays within one turn."""
     if subject.declaration.domain is not None or not plain_numbers(subject):
         return subject
-    twin = subject.twin()
-    x, cond = twin.probes(ROWS)
-    found = attempt(lambda: twin.forward(x, cond))
+    reference = subject.float64_reference()
+    x, cond = reference.probes(ROWS)
+    found = attempt(lambda: reference.forward(x, cond))
     if (
         isinstance(found, Exception)
         or not isinstance(found[0], Tensor)
@@ -45,13 +45,13 @@ def circle(subject: Subject) -> Subject:
     ):
         return subject
     for turn in CIRCLES:
-        turned = [attempt(partial(twin.forward, x + k * turn.period, cond)) for k in (1, -2)]
+        turned = [attempt(partial(reference.forward, x + k * turn.period, cond)) for k in (1, -2)]
         if any(isinstance(t, Exception) for t in turned):
             continue
         low, high = float(turn.lower_bound) - 1e-9, float(turn.upper_bound) + 1e-9
         same = all(_same_angle(t[0], found[0], turn.period) for t in turned)
         values = torch.cat([found[0], *(t[0] for t in turned)])
-        back = attempt(lambda: twin.inverse(found[0], cond))
+        back = attempt(lambda: reference.inverse(found[0], cond))
         same = same and not isinstance(back, Exception) and back[0].shape == x.shape
         same = same and _same_angle(back[0], x, turn.period, 1e-6)
         if (
@@ -138,14 +138,14 @@ def _rows_bad(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -
 def _outside(subject: Subject, latent: bool) -> tuple[Constraint | None, float] | None:
     """(the interval outside which every row is bad and inside none, or None; share of bad rows);
     None where all rows are good."""
-    twin = subject.twin()
-    shape = twin.packed(latent).shape
-    cond = twin.probes(ROWS)[1]
+    reference = subject.float64_reference()
+    shape = reference.packed(latent).shape
+    cond = reference.probes(ROWS)[1]
     points = []
     for index, scale in enumerate(SCALES):
         generator = torch.Generator().manual_seed(100 + index)
         points.append(scale * torch.randn(ROWS, *shape, generator=generator, dtype=torch.float64))
-    bad = [_rows_bad(twin, latent, v, cond) for v in points]
+    bad = [_rows_bad(reference, latent, v, cond) for v in points]
     share = float(torch.stack([b.float().mean() for b in bad]).mean())
     if share == 0:
         return None
@@ -154,29 +154,29 @@ def _outside(subject: Subject, latent: bool) -> tuple[Constraint | None, float] 
         rows_inside = strictly_inside(candidate, v).flatten(1).all(1)
         if not b[~rows_inside].all() or b[rows_inside].any():
             continue
-        placed = _placed(twin, latent, candidate, cond)
-        if not _rows_bad(twin, latent, placed, cond).any() and _comes_back(
-            twin, latent, placed, cond
+        placed = _placed(reference, latent, candidate, cond)
+        if not _rows_bad(reference, latent, placed, cond).any() and _comes_back(
+            reference, latent, placed, cond
         ):
             return candidate, share
     return None, share
 
 
-def _placed(twin: Subject, latent: bool, space: Constraint, cond: Tensor | None) -> Tensor:
-    shape = twin.packed(latent).shape
+def _placed(reference: Subject, latent: bool, space: Constraint, cond: Tensor | None) -> Tensor:
+    shape = reference.packed(latent).shape
     drawn = 2 * torch.randn(
         ROWS, *shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64
     )
     return place(space, drawn, torch.float64)
 
 
-def _comes_back(twin: Subject, latent: bool, v: Tensor, cond: Tensor | None) -> bool:
+def _comes_back(reference: Subject, latent: bool, v: Tensor, cond: Tensor | None) -> bool:
     """Whether the other direction gives most of these values back: they are of the space, not only
     tolerated."""
-    if not twin.invertible:
+    if not reference.invertible:
         return True
-    there = attempt(lambda: twin.direction(latent)(v, cond)[0])
-    back = attempt(lambda: twin.direction(not latent)(there, cond)[0])
+    there = attempt(lambda: reference.direction(latent)(v, cond)[0])
+    back = attempt(lambda: reference.direction(not latent)(there, cond)[0])
     if isinstance(there, Exception) or isinstance(back, Exception) or back.shape != v.shape:
         return False
     near = ((back - v).abs() <= 1e-2 * (1e-3 + v.abs())).flatten(1).all(1)
@@ -185,20 +185,20 @@ def _comes_back(twin: Subject, latent: bool, v: Tensor, cond: Tensor | None) -> 
 
 def _mends(subject: Subject, latent: bool) -> bool:
     """Whether what the other direction gives is taken."""
-    twin = subject.twin()
-    x, cond = twin.probes(ROWS)
+    reference = subject.float64_reference()
+    x, cond = reference.probes(ROWS)
     if latent:
-        found = attempt(lambda: twin.forward(x, cond))
+        found = attempt(lambda: reference.forward(x, cond))
     else:
-        shape = twin.packed(True).shape
+        shape = reference.packed(True).shape
         z = torch.randn(
             ROWS, *shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64
         )
-        found = attempt(lambda: twin.inverse(z, cond))
+        found = attempt(lambda: reference.inverse(z, cond))
     if isinstance(found, Exception) or not isinstance(found[0], Tensor):
         return False
     good = found[0].reshape(ROWS, -1).isfinite().all(1)
-    bad = _rows_bad(twin, latent, found[0], cond) & good
+    bad = _rows_bad(reference, latent, found[0], cond) & good
     if not good.any() or bad.any():
         return False
     return not latent or not _moves(subject)
@@ -254,9 +254,9 @@ def _extents(
 ) -> Iterator[tuple[float, float] | None]:
     """(least, largest value of forward) over a wide range of x (powers of ten), for several weights
     and conditions; None where it raises."""
-    twin = subject.twin()
+    reference = subject.float64_reference()
     for pattern, scale, seed in (("initial", 0, 0), ("noise", 1, 1), ("noise", 1, 2)):
-        other = twin.reweighted(pattern, scale, seed)
+        other = reference.reweighted(pattern, scale, seed)
         x, cond = other.probes(ROWS, seed=seed)
         size = torch.logspace(*sizes, ROWS, dtype=torch.float64).reshape(-1, *[1] * (x.ndim - 1))
         found = attempt(partial(other.forward, x.sign() * size, cond))

@@ -206,12 +206,12 @@ def _fits(subject: Subject) -> None:
 def _contradicts(subject: Subject) -> Subject:
     """Raise ``UsageError`` for a declared codomain that most of what forward gives lies outside
     of."""
-    space, twin = subject.space(True), subject.twin()
+    space, reference = subject.space(True), subject.float64_reference()
     if is_real(space) or subject.packed(True).several or "x" in subject.image:
         return subject
     assert space is not None
-    x, cond = twin.probes(ROWS)
-    found = attempt(lambda: twin.forward(x, cond)[0])
+    x, cond = reference.probes(ROWS)
+    found = attempt(lambda: reference.forward(x, cond)[0])
     if isinstance(found, Exception) or not isinstance(found, Tensor):
         return subject
     declared = f"{subject.name}: declared codomain={space_name(space)!r}"

@@ -23,7 +23,7 @@ from invbench.data.images import image_size, read_image
 from invbench.errors import first_problem
 from invbench.flows import ConditionalFlow
 from invbench.laws.cases.counterexample import Counterexample, replay
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.subject import subject_of
 from invbench.report.site.pictures import worst_pictures
 from invbench.report.table import read_table, render
@@ -173,7 +173,7 @@ def _law_case() -> dict[str, bytes]:
         message="x differs",
         dtype="float32",
         device="cpu",
-        recipe=asdict(Recipe(rows=2)),
+        recipe=asdict(InputRecipe(rows=2)),
         environment={"python": "3.11"},
     )
     x, cond = torch.zeros(2, *subject.event_shape), torch.zeros(2, *(subject.cond_shape or ()))
