@@ -231,11 +231,10 @@ def obey_sweep(
     dtype: str, device: str, obey: Callable[[Target, str, InputRecipe], None]
 ) -> Callable[[Target, str], None]:
     """Judge one law on the few recipes that are enough for it."""
-    from invbench.laws.cases.sweep import sweep
-    from invbench.laws.check import few
+    from invbench.laws.cases.sweep import sweep, value_independent
 
     def judge(target: Target, law: str) -> None:
-        for recipe in few(sweep("smoke")):
+        for recipe in value_independent(sweep("smoke")):
             obey(target, law, recipe)
 
     return judge

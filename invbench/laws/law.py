@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch.distributions import Transform
 
+from invbench.errors import UsageError
 from invbench.laws.cases.case import LawCase
 from invbench.laws.space import is_real
 from invbench.laws.subject import Subject
@@ -131,3 +132,17 @@ def law(
         return check
 
     return decorate
+
+
+def law_names(
+    properties: Iterable[str] | None, laws: Mapping[str, object] = LAWS, of: str = ""
+) -> list[str]:
+    """The names asked for, or all. Raises ``UsageError`` for one that is not in the table."""
+    names = list(laws) if properties is None else list(properties)
+    for name in names:
+        if name not in laws:
+            raise UsageError(
+                f"property {name!r} is not known{of}; known: {', '.join(laws)} (invbench list "
+                f"properties)"
+            )
+    return names

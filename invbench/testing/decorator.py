@@ -19,7 +19,7 @@ from invbench.errors import UsageError
 from invbench.laws import LAWS, Violation, check, judge, subject_of
 from invbench.laws.cases.counterexample import save_failures
 from invbench.laws.cases.recipe import InputRecipe
-from invbench.laws.check import parse_dtype
+from invbench.laws.dtypes import parse_dtype
 from invbench.targets import Target, of_object, replay_command, resolve
 
 __all__ = ["LawCheck", "applicable", "parametrize_with_properties", "violations"]

@@ -15,7 +15,7 @@ from invbench.couplings.fused import cannot_compile, fuse
 from invbench.laws import LawCase, Subject, check, subject_of
 from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.cases.sweep import CORPUS_VERSION
-from invbench.laws.check import parse_dtype
+from invbench.laws.dtypes import parse_dtype
 from invbench.laws.judging.conditioning import unit_roundoff, value_spread
 from invbench.laws.judging.sensitivity import elementwise_kappa, steepest_inverse
 from invbench.laws.statements.design import tail_slope_ratio
@@ -103,7 +103,7 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
     parameters: list[Tensor] = []
     for recipe in CORPUS:
         case = LawCase.of(recipe, subject)
-        x, cond = case.double()
+        x, cond = case.float64_inputs(False)
         with torch.no_grad():
             y, log_slope = twin.log_slopes(x, cond)
             slope = log_slope.exp()

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from invbench.couplings.base import Elementwise
+from invbench.laws.judging.jacobian import jacobian
+from invbench.laws.judging.parts import by_parts
 from invbench.laws.judging.reference import (
     LogDetReference,
     by_autograd,
     by_differences,
-    by_parts,
-    jacobian,
     slope_by_autograd,
     slope_by_differences,
 )

@@ -11,18 +11,6 @@ import torch
 from torch import Tensor
 
 from invbench.laws.cases.recipe import InputRecipe
-from invbench.laws.judging.conditioning import (
-    FIRST,
-    Effort,
-    log_det_spread,
-    log_det_weight_spread,
-    magnitude,
-    rounding_scale,
-    undone_unit,
-    unit_roundoff,
-    value_spread,
-)
-from invbench.laws.judging.jitter import jittered
 from invbench.laws.space import STRUCTURED, place, strictly_inside, structured
 from invbench.laws.subject import Subject
 
@@ -30,10 +18,6 @@ __all__ = ["LawCase"]
 
 T = TypeVar("T")
 NEAR = 20  # log2 of |x| up to which a layer with a network must stay finite
-TAIL = 3.0  # the worst of thousands of rows against the worst of a few simulations
-# roundings, times the slack of 30, that cancellation inside may cost a layer with its own weights
-OWN = 100.0
-TOLERATED = 2.0  # a stopping rule bounds the last step, not the error
 
 
 class LawCase:
@@ -53,8 +37,8 @@ class LawCase:
         z: Tensor | None = None,
     ) -> None:
         self.subject, self.recipe, self.x, self.cond = subject, recipe, x, cond
-        self._given = z
-        self._known: dict[object, object] = {}
+        self._given_z = z
+        self._cache: dict[object, object] = {}
 
     @classmethod
     def of(cls, recipe: InputRecipe, subject: Subject) -> LawCase:
@@ -82,15 +66,15 @@ class LawCase:
         reference = self.subject.float64_reference()
         z = _in_range(self.subject, self.recipe.draws(self.subject.raw_shape(True), stream=2))
         with torch.no_grad():
-            x = reference.inverse(z, self.double()[1])[0]
+            x = reference.inverse(z, self.float64_inputs(False)[1])[0]
         return LawCase(self.subject, self.recipe, x.to(self.x), self.cond)
 
     @property
     def z(self) -> Tensor:
         """Rows for the inverse: x itself, or numbers of its own space, or what the reference makes of x
         in another order."""
-        if self._given is not None:
-            return self._given
+        if self._given_z is not None:
+            return self._given_z
         if not self.subject.invertible or (
             self.subject.same_space and self.subject.declaration.data_range is None
         ):
@@ -101,7 +85,9 @@ class LawCase:
         subject = self.subject
         if "z" in subject.image or subject.declaration.data_range is not None:
             with torch.no_grad():
-                return subject.float64_reference().forward(*self.double())[0].to(self.x)
+                return (
+                    subject.float64_reference().forward(*self.float64_inputs(False))[0].to(self.x)
+                )
         drawn = self.recipe.draws(subject.raw_shape(True), stream=2)[: len(self.x)]
         return place(subject.space(True), drawn, subject.dtype).to(self.x.device)
 
@@ -111,7 +97,7 @@ class LawCase:
     def part(self, rows: Tensor) -> LawCase:
         """The case of these rows alone."""
         cond = None if self.cond is None else self.cond[rows]
-        z = None if self._given is None and self.z is self.x else self.z[rows]
+        z = None if self._given_z is None and self.z is self.x else self.z[rows]
         return LawCase(self.subject, self.recipe, self.x[rows], cond, z)
 
     def representable(self, exact: Tensor, latent: bool | None = None) -> Tensor:
@@ -128,58 +114,57 @@ class LawCase:
         held = strictly_inside(space, exact.to(self.subject.dtype))
         return fine & held if held.shape == fine.shape else fine
 
-    def double(self) -> tuple[Tensor, Tensor | None]:
-        """x and the condition in float64 on the CPU, for the reference."""
-        return self.once(
-            "double",
+    def float64_inputs(self, inverse: bool) -> tuple[Tensor, Tensor | None]:
+        """(x or, for the inverse, z; the condition) in float64 on the CPU."""
+        x, cond = self.once(
+            "float64",
             lambda: (
                 self.x.cpu().double(),
                 None if self.cond is None else self.cond.cpu().double(),
             ),
         )
+        return (self.z.cpu().double() if inverse else x), cond
 
-    def wide(self, inverse: bool) -> tuple[Tensor, Tensor | None]:
-        """As ``double``, of z for the inverse."""
-        return (self.z.cpu().double() if inverse else self.double()[0]), self.double()[1]
-
-    def ours(self, inverse: bool) -> tuple[Tensor, Tensor]:
+    def result(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """(value, log_det) of the subject, without gradients."""
-        return self._summed(self.slopes(inverse))
+        return self._summed(self.elementwise(inverse))
 
-    def slopes(self, inverse: bool) -> tuple[Tensor, Tensor]:
+    def elementwise(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """As ``ours``, but with the log-slope of each element of a coupling."""
         return self.once(
             ("ours", inverse),
-            lambda: self._call(self.subject, inverse, self.inputs(inverse), self.cond),
+            lambda: self.call(self.subject, inverse, self.inputs(inverse), self.cond),
         )
 
-    def back(self, inverse: bool) -> tuple[Tensor, Tensor]:
+    def round_trip(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """What the other direction makes of our value: there and back again, as ``slopes``."""
         return self.once(
             ("back", inverse),
-            lambda: self._call(self.subject, not inverse, self.slopes(inverse)[0], self.cond),
+            lambda: self.call(self.subject, not inverse, self.elementwise(inverse)[0], self.cond),
         )
 
-    def undone(self, inverse: bool) -> tuple[Tensor, Tensor]:
+    def undone_in_float64(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """What the other direction of the float64 reference makes of our value, as ``slopes``."""
 
         def compute() -> tuple[Tensor, Tensor]:
-            value = self.slopes(inverse)[0].cpu().double()
-            return self._call(
-                self.subject.float64_reference(), not inverse, value, self.double()[1]
+            value = self.elementwise(inverse)[0].cpu().double()
+            return self.call(
+                self.subject.float64_reference(), not inverse, value, self.float64_inputs(False)[1]
             )
 
         return self.once(("undone", inverse), compute)
 
     def exact(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """(value, log_det) of the float64 reference."""
-        return self._summed(self.exact_slopes(inverse))
+        return self._summed(self.exact_elementwise(inverse))
 
-    def exact_slopes(self, inverse: bool) -> tuple[Tensor, Tensor]:
+    def exact_elementwise(self, inverse: bool) -> tuple[Tensor, Tensor]:
         """As ``exact``, but with the log-slope of each element of a coupling."""
         return self.once(
             ("exact", inverse),
-            lambda: self._call(self.subject.float64_reference(), inverse, *self.wide(inverse)),
+            lambda: self.call(
+                self.subject.float64_reference(), inverse, *self.float64_inputs(inverse)
+            ),
         )
 
     def valid(self, inverse: bool) -> Tensor:
@@ -187,13 +172,13 @@ class LawCase:
         return self.once(("valid", inverse), lambda: self._valid(inverse))
 
     @property
-    def far(self) -> bool:
+    def far_range(self) -> bool:
         """A layer's inputs where no data are, with a network that may overflow: the law far-range
         alone judges that."""
         return not self.subject.elementwise and self.recipe.log2_scale > NEAR
 
     def _valid(self, inverse: bool) -> Tensor:
-        if self.far:
+        if self.far_range:
             return torch.zeros_like(self.exact(inverse)[0], dtype=torch.bool)
         fine = self.representable(self.exact(inverse)[0], latent=not inverse)
         if (
@@ -203,158 +188,21 @@ class LawCase:
         ):
             # an edge that is not known: what rounds to it has no way back
             rounded = self.exact(False)[0].to(self.subject.dtype).double()
-            there = self._call(self.subject.float64_reference(), True, rounded, self.double()[1])[0]
+            there = self.call(
+                self.subject.float64_reference(), True, rounded, self.float64_inputs(False)[1]
+            )[0]
             fine = fine & there.flatten(1).isfinite().all(1).reshape(-1, *[1] * (fine.ndim - 1))
         if self.subject.elementwise or self.recipe.weights == "initial":
             return fine
         # where hidden values overflow the law finite judges
-        return fine & self.ours(inverse)[0].cpu().isfinite()
-
-    def unit(self, inverse: bool) -> Callable[[Tensor, Effort], Tensor]:
-        """One unit of the forward error of a direction, as a function of row numbers and effort;
-        the tolerance that it has counts."""
-
-        def of(rows: Tensor, effort: Effort = FIRST) -> Tensor:
-            part, reference = self.part(rows), self.subject.float64_reference()
-            unit = first = unit_roundoff(self.subject.dtype) * part.scale(inverse, effort=effort)
-            for value, _ in self._simulated(*part.wide(inverse), inverse, effort):
-                moved = magnitude(reference, value - part.exact(inverse)[0])
-                unit = torch.maximum(unit, self._heard(first, moved, magnitude(reference, value)))
-            return unit + part.tolerated(inverse)
-
-        return of
-
-    def undone_unit(self, inverse: bool) -> Callable[[Tensor, Effort], Tensor]:
-        """One unit of |B(A(v)) − v|, with A in our dtype and B the other direction of the reference."""
-
-        def of(rows: Tensor, effort: Effort = FIRST) -> Tensor:
-            u, reference = unit_roundoff(self.subject.dtype), self.subject.float64_reference()
-            v, cond = self.wide(inverse)
-            some = None if cond is None else cond[rows]
-            w = self.slopes(inverse)[0].cpu().double()[rows]
-            with torch.no_grad():
-                unit = undone_unit(reference, v[rows], w, some, u, inverse, effort)
-                first = unit
-                for value, _ in self._simulated(v[rows], some, inverse, effort):
-                    plain, back = (
-                        self._call(reference, not inverse, there, some)[0]
-                        for there in (self.exact(inverse)[0][rows], value)
-                    )
-                    heard = self._heard(
-                        first, magnitude(reference, back - plain), magnitude(reference, v[rows])
-                    )
-                    unit = torch.maximum(unit, heard)
-                return unit + self._tolerance(v[rows], w, some, not inverse)
-
-        return of
-
-    def tolerated(self, inverse: bool) -> Tensor | float:
-        """What the declared tolerance adds to a unit of the forward error."""
-        tolerance = self.subject.declaration.tolerance
-        if tolerance is None:
-            return 0.0
-        value = self.exact(inverse)[0]
-        return TOLERATED / 30 * tolerance * (1 + magnitude(self.subject, value))
-
-    def _tolerance(
-        self, v: Tensor, w: Tensor, cond: Tensor | None, inverse: bool
-    ) -> Tensor | float:
-        """What the tolerance adds to a unit of |B(w) − v|: w may be off by it, and so may B."""
-        tolerance = self.subject.declaration.tolerance
-        if tolerance is None:
-            return 0.0
-        delta = tolerance * (1 + magnitude(self.subject, w))
-        moved = value_spread(self.subject.float64_reference(), w, cond, delta, inverse)
-        return TOLERATED / 30 * (moved + tolerance * (1 + magnitude(self.subject, v)))
-
-    def _simulated(
-        self, v: Tensor, cond: Tensor | None, inverse: bool, effort: Effort
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Rounding by simulation, heard on appeal."""
-        if effort is FIRST:
-            return []
-        return jittered(
-            self.subject.float64_reference(), v, cond, unit_roundoff(self.subject.dtype), inverse
-        )
-
-    def _heard(self, unit: Tensor, moved: Tensor, size: Tensor) -> Tensor:
-        """The unit with what a simulation excuses: everything under weights made to strain the
-        layer; with its own, a few hundred roundings, or so many times what conditioning
-        explains."""
-        moved = TAIL * moved.nan_to_num(nan=torch.inf)
-        if self.recipe.weights == "initial":
-            own = OWN * unit_roundoff(self.subject.dtype) * (1 + size.nan_to_num(nan=0.0))
-            moved = torch.minimum(
-                moved, torch.maximum(own, OWN / 16 * unit)
-            )  # a unit on appeal is of steps 16 times as long
-        return torch.maximum(unit, moved)
-
-    def scale(self, inverse: bool, together: bool = True, effort: Effort = FIRST) -> Tensor:
-        """S of conditioning.py at the inputs: one rounding error of the direction is about u·S."""
-
-        def compute() -> Tensor:
-            u = unit_roundoff(self.subject.dtype)
-            with torch.no_grad():
-                return rounding_scale(
-                    self.subject.float64_reference(),
-                    *self.wide(inverse),
-                    u,
-                    inverse,
-                    together,
-                    effort,
-                )
-
-        return self.once(("scale", inverse, together, effort), compute)
-
-    def log_unit(self, inverse: bool, together: bool = True, effort: Effort = FIRST) -> Tensor:
-        """One rounding error of log_det, per row: u·(1 + |log_det|)·D and what a rounding of x, or
-        of the weights, does to it."""
-
-        def compute() -> Tensor:
-            spread = self.log_slope_unit(inverse, together, effort)
-            per_row = spread.flatten(1).sum(1) if self.subject.elementwise else spread
-            size = 1 + self.exact(inverse)[1].abs()
-            u = unit_roundoff(self.subject.dtype)
-            return u * size * max(1, self.x[:1].numel()) + per_row
-
-        return self.once(("log unit", inverse, together, effort), compute)
-
-    def log_slope_unit(
-        self, inverse: bool, together: bool = True, effort: Effort = FIRST
-    ) -> Tensor:
-        """What a rounding of the input, and of the weights, does to the exact log_det (log-slope,
-        for a coupling)."""
-        u, reference = unit_roundoff(self.subject.dtype), self.subject.float64_reference()
-        v, cond = self.wide(inverse)
-        tolerance = self.subject.declaration.tolerance or 0.0
-        with torch.no_grad():
-            delta = max(u, tolerance / 4) * (magnitude(reference, v) + 1)
-            moved = log_det_spread(reference, v, cond, delta, inverse, together, effort)
-            moved = moved + log_det_weight_spread(reference, v, cond, u, inverse, effort)
-            if inverse:  # it is taken at the rounded result as well
-                w = self.exact(inverse)[0]
-                moved = moved + log_det_spread(
-                    reference,
-                    w,
-                    cond,
-                    u * (magnitude(reference, w) + 1),
-                    not inverse,
-                    together,
-                    effort,
-                )
-            first = moved
-            for _, log_det in self._simulated(v, cond, inverse, effort):
-                off = (log_det - self.exact_slopes(inverse)[1]).abs()
-                moved = torch.maximum(moved, self._heard(first, off, log_det.abs()))
-        own = TOLERATED / 30 * tolerance * (1 + self.exact_slopes(inverse)[1].abs())
-        return moved + own
+        return fine & self.result(inverse)[0].cpu().isfinite()
 
     def _summed(self, result: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         value, log = result
         return value, log.flatten(1).sum(1) if self.subject.elementwise else log
 
     @staticmethod
-    def _call(
+    def call(
         subject: Subject, inverse: bool, x: Tensor, cond: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
@@ -365,9 +213,9 @@ class LawCase:
     def once(self, key: object, compute: Callable[[], T]) -> T:
         """What is stored under ``key``, computed at the first call: laws share their work in
         here."""
-        if key not in self._known:
-            self._known[key] = compute()
-        return self._known[key]  # type: ignore[return-value]
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]  # type: ignore[return-value]
 
 
 def _in_range(subject: Subject, drawn: Tensor) -> Tensor:

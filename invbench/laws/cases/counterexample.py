@@ -21,15 +21,16 @@ from torch.distributions.constraints import Constraint
 from invbench.declaration import space_name
 from invbench.errors import UsageError, first_problem
 from invbench.files import LARGEST_RECORD, read_limited, write_atomically
+from invbench.laws.building import subject_of
 from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, InputRecipe
 from invbench.laws.cases.reduce import minimal
 from invbench.laws.cases.snippet import snippet
-from invbench.laws.check import parse_dtype
+from invbench.laws.dtypes import parse_dtype
 from invbench.laws.judge import judge_case
 from invbench.laws.law import LAWS, Law, Violation
 from invbench.laws.report import Report
-from invbench.laws.subject import WEIGHTS, subject_of
+from invbench.laws.weights import WEIGHTS
 from invbench.targets import Target, replay_command, resolve, runs_new_code
 from invbench.tensor_file import read_tensors
 

@@ -16,16 +16,13 @@ __all__ = ["SECONDS", "Clock", "Plan", "interleaved", "planned"]
 
 SECONDS = {"smoke": 5.0, "default": 30.0, "deep": 600.0}  # of one processor
 LIMITS = {"smoke": 2.5, "default": 9.0, "deep": 60.0}  # for one law on one case
-FEW, CORPUS = (
-    0.4,
-    0.8,
-    # shares of the seconds by which the laws of a few recipes, and those of the corpus, must be
-    # through
-)
-# of forward and inverse: for one case of the corpus, for all laws of a few recipes
-CALLS, CALLS_OF_FEW = 46, 400
+# shares of the seconds: by these the value-independent laws, and those of the corpus, must end
+VALUE_INDEPENDENT_SHARE, CORPUS_SHARE = 0.4, 0.8
+# calls of forward and inverse: for one case of the corpus, for all value-independent laws
+CALLS, VALUE_INDEPENDENT_CALLS = 46, 400
 NUMBER = 4e-6  # seconds for the work around one number of a case: drawing, comparing
-FEW_ROWS, FEWEST = 96, 12
+# rows of a case of the value-independent laws: the most, the least
+VALUE_INDEPENDENT_ROWS, FEWEST = 96, 12
 SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03, 0.0)  # of the rows
 MANY = 40  # cases of the corpus that are worth fewer rows
 MOST = 10.0  # seconds for one call
@@ -75,8 +72,8 @@ def planned(subject: Subject, budget: str, rows: int, cases: int) -> Plan:
     base = max(1e-5, small - 2 * slope)
     slope += NUMBER / CALLS * torch.Size(subject.event_shape).numel()
     wanted = (
-        (rows, CALLS * min(cases, MANY), CORPUS - FEW, 3),
-        (FEW_ROWS, CALLS_OF_FEW, FEW, FEWEST),
+        (rows, CALLS * min(cases, MANY), CORPUS_SHARE - VALUE_INDEPENDENT_SHARE, 3),
+        (VALUE_INDEPENDENT_ROWS, VALUE_INDEPENDENT_CALLS, VALUE_INDEPENDENT_SHARE, FEWEST),
     )
     sizes = []
     for most, calls, part, least in wanted:

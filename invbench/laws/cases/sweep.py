@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,14 @@ from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, InputRecipe
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-__all__ = ["BUDGETS", "CORPUS_VERSION", "recipes", "sweep"]
+__all__ = [
+    "BUDGETS",
+    "CORPUS_VERSION",
+    "VALUE_INDEPENDENT",
+    "recipes",
+    "sweep",
+    "value_independent",
+]
 
 CORPUS_VERSION = 4
 X_SCALES = {
@@ -34,6 +42,7 @@ WEIGHT_SCALES = (
     ("reflected", 0),
 )
 WEIGHTS = ("initial", "scaled", "noise", "saturated", "reflected")
+VALUE_INDEPENDENT, VALUE_INDEPENDENT_ROWS = 4, 96  # cases of the value-independent laws, and rows
 BUDGETS = {"smoke": (128, 1), "default": (512, 1), "deep": (4096, 4)}  # rows, seeds
 
 
@@ -90,3 +99,15 @@ def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[InputReci
         seed=st.integers(0, 2**20),
         **more,
     )
+
+
+def value_independent(
+    cases: Sequence[InputRecipe], count: int = VALUE_INDEPENDENT, rows: int = VALUE_INDEPENDENT_ROWS
+) -> list[InputRecipe]:
+    """The recipes for laws that do not depend on the values: magnitudes near 1, each condition
+    pattern."""
+    plain = [
+        r for r in cases if r.pattern == "normal" and r.log2_scale == 0 and r.weights == "initial"
+    ]
+    chosen = plain[:: max(1, len(plain) // VALUE_INDEPENDENT)][:count]
+    return [replace(r, rows=min(r.rows, rows), seed=r.seed + i) for i, r in enumerate(chosen)]

@@ -30,7 +30,7 @@ from invbench.laws.distributions.law import (
 from invbench.laws.distributions.mass import NotDecided
 from invbench.laws.distributions.reading import distribution_of
 from invbench.laws.guard import TookTooLong, guarded, origin_of
-from invbench.laws.law import Violation
+from invbench.laws.law import Violation, law_names
 from invbench.laws.report import Failure, Report
 from invbench.registry import Registered, origin
 from invbench.targets import Target, resolve
@@ -70,7 +70,7 @@ def check_distribution(
     property, and for an object that cannot be read; never for what it does.
     """
     started = time.monotonic()
-    names = _names(properties)
+    names = law_names(properties, DISTRIBUTION_LAWS, " of a distribution")
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
     if dtype not in DTYPES:
@@ -119,17 +119,6 @@ def check_distribution(
     }
     measures["seconds"] = round(time.monotonic() - started, 2)
     return Report(found.name, verdicts.failures(names), measures)
-
-
-def _names(properties: Iterable[str] | None) -> list[str]:
-    names = list(DISTRIBUTION_LAWS) if properties is None else list(properties)
-    for name in names:
-        if name not in DISTRIBUTION_LAWS:
-            raise UsageError(
-                f"property {name!r} is not known of a distribution; known: "
-                f"{', '.join(DISTRIBUTION_LAWS)}"
-            )
-    return names
 
 
 def _as_target(target: Any) -> Target:

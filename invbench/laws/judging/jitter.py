@@ -29,8 +29,6 @@ ARITHMETIC = frozenset(
     "atanh atan sinh cosh erf erfinv lerp prod var std linalg_inv linalg_solve linalg_det "
     "linalg_slogdet".split()
 )
-
-
 SOLVERS = frozenset(
     "solve inv linalg_inv linalg_solve solve_triangular linalg_solve_triangular lu_solve "
     "linalg_lu_solve det logdet slogdet "

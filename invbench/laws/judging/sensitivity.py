@@ -69,7 +69,7 @@ def _of_coupling(subject: Subject) -> dict[str, Any]:
     reference, low, kappa = subject.float64_reference(), math.inf, 0.0
     parameters: list[Tensor] = []
     for recipe in CORPUS:
-        x, cond = LawCase.of(recipe, subject).double()
+        x, cond = LawCase.of(recipe, subject).float64_inputs(False)
         assert cond is not None
         with torch.no_grad():
             y, log_slope = reference.log_slopes(x, cond)
@@ -128,7 +128,7 @@ def _of_layer(subject: Subject) -> dict[str, Any]:
     reference = subject.float64_reference()
     x, cond = LawCase.of(
         InputRecipe("normal", 0, "normal", 0, LAYER_ROWS, seed=1), subject
-    ).double()
+    ).float64_inputs(False)
     with torch.no_grad():
         z, _ = reference.forward(x, cond)
     witness = largest_stretch(lambda v: reference.inverse(v, cond)[0], z, PRODUCTS, cond=cond)

@@ -44,7 +44,7 @@ def _steepest(
     An end is (x, c(x), log c′(x)), in float64.
     """
     reference = case.subject.float64_reference()
-    _, cond = case.double()
+    _, cond = case.float64_inputs(False)
     assert cond is not None
     cond = cond[:ROWS]
     with torch.no_grad():
@@ -204,7 +204,7 @@ def _noise(
 ) -> tuple[Tensor, Tensor]:
     """(noise of the values per row, relative; rows that tell): fourth differences over √70 along a
     fixed direction."""
-    v, cond = case.wide(inverse)
+    v, cond = case.float64_inputs(inverse)
     v, cond = v[:ROWS], None if cond is None else cond[:ROWS].to(dtype)
     signs = 2.0 * torch.randint(0, 2, v.shape[1:], generator=torch.Generator().manual_seed(3)) - 1
     step = FINE[dtype] * (1 + v.abs().flatten(1).amax(1)).reshape(-1, *[1] * (v.ndim - 1)) * signs

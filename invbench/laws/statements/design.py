@@ -27,9 +27,9 @@ def declared_slopes(subject: Subject, case: LawCase) -> Iterator[Violation]:
     1e-6 relative and 30 times the change of the slope under rounding of x: a bound that does not
     hold is worse than none."""
     reference = subject.float64_reference()
-    x, cond = case.double()
+    x, cond = case.float64_inputs(False)
     assert cond is not None
-    slope = case.exact_slopes(False)[1].exp()
+    slope = case.exact_elementwise(False)[1].exp()
     with torch.no_grad():
         ranges = []
         if (constants := subject.declared.get("slope_range")) is not None:
@@ -75,7 +75,7 @@ def declared_displacement(subject: Subject, case: LawCase) -> Iterator[Violation
     if bound is None or not math.isfinite(bound) or case.recipe.log2_scale > 20:
         return
     reference = subject.float64_reference()
-    x, cond = case.double()
+    x, cond = case.float64_inputs(False)
     assert cond is not None
     # one parameter set per column, so that the range is over y alone
     rows = cond[:1].expand_as(cond)
@@ -108,7 +108,7 @@ def equal_tails(subject: Subject, case: LawCase) -> Iterator[Violation]:
 def tail_slope_ratio(subject: Subject, case: LawCase) -> float:
     """max/min of c′(±2⁴⁰) over the case's parameters, in float64."""
     reference = subject.float64_reference()
-    _, cond = case.double()
+    _, cond = case.float64_inputs(False)
     far = torch.full(case.x.shape, FAR, dtype=torch.float64)
     with torch.no_grad():
         tails = torch.stack([reference.log_slopes(sign * far, cond)[1] for sign in (1, -1)])

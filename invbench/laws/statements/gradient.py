@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.trace import extremes
-from invbench.laws.judging.conditioning import magnitude, unit_roundoff
-from invbench.laws.judging.reference import jacobian
-from invbench.laws.judging.verdict import rounding_violations
+from invbench.laws.judging.conditioning import unit_roundoff
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.space import structured
-from invbench.laws.statements.conduct import DIRECTIONS, same_bits
-from invbench.laws.subject import SEED, Subject
+from invbench.laws.statements.comparison import DIRECTIONS
+from invbench.laws.subject import Subject
 
 LARGEST, LARGEST_OF_LAYER = 60, 6  # log2 of x
 STEP, WIDE = 1e-6, 1e-3  # of the difference quotients
@@ -41,8 +38,8 @@ def gradients_finite(subject: Subject, case: LawCase) -> Iterator[Violation | Ta
     if case.recipe.log2_scale > (LARGEST if subject.elementwise else LARGEST_OF_LAYER) or not plain:
         return
     reference = subject.float64_reference()
-    for inverse in _differentiable(subject):
-        v, (wide, cond) = case.inputs(inverse), case.wide(inverse)
+    for inverse in differentiable(subject):
+        v, (wide, cond) = case.inputs(inverse), case.float64_inputs(inverse)
         due = case.valid(inverse).flatten(1).all(1) & case.representable(
             wide, latent=inverse
         ).flatten(1).all(1)
@@ -87,14 +84,14 @@ def _large_inside(
     """Whether the pass that this gradient is of goes through numbers whose square is no number of
     the dtype: then a gradient may not exist."""
     at = rows if bad is None else rows[bad.flatten(1).any(1).cpu().nonzero()[:4, 0]]
-    wide, cond = case.wide(inverse)
+    wide, cond = case.float64_inputs(inverse)
     some = None if cond is None else cond[at]
     limit = torch.finfo(subject.dtype).max ** 0.5 / 16
     least, most = extremes(lambda: reference.direction(inverse)(wide[at], some))
     return most > limit or least < 1 / limit
 
 
-def _differentiable(subject: Subject) -> tuple[bool, ...]:
+def differentiable(subject: Subject) -> tuple[bool, ...]:
     """The directions whose gradients are promised: not those of an inverse that is for sampling
     only."""
     return (False, True) if subject.declaration.inverse in (None, "exact", "iterated") else (False,)
@@ -112,10 +109,10 @@ def _gradients(subject: Subject, inverse: bool, x: Tensor, cond: Tensor | None) 
         cond = cond.detach().clone().requires_grad_()
     value, log_det = subject.direction(inverse)(x, cond)
     total = value.sum() + log_det.sum() if subject.has_log_det else value.sum()
-    return _pulled(total, [v for _, v in _leaves(subject, x, cond)])
+    return pulled(total, [v for _, v in _leaves(subject, x, cond)])
 
 
-def _pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
+def pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
     if not scalar.requires_grad:
         return [torch.zeros_like(v) for v in leaves]
     found = torch.autograd.grad(scalar, leaves, allow_unused=True, retain_graph=True)
@@ -155,10 +152,10 @@ def gradients_true(subject: Subject, case: LawCase) -> Iterator[Violation | Tall
 
 def _against_quotients(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     reference = subject.float64_reference()
-    for inverse in _differentiable(subject):
+    for inverse in differentiable(subject):
         if structured(subject.space(inverse)):
             continue  # a step along one number leaves the space
-        v, cond = case.wide(inverse)
+        v, cond = case.float64_inputs(inverse)
         x, cond = v[:ROWS].clone().requires_grad_(), None if cond is None else cond[:ROWS].clone()
         if cond is not None and subject.declaration.condition is None:
             cond.requires_grad_()
@@ -182,7 +179,7 @@ def _against_quotients(subject: Subject, case: LawCase) -> Iterator[Violation | 
             return total + 0.7 * log_det if subject.has_log_det else total
 
         leaves = _leaves(reference, x, cond)
-        per_row = [_pulled(r, [leaf for _, leaf in leaves]) for r in rows().unbind(0)]
+        per_row = [pulled(r, [leaf for _, leaf in leaves]) for r in rows().unbind(0)]
         for index, (what, leaf) in enumerate(leaves):
             direction = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
             ours = torch.stack([(pulled[index] * direction).sum() for pulled in per_row])
@@ -240,198 +237,3 @@ def _wrong(
     off = (ours - finer).abs() > RELATIVE * size + unsure
     sure = ~kink & finer.isfinite() & central.isfinite()
     return off & ours.isfinite() & sure, sure & (unsure < 0.1 * size)
-
-
-def _single(subject: Subject, name: str) -> Callable[[Tensor, Tensor | None], Any]:
-    """A direction on one row without a batch dimension."""
-
-    def one(x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
-        value, log_det = getattr(subject, name)(x[None], None if cond is None else cond[None])
-        return value[0], log_det[0]
-
-    return one
-
-
-@law(
-    "vmap",
-    category="capability",
-    needs=("value-by-value", "tensors"),
-    scope="value-independent",
-    reference="the batched call",
-)
-def vmap(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """torch.vmap over single rows gives what the batch gives, within 30 rounding units."""
-    u = unit_roundoff(subject.dtype)
-    for inverse in subject.directions:
-        with torch.no_grad():
-            dims = (0, None if case.cond is None else 0)
-            value, _ = torch.vmap(_single(subject, DIRECTIONS[inverse]), dims)(
-                case.inputs(inverse), case.cond
-            )
-        plain = case.ours(inverse)[0]
-        error = magnitude(subject, (value - plain).cpu().double())
-        what = f"{DIRECTIONS[inverse]} under vmap"
-        yield from rounding_violations(error, case.unit(inverse), error.isfinite(), what, least=u)
-
-
-@law(
-    "jvp",
-    category="capability",
-    needs=("value-by-value",),
-    scope="value-independent",
-    reference="reverse mode, in float64",
-)
-def jvp(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Forward-mode differentiation gives J·v as reverse mode does, to 1e-6 relative, in float64."""
-    reference = subject.float64_reference()
-    for inverse in _differentiable(subject):
-        wide, conds = case.wide(inverse)
-        x, cond = wide[:ROWS], None if conds is None else conds[:ROWS]
-        v = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        name = DIRECTIONS[inverse]
-
-        def value(x: Tensor, inverse: bool = inverse, cond: Tensor | None = cond) -> Tensor:
-            return reference.direction(inverse)(x, cond)[0]
-
-        ours = torch.func.jvp(value, (x,), (v,))[1]
-        exact = (jacobian(value, x) @ v.flatten(1)[..., None])[..., 0].reshape_as(ours)
-        scale = 1e-6 / 30 * (1 + exact.abs())
-        yield from rounding_violations(
-            (ours - exact).abs(), scale, exact.isfinite(), f"{name} by forward mode"
-        )
-
-
-@law(
-    "compile",
-    category="capability",
-    needs=("on-cpu", "value-by-value", "tensors"),
-    scope="deep",
-    reference="eager code",
-)
-def compiled_is_eager(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """torch.compile gives what eager code gives, within 30 rounding units."""
-    u = unit_roundoff(subject.dtype)
-    for inverse in subject.directions:
-        with torch.no_grad():
-            value, _ = torch.compile(getattr(subject, DIRECTIONS[inverse]), dynamic=True)(
-                case.inputs(inverse), case.cond
-            )
-        error = magnitude(subject, (value - case.ours(inverse)[0]).cpu().double())
-        what = f"{DIRECTIONS[inverse]} under torch.compile"
-        yield from rounding_violations(error, case.unit(inverse), error.isfinite(), what, least=u)
-
-
-@law(
-    "grad-mode",
-    needs=("value-by-value",),
-    scope="value-independent",
-    reference="the call without gradients; its error is 30 rounding units",
-)
-def grad_mode(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Value and log_det are the same while gradients are recorded, and under
-    ``torch.inference_mode``: what is trained is what is evaluated."""
-    from invbench.laws.statements.batch import (
-        differs,  # here: it looks at gradients of the laws of rows
-    )
-
-    for inverse in subject.directions:
-        v = case.inputs(inverse)
-        with torch.enable_grad():
-            cond = case.cond
-            if cond is not None and subject.declaration.condition is None:
-                cond = cond.detach().clone().requires_grad_()
-            recorded = subject.direction(inverse)(v.detach().clone().requires_grad_(), cond)
-        with torch.inference_mode():
-            inferred = subject.direction(inverse)(
-                v.clone(), None if case.cond is None else case.cond.clone()
-            )
-        for got, what in (
-            (recorded, "while gradients are recorded"),
-            (inferred, "in inference mode"),
-        ):
-            pair = tuple(g.detach().clone() for g in got)
-            yield from differs(case, inverse, (pair[0], pair[1]), f"{DIRECTIONS[inverse]} {what}")
-
-
-@law(
-    "training-step",
-    needs=("rebuild", "value-by-value"),
-    scope="value-independent",
-    reference="a layer that loaded the state_dict after the step, and the first step's gradients",
-)
-def training_step(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """A step of training works twice, and the layer follows its weights: after backward and an
-    update in place, it gives the bits of a layer that loaded the new state_dict. One that keeps
-    scales with their graph raises at the second backward, or goes on with the old ones."""
-    ours = replace(subject, module=subject.made())
-    weights = [p for p in ours.module.parameters() if p.requires_grad]
-    if not weights:
-        return
-    rows = slice(0, 16)
-    cond = None if case.cond is None else case.cond[rows]
-    for _ in range(2):
-        value, log_det = ours.forward(case.x[rows], cond)
-        total = value.sum() + (log_det.sum() if subject.has_log_det else 0)
-        found = (
-            torch.autograd.grad(total, weights, allow_unused=True) if total.requires_grad else []
-        )
-        with torch.no_grad():
-            for p, g in zip(weights, found, strict=False):
-                if g is not None and g.isfinite().all():
-                    p.mul_(1.01)
-    fresh = replace(subject, module=subject.untrained(SEED).eval())
-    fresh.module.load_state_dict(ours.module.state_dict())
-    for inverse in subject.directions:
-        v = case.inputs(inverse)[rows]
-        with torch.no_grad():
-            pairs = [s.direction(inverse)(v, cond) for s in (ours, fresh)]
-        if not all(same_bits(a, b) for a, b in zip(*pairs, strict=True)):
-            yield Violation(
-                1,
-                0,
-                f"after a step of training, {DIRECTIONS[inverse]} is not that of the new weights",
-            )
-            return
-
-
-@law(
-    "gradient-order",
-    needs=("value-by-value", "inverse"),
-    scope="value-independent",
-    reference="the gradient of a copy on which forward was not called before",
-)
-def gradient_order(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """The gradient of inverse(z) does not depend on whether forward has just made that z: an answer
-    from a cache has no graph."""
-    if True not in _differentiable(subject):
-        return
-    reference = subject.float64_reference()
-    x, cond = (None if v is None else v[:ROWS] for v in case.double())
-    assert x is not None
-    with torch.no_grad():
-        z = reference.forward(x, cond)[0]
-        reference.forward(x.flip(0), cond)
-        reference.inverse(z.flip(0), cond)
-    apart = _gradients_at(reference, z, cond)
-    with torch.no_grad():
-        z = reference.forward(x, cond)[0]
-    right_after = _gradients_at(reference, z, cond)
-    for a, b in zip(apart, right_after, strict=True):
-        if not torch.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True):
-            yield Violation(
-                1,
-                0,
-                (
-                    "the gradient of inverse(z) is another one right after the forward call that "
-                    "made z"
-                ),
-            )
-            return
-
-
-def _gradients_at(reference: Subject, z: Tensor, cond: Tensor | None) -> list[Tensor]:
-    """Of inverse at these very numbers, for the weights (z itself is not copied, as a caller would
-    not)."""
-    weights: list[Tensor] = [p for p in reference.module.parameters() if p.requires_grad]
-    value, log_det = reference.inverse(z, cond)
-    return _pulled(value.sum() + (log_det.sum() if reference.has_log_det else 0.0), weights)

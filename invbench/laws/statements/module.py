@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from invbench.laws.cases.case import LawCase
 from invbench.laws.law import LAWS, Tally, Violation, law
-from invbench.laws.statements.conduct import DIRECTIONS, call, same_bits, same_pair
+from invbench.laws.statements.comparison import DIRECTIONS, call, same_bits, same_pair
 from invbench.laws.subject import SEED, Subject
 
 OTHER_SEED = 77
@@ -24,7 +24,8 @@ def _agrees(subject: Subject, other: nn.Module, case: LawCase, what: str) -> Ite
     copied = LawCase(replace(subject, module=other), case.recipe, case.x, case.cond, case.z)
     for inverse in subject.directions:
         if not all(
-            same_bits(a, b) for a, b in zip(case.ours(inverse), copied.ours(inverse), strict=True)
+            same_bits(a, b)
+            for a, b in zip(case.result(inverse), copied.result(inverse), strict=True)
         ):
             yield Violation(1, 0, f"{DIRECTIONS[inverse]} of {what} gives other bits")
 
@@ -157,7 +158,7 @@ def _in_halves(subject: Subject, case: LawCase) -> Iterator[Violation]:
         narrow = _narrow(subject, case, half)
         try:
             for inverse in subject.directions:
-                narrow.ours(inverse)
+                narrow.result(inverse)
         except Exception:
             continue
         for name in ("dtype", "accuracy", "finite"):
@@ -178,7 +179,7 @@ def half_supported(subject: Subject, case: LawCase) -> Iterator[Violation]:
     for half in HALVES:
         narrow = _narrow(subject, case, half)
         for inverse in subject.directions:
-            narrow.ours(inverse)
+            narrow.result(inverse)
     yield from ()
 
 

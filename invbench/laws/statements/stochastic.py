@@ -12,7 +12,7 @@ from torch import Tensor
 from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.reference import by_autograd
 from invbench.laws.law import Tally, Violation, law
-from invbench.laws.statements.conduct import call
+from invbench.laws.statements.comparison import call
 from invbench.laws.subject import Subject
 
 DRAWS, CALLS, ROWS = 400, 192, 8
@@ -99,7 +99,7 @@ def estimate(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     errors, 1 % relative and the own error of the reference. One that never changes is not an
     estimate, and must be that of the map to 5 %."""
     reference = subject.float64_reference()
-    x, cond = case.double()
+    x, cond = case.float64_inputs(False)
     x, cond = x[:ROWS], None if cond is None else cond[:ROWS]
     first = by_autograd(lambda v: reference.forward(v, cond)[0], x, neighbours=1)
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -13,7 +13,8 @@ from invbench.laws.judging.conditioning import magnitude, unit_roundoff
 from invbench.laws.judging.reference import by_autograd, by_differences
 from invbench.laws.judging.relation import pair
 from invbench.laws.law import Tally, Violation, law
-from invbench.laws.statements.conduct import call, is_refusal, same_pair
+from invbench.laws.statements.comparison import call, same_pair
+from invbench.laws.statements.repetition import is_refusal
 from invbench.laws.subject import SEED, Subject
 
 SIZES = (2, 17, 96, 130, 515)  # of the batches: a path of its own for large ones shows

@@ -22,9 +22,9 @@ from invbench.attacks.case import AttackCase, is_attack_case, read_case
 from invbench.data.images import image_size, read_image
 from invbench.errors import first_problem
 from invbench.flows import ConditionalFlow
+from invbench.laws.building import subject_of
 from invbench.laws.cases.counterexample import Counterexample, replay
 from invbench.laws.cases.recipe import InputRecipe
-from invbench.laws.subject import subject_of
 from invbench.report.site.pictures import worst_pictures
 from invbench.report.table import read_table, render
 from invbench.runner.local_worker import Answer

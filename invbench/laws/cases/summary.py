@@ -16,14 +16,16 @@ from invbench.laws.judge import weights_in_words
 from invbench.laws.law import Law, Violation
 from invbench.targets import Target
 
-__all__ = ["shown"]
+__all__ = ["case_summary"]
 
 NUMBERS = 12  # that are written out
 LINES = 100  # columns
 OUTCOME = 2.0  # seconds for both directions
 
 
-def shown(target: Target, law: Law, violation: Violation, case: LawCase, seconds: float) -> str:
+def case_summary(
+    target: Target, law: Law, violation: Violation, case: LawCase, seconds: float
+) -> str:
     """Several lines, each up to 100 columns."""
     if seconds > 0:
         with contextlib.suppress(ValueError):  # it may not show again on the case alone

@@ -1,0 +1,115 @@
+"""A log-determinant as the sum of those of a module's children.
+
+By parts: of a module that hands x from child to child, each child's Jacobian at its own input.
+Conditioning does not multiply up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from invbench.laws.judging.jacobian import (
+    Map,
+)
+from invbench.laws.judging.reference import LogDetReference, by_autograd
+from invbench.laws.subject import Subject
+
+__all__ = ["by_parts"]
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """One call of a child: its input, what else it was given, and what came back."""
+
+    name: str
+    call: Map
+    x: Tensor
+    value: Tensor
+    log_det: Tensor
+
+
+def by_parts(
+    reference: Subject, x: Tensor, cond: Tensor | None
+) -> tuple[LogDetReference, str] | None:
+    """Of a module that hands x from child to child: the sum of the children's references, and the
+    child that differs most from its own.
+
+    The children are found by hooks on one call: a child counts when it takes the value that the one
+    before gave and returns (value, log_det of shape (B,)). None where they make no chain from x to
+    z.
+    """
+    visits = _visits(reference, x, cond)
+    if visits is None:
+        return None
+    total, error = torch.zeros(len(x), dtype=x.dtype), torch.zeros(len(x), dtype=x.dtype)
+    worst, name = 0.0, ""
+    for visit in visits:
+        found = by_autograd(visit.call, visit.x, neighbours=1)
+        total, error = total + found.value, error + found.error
+        off = (visit.log_det - found.value).abs() - found.error - 1e-8 * (1 + found.value.abs())
+        if (here := off.nan_to_num(nan=0.0).max().item()) > worst:
+            worst, name = here, visit.name
+    return LogDetReference(total, error), name
+
+
+def _visits(reference: Subject, x: Tensor, cond: Tensor | None) -> list[_Visit] | None:
+    """The children that chain x to z, in order."""
+    seen: list[_Visit] = []
+    names = {id(child): name for name, child in reference.module.named_modules() if name}
+
+    def note(child: nn.Module, args: tuple[Any, ...], more: dict[str, Any], out: object) -> None:
+        if not (
+            args
+            and isinstance(args[0], Tensor)
+            and isinstance(out, (tuple, list))
+            and len(out) == 2
+        ):
+            return
+        value, log_det = out
+        if (
+            not isinstance(value, Tensor)
+            or not isinstance(log_det, Tensor)
+            or value.numel() != args[0].numel()
+        ):
+            return
+        if log_det.ndim > 1 or (log_det.ndim == 1 and len(log_det) != len(value)):
+            return
+
+        def call(v: Tensor) -> Tensor:
+            first: Tensor = child(v, *args[1:], **more)[0]
+            return first
+
+        kept = (
+            args[0].detach().clone(),
+            value.detach().clone(),
+            log_det.detach().expand(len(value)).clone(),
+        )
+        seen.append(_Visit(names[id(child)], call, *kept))
+
+    children = [child for name, child in reference.module.named_modules() if name]
+    hooks = [child.register_forward_hook(note, with_kwargs=True) for child in children]
+    try:
+        with torch.no_grad():
+            z = reference.forward(x, cond)[0]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    at, chain = x, []
+    for visit in seen:
+        # reordered between, perhaps
+        if visit.x.shape == at.shape and torch.equal(_sorted(visit.x), _sorted(at)):
+            chain.append(visit)
+            at = visit.value
+        if at.numel() == z.numel() and torch.equal(_sorted(at), _sorted(z)) and len(chain) > 1:
+            return chain
+    return None
+
+
+def _sorted(v: Tensor) -> Tensor:
+    """The numbers of each row in order: the same for rows whose elements have changed places, which
+    costs no volume."""
+    return v.flatten(1).sort(1).values
