@@ -8,16 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from invbench.laws.distributions.case import FIT, FRESH, DistributionCase
 from invbench.laws.distributions.distribution import DistributionSubject
-from invbench.laws.distributions.law import (
-    FIT,
-    FRESH,
-    Decided,
-    DistributionCase,
-    Finding,
-    Undecided,
-    law,
-)
+from invbench.laws.distributions.law import Decided, Finding, Undecided, law
 from invbench.laws.distributions.mass import NotDecided
 from invbench.laws.distributions.value_laws import ESTIMATE, is_estimate
 from invbench.laws.judging.recast import modules_of, recast

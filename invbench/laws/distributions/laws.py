@@ -14,15 +14,16 @@ from invbench.devices import require_device
 from invbench.errors import UsageError
 from invbench.laws.distributions import (  # noqa: F401  each file adds its laws, in this order
     condition_laws,
+    follow_laws,
     mass_laws,
     sample_laws,
     value_laws,
 )
+from invbench.laws.distributions.case import DistributionCase
 from invbench.laws.distributions.distribution import DistributionSubject, seeded
 from invbench.laws.distributions.law import (
     DISTRIBUTION_LAWS,
     Decided,
-    DistributionCase,
     DistributionLaw,
     Finding,
     Undecided,

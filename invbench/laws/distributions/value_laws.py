@@ -10,17 +10,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from invbench.laws.distributions.case import FIT, FRESH, DistributionCase, Place
 from invbench.laws.distributions.forms import attempt
-from invbench.laws.distributions.law import (
-    FIT,
-    FRESH,
-    Decided,
-    DistributionCase,
-    Finding,
-    Place,
-    Undecided,
-    law,
-)
+from invbench.laws.distributions.law import Decided, Finding, Undecided, law
 from invbench.laws.distributions.mass import NotDecided
 from invbench.laws.law import Violation
 from invbench.laws.support import discrete
