@@ -217,9 +217,9 @@ class Declaration:
                 values[what] = _positions(name, what, values[what])
         return cls(**values)
 
-    def assuming(self, **found: Any) -> Declaration:
+    def assuming(self, **values: Any) -> Declaration:
         """With values for what is not declared; what is declared stays."""
-        return replace(self, **{k: v for k, v in found.items() if getattr(self, k) is None})
+        return replace(self, **{k: v for k, v in values.items() if getattr(self, k) is None})
 
     def as_dict(self) -> dict[str, Any]:
         """What is declared, as it is written."""
@@ -250,15 +250,15 @@ def _shape(name: str, what: str, value: Any) -> Any:
             value = (value,)
         if value and all(isinstance(v, (tuple, list)) for v in value):
             return tuple(_shape(name, what, v) for v in value)
-        found = tuple(int(v) for v in value)
+        shape = tuple(int(v) for v in value)
     except (TypeError, ValueError):
-        found = ()
-    if not found or min(found) < 1:
+        shape = ()
+    if not shape or min(shape) < 1:
         raise UsageError(
             f"layer {name!r}: {what}={value}: at least one dimension, each of 1 or more; a "
             f"scalar is (1,)"
         )
-    return found
+    return shape
 
 
 def _positions(name: str, what: str, value: Any) -> tuple[int, ...]:

@@ -35,15 +35,15 @@ loaded = lru_cache(maxsize=4)(load_flow)
 @lru_cache
 def pairs(flow_name: str = "srflow") -> list[Pair]:
     """24 crops with the conditions that a flow of that name takes."""
-    found = sr_pairs("embedded", 64, 4)
+    crops = sr_pairs("embedded", 64, 4)
     track = FLOW_REGISTRY[flow_name].metadata.get("track", "sr")
     if track == "lowlight":
-        dark = apply_family(*DUSK, [pair.high for pair in found])
-        return [Pair(pair.name, pair.high, low) for pair, low in zip(found, dark, strict=True)]
+        dark = apply_family(*DUSK, [pair.high for pair in crops])
+        return [Pair(pair.name, pair.high, low) for pair, low in zip(crops, dark, strict=True)]
     return (
-        [Pair(p.name, p.high, sizes_only(p.high[None])[0]) for p in found]
+        [Pair(p.name, p.high, sizes_only(p.high[None])[0]) for p in crops]
         if track == "unconditional"
-        else found
+        else crops
     )
 
 
@@ -83,19 +83,19 @@ def drawn(
 
 @given(case=cases())
 def test_flow_does_not_explode(flow_name, coupling, dtype, device, results_folder, case):
-    found = log10_largest(flow_name, coupling, dtype, device, case)
-    if found > LIMIT:
+    largest = log10_largest(flow_name, coupling, dtype, device, case)
+    if largest > LIMIT:
         if results_folder is not None:
             name = f"{flow_name}:{coupling.name}"
             record = {
                 "target": name,
                 "property": PROPERTY,
                 "recipe": case,
-                "message": f"10^{found:.3g}",
+                "message": f"10^{largest:.3g}",
             }
             append(results_folder, record)
         pytest.fail(
-            f"{flow_name} with {coupling.name}: |x| reaches 10^{found:.3g} for {case}",
+            f"{flow_name} with {coupling.name}: |x| reaches 10^{largest:.3g} for {case}",
             pytrace=False,
         )
 
@@ -103,12 +103,12 @@ def test_flow_does_not_explode(flow_name, coupling, dtype, device, results_folde
 def test_known_explosion_is_still_there(flow_name, coupling, dtype, device, known_failure):
     """A listed explosion is replayed from its recipe; an entry that no longer explodes is stale."""
     known = known_failure(f"{flow_name}:{coupling.name}", PROPERTY)
-    found = log10_largest(flow_name, coupling, dtype, device, known.recipe)
-    if found <= LIMIT:
+    largest = log10_largest(flow_name, coupling, dtype, device, known.recipe)
+    if largest <= LIMIT:
         pytest.fail(
-            f"stale entry: {known.target} stays at 10^{found:.3g}; remove it", pytrace=False
+            f"stale entry: {known.target} stays at 10^{largest:.3g}; remove it", pytrace=False
         )
-    pytest.xfail(f"{known.reason} (|x| reaches 10^{found:.3g})")
+    pytest.xfail(f"{known.reason} (|x| reaches 10^{largest:.3g})")
 
 
 @given(image=st.integers(0, 23))

@@ -44,13 +44,13 @@ def of_library(name: str) -> bool:
 
 def installed() -> dict[str, str]:
     """Library -> version, of those that are there."""
-    found = {}
+    versions = {}
     for name, distribution in LIBRARIES.items():
         try:
-            found[name] = version(distribution)
+            versions[name] = version(distribution)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def load_library(name: str) -> None:

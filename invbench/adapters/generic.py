@@ -103,10 +103,10 @@ class Adapted(nn.Module):
             (self.encode, self.decode, self.condition),
             None if inverse else self.latent_shape,
         )
-        found = read_conventions(
+        conventions = read_conventions(
             self.module, v, cond, *names, shape, swapped=self.swapped != inverse
         )
-        return found.flipped() if inverse else found
+        return conventions.flipped() if inverse else conventions
 
     def _directed(self, v: Any, cond: Any, inverse: bool) -> tuple[Any, Tensor]:
         if self.conventions is None:
@@ -120,14 +120,14 @@ class Adapted(nn.Module):
             log_det, tensors_of(value)[0], None if returned is None else returned.summed
         )
 
-    def shown(self, argument: str, inverse: bool, layer: str = "layer") -> str:
+    def call_text(self, argument: str, inverse: bool, layer: str = "layer") -> str:
         """The call of the user's own module, as it would be written: ``layer(x, reverse=True)``."""
         habits = self.conventions
         way = None if habits is None else habits.decode if inverse else habits.encode
         if way is None:
             method = self.decode or "inverse" if inverse else self.encode or "forward"
             return f"{layer}.{method}({argument})"
-        call = way.shown(argument)
+        call = way.call_text(argument)
         return layer + (call.removeprefix("forward") if way.method == "forward" else f".{call}")
 
     def _silent(self, value: Any, cond: Any, inverse: bool) -> Tensor:
@@ -174,13 +174,13 @@ def adapt(
 
 
 class Functional(Elementwise):
-    """An elementwise function of another library; ``layout`` is the widths of its parameters,
+    """An elementwise function of another library; ``param_widths`` is the widths of its parameters,
     stacked in ``params`` in this order.
 
     A subclass defines ``run(x, parts, inverse)`` for x of shape (N,) and parts of shape (N, width).
     """
 
-    layout: ClassVar[tuple[int, ...]] = ()
+    param_widths: ClassVar[tuple[int, ...]] = ()
 
     def run(self, x: Tensor, parts: list[Tensor], inverse: bool) -> tuple[Tensor, Tensor]:
         raise NotImplementedError  # every subclass has it
@@ -194,6 +194,6 @@ class Functional(Elementwise):
     def _flat(self, v: Tensor, params: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
         columns = params.reshape(params.shape[0], -1).T
         value, log_slope = self.run(
-            v.reshape(-1), list(torch.split(columns, list(self.layout), dim=1)), inverse
+            v.reshape(-1), list(torch.split(columns, list(self.param_widths), dim=1)), inverse
         )
         return value.reshape(v.shape), log_slope.reshape(v.shape)

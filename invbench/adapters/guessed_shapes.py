@@ -62,16 +62,16 @@ def with_shapes(
         declared = {**declared_by(made, towards_noise=True), **declared}
     if declared.get("event_shape") is None:
         arguments = {**_defaults(obj), **options}
-        found = _event_shape(made, arguments) or (
+        guess = _event_shape(made, arguments) or (
             _transform_shape(made) if isinstance(made, Transform) else None
         )
-        if found is None:
+        if guess is None:
             raise UsageError(
                 f"{name!r} ({spec}) has no event shape: say the shape of one x without the "
                 f"batch, as --event-shape 3,32,32 "
                 "(several tensors: '2;2'), or give the module an attribute event_shape"
             )
-        declared["event_shape"], why = found
+        declared["event_shape"], why = guess
         guesses.append(
             f"event_shape={declared['event_shape']}, {why}; if it is another, say --event-shape"
         )

@@ -166,13 +166,13 @@ def _probed(name: str, module: nn.Module, metadata: dict[str, Any]) -> dict[str,
     module.eval()
     reference = next((p for p in module.parameters() if p.is_floating_point()), None)
     module.probe(_like(x, reference), _like(cond, reference))
-    found = dict(module.declares)
+    declares = dict(module.declares)
     if isinstance(module, AdaptedTransform) and isinstance(x, Tensor):
         with torch.no_grad():
             value = module(_like(x, reference), _like(cond, reference))[0]
         if value.shape != x.shape:
-            found["latent_shape"] = tuple(value.shape[1:])
-    return found
+            declares["latent_shape"] = tuple(value.shape[1:])
+    return declares
 
 
 def _like(value: Any, reference: Tensor | None) -> Any:

@@ -132,9 +132,9 @@ class AdaptedTransform(nn.Module):
     @property
     def declares(self) -> dict[str, Any]:
         """Domain and codomain as the transform states them, and what it has not."""
-        found = declared_by(self.transform, self.towards_noise)
-        found |= {"log_det": "none"} if self.silent else {}
-        return {**found, "inverse": "none"} if self.one_way else found
+        declares = declared_by(self.transform, self.towards_noise)
+        declares |= {"log_det": "none"} if self.silent else {}
+        return {**declares, "inverse": "none"} if self.one_way else declares
 
     def probe(self, x: Tensor, cond: Any = None) -> None:
         """Calls of a copy: can it be called, has it an inverse? Raises ``UsageError`` with what was
@@ -169,7 +169,7 @@ class AdaptedTransform(nn.Module):
                         (back - rows).abs().max() < CLOSE
                     )
 
-    def shown(self, argument: str, inverse: bool, layer: str = "layer") -> str:
+    def call_text(self, argument: str, inverse: bool, layer: str = "layer") -> str:
         """The call of the user's own transform, as it would be written: ``layer.inv(z)``."""
         along = self.towards_noise != inverse
         return f"{layer}({argument})" if along else f"{layer}.inv({argument})"

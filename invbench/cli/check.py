@@ -53,11 +53,11 @@ def list_(
     if sheet is not None:
         _draw(kind, sheet, as_json)
         return
-    found = {name: listed(name) for name in ([kind] if kind else KINDS)}
+    listing = {name: listed(name) for name in ([kind] if kind else KINDS)}
     if as_json:
-        print_json(found[kind] if kind else found)
+        print_json(listing[kind] if kind else listing)
         return
-    for name, rows in found.items():
+    for name, rows in listing.items():
         table = RichTable("name", "what", "source", title=name, title_justify="left", box=None)
         for row in rows:
             more = "".join(
@@ -135,7 +135,7 @@ def check(
     round-trip-x`, `invbench check 'nflows/*' --budget smoke`, `invbench check my.py --results
     results`
     """
-    from invbench.cli.verdict_text import verdict_lines
+    from invbench.cli.report_text import report_lines
     from invbench.laws import check as check_target
     from invbench.laws.cases.counterexample import save_failures
     from invbench.laws.judging.sensitivity import bounds_line
@@ -158,10 +158,10 @@ def check(
         "training": training,
     }
     kinds = KINDS_CHECKED if kind is None else (kind,)
-    found = [t for spec in targets for t in resolve_all(spec, kinds, declared)]
+    resolved = [t for spec in targets for t in resolve_all(spec, kinds, declared)]
     reports, saved = [], []
     with err.status("checking …") as status:
-        for target in found:
+        for target in resolved:
             announce = lambda law, name=target.name: status.update(f"{escape(name)}: {law}")  # noqa: E731
             if target.kind == "distribution":
                 from invbench.laws.distributions.laws import check_distribution
@@ -182,7 +182,7 @@ def check(
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for report in reports:
-            for line in verdict_lines(report, dtype, bounds_line(report.measures)):
+            for line in report_lines(report, dtype, bounds_line(report.measures)):
                 out.print(line, highlight=False, soft_wrap=True)
     for line in saved:
         err.print(line, markup=False, soft_wrap=True, highlight=False)
@@ -218,7 +218,7 @@ def replay(
 
     if is_attack_case(case):
         return _replay_attack(case, target, weights, flow, as_json)
-    record, found, violations = run_again(case, target)
+    record, resolved, violations = run_again(case, target)
     if as_json:
         kinds = [
             {"kind": v.kind, "value": v.value, "bound": v.bound, "message": v.message}
@@ -226,17 +226,17 @@ def replay(
         ]
         print_json(
             {
-                "target": found.name,
+                "target": resolved.name,
                 "property": record.property,
                 "broken": bool(violations),
                 "violations": kinds,
             }
         )
     else:
-        if found.digest != record.digest:
+        if resolved.digest != record.digest:
             err.print("the source has changed since the case was saved", highlight=False)
         verdict = "[red]still broken[/]" if violations else "[green]holds now[/]"
-        out.print(f"{escape(found.name)}, {record.property}: {verdict}")
+        out.print(f"{escape(resolved.name)}, {record.property}: {verdict}")
         for v in violations:
             out.print(f"  \\[{v.kind}]", escape(v.message), highlight=False)
     if violations:
@@ -253,14 +253,14 @@ def _replay_attack(
     levels = [level for level, hit in verdict.levels.items() if hit]
     then = [level for level, hit in record.levels.items() if hit]
     if as_json:
-        found = {
+        document = {
             "levels": levels,
             "max_abs_log10": verdict.log10_x,
             "levels_then": then,
             "then": record.log10_x,
         }
         print_json(
-            {"flow": record.flow, "coupling": record.coupling, "attack": record.attack} | found
+            {"flow": record.flow, "coupling": record.coupling, "attack": record.attack} | document
         )
     else:
         state = "[red]still fails[/]" if levels else "[green]does not fail now[/]"

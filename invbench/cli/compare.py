@@ -35,12 +35,14 @@ def compare(
     from invbench.report.compare import compare as compare_entries
     from invbench.report.compare import in_words
 
-    found = compare_entries(a, b, track, results, pooled=not every_case)
+    differences = compare_entries(a, b, track, results, pooled=not every_case)
     if as_json:
-        print_json({"a": a, "b": b, "track": track, "differences": [asdict(one) for one in found]})
+        print_json(
+            {"a": a, "b": b, "track": track, "differences": [asdict(one) for one in differences]}
+        )
         return
     case = ""
-    for one in found:
+    for one in differences:
         if one.case != case:
             case = one.case
             out.print(f"[bold]{escape(case)}[/]")

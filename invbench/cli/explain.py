@@ -37,8 +37,10 @@ def explain(
         text = meanings.track_pages()
         print_json({"text": text}) if as_json else sys.stdout.write(text)
         return
-    found = meanings.explain(name)
+    explanations = meanings.explain(name)
     if as_json:
-        print_json([{"name": one.name, "kind": one.kind, **dict(one.parts)} for one in found])
+        print_json(
+            [{"name": one.name, "kind": one.kind, **dict(one.parts)} for one in explanations]
+        )
         return
-    sys.stdout.write("\n\n".join(one.text() for one in found) + "\n")
+    sys.stdout.write("\n\n".join(one.text() for one in explanations) + "\n")

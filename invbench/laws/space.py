@@ -150,13 +150,13 @@ def beyond(space: Constraint | None, dtype: torch.dtype) -> Tensor:
     """The nearest values outside: one float beyond each finite edge; empty for a space without."""
     bare = unwrapped(space)
     bounds = None if bare is None or isinstance(bare, Circle) else _bounds(bare)
-    found = []
+    values = []
     for edge, way in zip(bounds or (), (-math.inf, math.inf), strict=False):
         if math.isfinite(edge):
-            found.append(
+            values.append(
                 torch.nextafter(torch.tensor(edge, dtype=dtype), torch.tensor(way, dtype=dtype))
             )
-    return torch.stack(found) if found else torch.empty(0, dtype=dtype)
+    return torch.stack(values) if values else torch.empty(0, dtype=dtype)
 
 
 @dataclass(frozen=True)

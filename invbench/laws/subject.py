@@ -72,8 +72,8 @@ class Subject:
         return self.declaration.log_det in (None, "exact")
 
     def packed(self, latent: bool) -> Packing:
-        found = self.outer if latent else self.inner
-        return found if found is not None else Packing(self.event_shape, (self.event_shape,))
+        packing = self.outer if latent else self.inner
+        return packing if packing is not None else Packing(self.event_shape, (self.event_shape,))
 
     def raw_shape(self, latent: bool) -> tuple[int, ...]:
         """The shape of raw numbers of which a value of x (or z) is made."""

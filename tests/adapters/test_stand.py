@@ -297,11 +297,11 @@ def test_a_module_of_which_nothing_can_be_asked_is_refused():
 def test_the_call_is_shown_as_a_user_would_write_it():
     layer = invbench.adapt(strange.Reverse())
     layer.probe(X)
-    assert layer.shown("x", inverse=False) == "layer(x, reverse=False)"
-    assert layer.shown("z", inverse=True) == "layer(z, reverse=True)"
+    assert layer.call_text("x", inverse=False) == "layer(x, reverse=False)"
+    assert layer.call_text("z", inverse=True) == "layer(z, reverse=True)"
     layer = invbench.adapt(strange.EncodeDecode())
     layer.probe(X)
-    assert layer.shown("z", inverse=True) == "layer.decode(z)"
+    assert layer.call_text("z", inverse=True) == "layer.decode(z)"
 
 
 @pytest.mark.parametrize("batch", [0, 1, 2])

@@ -12,7 +12,7 @@ import pytest
 import invbench
 from invbench.errors import UsageError
 from invbench.testing import parametrize_with_properties
-from invbench.testing.known_failures import read_known
+from invbench.testing.known_failures import read_known_failures
 from tests.support.examples import TANH_AFFINE
 
 BESIDE = Path(__file__).resolve().parents[2]
@@ -195,4 +195,4 @@ def test_a_bad_file_of_known_failures_is_named(tmp_path, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(UsageError, match=message):
-        read_known(path)
+        read_known_failures(path)

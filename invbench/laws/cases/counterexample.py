@@ -233,23 +233,23 @@ def replay(
             f"the case is about {record.target!r}, a file or module; say so: "
             f"{replay_command(folder, record.target)}"
         )
-    found = resolve(target or record.target, (record.target_kind,), record.declared)
-    subject = subject_of(found, parse_dtype(record.dtype), record.device)
+    resolved = resolve(target or record.target, (record.target_kind,), record.declared)
+    subject = subject_of(resolved, parse_dtype(record.dtype), record.device)
     if "x" not in tensors or tuple(tensors["x"].shape[1:]) != tuple(subject.event_shape):
         raise UsageError(
-            f"{folder}: its x does not have the event shape {subject.event_shape} of {found.name}"
+            f"{folder}: its x does not have the event shape {subject.event_shape} of {resolved.name}"
         )
     try:
         missing, unexpected = subject.module.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise UsageError(
-            f"{folder}: the weights do not fit {found.name}: {str(error).splitlines()[0]}"
+            f"{folder}: the weights do not fit {resolved.name}: {str(error).splitlines()[0]}"
         ) from None
     # empty ones are not saved
     lost = [name for name in missing if subject.module.state_dict()[name].numel()]
     if lost or unexpected:
         raise UsageError(
-            f"{folder}: the weights do not fit {found.name}: "
+            f"{folder}: the weights do not fit {resolved.name}: "
             f"{', '.join([*lost, *unexpected][:3])} missing or unknown"
         )
     cond = None if "cond" not in tensors else tensors["cond"].to(subject.device)
@@ -257,4 +257,4 @@ def replay(
     z = None if "z" not in tensors else tensors["z"].to(subject.device)
     case = LawCase(subject, InputRecipe(**recipe), tensors["x"].to(subject.device), cond, z)
     law: Law = LAWS[record.property]
-    return record, found, judge_case(law, case) if law.applies(subject) else []
+    return record, resolved, judge_case(law, case) if law.applies(subject) else []

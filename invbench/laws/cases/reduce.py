@@ -30,26 +30,26 @@ def minimal(
     signed power of two, else kept. At most 400 judgements and ``seconds``, so a slow subject may
     keep more than it needs. Raises ``ValueError`` when the case is sound.
     """
-    found = _violation(law, case, kind)
-    if found is None:
+    smallest = _violation(law, case, kind)
+    if smallest is None:
         raise ValueError(f"the case does not break {law.name}")
     started, calls = time.monotonic(), 0
 
     def breaks(candidate: LawCase) -> bool:
-        nonlocal found, calls
+        nonlocal smallest, calls
         calls += 1
         violation = _violation(law, candidate, kind)
-        found = violation or found
+        smallest = violation or smallest
         return violation is not None
 
     def patient() -> bool:
         return calls < CALLS and time.monotonic() - started < seconds
 
-    case = _fewer_rows(case, found, breaks, patient)
+    case = _fewer_rows(case, smallest, breaks, patient)
     for which in ("x", "z", "cond") if case.z is not case.x else ("x", "cond"):
         case = _simpler_numbers(case, which, breaks, patient)
-    assert found is not None
-    return case, found
+    assert smallest is not None
+    return case, smallest
 
 
 def _violation(law: Law, case: LawCase, kind: str) -> Violation | None:
@@ -57,13 +57,16 @@ def _violation(law: Law, case: LawCase, kind: str) -> Violation | None:
 
 
 def _fewer_rows(
-    case: LawCase, found: Violation, breaks: Callable[[LawCase], bool], patient: Callable[[], bool]
+    case: LawCase,
+    violation: Violation,
+    breaks: Callable[[LawCase], bool],
+    patient: Callable[[], bool],
 ) -> LawCase:
     rows = torch.arange(case.x.shape[0])
     if (
-        found.row is not None
-        and found.row < len(rows)
-        and breaks(alone := case.part(rows[found.row : found.row + 1]))
+        violation.row is not None
+        and violation.row < len(rows)
+        and breaks(alone := case.part(rows[violation.row : violation.row + 1]))
     ):
         return alone
     while len(rows) > 1 and patient():

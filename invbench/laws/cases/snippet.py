@@ -42,27 +42,27 @@ layer.load_state_dict(load_file(weights), strict=False)"""
 
 
 FORWARD = """x = {x}
-found = {forward}
+result = {forward}
 print("x               ", x)
-print("forward(x)      ", found)
+print("forward(x)      ", result)
 """
 INVERSE = """z = {z}
-found = {inverse}
+result = {inverse}
 print("z               ", z)
-print("inverse(z)      ", found)
+print("inverse(z)      ", result)
 """
-PAIR = """if isinstance(found, (tuple, list)) and isinstance(found[0], torch.Tensor):
-    {name} = found[0]
+PAIR = """if isinstance(result, (tuple, list)) and isinstance(result[0], torch.Tensor):
+    {name} = result[0]
     print("and back again  ", {call})
 """
 
 
 def calls(subject: Subject, argument: str) -> tuple[str, str]:
     """(the call of forward on x, that of inverse on z), as the user's own module is called."""
-    shown = getattr(subject.module, "shown", None)
-    if not callable(shown):
+    call_text = getattr(subject.module, "call_text", None)
+    if not callable(call_text):
         return f"layer(x{argument})", f"layer.inverse(z{argument})"
-    forward, inverse = shown("x", inverse=False), shown("z", inverse=True)
+    forward, inverse = call_text("x", inverse=False), call_text("z", inverse=True)
     return forward, inverse
 
 

@@ -63,20 +63,20 @@ def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Inpu
         pairs = [(x, conds[i % len(conds)]) for i, x in enumerate(xs)] + [
             (xs[0], c) for c in (*conds, *FAR)
         ]
-    found = []
+    recipes = []
     for seed in range(first_seed, first_seed + seeds):
-        found += [InputRecipe(*x, *c, rows, seed) for x, c in pairs]
+        recipes += [InputRecipe(*x, *c, rows, seed) for x, c in pairs]
         if weighted:
             base = [InputRecipe(*x, *conds[i % len(conds)], rows, seed) for i, x in enumerate(xs)]
             ways = [(r, WEIGHT_SCALES[i % len(WEIGHT_SCALES)]) for i, r in enumerate(base)]
             if budget != "smoke":
                 ways = [(r, way) for r in base for way in WEIGHT_SCALES]
             # a seed of its own for each: weights of one draw may all have determinants of one sign
-            found += [
+            recipes += [
                 replace(r, weights=w, log2_weights=k, seed=r.seed + 1000 * (i + 1))
                 for i, (r, (w, k)) in enumerate(ways)
             ]
-    return found
+    return recipes
 
 
 def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[InputRecipe]:

@@ -105,23 +105,25 @@ class DistributionCase:
         scale = x.abs() + x.std(0, keepdim=True).nan_to_num()
         here = self.log_prob_or_nan(x, cond, exact=True)
         generator = self.generator(3)
-        found = torch.zeros_like(here)
+        largest = torch.zeros_like(here)
         simplex = isinstance(self.subject.support(cond), type(constraints.simplex))
         for _ in range(4):
             sign = 2.0 * torch.randint(0, 2, x.shape, generator=generator).to(x) - 1
             moved = x + sign * relative * scale
             moved = moved / moved.sum(-1, keepdim=True) if simplex else moved
             change = self.log_prob_or_nan(moved, cond, exact=True) - here
-            found = torch.maximum(found, change.abs().nan_to_num(nan=math.inf))
-        return found
+            largest = torch.maximum(largest, change.abs().nan_to_num(nan=math.inf))
+        return largest
 
     def log_prob_or_nan(self, x: Tensor, cond: Tensor | None, exact: bool = False) -> Tensor:
         """log_prob with NaN for rows that it refuses by raising, which are found by halving."""
         left = [REFUSALS]
-        found = self._halved(x, cond, exact, left)
-        if found is None:
-            found = torch.full((len(x), *self.subject.batch_shape), math.nan, dtype=torch.float64)
-        return found
+        log_prob = self._halved(x, cond, exact, left)
+        if log_prob is None:
+            log_prob = torch.full(
+                (len(x), *self.subject.batch_shape), math.nan, dtype=torch.float64
+            )
+        return log_prob
 
     def _halved(
         self, x: Tensor, cond: Tensor | None, exact: bool, left: list[int]
@@ -134,14 +136,14 @@ class DistributionCase:
                 return None
         parts = [slice(0, len(x) // 2), slice(len(x) // 2, len(x))]
         conds = [cond if cond is None or len(cond) == 1 else cond[p] for p in parts]
-        found = [self._halved(x[p], c, exact, left) for p, c in zip(parts, conds, strict=True)]
-        if all(f is None for f in found):
+        halves = [self._halved(x[p], c, exact, left) for p, c in zip(parts, conds, strict=True)]
+        if all(f is None for f in halves):
             return None
         nan = [
             torch.full((len(x[p]), *self.subject.batch_shape), math.nan, dtype=torch.float64)
             for p in parts
         ]
-        return torch.cat([n if f is None else f for f, n in zip(found, nan, strict=True)])
+        return torch.cat([n if f is None else f for f, n in zip(halves, nan, strict=True)])
 
     def density(self, place: Place) -> Density:
         """The density at a place, ready for integrals. Raises ``NotDecided`` where there is none
@@ -149,12 +151,12 @@ class DistributionCase:
 
         def build() -> Density:
             subject = self.subject
-            found = Density(subject, place.cond, place.element, self.drawn(place, FIT)[0])
-            for k in found.find_circles(self.lines(place, FIT, found)):
+            density = Density(subject, place.cond, place.element, self.drawn(place, FIT)[0])
+            for k in density.find_circles(self.lines(place, FIT, density)):
                 sentence = f"coordinate {k} is an angle: log_prob repeats itself after 2π"
                 if sentence not in subject.guesses:
                     subject.guesses.append(sentence)
-            return found
+            return density
 
         return self.once(("density", place.index, place.element), build)
 
@@ -164,15 +166,15 @@ class DistributionCase:
         """Samples as rows (n, d) in float64; of the reference where the dtype rounds them to a few
         values."""
         density = density or self.density(place)
-        found = density.rows(self.drawn(place, stream, rows)[0])
-        if _rounded(found) and self.subject.float64_reference is not None:
-            found = density.rows(self.drawn(place, stream, rows, exact=True)[0])
-        if _rounded(found):
+        values = density.rows(self.drawn(place, stream, rows)[0])
+        if _rounded(values) and self.subject.float64_reference is not None:
+            values = density.rows(self.drawn(place, stream, rows, exact=True)[0])
+        if _rounded(values):
             raise NotDecided("samples take a few values only: discrete, or rounded")
-        found = found[found.isfinite().all(1)]
-        if len(found) < 64:
-            raise NotDecided(f"{len(found)} samples are finite")
-        return found
+        values = values[values.isfinite().all(1)]
+        if len(values) < 64:
+            raise NotDecided(f"{len(values)} samples are finite")
+        return values
 
     def integral(self, place: Place) -> Integral:
         density = self.density(place)
@@ -201,10 +203,10 @@ class DistributionCase:
 
 
 def _hash(*parts: int) -> int:
-    found = 17
+    number = 17
     for part in parts:
-        found = (found * 1_000_003 + part + 1) % (2**61 - 1)
-    return found
+        number = (number * 1_000_003 + part + 1) % (2**61 - 1)
+    return number
 
 
 def _rounded(rows: Tensor) -> bool:

@@ -51,15 +51,15 @@ def condition_reaches(case: DistributionCase) -> Iterator[Finding]:
 def _unreached(subject: DistributionSubject, case: DistributionCase) -> list[str]:
     conditions = [subject.condition(100 + k) for k in range(4)]
     x = case.proper(case.places[0], FIT, ROWS).to(subject.dtype)
-    found: dict[str, list[Tensor]] = {"log_prob": [], "sample": []}
+    results: dict[str, list[Tensor]] = {"log_prob": [], "sample": []}
     for cond in conditions:
         torch.manual_seed(case.seed)
-        found["log_prob"].append(subject.log_prob(x, cond))
+        results["log_prob"].append(subject.log_prob(x, cond))
         torch.manual_seed(case.seed)
-        found["sample"].append(subject.sample(ROWS, cond)[0])
+        results["sample"].append(subject.sample(ROWS, cond)[0])
     return [
         what
-        for what, (first, *others) in found.items()
+        for what, (first, *others) in results.items()
         if all(torch.equal(first, o) for o in others)
     ]
 
@@ -144,10 +144,10 @@ def _own_condition(case: DistributionCase) -> Iterator[Finding]:
     torch.manual_seed(case.seed)
     if subject.sampling.paired:
         pair = torch.cat([one.expand(SAMPLES, *one.shape[1:]), two.expand(SAMPLES, *two.shape[1:])])
-        found = subject.raw_sample(2 * SAMPLES, pair)
+        returned = subject.raw_sample(2 * SAMPLES, pair)
     else:
-        found = subject.raw_sample(SAMPLES, torch.cat([one, two]))
-    value = found[0] if isinstance(found, (tuple, list)) else found
+        returned = subject.raw_sample(SAMPLES, torch.cat([one, two]))
+    value = returned[0] if isinstance(returned, (tuple, list)) else returned
     event, first = subject.event_shape, tuple(value.shape[:2])
     paired = subject.sampling.paired and value.shape[:1] == (2 * SAMPLES,)
     if paired or (subject.lead == "1n" and first == (2, SAMPLES)):
@@ -194,11 +194,11 @@ def _elements(case: DistributionCase) -> Iterator[Finding]:
     worst = []
     for exact in (False, True) if case.subject.float64_reference is not None else (False,):
         right = case.log_prob(x, place.cond, exact).reshape(ROWS, -1)
-        found = case.log_prob(mixed.reshape(x.shape), place.cond, exact).reshape(ROWS, -1)
+        log_prob = case.log_prob(mixed.reshape(x.shape), place.cond, exact).reshape(ROWS, -1)
         allowed = _allowed(case, x, place.cond, case.log_prob(x, place.cond, exact)).reshape(
             ROWS, -1
         )
-        worst.append(((found - right).abs() / allowed)[:, 0].nan_to_num(nan=0.0).max().item())
+        worst.append(((log_prob - right).abs() / allowed)[:, 0].nan_to_num(nan=0.0).max().item())
     yield Decided(ROWS)
     if min(worst) > 1:
         yield Violation(

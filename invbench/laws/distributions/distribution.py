@@ -83,9 +83,11 @@ class DistributionSubject:
     def sample(self, n: int, cond: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """(n rows, their log_prob where ``sample`` returns it), under one condition (1,
         *cond_shape)."""
-        found = self.raw_sample(n, cond)
+        returned = self.raw_sample(n, cond)
         value, log_prob = (
-            found if isinstance(found, (tuple, list)) and len(found) > 1 else (found, None)
+            returned
+            if isinstance(returned, (tuple, list)) and len(returned) > 1
+            else (returned, None)
         )
         rows = (n, *self.batch_shape, *self.event_shape)
         kept = isinstance(log_prob, Tensor) and log_prob.numel() == math.prod(
@@ -143,10 +145,10 @@ class DistributionSubject:
             reference = replace(
                 self, obj=recast(self.obj, torch.float64, self.device), dtype=torch.float64
             )
-            found = reference.log_prob(
+            log_prob = reference.log_prob(
                 self.sample(5, self.condition(0))[0].double(), reference.condition(0)
             )
-            return reference if found.dtype == torch.float64 else None
+            return reference if log_prob.dtype == torch.float64 else None
 
         with seeded(0, self.device):
             return attempt(build)[0]

@@ -75,20 +75,20 @@ def _objections(
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """(the methods that reject, with what they saw; why others could not say)."""
     density, pool = case.density(place), case.lines(place, FIT + stream)
-    found, reasons = [], []
+    objections, reasons = [], []
     for k, kernel in enumerate(KERNELS):
         start = case.lines(place, 2 + k + stream, rows=rows)
         p, text = exchange(density, start, pool, kernel, case.generator(place.index, k, stream))
         if p < LEVEL:
-            found.append((kernel, f"a chain by {kernel} moves them, {text} (p = {p:.1g})"))
+            objections.append((kernel, f"a chain by {kernel} moves them, {text} (p = {p:.1g})"))
     if density.dim <= BY_WEIGHTS:
         fresh = case.lines(place, 4 + stream, rows=rows)
         text, reason = _means(case, place, fresh, stream)
         if text:
-            found.append(("integrals", text))
+            objections.append(("integrals", text))
         if reason:
             reasons.append(reason)
-    return found, reasons
+    return objections, reasons
 
 
 def _gap(case: DistributionCase, place: Place) -> list[tuple[str, str]]:
@@ -101,7 +101,7 @@ def _gap(case: DistributionCase, place: Place) -> list[tuple[str, str]]:
     d = case.density(place).dim
     if d > BY_WEIGHTS:
         return []
-    found: list[tuple[str, str]] = []
+    objections: list[tuple[str, str]] = []
     integrals: list[tuple[str, float, float, float, int]] = []
     if d <= BY_CELLS:
         cells, n = case.integral(place), len(case.lines(place, FIT))
@@ -114,7 +114,7 @@ def _gap(case: DistributionCase, place: Place) -> list[tuple[str, str]]:
     for method, total, hull, error, n in integrals:
         left = 2 * d * math.log(2 * d / LEVEL) / n
         if abs(total - 1) <= TOLERANCE + error <= 0.1 and total - hull > TOLERANCE + error + left:
-            found.append(
+            objections.append(
                 (
                     method,
                     (
@@ -123,30 +123,30 @@ def _gap(case: DistributionCase, place: Place) -> list[tuple[str, str]]:
                     ),
                 )
             )
-    return found if len(found) > 1 else []
+    return objections if len(objections) > 1 else []
 
 
 def _means(case: DistributionCase, place: Place, fresh: Tensor, stream: int) -> tuple[str, str]:
     """(what the worst bounded function shows, or ""; why nothing could be compared, or "")."""
     density, pool = case.density(place), case.lines(place, FIT)
-    found: Integral | Weighted
+    integral: Integral | Weighted
     if density.dim <= BY_CELLS:
-        found = case.integral(place)
-        if not found.hull_error <= MOST_ERROR * found.hull:
-            return "", f"quadrature has an error of {found.hull_error:.2g}"
+        integral = case.integral(place)
+        if not integral.hull_error <= MOST_ERROR * integral.hull:
+            return "", f"quadrature has an error of {integral.hull_error:.2g}"
     else:
-        found = case.weighed(place, 1, True, 1 if stream else 0)
+        integral = case.weighed(place, 1, True, 1 if stream else 0)
         pool = case.lines(place, FIT + (20 if stream else 0))[:2048]
-        if found.problem:
-            return "", found.problem
+        if integral.problem:
+            return "", integral.problem
     fresh = fresh[((fresh >= pool.amin(0)) & (fresh <= pool.amax(0))).all(1)]
     known = density.log_density(pool[:LEVELS])
     ask = _Functions(pool, known[known.isfinite()], case.generator(place.index, 9))
     at_samples = ask(fresh, density.log_density(fresh))
-    right, error = found.of(ask(found.points, found.logs))
+    right, error = integral.of(ask(integral.points, integral.logs))
     mean = at_samples.mean(0)
     z = float(norm.isf(LEVEL / 2 / len(ask.names)))
-    if isinstance(found, Weighted):  # a standard error: it adds to that of the samples
+    if isinstance(integral, Weighted):  # a standard error: it adds to that of the samples
         deviation, error = (
             (at_samples.var(0) / len(fresh) + error.square()).sqrt(),
             torch.zeros_like(error),

@@ -85,17 +85,17 @@ def attempt(call: Callable[[], T]) -> tuple[T | None, str]:
 def parameters(function: Any) -> dict[str, inspect.Parameter]:
     """The named parameters of a callable; none where they cannot be read."""
     try:
-        found = inspect.signature(function).parameters
+        signature = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return {}
-    return {k: p for k, p in found.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return {k: p for k, p in signature.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
 def needs_condition(obj: Any) -> str | None:
     """The name of a condition that ``log_prob`` cannot be called without, if there is one."""
-    found = list(parameters(getattr(obj, "log_prob", None)).values())
+    names = list(parameters(getattr(obj, "log_prob", None)).values())
     return next(
-        (p.name for p in found[1:] if p.default is p.empty and p.kind != p.KEYWORD_ONLY), None
+        (p.name for p in names[1:] if p.default is p.empty and p.kind != p.KEYWORD_ONLY), None
     )
 
 
@@ -103,18 +103,18 @@ def views(obj: Any, conditional: bool) -> list[View]:
     """The object itself when it has both methods, and, with a condition, what it makes of one:
     zuko's flow(c), pyro's condition(c)."""
     both = all(callable(getattr(obj, name, None)) for name in ("log_prob", "sample"))
-    found = []
+    choices = []
     if conditional and callable(getattr(obj, "condition", None)):
-        found.append(View("obj.condition(c)", lambda o, c: o.condition(c), True))
+        choices.append(View("obj.condition(c)", lambda o, c: o.condition(c), True))
     if both:
-        found.append(View("obj", lambda o, c: o))
+        choices.append(View("obj", lambda o, c: o))
     elif callable(obj):
-        found.append(
+        choices.append(
             View("obj(c)", lambda o, c: o(c), True)
             if conditional
             else View("obj()", lambda o, c: o())
         )
-    return found
+    return choices
 
 
 def sample_forms(obj: Any, conditional: bool) -> Iterator[Form]:

@@ -77,13 +77,13 @@ def check_distribution(
     if dtype not in DTYPES:
         raise UsageError(f"a distribution is checked in {' or '.join(DTYPES)}, not in {dtype!r}")
     require_device(device)
-    found = _as_target(target)
+    resolved = _as_target(target)
     seconds, largest, seeds, conditions = BUDGETS[budget]
-    verdicts = _Verdicts()
+    findings_of = _LawFindings()
     measures: dict[str, Any] = {"dtype": dtype, "device": device, "budget": budget}
     first: DistributionSubject | None = None
     for weights in range(seed, seed + seeds):
-        subject = distribution_of(found, DTYPES[dtype], device, weights)
+        subject = distribution_of(resolved, DTYPES[dtype], device, weights)
         if first is not None and _same(first, subject):
             break
         if first is None:
@@ -107,19 +107,19 @@ def check_distribution(
             _ask(
                 case,
                 names,
-                verdicts,
+                findings_of,
                 progress,
                 recipe,
                 started + LIMIT[budget],
                 properties is not None,
             )
     measures |= {
-        "laws": len(verdicts.decided),
-        "decided": verdicts.decided,
-        "undecided": verdicts.reasons(names),
+        "laws": len(findings_of.decided),
+        "decided": findings_of.decided,
+        "undecided": findings_of.reasons(names),
     }
     measures["seconds"] = round(time.monotonic() - started, 2)
-    return Report(found.name, verdicts.failures(names), measures)
+    return Report(resolved.name, findings_of.failures(names), measures)
 
 
 def _as_target(target: Any) -> Target:
@@ -170,25 +170,25 @@ def _affordable(subject: DistributionSubject, seconds: float, largest: int, plac
 def _cost(call: Callable[[int], Tensor]) -> tuple[tuple[float, float], Tensor]:
     """((seconds of a call, seconds of a row more), the last result): from 8 rows up to where a call
     takes long enough to be timed."""
-    n, found = 8, call(8)
+    n, result = 8, call(8)
     times: list[tuple[int, float]] = []
     while not times or (times[-1][1] < 0.1 and n < 4096):
         if times:
             n *= 8
         start = time.perf_counter()
-        found = call(n)
+        result = call(n)
         times.append((n, time.perf_counter() - start))
     (first, short), (last, long) = times[0], times[-1]
     if first == last:
-        return (0.0, long / last), found
+        return (0.0, long / last), result
     row = max(0.0, long - short) / (last - first)
-    return (max(0.0, short - first * row), row), found
+    return (max(0.0, short - first * row), row), result
 
 
 def _ask(
     case: DistributionCase,
     names: list[str],
-    verdicts: _Verdicts,
+    findings_of: _LawFindings,
     progress: Callable[[str], None],
     recipe: dict[str, Any],
     end: float,
@@ -201,36 +201,38 @@ def _ask(
         if not everything and not law.needs(case.subject):
             continue
         progress(name)
-        broken = verdicts.add(law, _findings(law, case, max(1.0, end - time.monotonic())), recipe)
+        broken = findings_of.add(
+            law, _findings(law, case, max(1.0, end - time.monotonic())), recipe
+        )
         if broken and law.first:
             return
 
 
 def _findings(law: DistributionLaw, case: DistributionCase, limit: float) -> list[Finding]:
     """What a law finds; whatever the subject raises becomes a violation of kind ``crash``."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     try:
         with guarded(limit):
             for finding in law.check(case):
-                found.append(finding)
+                findings.append(finding)
     except NotDecided as why:
-        found.append(Undecided(str(why)))
+        findings.append(Undecided(str(why)))
     except TookTooLong as why:  # of many calls, each of which came back before
-        found.append(Undecided(f"too slow for this budget: {why}"))
+        findings.append(Undecided(f"too slow for this budget: {why}"))
     except (KeyboardInterrupt, MemoryError, UsageError):
         raise
     except BaseException as error:  # the subject's own code runs in there, and may even exit
         what = f"{type(error).__name__}: {str(error)[:300]}{origin_of(error)}"
-        found.append(Violation(math.inf, 0.0, what, kind="crash"))
-    return found
+        findings.append(Violation(math.inf, 0.0, what, kind="crash"))
+    return findings
 
 
-class _Verdicts:
+class _LawFindings:
     """Per law: the worst violation of each kind, how many checks were decided, why others were
     not."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str], Failure] = {}
+        self.by_kind: dict[tuple[str, str], Failure] = {}
         self.decided: dict[str, int] = {}
         self.why: dict[str, list[str]] = {}
 
@@ -250,8 +252,8 @@ class _Verdicts:
                         "integrates-to-one",
                         "samples-follow-density",
                     )
-                if key not in self.found or finding.value > self.found[key].value:
-                    self.found[key] = Failure(
+                if key not in self.by_kind or finding.value > self.by_kind[key].value:
+                    self.by_kind[key] = Failure(
                         law.name,
                         law.category,
                         finding.kind,
@@ -268,4 +270,6 @@ class _Verdicts:
         }
 
     def failures(self, names: list[str]) -> list[Failure]:
-        return [f for _, f in sorted(self.found.items(), key=lambda item: names.index(item[0][0]))]
+        return [
+            f for _, f in sorted(self.by_kind.items(), key=lambda item: names.index(item[0][0]))
+        ]

@@ -94,7 +94,7 @@ class Density:
     def find_circles(self, rows: Tensor) -> list[int]:
         """Coordinates in which log_prob repeats itself after 2π: angles. The density is cut off to
         the turn that the samples lie in."""
-        found, some = [], rows[:16]
+        circles, some = [], rows[:16]
         known = self.log_density(some)
         for k in range(self.dim):
             low = next(
@@ -109,11 +109,11 @@ class Density:
             turned[:, k] += TURN
             if low is not None and (self.log_density(turned) - known).abs().max() < 1e-6:
                 self.window[:, k] = torch.tensor([low, low + TURN])
-                found.append(k)
-        return found
+                circles.append(k)
+        return circles
 
     def _chunk(self, subject: DistributionSubject, rows: Tensor) -> Tensor:
-        found = torch.full((rows.shape[0],), -math.inf, dtype=torch.float64)
+        log_density = torch.full((rows.shape[0],), -math.inf, dtype=torch.float64)
         x = self.events(rows, subject.dtype)
         inside = (
             subject.inside(x, self._cond(subject)).reshape(rows.shape[0], -1)[:, self.element].cpu()
@@ -121,10 +121,10 @@ class Density:
         inside &= ((rows >= self.window[0]) & (rows <= self.window[1])).all(1)
         at = inside.nonzero()[:, 0]
         if len(at):
-            found[at] = self._asked(subject, x[at.to(x.device)])
-        nan = found.isnan()
+            log_density[at] = self._asked(subject, x[at.to(x.device)])
+        nan = log_density.isnan()
         self.nans += int(nan.sum())
-        return found.masked_fill(nan, -math.inf)
+        return log_density.masked_fill(nan, -math.inf)
 
     def _cond(self, subject: DistributionSubject) -> Tensor | None:
         cond = self.cond
@@ -133,8 +133,8 @@ class Density:
     def _asked(self, subject: DistributionSubject, x: Tensor) -> Tensor:
         """log_prob; rows that it refuses are found by halving."""
         try:
-            found = subject.log_prob(x, self._cond(subject))
-            return found.reshape(x.shape[0], -1)[:, self.element].detach().double().cpu()
+            log_prob = subject.log_prob(x, self._cond(subject))
+            return log_prob.reshape(x.shape[0], -1)[:, self.element].detach().double().cpu()
         except Exception as error:
             self.calls += 1
             if self.calls > REFUSALS:

@@ -24,12 +24,12 @@ BY_CELLS, BY_WEIGHTS = 2, 6  # largest dimension of quadrature and of importance
 
 
 @dataclass(frozen=True)
-class Word:
+class MethodResult:
     """What one method says of the integral: ``high``, ``low``, ``one``, or nothing, with the
     reason."""
 
     method: str
-    verdict: str
+    conclusion: str
     value: float
     error: float
     reason: str = ""
@@ -77,28 +77,30 @@ def integrates_to_one(case: DistributionCase) -> Iterator[Finding]:
 
 
 def _mass(case: DistributionCase, place: Place) -> Finding:
-    words = [_by_cells(case, place)] if case.density(place).dim <= BY_CELLS else []
-    words.append(_by_weights(case, place, 0, exact=False))
-    if not words[1:]:
-        words.append(_by_weights(case, place, 1, exact=True))
-    said = {w.verdict for w in words if w.verdict}
+    results = [_by_cells(case, place)] if case.density(place).dim <= BY_CELLS else []
+    results.append(_by_weights(case, place, 0, exact=False))
+    if not results[1:]:
+        results.append(_by_weights(case, place, 1, exact=True))
+    said = {w.conclusion for w in results if w.conclusion}
     if said == {"one"}:
         return Decided(1)
     if not said:
-        return Undecided("; ".join(dict.fromkeys(w.reason for w in words)))
-    if len([w for w in words if w.verdict]) < 2 or len(said) > 1:
+        return Undecided("; ".join(dict.fromkeys(w.reason for w in results)))
+    if len([w for w in results if w.conclusion]) < 2 or len(said) > 1:
         # the dtype may be what differs: its own word is asked twice
-        words.append(
-            _by_weights(case, place, 1, exact="one" in said and words[0].verdict != "one", again=1)
+        results.append(
+            _by_weights(
+                case, place, 1, exact="one" in said and results[0].conclusion != "one", again=1
+            )
         )
-    for verdict in ("high", "low"):
-        agreeing = [w for w in words if w.verdict == verdict]
+    for conclusion in ("high", "low"):
+        agreeing = [w for w in results if w.conclusion == conclusion]
         if len(agreeing) > 1 and (
-            all(w.verdict in (verdict, "") for w in words) or _dtype_alone(case, place)
+            all(w.conclusion in (conclusion, "") for w in results) or _dtype_alone(case, place)
         ):
             return _violation(place, agreeing, case.density(place).dim)
     shown = ", ".join(
-        f"{w.method} {w.value:.4g} ± {w.error:.2g}" if w.verdict else w.reason for w in words
+        f"{w.method} {w.value:.4g} ± {w.error:.2g}" if w.conclusion else w.reason for w in results
     )
     return Undecided(f"methods do not agree: {shown}")
 
@@ -111,9 +113,9 @@ def _dtype_alone(case: DistributionCase, place: Place) -> bool:
     return spread is not None and spread.median().item() < 0.01
 
 
-def _violation(place: Place, words: list[Word], dim: int) -> Violation:
-    off = math.log(words[0].value) if words[0].value > 0 else -math.inf
-    shown = " and ".join(f"{w.value:.6g} ± {w.error:.2g} by {w.method}" for w in words[:2])
+def _violation(place: Place, results: list[MethodResult], dim: int) -> Violation:
+    off = math.log(results[0].value) if results[0].value > 0 else -math.inf
+    shown = " and ".join(f"{w.value:.6g} ± {w.error:.2g} by {w.method}" for w in results[:2])
     at = f" at {place}" if str(place) else ""
     constant = dim / 2 * math.log(2 * math.pi)
     hint = (
@@ -127,7 +129,7 @@ def _violation(place: Place, words: list[Word], dim: int) -> Violation:
     return Violation(abs(off), TOLERANCE, message)
 
 
-def _verdict(total: float, error: float, hull: float, hull_error: float) -> str:
+def _conclusion(total: float, error: float, hull: float, hull_error: float) -> str:
     if hull - hull_error > 1 + TOLERANCE:
         return "high"
     if total + error < 1 - TOLERANCE:
@@ -135,59 +137,61 @@ def _verdict(total: float, error: float, hull: float, hull_error: float) -> str:
     return "one" if abs(total - 1) <= TOLERANCE + error else ""
 
 
-def _by_cells(case: DistributionCase, place: Place) -> Word:
-    found = case.integral(place)
+def _by_cells(case: DistributionCase, place: Place) -> MethodResult:
+    integral = case.integral(place)
     method = "quadrature"
-    if not math.isfinite(found.hull + found.hull_error) or found.hull_error > MOST_ERROR * max(
-        1.0, found.hull
-    ):
-        return Word(
+    if not math.isfinite(
+        integral.hull + integral.hull_error
+    ) or integral.hull_error > MOST_ERROR * max(1.0, integral.hull):
+        return MethodResult(
             method,
             "",
-            found.total,
-            found.error,
-            f"quadrature has an error of {found.hull_error:.2g}",
+            integral.total,
+            integral.error,
+            f"quadrature has an error of {integral.hull_error:.2g}",
         )
-    verdict = _verdict(found.total, found.error, found.hull, found.hull_error)
-    if verdict == "high":
-        return Word(method, verdict, found.hull, found.hull_error)
-    if not found.error <= MOST_ERROR and verdict != "low":
-        return Word(
+    conclusion = _conclusion(integral.total, integral.error, integral.hull, integral.hull_error)
+    if conclusion == "high":
+        return MethodResult(method, conclusion, integral.hull, integral.hull_error)
+    if not integral.error <= MOST_ERROR and conclusion != "low":
+        return MethodResult(
             method,
             "",
-            found.total,
-            found.error,
-            f"beyond the samples the mass does not end ({found.error:.2g})",
+            integral.total,
+            integral.error,
+            f"beyond the samples the mass does not end ({integral.error:.2g})",
         )
     reason = (
         ""
-        if verdict
+        if conclusion
         else (
-            f"{found.total - found.hull:.3g} of mass lies outside the samples; declare "
+            f"{integral.total - integral.hull:.3g} of mass lies outside the samples; declare "
             f"domain=… if it is bounded"
         )
     )
-    return Word(method, verdict, found.total, found.error, reason)
+    return MethodResult(method, conclusion, integral.total, integral.error, reason)
 
 
 def _by_weights(
     case: DistributionCase, place: Place, which: int, exact: bool, again: int = 0
-) -> Word:
-    found = case.weighed(place, which, exact, again)
-    missed = 2 * found.unseen * found.total
+) -> MethodResult:
+    weighted = case.weighed(place, which, exact, again)
+    missed = 2 * weighted.unseen * weighted.total
     method, error, hull_error = (
         "importance sampling",
-        SIGMAS * found.error + missed,
-        SIGMAS * found.hull_error,
+        SIGMAS * weighted.error + missed,
+        SIGMAS * weighted.hull_error,
     )
-    if found.problem:
-        return Word(method, "", found.total, error, found.problem)
-    verdict = _verdict(found.total, error, found.hull, hull_error)
-    if verdict == "one" and error > 0.1:
-        return Word(
-            method, "", found.total, error, f"importance sampling has an error of {error:.2g}"
+    if weighted.problem:
+        return MethodResult(method, "", weighted.total, error, weighted.problem)
+    conclusion = _conclusion(weighted.total, error, weighted.hull, hull_error)
+    if conclusion == "one" and error > 0.1:
+        return MethodResult(
+            method, "", weighted.total, error, f"importance sampling has an error of {error:.2g}"
         )
-    if verdict == "high":
-        return Word(method, verdict, found.hull, hull_error)
-    reason = "" if verdict else "mass lies outside the samples; declare domain=… if it is bounded"
-    return Word(method, verdict, found.total, error, reason)
+    if conclusion == "high":
+        return MethodResult(method, conclusion, weighted.hull, hull_error)
+    reason = (
+        "" if conclusion else "mass lies outside the samples; declare domain=… if it is bounded"
+    )
+    return MethodResult(method, conclusion, weighted.total, error, reason)

@@ -101,9 +101,9 @@ def _read(
             forms = [f for f in forms if f.text == "sample((n,))"][:1] or forms[:1]
         for form in forms:
             subject = replace(open_, view=view, sampling=form)
-            found = _shape(subject, given, cond, event, tried)
-            if found is not None:
-                return _with_density(found, given, cond, tried)
+            shaped = _shape(subject, given, cond, event, tried)
+            if shaped is not None:
+                return _with_density(shaped, given, cond, tried)
             if kept is None and isinstance(given, Distribution):
                 kept = replace(
                     subject,
@@ -136,15 +136,19 @@ def _shape(
     rows."""
     shapes, log_probs = [], []
     for n in PROBES:
-        found: Any
-        found, problem = attempt(partial(subject.raw_sample, n, cond))
-        value = found[0] if isinstance(found, (tuple, list)) and found else found
+        returned: Any
+        returned, problem = attempt(partial(subject.raw_sample, n, cond))
+        value = returned[0] if isinstance(returned, (tuple, list)) and returned else returned
         if problem or not isinstance(value, Tensor):
             tried.append(f"{subject.sampling.text}: {problem or f'returns {type(value).__name__}'}")
             return None
         shapes.append(tuple(value.shape))
-        more = isinstance(found, (tuple, list)) and len(found) > 1 and isinstance(found[1], Tensor)
-        log_probs.append(tuple(found[1].shape) if more else None)
+        more = (
+            isinstance(returned, (tuple, list))
+            and len(returned) > 1
+            and isinstance(returned[1], Tensor)
+        )
+        log_probs.append(tuple(returned[1].shape) if more else None)
     lead, rest = _lead(shapes, cond is not None, subject.view.takes_condition)
     if isinstance(given, Distribution):
         batch = () if cond is not None else tuple(given.batch_shape)
@@ -192,11 +196,11 @@ def _with_density(
         candidate = replace(subject, density=form)
         x, problem = attempt(partial(candidate.proper, PROBES[1], cond))
         if x is not None:
-            found, problem = attempt(partial(candidate.log_prob, x, cond))
+            log_prob, problem = attempt(partial(candidate.log_prob, x, cond))
         if x is None or problem:
             problems.append(f"{form.text}: {problem}")
             continue
-        shape = tuple(getattr(found, "shape", ()))
+        shape = tuple(getattr(log_prob, "shape", ()))
         subject.guesses.append(f"its density is {subject.view.text}.{form.text}")
         prefix, event = shape[1:], subject.event_shape
         if (

@@ -119,13 +119,13 @@ def _pairs(
             continue
         torch.manual_seed(case.seed)
         size: Any = torch.Size((256,)) if isinstance(given, Distribution) else 256
-        found: Any
-        found, problem = attempt(partial(subject.inner, method, size))
+        returned: Any
+        returned, problem = attempt(partial(subject.inner, method, size))
         if problem and exact:
             continue
         if problem:
             raise RuntimeError(f"{name}: {problem}")
-        x, said = (v.detach() for v in found)
+        x, said = (v.detach() for v in returned)
         rows = (256, *subject.batch_shape, *subject.event_shape)
         if x.numel() == math.prod(rows) and said.numel() == math.prod(
             rows[: 1 + len(subject.batch_shape)]

@@ -72,10 +72,10 @@ def _sample_shapes(case: DistributionCase) -> Iterator[Finding]:
         rows = case.proper(case.places[0], FIT, math.prod(sample_shape))
         if rows.numel() == value.numel():
             value = rows.reshape(value.shape)
-        found = given.log_prob(value)
-        if _shape(found) != str((*sample_shape, *batch)):
+        log_prob = given.log_prob(value)
+        if _shape(log_prob) != str((*sample_shape, *batch)):
             what = (
-                f"log_prob of a sample of shape {sample_shape} is {_shape(found)}; "
+                f"log_prob of a sample of shape {sample_shape} is {_shape(log_prob)}; "
                 f"{(*sample_shape, *batch)} is right"
             )
             yield Violation(math.inf, 0.0, what)
@@ -85,10 +85,10 @@ def _sample_shapes(case: DistributionCase) -> Iterator[Finding]:
 def _density_shape(
     case: DistributionCase, x: Tensor, right: tuple[int, ...]
 ) -> Iterator[Violation]:
-    found = case.subject.log_prob(x, case.conditions[0])
-    if _shape(found) != str(right):
+    log_prob = case.subject.log_prob(x, case.conditions[0])
+    if _shape(log_prob) != str(right):
         yield Violation(
-            math.inf, 0.0, f"log_prob of {_shape(x)} is {_shape(found)}; {right} is right"
+            math.inf, 0.0, f"log_prob of {_shape(x)} is {_shape(log_prob)}; {right} is right"
         )
 
 
@@ -102,8 +102,8 @@ def dtype_kept(case: DistributionCase) -> Iterator[Finding]:
         yield Undecided("discrete: samples are counts")
         return
     x = case.proper(place, FIT, ROWS)
-    found = subject.log_prob(x.to(subject.dtype), place.cond)
-    for what, dtype in (("sample", x.dtype), ("log_prob", found.dtype)):
+    log_prob = subject.log_prob(x.to(subject.dtype), place.cond)
+    for what, dtype in (("sample", x.dtype), ("log_prob", log_prob.dtype)):
         if dtype != subject.dtype:
             yield Violation(
                 math.inf, 0.0, f"{what} is {dtype}; the parameters and inputs are {subject.dtype}"
@@ -119,8 +119,8 @@ def log_prob_finite(case: DistributionCase) -> Iterator[Finding]:
     ``ill-conditioned``."""
     for place in {p.index: p for p in case.places}.values():
         x = case.drawn(place, FIT)[0].to(case.subject.dtype)
-        found = case.log_prob_or_nan(x, place.cond)
-        bad = ~found.reshape(len(x), -1).isfinite().all(1)
+        log_prob = case.log_prob_or_nan(x, place.cond)
+        bad = ~log_prob.reshape(len(x), -1).isfinite().all(1)
         yield Decided(len(x))
         rows = bad.nonzero()[:, 0][:ROWS].to(x.device)
         if not len(rows):
@@ -128,7 +128,7 @@ def log_prob_finite(case: DistributionCase) -> Iterator[Finding]:
         left = rows[~_rescued(case, place, x, rows)]
         kind = "defect" if len(left) else "ill-conditioned"
         row = int((left if len(left) else rows)[0])
-        value = found.reshape(len(x), -1)[row].tolist()[0]
+        value = log_prob.reshape(len(x), -1)[row].tolist()[0]
         message = (
             f"log_prob is {value:g}, or refused, at {int(bad.sum())} of {len(x)} of its "
             f"own samples, as at {numbers(x[row])}"
@@ -140,7 +140,7 @@ def _rescued(case: DistributionCase, place: Place, x: Tensor, rows: Tensor) -> T
     """Which of these rows only rounding has spoilt."""
     finite = x[rows].isfinite().reshape(len(rows), -1).all(1)
     moved = nudged(x[rows], x)
-    found = (
+    rescued = (
         case.log_prob_or_nan(moved, place.cond)
         .reshape(len(rows), -1)
         .isfinite()
@@ -153,8 +153,8 @@ def _rescued(case: DistributionCase, place: Place, x: Tensor, rows: Tensor) -> T
         and case.subject.float64_reference is not None
     ):
         wide = case.drawn(place, FIT, exact=True)[0]
-        found |= ~finite & bool(wide.isfinite().all())
-    return found
+        rescued |= ~finite & bool(wide.isfinite().all())
+    return rescued
 
 
 def nudged(x: Tensor, sample: Tensor) -> Tensor:
@@ -244,11 +244,11 @@ def row_independence(case: DistributionCase) -> Iterator[Finding]:
                 for k in even[:4]
             ]
         )
-        found = [
+        changes = [
             (((beside - whole)[even].abs() / allowed[even]), "with other rows beside it"),
             (((alone - whole[even[:4]]).abs() / allowed[even[:4]]), "alone"),
         ]
-        ratios = [(v.nan_to_num(nan=0.0).max().item(), what) for v, what in found]
+        ratios = [(v.nan_to_num(nan=0.0).max().item(), what) for v, what in changes]
         worst.append(max(ratios))
     yield Decided(len(even) + 4)
     value, what = min(worst)

@@ -19,13 +19,13 @@ ROWS = 48
 PROBE = 3.0  # seconds for one call
 
 
-def assume(subject: Subject, why: str, **found: Any) -> Subject:
+def assume(subject: Subject, why: str, **values: Any) -> Subject:
     """The subject with these declarations, and the line that says so."""
-    new = subject.declaration.assuming(**found)
+    new = subject.declaration.assuming(**values)
     written = {
         k: v
         for k, v in new.as_dict().items()
-        if k in found and getattr(subject.declaration, k) is None
+        if k in values and getattr(subject.declaration, k) is None
     }
     if not written:
         return subject

@@ -118,8 +118,10 @@ def _around(
 
     points = [v] + [_stays(reference, v, step, inverse) for step in steps]
     if not together or not v.shape[0]:
-        found = [call(point, cond) for point in points]
-        return torch.stack([value for value, _ in found]), torch.stack([log for _, log in found])
+        results = [call(point, cond) for point in points]
+        return torch.stack([value for value, _ in results]), torch.stack(
+            [log for _, log in results]
+        )
     n = len(points)
     value, log = call(
         torch.cat(points), None if cond is None else cond.repeat(n, *[1] * (cond.ndim - 1))
@@ -160,8 +162,8 @@ def value_spread(
 ) -> Tensor:
     """How far f (or f⁻¹) moves when v moves by δ; δ and the result are as ``magnitude`` gives
     them."""
-    found = _around(reference, v, cond, _steps(reference, v, delta, effort), inverse, together)
-    return _spread(reference, delta, *found, effort)
+    around = _around(reference, v, cond, _steps(reference, v, delta, effort), inverse, together)
+    return _spread(reference, delta, *around, effort)
 
 
 def _spread(

@@ -63,9 +63,9 @@ def exchange(
     low, high = pool.amin(0), pool.amax(0)
 
     def log_p(rows: Tensor) -> Tensor:
-        found = density.log_density(rows, exact)
-        return found.masked_fill(
-            ~((rows >= low) & (rows <= high)).all(1) | found.isposinf(), -torch.inf
+        log_density = density.log_density(rows, exact)
+        return log_density.masked_fill(
+            ~((rows >= low) & (rows <= high)).all(1) | log_density.isposinf(), -torch.inf
         )
 
     x, log_x = start, log_p(start)
@@ -103,11 +103,11 @@ def exchange(
 
 def _directions(d: int, generator: torch.Generator) -> list[tuple[str, Tensor]]:
     eye = torch.eye(d, dtype=torch.float64)
-    found = [(f"x{k}", eye[k]) for k in range(min(d, MOST_COORDINATES))]
+    directions = [(f"x{k}", eye[k]) for k in range(min(d, MOST_COORDINATES))]
     if d > 1:
         w = torch.randn((RANDOM, d), generator=generator, dtype=torch.float64)
-        found += [(f"direction {k}", v / v.norm()) for k, v in enumerate(w)]
-    return found
+        directions += [(f"direction {k}", v / v.norm()) for k, v in enumerate(w)]
+    return directions
 
 
 def _sign_test(change: Tensor) -> float:

@@ -36,7 +36,7 @@ def _batched(z: Tensor, x: Tensor) -> Tensor:
     """Many columns in one backward pass."""
     rows, d = z.shape
     chunk = max(1, min(d, MOST // (rows * max(d, x[0].numel()))))
-    found = []
+    columns = []
     for some in torch.eye(d, dtype=z.dtype).split(chunk):
         (gradient,) = torch.autograd.grad(
             z,
@@ -46,10 +46,10 @@ def _batched(z: Tensor, x: Tensor) -> Tensor:
             allow_unused=True,
             is_grads_batched=True,
         )
-        found.append(
+        columns.append(
             torch.zeros(len(some), *x.shape, dtype=x.dtype) if gradient is None else gradient
         )
-    return torch.cat(found).movedim(0, 1).flatten(2)
+    return torch.cat(columns).movedim(0, 1).flatten(2)
 
 
 def gradient_of(scalar: Tensor, x: Tensor) -> Tensor:
@@ -75,8 +75,8 @@ def determinants(j: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     for size in sizes:
         index = torch.stack([torch.from_numpy(b) for b in blocks if len(b) == size])
         part = j[:, index[:, :, None], index[:, None, :]].flatten(0, 1)
-        found = _of_blocks(part, noise[:, None].expand(-1, len(index)).flatten())
-        s, v, e = (f.reshape(len(j), len(index)) for f in found)
+        of_blocks = _of_blocks(part, noise[:, None].expand(-1, len(index)).flatten())
+        s, v, e = (f.reshape(len(j), len(index)) for f in of_blocks)
         sign, value, error = sign * s.prod(1), value + v.sum(1), error + e.sum(1)
     return sign, value, error
 

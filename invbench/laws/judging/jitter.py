@@ -75,12 +75,12 @@ def jittered(
 ) -> list[tuple[Tensor, Tensor]]:
     """(value, log_det; log-slope of a coupling) of a direction of the float64 reference under four
     simulations of rounding to u."""
-    found = []
+    results = []
     for seed in range(COPIES):
         with torch.no_grad(), _Jitter(u, seed):
-            found.append(
+            results.append(
                 reference.log_slopes(v, cond, inverse)
                 if reference.elementwise
                 else reference.direction(inverse)(v, cond)
             )
-    return found
+    return results

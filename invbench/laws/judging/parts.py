@@ -48,9 +48,13 @@ def by_parts(
     total, error = torch.zeros(len(x), dtype=x.dtype), torch.zeros(len(x), dtype=x.dtype)
     worst, name = 0.0, ""
     for visit in visits:
-        found = by_autograd(visit.call, visit.x, neighbours=1)
-        total, error = total + found.value, error + found.error
-        off = (visit.log_det - found.value).abs() - found.error - 1e-8 * (1 + found.value.abs())
+        of_child = by_autograd(visit.call, visit.x, neighbours=1)
+        total, error = total + of_child.value, error + of_child.error
+        off = (
+            (visit.log_det - of_child.value).abs()
+            - of_child.error
+            - 1e-8 * (1 + of_child.value.abs())
+        )
         if (here := off.nan_to_num(nan=0.0).max().item()) > worst:
             worst, name = here, visit.name
     return LogDetReference(total, error), name

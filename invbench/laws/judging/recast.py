@@ -78,7 +78,7 @@ def _copy(obj: Any, dtype: torch.dtype, device: str, memo: dict[int, Any]) -> An
 
 def modules_of(obj: Any, depth: int = 6) -> list[nn.Module]:
     """The modules inside an object, wherever they lie."""
-    found: dict[int, nn.Module] = {}
+    modules: dict[int, nn.Module] = {}
     seen: set[int] = set()
 
     def look(value: Any, left: int) -> None:
@@ -86,7 +86,7 @@ def modules_of(obj: Any, depth: int = 6) -> list[nn.Module]:
             return
         seen.add(id(value))
         if isinstance(value, nn.Module):
-            found[id(value)] = value
+            modules[id(value)] = value
         parts = (
             value.values()
             if isinstance(value, dict)
@@ -98,4 +98,4 @@ def modules_of(obj: Any, depth: int = 6) -> list[nn.Module]:
             look(part, left - 1)
 
     look(obj, depth)
-    return list(found.values())
+    return list(modules.values())

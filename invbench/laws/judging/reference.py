@@ -92,13 +92,16 @@ def by_differences(function: Map, x: Tensor) -> LogDetReference:
                 return LogDetReference(best, error)
             fine = (4 * half - whole) / 3
             off = (half - whole).abs().flatten(1).amax(1) / 3 + U * size / step
-            found_sign, found, found_error = determinants(fine, off)
-            found_error = torch.where(
-                found_error < UNSURE * d, 4 * found_error, torch.inf
-            ).nan_to_num(nan=torch.inf)
-            better = (found_error < error) & found.isfinite()
-            best, error = torch.where(better, found, best), torch.where(better, found_error, error)
-            sign = torch.where(better, found_sign, sign)
+            its_sign, log_det, its_error = determinants(fine, off)
+            its_error = torch.where(its_error < UNSURE * d, 4 * its_error, torch.inf).nan_to_num(
+                nan=torch.inf
+            )
+            better = (its_error < error) & log_det.isfinite()
+            best, error = (
+                torch.where(better, log_det, best),
+                torch.where(better, its_error, error),
+            )
+            sign = torch.where(better, its_sign, sign)
     return LogDetReference(best, error, sign)
 
 
@@ -106,13 +109,13 @@ def _differences(function: Map, x: Tensor, step: float) -> Tensor:
     """Central differences: (B, D_out, D_in), row by row so that no row is asked beside another's
     neighbours."""
     d = x[0].numel()
-    found = []
+    jacobians = []
     for row in x:
         h = step * 2.0 ** (1 + row.abs().flatten()).log2().round()
         moved = torch.diag_embed(h).reshape(d, *row.shape)
         values = function(torch.cat((row + moved, row - moved))).flatten(1)
-        found.append(((values[:d] - values[d:]) / (2 * h[:, None])).T)
-    return torch.stack(found)
+        jacobians.append(((values[:d] - values[d:]) / (2 * h[:, None])).T)
+    return torch.stack(jacobians)
 
 
 def slope_by_autograd(
@@ -127,9 +130,11 @@ def slope_by_autograd(
             reference.log_slopes(torch.zeros_like(x), cond, inverse)[0].abs().nan_to_num(nan=0.0)
         )
     error = SAFETY * U * (value.detach().abs() + shift + 1 + slope * x.abs()) / slope
-    found = slope.log()
-    usable = found.isfinite() & (found.abs() < REPRESENTABLE_LOG)
-    return LogDetReference(found, torch.where(usable, error.nan_to_num(nan=torch.inf), torch.inf))
+    log_slope = slope.log()
+    usable = log_slope.isfinite() & (log_slope.abs() < REPRESENTABLE_LOG)
+    return LogDetReference(
+        log_slope, torch.where(usable, error.nan_to_num(nan=torch.inf), torch.inf)
+    )
 
 
 def slope_by_differences(
@@ -147,12 +152,12 @@ def slope_by_differences(
                 slopes.append((up - down) / (2 * k))
             fine = ((4 * slopes[1] - slopes[0]) / 3).abs()
             off = (slopes[1] - slopes[0]).abs() / 3 + U * (value + 1) / h
-            found_error = torch.where(off / fine < UNSURE, 4 * off / fine, torch.inf).nan_to_num(
+            its_error = torch.where(off / fine < UNSURE, 4 * off / fine, torch.inf).nan_to_num(
                 nan=torch.inf
             )
-            better = found_error < error
+            better = its_error < error
             best, error = (
                 torch.where(better, fine.log(), best),
-                torch.where(better, found_error, error),
+                torch.where(better, its_error, error),
             )
     return LogDetReference(best, error)

@@ -39,15 +39,15 @@ def sensitivity(subject: Subject, limit: float = LIMIT) -> dict[str, Any]:
     from below, intervals at these points from above. ``None`` where a bound is not available, and
     then ``sensitivity_reason`` says why. Nothing that the subject raises leaves this function.
     """
-    found: dict[str, Any] = dict.fromkeys(BOUNDS)
+    bounds: dict[str, Any] = dict.fromkeys(BOUNDS)
     try:
         with guarded(limit):
-            found |= _of_coupling(subject) if subject.elementwise else _of_layer(subject)
+            bounds |= _of_coupling(subject) if subject.elementwise else _of_layer(subject)
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException as error:  # a stranger's code runs in there
-        found["sensitivity_reason"] = f"{type(error).__name__}: {str(error)[:300]}"
-    return found
+        bounds["sensitivity_reason"] = f"{type(error).__name__}: {str(error)[:300]}"
+    return bounds
 
 
 def bounds_line(measures: Mapping[str, Any]) -> str:
@@ -79,18 +79,18 @@ def _of_coupling(subject: Subject) -> dict[str, Any]:
         if recipe.pattern == CORPUS[0].pattern:
             parameters.append(cond[:1] if recipe.cond_pattern == "zeros" else cond)
     upper, tier = steepest_inverse(subject, parameters)
-    found = {"inv_lipschitz_lower": _reciprocal(low), "inv_lipschitz_lower_tier": "L0"}
-    found |= {"inv_lipschitz_upper": upper, "inv_lipschitz_upper_tier": tier}
+    bounds = {"inv_lipschitz_lower": _reciprocal(low), "inv_lipschitz_lower_tier": "L0"}
+    bounds |= {"inv_lipschitz_upper": upper, "inv_lipschitz_upper_tier": tier}
     if upper is None:
-        found["sensitivity_reason"] = (
+        bounds["sensitivity_reason"] = (
             f"{subject.name} declares neither slope_bounds nor slope_range"
         )
     elif upper < _reciprocal(low) * (1 - 1e-6):
-        found |= {"inv_lipschitz_upper": None, "inv_lipschitz_upper_tier": "none"}
-        found["sensitivity_reason"] = (
+        bounds |= {"inv_lipschitz_upper": None, "inv_lipschitz_upper_tier": "none"}
+        bounds["sensitivity_reason"] = (
             f"declared slopes are at least {1 / upper:.6g}, and {low:.6g} was measured"
         )
-    return found | {"kappa_lower": kappa, "kappa_lower_tier": "L0"}
+    return bounds | {"kappa_lower": kappa, "kappa_lower_tier": "L0"}
 
 
 def elementwise_kappa(x: Tensor, y: Tensor, slope: Tensor) -> float:
@@ -136,7 +136,7 @@ def _of_layer(subject: Subject) -> dict[str, Any]:
     if not finite.any():
         return {"sensitivity_reason": "the inverse is not finite at any of the points"}
     kappa = witness.value * z.flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)
-    found: dict[str, Any] = {
+    bounds: dict[str, Any] = {
         "inv_lipschitz_lower": witness.value[finite].max().item(),
         "inv_lipschitz_lower_tier": "L0",
         "kappa_lower": kappa[finite].max().item(),
@@ -145,5 +145,5 @@ def _of_layer(subject: Subject) -> dict[str, Any]:
     box = None if cond is None else Interval(cond, cond)
     above = certify_layer(reference.module, Interval(x, x), box, name=subject.name)
     if math.isnan(above.inverse):
-        return found | {"inv_lipschitz_upper_tier": "none", "sensitivity_reason": above.reason}
-    return found | {"inv_lipschitz_upper": above.inverse, "inv_lipschitz_upper_tier": above.tier}
+        return bounds | {"inv_lipschitz_upper_tier": "none", "sensitivity_reason": above.reason}
+    return bounds | {"inv_lipschitz_upper": above.inverse, "inv_lipschitz_upper_tier": above.tier}

@@ -134,11 +134,13 @@ def _of_layer(
     x = inner.to_free(x)
     if method is by_autograd:
         return by_autograd(free(cond), x, neighbours)
-    found = []
+    by_row = []
     for row in range(len(x)):
         some = None if cond is None else cond[row : row + 1]
-        found.append(by_differences(free(some), x[row : row + 1]))
-    return LogDetReference(torch.cat([f.value for f in found]), torch.cat([f.error for f in found]))
+        by_row.append(by_differences(free(some), x[row : row + 1]))
+    return LogDetReference(
+        torch.cat([f.value for f in by_row]), torch.cat([f.error for f in by_row])
+    )
 
 
 def _confirmed(

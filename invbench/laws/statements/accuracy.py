@@ -13,9 +13,9 @@ from invbench.laws.judging.conditioning import (
     unit_roundoff,
 )
 from invbench.laws.judging.relation import pair
+from invbench.laws.judging.rounding import per_row, rounding_violations
 from invbench.laws.judging.two_references import against_references, log_of
 from invbench.laws.judging.units import value_unit
-from invbench.laws.judging.verdict import per_row, rounding_violations
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.statements.comparison import DIRECTIONS
 from invbench.laws.statements.round_trip import apart, undoes

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import FIRST, Effort, unit_roundoff
+from invbench.laws.judging.rounding import rounding_violations
 from invbench.laws.judging.units import log_det_unit, value_unit
-from invbench.laws.judging.verdict import rounding_violations
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.space import is_real
 from invbench.laws.statements.comparison import DIRECTIONS, differs
@@ -59,9 +59,9 @@ def row_independence(subject: Subject, case: LawCase) -> Iterator[Violation | Ta
                 f"{DIRECTIONS[inverse]} beside a row of "
                 f"{'other values' if poison is None else format(poison, 'g')}"
             )
-            found = list(differs(case, inverse, (got[0][rest], got[1][rest]), what, rest))
-            yield from found
-            if any(isinstance(f, Violation) for f in found):
+            violations = list(differs(case, inverse, (got[0][rest], got[1][rest]), what, rest))
+            yield from violations
+            if any(isinstance(f, Violation) for f in violations):
                 break
 
 

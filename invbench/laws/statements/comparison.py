@@ -9,8 +9,8 @@ from torch import Tensor
 
 from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import Effort, magnitude, unit_roundoff
+from invbench.laws.judging.rounding import per_row, rounding_violations
 from invbench.laws.judging.units import log_det_unit, scale_of, tolerance_unit
-from invbench.laws.judging.verdict import per_row, rounding_violations
 from invbench.laws.law import Tally, Violation
 from invbench.laws.subject import Subject
 

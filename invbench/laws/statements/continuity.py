@@ -77,8 +77,8 @@ def _grid(reference: Subject, cond: Tensor) -> tuple[Tensor, ...]:
     grid = torch.linspace(-REACH, REACH, GRID, dtype=torch.float64)
     points = grid[:, None, None].expand(GRID, *cond[:, 0].shape)
     many = cond[None].expand(GRID, *cond.shape).flatten(0, 1)
-    found = reference.log_slopes(points.flatten(0, 1), many)
-    return points, *(v.unflatten(0, (GRID, -1)) for v in found)
+    results = reference.log_slopes(points.flatten(0, 1), many)
+    return points, *(v.unflatten(0, (GRID, -1)) for v in results)
 
 
 def _between(gap: Between, a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> Tensor:
@@ -214,5 +214,5 @@ def _noise(
             for k in range(-2, 3)
         ]
     fourth = values[0] - 4 * values[1] + 6 * values[2] - 4 * values[3] + values[4]
-    found = fourth.square().mean(1).sqrt() / 70**0.5 / (1 + values[2].abs().amax(1))
-    return found.nan_to_num(nan=0.0, posinf=0.0), found.isfinite()
+    noise = fourth.square().mean(1).sqrt() / 70**0.5 / (1 + values[2].abs().amax(1))
+    return noise.nan_to_num(nan=0.0, posinf=0.0), noise.isfinite()

@@ -11,8 +11,8 @@ from torch import Tensor
 from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import magnitude, unit_roundoff
 from invbench.laws.judging.jacobian import jacobian
+from invbench.laws.judging.rounding import rounding_violations
 from invbench.laws.judging.units import value_unit
-from invbench.laws.judging.verdict import rounding_violations
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.statements.comparison import DIRECTIONS
 from invbench.laws.statements.gradient import ROWS, differentiable

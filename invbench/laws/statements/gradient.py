@@ -115,8 +115,8 @@ def _gradients(subject: Subject, inverse: bool, x: Tensor, cond: Tensor | None) 
 def pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
     if not scalar.requires_grad:
         return [torch.zeros_like(v) for v in leaves]
-    found = torch.autograd.grad(scalar, leaves, allow_unused=True, retain_graph=True)
-    return [torch.zeros_like(v) if g is None else g for v, g in zip(leaves, found, strict=True)]
+    gradients = torch.autograd.grad(scalar, leaves, allow_unused=True, retain_graph=True)
+    return [torch.zeros_like(v) if g is None else g for v, g in zip(leaves, gradients, strict=True)]
 
 
 @law(
@@ -203,7 +203,7 @@ def _quotients(
 ) -> list[tuple[Tensor, Tensor]]:
     """(to the right, to the left) for a step, half of it, and a wide one; last, what rounding of
     the values makes of the half step."""
-    found = []
+    quotients = []
     with torch.no_grad():
         kept = leaf.detach().clone()
         middle = rows()
@@ -212,10 +212,10 @@ def _quotients(
             for sign in (1, -1):
                 leaf.copy_(kept + sign * step * direction)
                 values.append(rows())
-            found.append(((values[0] - middle) / step, (middle - values[1]) / step))
+            quotients.append(((values[0] - middle) / step, (middle - values[1]) / step))
         leaf.copy_(kept)
         noise = 64 * unit_roundoff(torch.float64) * (1 + middle.abs()) / STEP
-    return [*found, (noise, noise)]
+    return [*quotients, (noise, noise)]
 
 
 def _wrong(

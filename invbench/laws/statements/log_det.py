@@ -20,9 +20,9 @@ from invbench.laws.judging.conditioning import (
 )
 from invbench.laws.judging.overflow import overflows
 from invbench.laws.judging.relation import pair, pattern_of
+from invbench.laws.judging.rounding import per_row, rounding_violations
 from invbench.laws.judging.two_references import against_references, jacobian_rows, log_of
 from invbench.laws.judging.units import log_slope_unit
-from invbench.laws.judging.verdict import per_row, rounding_violations
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.subject import Subject
 

@@ -14,7 +14,7 @@ from invbench.laws.judging.conditioning import (
     rounding_scale,
     unit_roundoff,
 )
-from invbench.laws.judging.verdict import rounding_violations
+from invbench.laws.judging.rounding import rounding_violations
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.statements.comparison import DIRECTIONS
 from invbench.laws.subject import Subject

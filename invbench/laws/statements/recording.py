@@ -62,11 +62,11 @@ def training_step(subject: Subject, case: LawCase) -> Iterator[Violation | Tally
     for _ in range(2):
         value, log_det = ours.forward(case.x[rows], cond)
         total = value.sum() + (log_det.sum() if subject.has_log_det else 0)
-        found = (
+        gradients = (
             torch.autograd.grad(total, weights, allow_unused=True) if total.requires_grad else []
         )
         with torch.no_grad():
-            for p, g in zip(weights, found, strict=False):
+            for p, g in zip(weights, gradients, strict=False):
                 if g is not None and g.isfinite().all():
                     p.mul_(1.01)
     fresh = replace(subject, module=subject.untrained(SEED).eval())

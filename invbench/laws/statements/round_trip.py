@@ -15,8 +15,8 @@ from invbench.laws.judging.conditioning import (
 )
 from invbench.laws.judging.overflow import overflows
 from invbench.laws.judging.relation import pair
+from invbench.laws.judging.rounding import per_row, rounding_violations
 from invbench.laws.judging.units import round_trip_unit
-from invbench.laws.judging.verdict import per_row, rounding_violations
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.space import unwrapped
 from invbench.laws.subject import Subject
@@ -69,7 +69,7 @@ def undoes(case: LawCase, inverse: bool) -> Iterator[Violation | Tally]:
         )
         return pair(back[row].flatten()[worst].item(), v[row].flatten()[worst].item())
 
-    found = list(
+    violations = list(
         rounding_violations(
             error,
             round_trip_unit(case, inverse),
@@ -81,20 +81,20 @@ def undoes(case: LawCase, inverse: bool) -> Iterator[Violation | Tally]:
             explain=explain,
         )
     )
-    yield from found
-    if not any(isinstance(said, Violation) for said in found):
+    yield from violations
+    if not any(isinstance(said, Violation) for said in violations):
         yield from _ill_conditioned(loss, natural, what, inverse)
 
 
 def _ill_conditioned(lost: Tensor, natural: Tensor, what: str, latent: bool) -> Iterator[Violation]:
     """Own round trips that lose digits: never a defect here, since the two directions have been
     judged one by one."""
-    found = list(
+    violations = list(
         rounding_violations(
             lost, torch.full_like(lost, torch.inf), lost.isfinite(), what, natural, latent=latent
         )
     )
-    yield from (f for f in found if isinstance(f, Violation))
+    yield from (f for f in violations if isinstance(f, Violation))
 
 
 def _random(subject: Subject, case: LawCase, inverse: bool) -> bool:

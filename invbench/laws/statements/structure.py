@@ -47,8 +47,8 @@ def triangular(subject: Subject, case: LawCase) -> Iterator[Violation]:
         x, cond = wide[:16], None if conds is None else conds[:16]
         reference, name = subject.float64_reference(), DIRECTIONS[inverse]
         direction = reference.direction(inverse)
-        found = jacobian(partial(_value, direction, cond), x)[:, order][:, :, order]
-        above = found.triu(1).abs().amax().item() if found.numel() else 0.0
+        ordered = jacobian(partial(_value, direction, cond), x)[:, order][:, :, order]
+        above = ordered.triu(1).abs().amax().item() if ordered.numel() else 0.0
         if above > 0:
             yield Violation(
                 above, 0.0, f"{name}: an entry of the Jacobian above the diagonal is {above:.3g}"

@@ -165,17 +165,17 @@ def _log_det(
 ) -> Iterator[Violation | Tally]:
     """Against the slope of an affine map, fitted over the batch; where rows do not see each other,
     against Jacobians."""
-    found = _affine(x, z)
+    expected = _affine(x, z)
     tolerance = 1e-6 + (wide.declaration.tolerance or 0.0)
     if wide.elementwise:
         log_det = log_det if log_det.ndim == 1 else log_det.flatten(1).sum(1)
-    if found is not None and log_det.shape == (len(x),):
-        off = (log_det - found).abs()
+    if expected is not None and log_det.shape == (len(x),):
+        off = (log_det - expected).abs()
         yield Tally(len(x), len(x))
-        if off.nan_to_num(nan=torch.inf).max() > (1e-3 + tolerance) * (1 + found.abs()):
+        if off.nan_to_num(nan=torch.inf).max() > (1e-3 + tolerance) * (1 + expected.abs()):
             at = int(off.argmax())
             said = pair(
-                log_det[at].item(), found.item(), "with the statistics of the batch as constants"
+                log_det[at].item(), expected.item(), "with the statistics of the batch as constants"
             )
             yield Violation(off[at].item(), 1e-3, f"in training mode, log_det: {said}")
         return

@@ -41,11 +41,11 @@ def stochastic(subject: Subject) -> Subject:
             back = attempt(partial(_there_and_back, subject, inputs, cond))
             if not isinstance(back, Exception) and undoes(back[0], inputs):
                 why = "forward draws random numbers, and inverse takes them away again"
-                found = assume(subject, why, stochastic=True)
+                assumed = assume(subject, why, stochastic=True)
                 return (
-                    found
+                    assumed
                     if domain is None
-                    else assume(found, "whole numbers come back", domain=domain)
+                    else assume(assumed, "whole numbers come back", domain=domain)
                 )
         return subject
     z = first[0]

@@ -26,13 +26,13 @@ def conditioned(subject: Subject) -> Subject:
         return subject
     if subject.declaration.condition is not None:
         for labels in (False, True):
-            found = attempt(partial(_called, replace(subject, labels=labels), None))
-            if not isinstance(found, Exception):
+            result = attempt(partial(_called, replace(subject, labels=labels), None))
+            if not isinstance(result, Exception):
                 return replace(subject, labels=labels)
         names = subject.declaration.as_dict()["condition"]
         raise UsageError(
             f"{subject.name}: declared condition={names!r}, and the layer refuses such "
-            f"conditions: {type(found).__name__}: {str(found)[:200]}"
+            f"conditions: {type(result).__name__}: {str(result)[:200]}"
         )
     taken = _accepts(subject, None)
     if taken and _has_effect(subject):
@@ -55,10 +55,10 @@ def _called(subject: Subject, cond: Tensor | None) -> tuple[Tensor, Tensor]:
 
 def _accepts(subject: Subject, candidate: Constraint | None) -> bool:
     """Whether conditions of the space are taken, and have an effect where the space is a guess."""
-    found = attempt(lambda: _called(subject, None))
-    if isinstance(found, Exception) or not isinstance(found[0], Tensor):
+    result = attempt(lambda: _called(subject, None))
+    if isinstance(result, Exception) or not isinstance(result[0], Tensor):
         return False
-    nan = found[0].flatten(1).isnan().any(1).float().mean().item()
+    nan = result[0].flatten(1).isnan().any(1).float().mean().item()
     if nan > 0.25:
         return False
     if candidate is None:

@@ -37,11 +37,11 @@ def circle(subject: Subject) -> Subject:
         return subject
     reference = subject.float64_reference()
     x, cond = reference.probes(ROWS)
-    found = attempt(lambda: reference.forward(x, cond))
+    result = attempt(lambda: reference.forward(x, cond))
     if (
-        isinstance(found, Exception)
-        or not isinstance(found[0], Tensor)
-        or not found[0].isfinite().all()
+        isinstance(result, Exception)
+        or not isinstance(result[0], Tensor)
+        or not result[0].isfinite().all()
     ):
         return subject
     for turn in CIRCLES:
@@ -49,14 +49,14 @@ def circle(subject: Subject) -> Subject:
         if any(isinstance(t, Exception) for t in turned):
             continue
         low, high = float(turn.lower_bound) - 1e-9, float(turn.upper_bound) + 1e-9
-        same = all(_same_angle(t[0], found[0], turn.period) for t in turned)
-        values = torch.cat([found[0], *(t[0] for t in turned)])
-        back = attempt(lambda: reference.inverse(found[0], cond))
+        same = all(_same_angle(t[0], result[0], turn.period) for t in turned)
+        values = torch.cat([result[0], *(t[0] for t in turned)])
+        back = attempt(lambda: reference.inverse(result[0], cond))
         same = same and not isinstance(back, Exception) and back[0].shape == x.shape
         same = same and _same_angle(back[0], x, turn.period, 1e-6)
         if (
             same
-            and found[0].shape == x.shape
+            and result[0].shape == x.shape
             and bool(((values >= low) & (values <= high)).all())
             and values.std() > 1e-3
         ):
@@ -116,8 +116,8 @@ def spaces(subject: Subject) -> Subject:
 
 def _rows_bad(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -> Tensor:
     """Per row, whether the direction raises or gives a value or log_det that is NaN or infinite."""
-    found = attempt(lambda: subject.direction(inverse)(v, cond))
-    if isinstance(found, Exception):
+    result = attempt(lambda: subject.direction(inverse)(v, cond))
+    if isinstance(result, Exception):
         if len(v) == 1:
             return torch.ones(1, dtype=torch.bool)
         half = len(v) // 2
@@ -126,7 +126,7 @@ def _rows_bad(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -
             (v[half:], None if cond is None else cond[half:]),
         ]
         return torch.cat([_rows_bad(subject, inverse, *part) for part in parts])
-    value, log = found
+    value, log = result
     if not isinstance(value, Tensor) or value.shape[:1] != v.shape[:1]:
         return torch.zeros(len(v), dtype=torch.bool)
     bad = ~value.reshape(len(v), -1).isfinite().all(1)
@@ -188,17 +188,17 @@ def _mends(subject: Subject, latent: bool) -> bool:
     reference = subject.float64_reference()
     x, cond = reference.probes(ROWS)
     if latent:
-        found = attempt(lambda: reference.forward(x, cond))
+        result = attempt(lambda: reference.forward(x, cond))
     else:
         shape = reference.packed(True).shape
         z = torch.randn(
             ROWS, *shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64
         )
-        found = attempt(lambda: reference.inverse(z, cond))
-    if isinstance(found, Exception) or not isinstance(found[0], Tensor):
+        result = attempt(lambda: reference.inverse(z, cond))
+    if isinstance(result, Exception) or not isinstance(result[0], Tensor):
         return False
-    good = found[0].reshape(ROWS, -1).isfinite().all(1)
-    bad = _rows_bad(reference, latent, found[0], cond) & good
+    good = result[0].reshape(ROWS, -1).isfinite().all(1)
+    bad = _rows_bad(reference, latent, result[0], cond) & good
     if not good.any() or bad.any():
         return False
     return not latent or not _moves(subject)
@@ -214,7 +214,7 @@ def _edges(subject: Subject) -> list[tuple[list[float], str]]:
     """(the edge under each choice of weights and condition, above or below) of each side on which
     forward comes to a stop: there it goes no further when x goes a thousand times as far."""
     near, far = list(_extents(subject)), list(_extents(subject, (-4.0, 7.0)))
-    found = []
+    edges = []
     for index, word in ((0, "above"), (1, "below")):
         pairs = [
             (a[index], b[index])
@@ -224,8 +224,8 @@ def _edges(subject: Subject) -> list[tuple[list[float], str]]:
         if len(pairs) == len(near) and all(
             abs(a - b) <= 1e-2 * (1 + abs(a)) and abs(b) < 1e3 for a, b in pairs
         ):
-            found.append(([b for _, b in pairs], word))
-    return found
+            edges.append(([b for _, b in pairs], word))
+    return edges
 
 
 def _held_image(subject: Subject) -> Constraint | None:
@@ -259,12 +259,12 @@ def _extents(
         other = reference.reweighted(pattern, scale, seed)
         x, cond = other.probes(ROWS, seed=seed)
         size = torch.logspace(*sizes, ROWS, dtype=torch.float64).reshape(-1, *[1] * (x.ndim - 1))
-        found = attempt(partial(other.forward, x.sign() * size, cond))
+        result = attempt(partial(other.forward, x.sign() * size, cond))
         if (
-            isinstance(found, Exception)
-            or not isinstance(found[0], Tensor)
-            or found[0].isnan().any()
+            isinstance(result, Exception)
+            or not isinstance(result[0], Tensor)
+            or result[0].isnan().any()
         ):
             yield None
             continue
-        yield found[0].min().item(), found[0].max().item()
+        yield result[0].min().item(), result[0].max().item()

@@ -99,8 +99,8 @@ def _probed(subject: Subject) -> Subject:
         return subject
     subject.probe(subject.module)
     told = Declaration.of(subject.name, getattr(subject.module, "declares", {}))
-    found = {f.name: v for f in fields(told) if (v := getattr(told, f.name)) is not None}
-    declaration = subject.declaration.assuming(**found)
+    values = {f.name: v for f in fields(told) if (v := getattr(told, f.name)) is not None}
+    declaration = subject.declaration.assuming(**values)
     inner = packing(declaration.event_shape, declaration.domain)
     outer = packing(declaration.latent_shape or declaration.event_shape, declaration.codomain)
     return replace(subject, declaration=declaration, inner=inner, outer=outer)
@@ -113,10 +113,10 @@ def _one_way(subject: Subject) -> Subject:
     if not callable(getattr(subject.module, "inverse", None)):
         return assume(subject, "there is no method inverse", inverse="none")
     x, cond = subject.probes(4)
-    found = attempt(lambda: subject.forward(x, cond))
-    if isinstance(found, Exception) or not isinstance(found[0], Tensor):
+    result = attempt(lambda: subject.forward(x, cond))
+    if isinstance(result, Exception) or not isinstance(result[0], Tensor):
         return subject
-    back = attempt(lambda: subject.inverse(found[0], cond))
+    back = attempt(lambda: subject.inverse(result[0], cond))
     if isinstance(back, NotImplementedError):
         return assume(subject, "inverse raises NotImplementedError", inverse="none")
     return subject
@@ -129,10 +129,10 @@ def _shapes(subject: Subject) -> Subject:
         _fits(subject)
         return subject
     x, cond = subject.probes(3)
-    found = attempt(lambda: subject.raw(x, cond, False))
-    if not (isinstance(found, (tuple, list)) and len(found) == 2):
+    result = attempt(lambda: subject.raw(x, cond, False))
+    if not (isinstance(result, (tuple, list)) and len(result) == 2):
         return subject
-    value = found[0]
+    value = result[0]
     tensors = list(value.values()) if isinstance(value, dict) else value
     if (
         isinstance(tensors, (tuple, list))
@@ -193,13 +193,13 @@ def _fits(subject: Subject) -> None:
     if subject.elementwise:
         return
     x, cond = subject.probes(3)
-    found = attempt(lambda: subject.raw(x, cond, False))
-    if isinstance(found, (tuple, list)) and len(found) == 2 and isinstance(found[0], Tensor):
+    result = attempt(lambda: subject.raw(x, cond, False))
+    if isinstance(result, (tuple, list)) and len(result) == 2 and isinstance(result[0], Tensor):
         want = subject.packed(True).parts[0]
-        if tuple(found[0].shape[1:]) != want and not subject.packed(True).several:
+        if tuple(result[0].shape[1:]) != want and not subject.packed(True).several:
             raise UsageError(
                 f"{subject.name}: declared latent_shape={want}, and forward returns a value of "
-                f"shape {tuple(found[0].shape[1:])}"
+                f"shape {tuple(result[0].shape[1:])}"
             )
 
 
@@ -211,20 +211,20 @@ def _contradicts(subject: Subject) -> Subject:
         return subject
     assert space is not None
     x, cond = reference.probes(ROWS)
-    found = attempt(lambda: reference.forward(x, cond)[0])
-    if isinstance(found, Exception) or not isinstance(found, Tensor):
+    value = attempt(lambda: reference.forward(x, cond)[0])
+    if isinstance(value, Exception) or not isinstance(value, Tensor):
         return subject
     declared = f"{subject.name}: declared codomain={space_name(space)!r}"
     try:
-        ok = torch.as_tensor(space.check(found)).reshape(len(found), -1).all(1)
+        ok = torch.as_tensor(space.check(value)).reshape(len(value), -1).all(1)
     except Exception as error:
-        shape = tuple(found.shape[1:])
+        shape = tuple(value.shape[1:])
         raise UsageError(
             f"{declared}, and forward gives a value of shape {shape}: {str(error)[:120]}"
         ) from None
-    outside = ~ok & found.flatten(1).isfinite().all(1)
+    outside = ~ok & value.flatten(1).isfinite().all(1)
     if outside.float().mean() > 0.5:
-        shown = ", ".join(f"{n:.5g}" for n in found[outside][0].flatten()[:3].tolist())
+        shown = ", ".join(f"{n:.5g}" for n in value[outside][0].flatten()[:3].tolist())
         count = f"{int(outside.sum())} of {len(ok)} rows"
         raise UsageError(f"{declared}, and forward leaves it on {count}, as with {shown}")
     return subject

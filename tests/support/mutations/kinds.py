@@ -33,7 +33,7 @@ from invbench.store.merge import merge
 from invbench.store.store import MAX_BYTES, Store
 from invbench.studies.hong2023.study import Study
 from invbench.targets import resolve
-from invbench.testing.known_failures import read_known
+from invbench.testing.known_failures import read_known_failures
 from invbench.training.loop import read_checkpoint
 from invbench.training.toy2d import toy2d
 from invbench.training.weights import load_weights, read_card
@@ -351,7 +351,7 @@ def _mutated_toml(rng: random.Random) -> bytes:
 
 
 def _read_toml(data: bytes, folder: Path) -> str:
-    for known in read_known(_write(folder / "known.toml", data)):
+    for known in read_known_failures(_write(folder / "known.toml", data)):
         assert all(isinstance(v, str) for v in (known.target, known.property, known.reason)), known
         assert isinstance(known.recipe, dict), known
     return ""
@@ -433,7 +433,7 @@ KINDS: dict[str, Kind] = {
     ),
     "known failures": Kind(
         "TOML",
-        "read_known (--xfails)",
+        "read_known_failures (--xfails)",
         12,
         _either(_mutated_toml, _bytes_of(KNOWN.encode)),
         _read_toml,

@@ -9,12 +9,12 @@ from typing import Any
 
 from rich.markup import escape
 
-__all__ = ["WIDTH", "verdict_lines"]
+__all__ = ["WIDTH", "report_lines"]
 
 WIDTH = 100
 
 
-def verdict_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterator[str]:
+def report_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterator[str]:
     """Lines of rich markup, at most 100 columns but for code and numbers that would break."""
     measures = report.measures
     verdict = "[green]sound[/]" if report.sound else "[red]NOT SOUND[/]"
