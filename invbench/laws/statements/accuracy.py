@@ -30,8 +30,8 @@ from invbench.laws.subject import Subject
 )
 def double_precision(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A float64 caller gets float64 accuracy: inverse(forward(x)) of the same layer, built in
-    float64, returns x within 30 rounding units of float64, log_det is float64, and that of the map
-    to 1e-10. A constant of float32 or a cast on the way loses half the digits."""
+    float64, returns x within 30 rounding units of float64; log_det is float64, and that of the map
+    to 1e-10. A float32 constant or a cast on the way loses half the digits."""
     built = subject.rebuilt(torch.float64)
     x, cond = case.float64_inputs(False)
     wide = LawCase(built, case.recipe, x, cond)
@@ -62,12 +62,12 @@ def double_precision(subject: Subject, case: LawCase) -> Iterator[Violation | Ta
 @law(
     "accuracy",
     needs=("wider", "value-by-value"),
-    reference="the float64 reference; its error is 2⁻²⁹ of what is asked",
-    trusts="the reference's smoothness: noise that both have is the law noise",
+    reference="the float64 reference; its error is 2⁻²⁹ of the bound",
+    trusts="that the float64 reference is smooth: noise in both is the law noise",
 )
 def accuracy(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Forward and inverse agree with the float64 reference (on the CPU) within 30 rounding units: no
-    precision is lost on the way, on any device."""
+    """Forward and inverse agree with the float64 reference (on the CPU) within 30 rounding units:
+    no precision is lost on the way, on any device."""
     u = unit_roundoff(subject.dtype)
     for inverse in subject.directions:
         exact = case.exact(inverse)[0]

@@ -1,5 +1,4 @@
-"""Laws of rows, elements and layouts: the same numbers give the same result however they are put
-together."""
+"""Laws of rows and elements: they do not depend on their neighbours."""
 
 from __future__ import annotations
 
@@ -30,9 +29,9 @@ LARGE = 1031  # rows of a batch that may take a path of its own
     reference="the batch without the poisoned row, within 30 rounding units",
 )
 def row_independence(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Row i of the result depends on row i alone: with another row set to NaN or 1e30 (or, in a
-    space with edges, to another value), the rest moves by at most 30 rounding units (a matrix
-    product may round differently)."""
+    """Row i of the result depends on row i alone. With another row set to NaN or 1e30 (in a space
+    with edges, to another value), the rest moves by at most 30 rounding units: a matrix product may
+    round differently."""
     if case.x.shape[0] < 3:
         return
     rest = torch.arange(1, case.x.shape[0])
@@ -68,7 +67,7 @@ def row_independence(subject: Subject, case: LawCase) -> Iterator[Violation | Ta
 def _beside(
     subject: Subject, inverse: bool, poisoned: Tensor, v: Tensor, cond: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """The result beside a poisoned row; beside another one where the layer refuses such numbers,
+    """The result beside a poisoned row; beside another row where the layer refuses such numbers,
     which it may."""
     with torch.no_grad():
         try:
@@ -93,8 +92,8 @@ def _others_log_unit(case: LawCase, inverse: bool, rows: Tensor, effort: Effort 
     reference="the call without NaN, within 30 rounding units",
 )
 def element_independence(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """A coupling is elementwise: with element 0 of every row set to NaN, and its parameters too,
-    all others keep their value and slope, within 30 rounding units."""
+    """A coupling is elementwise: with element 0 of every row and its parameters set to NaN, all
+    other elements keep their value and slope, within 30 rounding units."""
     assert case.cond is not None
     poison = torch.nan if subject.declaration.tolerance is None else 0.25
     cond = case.cond.clone()
@@ -139,8 +138,8 @@ def batch_permutation(subject: Subject, case: LawCase) -> Iterator[Violation | T
     reference="the batch as it was, within 30 rounding units",
 )
 def batch_size(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """A row alone, among 2 or 7, or among 1031 gives what it gives in the case's batch, within 30
-    rounding units."""
+    """A row gives the same result alone, among 2, 7 or 1031 rows, and in the batch of the case,
+    within 30 rounding units."""
     n = case.x.shape[0]
     for size in SIZES:
         rows = torch.arange(min(size, n))

@@ -20,12 +20,14 @@ DIRECTIONS = ("forward", "inverse")
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
+    """Equal everywhere, NaN at the same places included."""
     return torch.equal(a.nan_to_num(nan=1.2345), b.nan_to_num(nan=1.2345)) and torch.equal(
         a.isnan(), b.isnan()
     )
 
 
 def call(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(value, log_det) of a direction, without gradients."""
     with torch.no_grad():
         return subject.direction(inverse)(v, cond)
 
@@ -37,8 +39,8 @@ def same_pair(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> bool:
 def differs(
     case: LawCase, inverse: bool, got: tuple[Tensor, Tensor], what: str, kept: Tensor | None = None
 ) -> Iterator[Violation | Tally]:
-    """``got`` against the plain call, or against its rows ``kept``. The units are of the whole
-    case, since a layer that is under suspicion of mixing rows gives others for some rows."""
+    """``got`` against the plain call, or against its rows ``kept``. The units are those of the
+    whole case: a layer that may mix rows gives other units for some rows."""
     subject = case.subject
     u = unit_roundoff(subject.dtype)
     rows = torch.arange(case.x.shape[0]) if kept is None else kept
@@ -71,7 +73,7 @@ def differs(
 def from_same_numbers(
     case: LawCase, what: str, ways: Callable[[Tensor], Tensor], cond: Tensor | None
 ) -> Iterator[Violation | Tally]:
-    """Another way to hand over the same numbers."""
+    """Another way to hand over the same numbers must give the same result."""
     for inverse in case.subject.directions:
         with torch.no_grad():
             got = case.subject.direction(inverse)(ways(case.inputs(inverse)), cond)

@@ -1,4 +1,4 @@
-"""Laws of conditions: that a declared one matters."""
+"""Laws of conditions: a declared condition matters."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SEEDS = (11, 12)
     reference="the same x under other conditions, and which input each output depends on",
 )
 def condition_reaches(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """A declared condition has an effect, under randomised weights; and where outputs build on each
-    other one by one (output k depends on k inputs, as in a masked autoregressive net), on each of
-    them, the first included: a mask that cuts the condition off there leaves p(x₁ | y) = p(x₁).
-    Channels declared untouched are left out."""
+    """A declared condition has an effect, under randomised weights. Where the outputs build on each
+    other one by one (output k depends on k inputs, as in a masked autoregressive net), it has an
+    effect on each output, the first included: a mask that cuts it off there leaves p(x₁ | y) =
+    p(x₁). Channels that are declared untouched are left out."""
     quiet: Tensor | None = None
     for seed in SEEDS:
         reference = subject.reweighted("noise", 0, seed).float64_reference()
@@ -69,7 +69,7 @@ def condition_reaches(subject: Subject, case: LawCase) -> Iterator[Violation | T
 def condition_elements(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """Every element of a condition that is a vector of up to 16 real numbers has an effect on some
     output, under randomised weights. A layer may leave one out on purpose, so this is a finding and
-    no fault."""
+    not a fault."""
     if (unused := _unused(subject)) is not None:
         yield Violation(
             1,
@@ -82,8 +82,8 @@ def condition_elements(subject: Subject, case: LawCase) -> Iterator[Violation]:
 
 
 def _unused(subject: Subject) -> int | None:
-    """The element of a condition that is a vector of real numbers, up to 16, which nothing depends
-    on; None where there is none."""
+    """The element of a condition that no output depends on; None where there is none, and for a
+    condition that is no vector of up to 16 real numbers."""
     if (
         subject.declaration.condition is not None
         or subject.cond_shape is None

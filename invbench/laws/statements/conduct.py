@@ -1,4 +1,4 @@
-"""Laws of conduct: what comes back, and what a call may not do besides."""
+"""Laws of conduct: what a call may not do besides returning a result."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def inputs_unchanged(subject: Subject, case: LawCase) -> Iterator[Violation]:
     reference="the state of the generator before",
 )
 def rng_untouched(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """No call draws from or seeds torch's global random generator: it would change the experiment
-    around it."""
+    """No call draws from torch's global random generator or seeds it: that would change the
+    experiment around it."""
     for inverse in subject.directions:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(20110623 + inverse)  # a state that no call is likely to have left
@@ -61,9 +61,9 @@ def rng_untouched(subject: Subject, case: LawCase) -> Iterator[Violation]:
 
 @law("empty-batch", scope="value-independent", reference="the shapes of the inputs")
 def empty_batch(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """A batch of no rows gives a result of no rows. Where it is an operation of torch on single
-    rows that refuses (rfft, say), the layer is not to blame: the law ``empty-batch-supported`` says
-    so. A maximum over the batch is the layer's own."""
+    """A batch of no rows gives a result of no rows. Where a torch operation on single rows refuses
+    (rfft, for one), the layer is not to blame, and the law ``empty-batch-supported`` reports it. A
+    maximum over the batch is the layer's own fault."""
     for inverse in subject.directions:
         try:
             value, log_det = _of_nothing(subject, case, inverse)
@@ -89,8 +89,8 @@ def _of_nothing(subject: Subject, case: LawCase, inverse: bool) -> tuple[Tensor,
 
 
 def _torch_refuses(error: Exception) -> bool:
-    """A torch operation raised, not the layer's own line, and it is none that takes the batch
-    together."""
+    """Whether a torch operation raised, not a line of the layer, and the operation does not reduce
+    over the batch."""
     text = str(error)
     if not isinstance(error, (RuntimeError, IndexError)) or any(
         word in text for word in REDUCTIONS
@@ -133,8 +133,8 @@ def empty_batch_supported(subject: Subject, case: LawCase) -> Iterator[Violation
     reference="log_abs_det_jacobian of the same pair, asked right after it was made",
 )
 def earlier_pair(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """A Transform's log_abs_det_jacobian(x, y) belongs to x and y: asked again after a call on
-    other numbers, it is the same."""
+    """A Transform's log_abs_det_jacobian(x, y) belongs to x and y: after a call on other numbers it
+    is still the same."""
     transform = subject.module.transform
     v = case.z if subject.declared.get("towards_noise") is False else case.x
     rows = v[: max(2, len(v) // 2)]

@@ -27,7 +27,7 @@ Between = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def _value_gap(xa: Tensor, xb: Tensor, ya: Tensor, yb: Tensor, la: Tensor, lb: Tensor) -> Tensor:
-    """How far the change of c is from what the slopes at both ends explain."""
+    """How far the change of c is from the change that the slopes at both ends explain."""
     return ((yb - ya) - (xb - xa) * (la.exp() + lb.exp()) / 2).abs()
 
 
@@ -38,8 +38,8 @@ def _slope_gap(xa: Tensor, xb: Tensor, ya: Tensor, yb: Tensor, la: Tensor, lb: T
 def _steepest(
     case: LawCase, gap: Between
 ) -> tuple[Subject, Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Per element, halve the interval of [−8, 8] with the largest gap until a few floats are left:
-    (reference, params, end, end).
+    """Per element, halve the interval of [−8, 8] with the largest gap until it is a few floats
+    wide: (float64 reference, params, end, end).
 
     An end is (x, c(x), log c′(x)), in float64.
     """
@@ -92,9 +92,9 @@ def _between(gap: Between, a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> Tens
     reference="the slopes at both ends of an interval, halved 46 times",
 )
 def continuous(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """c has no jump in [−8, 8], in float64: the interval whose change the slopes explain least is
-    halved 46 times, and what is left of the change must be rounding, 100 units: the search finds
-    the worst place. A spline whose pieces do not meet at a knot breaks this."""
+    """c has no jump in [−8, 8], in float64. The interval whose change the slopes explain least is
+    halved 46 times; the change that remains must be rounding, at most 100 units, since the search
+    finds the worst place. A spline whose pieces do not meet at a knot breaks this."""
     if not is_real(subject.space(False)):
         return
     reference, cond, a, b = _steepest(case, _value_gap)
@@ -135,8 +135,8 @@ def _kink(case: LawCase) -> tuple[float, float]:
 )
 def smooth(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """The slope is continuous: across a few adjacent float64 values it changes by less than 0.1 %.
-    A kink is a property of a family (quadratic splines and ReLU networks have them), so it is a
-    finding about the design."""
+    Some designs have kinks (quadratic splines, ReLU networks), so this is a finding about the
+    design."""
     change, where = _kink(case)
     if change > KINK:
         yield Violation(
@@ -151,8 +151,8 @@ def smooth(subject: Subject, case: LawCase) -> Iterator[Violation]:
     reference="the slope a few floats away",
 )
 def declared_smooth(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """A coupling that declares ``kinks = False`` has a continuous slope, as in the law ``smooth``:
-    a boundary slope that does not match the tail is then an error of the code."""
+    """A coupling that declares ``kinks = False`` has a continuous slope, as in the law ``smooth``.
+    A boundary slope that does not match the tail is then an error of the code."""
     change, where = _kink(case)
     if change > KINK:
         message = (
@@ -173,9 +173,9 @@ def declared_smooth(subject: Subject, case: LawCase) -> Iterator[Violation]:
 )
 def noise(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Values are smooth at the scale of 2⁻²², in float64: along a line the fourth differences of a
-    map vanish, and what is left is its noise (Moré and Wild, Estimating computational noise, 2011).
+    map vanish, and the rest is its noise (Moré and Wild, Estimating computational noise, 2011).
     Rounding noise is 2²⁹ times smaller in float64 than in float32; noise that is not, in more than
-    half of the rows, is made by the code. Kinks stand in few rows."""
+    half of the rows, comes from the code. Kinks are in few rows."""
     if not is_real(subject.space(False)) or not is_real(subject.space(True)) or subject.image:
         return
     if case.recipe.weights != "initial" or case.recipe.log2_scale > 3:
@@ -202,8 +202,8 @@ def noise(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
 def _noise(
     subject: Subject, case: LawCase, inverse: bool, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """(noise of the values per row, relative; rows that tell): fourth differences over √70 along a
-    fixed direction."""
+    """(noise of the values per row, relative; rows that decide): fourth differences over √70 along
+    a fixed direction."""
     v, cond = case.float64_inputs(inverse)
     v, cond = v[:ROWS], None if cond is None else cond[:ROWS].to(dtype)
     signs = 2.0 * torch.randint(0, 2, v.shape[1:], generator=torch.Generator().manual_seed(3)) - 1

@@ -22,11 +22,11 @@ CELLS, NODES = 512, (4, 8)  # of the quadrature
     reference="the number 1; Gauss–Legendre with 4 and 8 nodes, whose difference bounds its error",
 )
 def density_integrates_to_one(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """∫ c′(x)·φ(c(x)) dx = 1 with c′ from log_det, φ the standard normal density, in float64:
-    Gauss–Legendre in x over 512 cells c⁻¹(z_i), |z| ≤ 8, within 1 % plus ten times the difference
-    between 4 and 8 nodes, plus the mass of the cells in which the slope varies by more than a
-    factor 2: those the nodes do not resolve. Over a codomain that is declared or assumed nothing is
-    asked."""
+    """∫ c′(x)·φ(c(x)) dx = 1 with c′ from log_det and φ the standard normal density, in float64:
+    Gauss–Legendre in x over 512 cells c⁻¹(z_i), |z| ≤ 8. Allowed are 1 %, ten times the difference
+    between 4 and 8 nodes, and the mass of the cells in which the slope varies by more than a factor
+    2, which the nodes do not resolve. With a declared or assumed codomain the law decides
+    nothing."""
     if (
         unwrapped(subject.space(True)) is not None
         and type(unwrapped(subject.space(True))).__name__ != "_Real"

@@ -1,5 +1,4 @@
-"""Laws about slopes: what a design declares must be true; what the paper asks of a design is
-reported."""
+"""Laws of slopes: what a design declares is true; what the paper asks of a design is reported."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ FAR = 2.0**40  # tail slopes are read there, in float64
 )
 def declared_slopes(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """Slopes lie within the declared ``slope_range`` and ``slope_bounds(params)``, in float64, to
-    1e-6 relative and 30 times the change of the slope under rounding of x: a bound that does not
+    1e-6 relative plus 30 times the change of the slope under rounding of x. A bound that does not
     hold is worse than none."""
     reference = subject.float64_reference()
     x, cond = case.float64_inputs(False)
@@ -69,8 +68,8 @@ def declared_slopes(subject: Subject, case: LawCase) -> Iterator[Violation]:
     reference="the declared constant; values of the float64 reference",
 )
 def declared_displacement(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """Half the range of c⁻¹(y) − y over y, the least sup |c⁻¹(y) − (y − t)| over shifts t, stays
-    within the declared ``displacement``."""
+    """Half the range of c⁻¹(y) − y over y, which is the least sup |c⁻¹(y) − (y − t)| over shifts t,
+    stays within the declared ``displacement``."""
     bound = subject.declared.get("displacement")
     if bound is None or not math.isfinite(bound) or case.recipe.log2_scale > 20:
         return
@@ -94,7 +93,7 @@ def declared_displacement(subject: Subject, case: LawCase) -> Iterator[Violation
     "equal-tails", category="design", needs=("elementwise",), reference="slopes at other parameters"
 )
 def equal_tails(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """The slope far outside does not depend on the parameters (the paper's Remark 2): max/min over
+    """The slope far outside does not depend on the parameters (Remark 2 of the paper): max/min over
     both tails ≤ 1.001 at |x| = 2⁴⁰."""
     if not is_real(subject.space(False)):
         return

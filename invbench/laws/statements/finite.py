@@ -25,10 +25,10 @@ EXTREMES = (7, 14, 30, 100)  # powers of 2 that the condition is set to
     reference="the float64 reference, and the first torch function whose result is not finite",
 )
 def finite(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Finite in, finite out, wherever the exact result (of the float64 reference) is representable;
-    never NaN in float64, and no infinite log_det beside a finite value there. Numbers that are too
-    large for float64 on the way are no fault, nor, of a layer, are |x| beyond 2²⁰ or weights that
-    make hidden values overflow: the law ``far-range`` says so."""
+    """Finite in, finite out, wherever the exact result (of the float64 reference) is representable.
+    In float64 nothing is NaN, and no log_det is infinite beside a finite value. No fault are
+    numbers that are too large for float64 on the way, and in a layer |x| beyond 2²⁰ and weights
+    that make hidden values overflow: the law ``far-range`` reports these."""
     if case.far_range:
         return
     yield from _finite(
@@ -40,7 +40,7 @@ def finite(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
 def far_range(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A layer stays finite and accurate at |x| beyond 2²⁰ too, wherever the exact result is
     representable. A mean of squares in a conditioner (layer norm, attention) overflows there;
-    declare ``data_range`` where no such data exist."""
+    declare ``data_range`` where such data do not exist."""
     if case.far_range:
         near = LawCase(
             subject,
@@ -116,8 +116,9 @@ def _singular_points(case: LawCase, inverse: bool, rows: Tensor) -> Tensor:
     reference="the float64 reference",
 )
 def extreme_conditions(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """A coupling's raw parameters of ±2⁷ … ±2¹⁰⁰ raise nothing, and give a finite result wherever
-    that of the float64 reference is finite and representable: a network may output anything."""
+    """A coupling with raw parameters of ±2⁷ … ±2¹⁰⁰ does not raise, and gives a finite result
+    wherever that of the float64 reference is finite and representable: a network may output
+    anything."""
     yield from _under_extremes(subject, case)
 
 
@@ -129,8 +130,8 @@ def extreme_conditions(subject: Subject, case: LawCase) -> Iterator[Violation | 
     reference="the float64 reference",
 )
 def extreme_layer_conditions(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """A condition of ±2⁷ … ±2¹⁰⁰ of a layer raises nothing, and gives a finite result wherever that
-    of the float64 reference is finite and representable."""
+    """A layer with a condition of ±2⁷ … ±2¹⁰⁰ does not raise, and gives a finite result wherever
+    that of the float64 reference is finite and representable."""
     yield from _under_extremes(subject, case)
 
 
@@ -148,9 +149,9 @@ def _under_extremes(subject: Subject, case: LawCase) -> Iterator[Violation | Tal
 
 
 def _missing(case: LawCase, inverse: bool) -> Tensor:
-    """Where the exact result is representable and ours is not finite. Of a layer, the whole row
-    must be: where one element overflows, so do the hidden values that the others and the log_det
-    are made of."""
+    """Where the exact result is representable and ours is not finite. For a layer the whole row
+    must be representable: where one element overflows, so do the hidden values of the others and of
+    the log_det."""
     if case.subject.dtype == torch.float64:
         return torch.zeros_like(case.exact(inverse)[0], dtype=torch.bool)
     exact_log, (value, log_det) = case.exact(inverse)[1], (v.cpu() for v in case.result(inverse))

@@ -37,7 +37,7 @@ def _single(subject: Subject, name: str) -> Callable[[Tensor, Tensor | None], An
     reference="the batched call",
 )
 def vmap(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """torch.vmap over single rows gives what the batch gives, within 30 rounding units."""
+    """torch.vmap over single rows gives the result of the batch, within 30 rounding units."""
     u = unit_roundoff(subject.dtype)
     for inverse in subject.directions:
         with torch.no_grad():
@@ -61,7 +61,8 @@ def vmap(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     reference="reverse mode, in float64",
 )
 def jvp(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Forward-mode differentiation gives J·v as reverse mode does, to 1e-6 relative, in float64."""
+    """Forward-mode differentiation gives the same J·v as reverse mode, to 1e-6 relative, in
+    float64."""
     reference = subject.float64_reference()
     for inverse in differentiable(subject):
         wide, conds = case.float64_inputs(inverse)
@@ -88,7 +89,7 @@ def jvp(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     reference="eager code",
 )
 def compiled_is_eager(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """torch.compile gives what eager code gives, within 30 rounding units."""
+    """torch.compile gives the result of eager code, within 30 rounding units."""
     u = unit_roundoff(subject.dtype)
     for inverse in subject.directions:
         with torch.no_grad():

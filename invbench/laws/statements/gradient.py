@@ -1,4 +1,4 @@
-"""Laws of gradients: finite, true, and the same by torch's function transforms."""
+"""Laws of gradients: finite and true."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ RELATIVE = 1e-4
     reference="gradients of the float64 reference, and the rows whose result is finite",
 )
 def gradients_finite(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Gradients of value and log with respect to x, condition and weights are finite wherever those
-    of the float64 reference are representable, over the rows whose value and log are; the reference's are
-    never NaN. For |x| up to about 2⁶⁰ in a coupling and 2⁶ in a layer with the weights that it has:
-    a gradient multiplies x by slopes and weights on its way, and may leave the dtype there though
-    the result would not.
-    """
+    """Gradients of value and log for x, condition and weights are finite wherever those of the
+    float64 reference are representable, over the rows with a finite value and log. The gradients of
+    the float64 reference are never NaN. |x| goes up to about 2⁶⁰ in a coupling, and up to 2⁶ in a
+    layer with its own weights: a gradient multiplies x by slopes and weights on its way, and may
+    leave the dtype where the result does not."""
     plain = subject.elementwise or case.recipe.weights == "initial"
     if case.recipe.log2_scale > (LARGEST if subject.elementwise else LARGEST_OF_LAYER) or not plain:
         return
@@ -81,8 +80,8 @@ def _large_inside(
     rows: Tensor,
     bad: Tensor | None,
 ) -> bool:
-    """Whether the pass that this gradient is of goes through numbers whose square is no number of
-    the dtype: then a gradient may not exist."""
+    """Whether the pass goes through numbers whose square the dtype cannot hold: then a gradient may
+    not exist."""
     at = rows if bad is None else rows[bad.flatten(1).any(1).cpu().nonzero()[:4, 0]]
     wide, cond = case.float64_inputs(inverse)
     some = None if cond is None else cond[at]
@@ -92,8 +91,7 @@ def _large_inside(
 
 
 def differentiable(subject: Subject) -> tuple[bool, ...]:
-    """The directions whose gradients are promised: not those of an inverse that is for sampling
-    only."""
+    """The directions that promise gradients. An inverse that is for sampling only does not."""
     return (False, True) if subject.declaration.inverse in (None, "exact", "iterated") else (False,)
 
 
@@ -127,15 +125,15 @@ def pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
         "central difference quotients of the float64 reference; their error is read from three "
         "steps and from rounding of the values"
     ),
-    trusts="values, which the round trips look at",
+    trusts="values, which the round trips check",
 )
 def gradients_true(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Gradients of value and log_det for x, condition and weights agree with central difference
-    quotients of the float64 reference along a random direction, to 1e-4 plus ten times the change under
-    a halved step, plus twice that under a step of 1e-3 (an inverse that stops early is a
-    staircase), plus the rounding of the values over the step. Rows where the quotients to the left
-    and to the right differ stand at a kink and do not count; one row alone is no evidence. An
-    inverse that computes with gradients switched off is for sampling."""
+    quotients of the float64 reference along a random direction. Allowed are 1e-4, ten times the
+    change under a halved step, twice the change under a step of 1e-3 (an inverse that stops early
+    is a staircase), and the rounding of the values over the step. A row whose left and right
+    quotients differ is at a kink and does not count; one row alone is no evidence. An inverse that
+    computes with gradients switched off is for sampling."""
     said = list(_against_quotients(subject, case))
     if any(isinstance(t, Tally) and t.decided == 0 for t in said) and not any(
         isinstance(v, Violation) for v in said

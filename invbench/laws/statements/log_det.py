@@ -1,5 +1,5 @@
-"""Laws of the log-determinant: against two references, of the inverse, called twice, in the dtype,
-and of the density it makes."""
+"""Laws of the log-determinant: against two references, of the inverse, in the dtype, called
+twice."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ U = unit_roundoff(torch.float64)
     trusts="values and their gradients, which the laws round-trip and gradients look at",
 )
 def log_det_is_that_of_the_map(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """log_det = log|det ∂z/∂x| on the float64 reference, within 1e-8 relative, the change of log_det
-    under rounding of x, and for a layer under rounding of its weights to the dtype, which moves an
-    orthogonal matrix's determinant by some D·u. Rows whose reference may be off by 0.1 % decide
-    nothing."""
+    """log_det = log|det ∂z/∂x| on the float64 reference, within 1e-8 relative and the change of
+    log_det under rounding of x. For a layer, rounding of its weights to the dtype is allowed too:
+    it moves the determinant of an orthogonal matrix by some D·u. A row whose reference may be off
+    by 0.1 % decides nothing."""
     reference = subject.float64_reference()
     x, cond = case.float64_inputs(False)
     if not subject.elementwise:
@@ -58,15 +58,16 @@ def log_det_is_that_of_the_map(subject: Subject, case: LawCase) -> Iterator[Viol
     "inverse-log-det",
     needs=("log-det", "inverse", "deterministic"),
     reference=(
-        "the other direction's log_det on the float64 reference; its error is what rounding of "
-        "the point does to both"
+        "the other direction's log_det on the float64 reference; its error is the effect of "
+        "rounding the point on both"
     ),
     trusts="nothing: if the two contradict each other, one of them is wrong",
 )
 def inverse_log_det(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """The inverse's log_det at forward(x) is minus the forward one, on the float64 reference, within
-    rounding of both and of the point. Rows of a layer whose rounding unit exceeds 1e-3 are left
-    out: there a float grid coarser than a spline's box decides whether an element is in it."""
+    """The inverse's log_det at forward(x) is minus the forward log_det, on the float64 reference,
+    within rounding of both and of the point. Rows of a layer whose rounding unit exceeds 1e-3 are
+    left out: there a float grid coarser than a spline's box decides whether an element is
+    inside."""
     reference = subject.float64_reference()
     x, cond = case.float64_inputs(False)
     z, forward = case.exact_elementwise(False)
@@ -128,7 +129,7 @@ def inverse_log_det(subject: Subject, case: LawCase) -> Iterator[Violation | Tal
     trusts="the reference's smoothness",
 )
 def log_det_accuracy(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """log_det in the dtype, of both directions, agrees with that of the float64 reference within 30
+    """log_det in the dtype, of both directions, agrees with the float64 reference within 30
     rounding units: log(1 − tanh²) is right on paper and −inf at x = 9.5."""
     u = unit_roundoff(subject.dtype)
     for inverse in subject.directions:
@@ -173,8 +174,8 @@ def log_det_accuracy(subject: Subject, case: LawCase) -> Iterator[Violation | Ta
     reference="as log-det, at the point of the second call",
 )
 def composed_log_det(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Applied to its own result, a layer's second log_det is that of the map at this point: one
-    that accumulates log_det in a buffer, or keeps it from the last call, breaks this."""
+    """Applied to its own result, a layer gives the log_det of the map at that point. A layer that
+    adds up log_det in a buffer, or keeps it from the last call, breaks this."""
     if not subject.same_space:
         return
     reference = subject.float64_reference()

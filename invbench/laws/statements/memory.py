@@ -22,7 +22,7 @@ def _gapped(v: Tensor) -> Tensor:
     return v.repeat_interleave(2, dim=-1)[..., ::2]
 
 
-LAYOUTS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
+MEMORY_LAYOUTS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
     ("a strided input", lambda v: v.repeat_interleave(2, dim=0)[::2]),
     ("a transposed input", _turned),
     ("an input with gaps", _gapped),
@@ -39,9 +39,9 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 )
 def layout(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Strided, transposed, gapped, offset, expanded and (for images and volumes) channels-last
-    inputs and conditions give what contiguous ones give, within 30 rounding units."""
+    inputs and conditions give the results of contiguous ones, within 30 rounding units."""
     cond = case.cond
-    for what, way in LAYOUTS:
+    for what, way in MEMORY_LAYOUTS:
         yield from from_same_numbers(case, what, way, cond)
         if cond is not None:
             yield from from_same_numbers(
@@ -98,8 +98,8 @@ def rank(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     reference="copies of the condition, within 30 rounding units",
 )
 def condition_broadcast(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """One condition expanded over the batch (stride 0), and one whose rows overlap in memory, give
-    what their copies give, within 30 rounding units."""
+    """A condition that is expanded over the batch (stride 0), and one whose rows overlap in memory,
+    give the results of their copies, within 30 rounding units."""
     assert case.cond is not None
     rows, tail = case.x.shape[0], [1] * (case.cond.ndim - 1)
     copies = LawCase(subject, case.recipe, case.x, case.cond[:1].repeat(rows, *tail), case.z)

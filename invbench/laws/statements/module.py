@@ -1,4 +1,4 @@
-"""Laws of a module's life: saving, copying, narrow types."""
+"""Laws of a module's life: saving, loading, copying, narrow dtypes."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def _agrees(subject: Subject, other: nn.Module, case: LawCase, what: str) -> Ite
     reference="the layer whose state_dict it is",
 )
 def state_dict(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """A layer built with another seed computes the same bits once it has loaded the state_dict:
-    what decides the map (permutations, masks, flags) is in there, or a checkpoint does not hold the
-    model."""
+    """A layer that was built with another seed computes the same bits once it has loaded the
+    state_dict. Otherwise something that decides the map (a permutation, a mask, a flag) is missing
+    there, and a checkpoint does not hold the model."""
     assert subject.build is not None
     other = subject.untrained(OTHER_SEED).eval()
     other.load_state_dict(subject.module.state_dict())
@@ -53,9 +53,9 @@ def state_dict(subject: Subject, case: LawCase) -> Iterator[Violation]:
     reference="the layer whose state_dict it is, trained on the same batch",
 )
 def resumes_training(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """A layer that loaded the state_dict of one that has seen a batch, and is trained on, goes on
-    as that one does: the same result and the same state after the next batch. An «initialised» that
-    is no part of the state_dict sets trained scales anew."""
+    """A layer that loads the state_dict of a layer after one batch trains on as that layer does:
+    the next batch gives the same result and the same state. A flag «initialised» outside the
+    state_dict sets trained scales anew."""
     assert subject.build is not None
     half = max(2, len(case.x) // 2)
     batches = [(case.x[:half], None if case.cond is None else case.cond[:half])]
@@ -114,8 +114,8 @@ def copies(subject: Subject, case: LawCase) -> Iterator[Violation]:
     reference="the original",
 )
 def pickled(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """pickle, for a class that can be imported, gives a layer that computes the same bits: what
-    worker processes need."""
+    """pickle, for a class that can be imported, gives a layer that computes the same bits. Worker
+    processes need this."""
     if _importable(subject.module):
         yield from _agrees(
             subject, pickle.loads(pickle.dumps(subject.module)), case, "an unpickled copy"
@@ -134,10 +134,10 @@ def _importable(module: nn.Module) -> bool:
     reference="the float64 reference of the rounded weights",
 )
 def half_precision(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """A coupling in bfloat16 and float16, where torch has the operations: as accurate as the dtype
-    allows against the float64 reference of the rounded weights, finite where the exact result is
-    representable, and of the dtype that went in. A layer that raises in a narrow type does not
-    support it, which is the law ``half-supported``."""
+    """A coupling in bfloat16 and float16, where torch has the operations, is as accurate as the
+    dtype allows against the float64 reference of the rounded weights, finite where the exact result
+    is representable, and keeps the dtype. A layer that raises in a narrow dtype does not support
+    it: that is the law ``half-supported``."""
     yield from _in_halves(subject, case)
 
 
@@ -149,7 +149,8 @@ def half_precision(subject: Subject, case: LawCase) -> Iterator[Violation]:
     reference="the float64 reference of the rounded weights",
 )
 def half_layer(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """As half-precision, of a layer: networks are seldom meant to run whole in a narrow type."""
+    """As half-precision, for a layer: few networks are meant to run in a narrow dtype as a
+    whole."""
     yield from _in_halves(subject, case)
 
 

@@ -26,8 +26,8 @@ from invbench.laws.subject import Subject
     reference="the order of floats; rounding by the float64 reference",
 )
 def monotone(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """c is monotone on a sorted grid and between adjacent floats, up to 30 rounding units; and so
-    is its inverse."""
+    """c is monotone on a sorted grid and between adjacent floats, up to 30 rounding units; so is
+    its inverse."""
     u = unit_roundoff(subject.dtype)
     reference = subject.float64_reference()
     assert case.cond is not None
@@ -56,7 +56,7 @@ def monotone(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
                     least=u,
                 )
             )
-        yield from said  # outside: what hears it must not go on without gradients
+        yield from said  # outside of no_grad, which would hold for the caller too
 
 
 def _larger_of_neighbours(

@@ -22,8 +22,8 @@ from invbench.laws.subject import SEED, Subject
     reference="the call without gradients; its error is 30 rounding units",
 )
 def grad_mode(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Value and log_det are the same while gradients are recorded, and under
-    ``torch.inference_mode``: what is trained is what is evaluated."""
+    """Value and log_det are the same while gradients are recorded and under
+    ``torch.inference_mode``: the map that is trained is the map that is evaluated."""
     for inverse in subject.directions:
         v = case.inputs(inverse)
         with torch.enable_grad():
@@ -51,8 +51,8 @@ def grad_mode(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
 )
 def training_step(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A step of training works twice, and the layer follows its weights: after backward and an
-    update in place, it gives the bits of a layer that loaded the new state_dict. One that keeps
-    scales with their graph raises at the second backward, or goes on with the old ones."""
+    update in place, it gives the bits of a layer that loaded the new state_dict. A layer that
+    caches scales with their graph raises at the second backward, or keeps the old scales."""
     ours = replace(subject, module=subject.made())
     weights = [p for p in ours.module.parameters() if p.requires_grad]
     if not weights:
@@ -91,8 +91,8 @@ def training_step(subject: Subject, case: LawCase) -> Iterator[Violation | Tally
     reference="the gradient of a copy on which forward was not called before",
 )
 def gradient_order(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """The gradient of inverse(z) does not depend on whether forward has just made that z: an answer
-    from a cache has no graph."""
+    """The gradient of inverse(z) does not depend on whether forward has just made that z: a cached
+    answer has no graph."""
     if True not in differentiable(subject):
         return
     reference = subject.float64_reference()
@@ -120,8 +120,8 @@ def gradient_order(subject: Subject, case: LawCase) -> Iterator[Violation | Tall
 
 
 def _gradients_at(reference: Subject, z: Tensor, cond: Tensor | None) -> list[Tensor]:
-    """Of inverse at these very numbers, for the weights (z itself is not copied, as a caller would
-    not)."""
+    """Gradients of inverse for the weights, at exactly these numbers. z itself is not copied, as a
+    caller would not."""
     weights: list[Tensor] = [p for p in reference.module.parameters() if p.requires_grad]
     value, log_det = reference.inverse(z, cond)
     return pulled(value.sum() + (log_det.sum() if reference.has_log_det else 0.0), weights)

@@ -41,9 +41,9 @@ def deterministic(subject: Subject, case: LawCase) -> Iterator[Violation]:
     trusts="nothing",
 )
 def stateless(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """What a direction returns does not depend on earlier calls: with calls of both directions on
-    other rows in between, it gives the same bits. An inverse that needs the cache of the last
-    forward call is no inverse."""
+    """The result of a direction does not depend on earlier calls: with calls of both directions on
+    other rows in between, it has the same bits. An inverse that needs the cache of the last forward
+    call is no inverse."""
     for inverse in subject.directions:
         v = case.inputs(inverse)
         first = call(subject, inverse, v, case.cond)
@@ -72,8 +72,8 @@ def _others(subject: Subject, case: LawCase, inverse: bool) -> list[Tensor]:
     reference="a layer on which nothing has been called yet",
 )
 def call_order(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """The inverse may be the first call on a fresh layer, on a copy, and on one that loaded a
-    state_dict: it raises nothing and gives the bits that it gives later."""
+    """The inverse may be the first call on a fresh layer, on a copy, and on a layer that loaded a
+    state_dict. It does not raise, and it gives the same bits as later."""
     assert subject.build is not None
     later = call(subject, True, case.z, case.cond)
     ways = {"a copy": replace(subject, module=subject._copied())}
@@ -118,7 +118,7 @@ def _state(subject: Subject) -> list[Tensor]:
 
 
 def _sets_itself(subject: Subject, case: LawCase) -> bool:
-    """Whether the first forward call changes what the layer holds."""
+    """Whether the first forward call changes the state of the layer."""
     assert subject.build is not None
     module = subject.made(SEED)
     before = {k: v.clone() for k, v in module.state_dict().items()}
@@ -128,7 +128,7 @@ def _sets_itself(subject: Subject, case: LawCase) -> bool:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the code says on purpose that it cannot: NotImplementedError, a class of its own, or
+    """Whether the code refuses on purpose: NotImplementedError, an exception class of its own, or
     ``raise`` with a message."""
     if isinstance(
         error, (AttributeError, AssertionError, TypeError, KeyError, IndexError, NameError)

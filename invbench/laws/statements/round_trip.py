@@ -31,8 +31,8 @@ def apart(subject: Subject, latent: bool, a: Tensor, b: Tensor) -> Tensor:
 
 
 def undoes(case: LawCase, inverse: bool) -> Iterator[Violation | Tally]:
-    """A direction against the other one of the float64 reference, which must give its input back; and
-    the loss of a round trip."""
+    """A direction against the other direction of the float64 reference, which must give its input
+    back; then the digits that a round trip loses."""
     subject = case.subject
     what = "inverse(forward(x))" if not inverse else "forward(inverse(z))"
     v = case.float64_inputs(inverse)[0]
@@ -45,8 +45,8 @@ def undoes(case: LawCase, inverse: bool) -> Iterator[Violation | Tally]:
     )
     lost = ~back.reshape(len(v), -1).isfinite().all(1)
     if (suspects := lost & valid.reshape(len(v), -1).any(1)).any():
-        # what is too large on the way back, or is 0 times that, is the design's; a root of a
-        # negative number is not
+        # a number too large on the way back, or 0 times it, is the design's; a root of a negative
+        # number is a defect
         excused = overflows(
             subject.float64_reference(),
             not inverse,
@@ -87,7 +87,7 @@ def undoes(case: LawCase, inverse: bool) -> Iterator[Violation | Tally]:
 
 
 def _ill_conditioned(lost: Tensor, natural: Tensor, what: str, latent: bool) -> Iterator[Violation]:
-    """Own round trips that lose digits: never a defect here, since the two directions have been
+    """Round trips of the layer itself that lose digits. Not a defect: the two directions have been
     judged one by one."""
     violations = list(
         rounding_violations(
@@ -98,7 +98,7 @@ def _ill_conditioned(lost: Tensor, natural: Tensor, what: str, latent: bool) -> 
 
 
 def _random(subject: Subject, case: LawCase, inverse: bool) -> bool:
-    """Whether this direction gives something else when it is called again."""
+    """Whether this direction gives another result when it is called again."""
     return bool(subject.declaration.stochastic) and not torch.equal(
         case.result(inverse)[0], case.call(subject, inverse, case.inputs(inverse), case.cond)[0]
     )
@@ -112,12 +112,13 @@ def _random(subject: Subject, case: LawCase, inverse: bool) -> bool:
         "own conditioning there"
     ),
     trusts=(
-        "that forward and inverse of the reference are not wrong alike; log-det and noise look at that"
+        "that the float64 reference is not wrong alike in both directions, which log-det and "
+        "noise check"
     ),
 )
 def round_trip_x(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """inverse(forward(x)) = x, forward in the dtype and inverse on the float64 reference, within 30
-    times what the inverse makes of the rounding of forward(x)."""
+    """inverse(forward(x)) = x, with forward in the dtype and inverse on the float64 reference,
+    within 30 times the effect of rounding forward(x) on the inverse."""
     if not _random(subject, case, True):
         yield from undoes(case, False)
 
@@ -130,13 +131,14 @@ def round_trip_x(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]
         "conditioning there"
     ),
     trusts=(
-        "that forward and inverse of the reference are not wrong alike; log-det and noise look at that"
+        "that the float64 reference is not wrong alike in both directions, which log-det and "
+        "noise check"
     ),
 )
 def round_trip_z(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """forward(inverse(z)) = z, inverse in the dtype and forward on the float64 reference, within 30
-    times what forward makes of the rounding of inverse(z): a backward-error test that a wrong root
-    cannot pass."""
+    """forward(inverse(z)) = z, with inverse in the dtype and forward on the float64 reference,
+    within 30 times the effect of rounding inverse(z) on forward: a backward-error test that a wrong
+    root cannot pass."""
     if not _random(subject, case, False):
         yield from undoes(case, True)
 
@@ -148,7 +150,7 @@ def round_trip_z(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]
     reference="forward itself: how far it reaches, under several weights and conditions",
 )
 def surjective(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """Every latent of Rⁿ has a preimage: where inverse is not finite at a normal latent though
+    """Every latent of Rⁿ has a preimage. Where inverse is not finite at a normal latent though
     forward is finite everywhere, the image of forward is too small, and a density over Rⁿ that is
     built on it does not integrate to 1."""
     latents = case.z

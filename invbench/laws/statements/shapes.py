@@ -12,7 +12,7 @@ from invbench.laws.law import Violation, law
 from invbench.laws.statements.comparison import DIRECTIONS, call
 from invbench.laws.subject import Subject
 
-SIZES = (3, 5)  # of batches whose shapes are looked at: a log_det of shape (D,) cannot fit both
+SIZES = (3, 5)  # of the batches: a log_det of shape (D,) cannot fit both
 
 
 @law(
@@ -21,9 +21,9 @@ SIZES = (3, 5)  # of batches whose shapes are looked at: a log_det of shape (D,)
     reference="the shapes of the inputs, at batches of 3 and 5 and the case's own",
 )
 def shape(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """Each direction returns (value, log): value of the input's shape (or the declared latent's);
-    log of that shape for a coupling, (B,) for a layer. Both are real, dense tensors of floating
-    point."""
+    """Each direction returns (value, log). The value has the input's shape, or the shape of the
+    declared latent; log has that shape for a coupling and (B,) for a layer. Both are real, dense
+    floating-point tensors."""
     seen: set[str] = set()
     for inverse in subject.directions:
         for size in (*SIZES, len(case.x)):
@@ -84,7 +84,7 @@ def _misshapen(subject: Subject, case: LawCase, inverse: bool, size: int) -> Ite
 
 @law("dtype", scope="first", reference="dtype and device of the input")
 def dtype(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """Value and log keep the input's dtype and device: no silent up- or downcast."""
+    """Value and log keep the dtype and the device of the input: no silent cast up or down."""
     for inverse in subject.directions:
         v = case.inputs(inverse)
         for out, what in zip(

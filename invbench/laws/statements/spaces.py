@@ -26,10 +26,10 @@ from invbench.laws.subject import Subject
     ),
 )
 def spaces(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """What comes out lies in the space that is declared for it: the float64 reference's value, its edge
-    included, and the dtype's own value strictly inside where the exact one lies a thousand
-    roundings off the edge (relative to it: beside 0, anywhere but in the subnormal numbers). Beyond
-    an edge a layer may raise, give NaN, or go on: that is not judged."""
+    """Results lie in the space that is declared for them. The float64 reference's value may lie on
+    an edge. The dtype's own value must lie strictly inside wherever the exact one is a thousand
+    roundings away from the edge (relative to the edge; beside 0, anywhere but in the subnormal
+    numbers). Beyond an edge a layer may raise, give NaN or go on: that is not judged."""
     for inverse in subject.directions:
         space = subject.space(not inverse)
         what = "domain" if inverse else "codomain"
@@ -64,8 +64,8 @@ def spaces(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
 
 
 def _within(space: object, value: Tensor, margin: float = 0.0) -> Tensor:
-    """Per row, whether a value lies in the space; strictly inside an interval with ``margin``. Of
-    whole values to a millionth."""
+    """Per row, whether a value lies in the space: strictly inside an interval with ``margin``.
+    Simplexes and matrices are checked to a millionth."""
     if structured(space):  # type: ignore[arg-type]
         if margin:
             return torch.ones(len(value), dtype=torch.bool)
@@ -82,8 +82,8 @@ def _within(space: object, value: Tensor, margin: float = 0.0) -> Tensor:
 
 
 def _digits_left_off(space: object) -> float:
-    """1e-4 for an edge that is written with some digits of many, as 2.9444; 0 for one such as 0, 1
-    or 2.5."""
+    """1e-4 for an edge that was rounded when it was written, as 2.9444; 0 for one such as 0, 1 or
+    2.5."""
     edges = [getattr(unwrapped(space), name, 0.0) for name in ("lower_bound", "upper_bound")]  # type: ignore[arg-type]
     return 1e-4 if any(float(e) * 8 != round(float(e) * 8) for e in edges) else 0.0
 

@@ -1,5 +1,5 @@
-"""Laws in distribution: of layers that draw random numbers, and of log-determinants that are
-estimates. Error rate: 1e-6 for each statement."""
+"""Laws in distribution, for layers that draw random numbers and for log-determinants that are
+estimates. Each errs at a rate of 1e-6."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def _random_direction(subject: Subject, case: LawCase) -> bool | None:
     reference="other draws of the same layer; Kolmogorov and Smirnov, error rate 1e-6",
 )
 def draws_agree(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """What a random direction gives has one distribution: the same for every row of a batch of
-    equal rows, and for the first and the second call; rows do not share their noise."""
+    """A random direction has one distribution: for every row of a batch of equal rows, and for the
+    first and the second call. Rows do not share their noise."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         inverse = _random_direction(subject, case)
@@ -96,8 +96,8 @@ def _kolmogorov(a: Tensor, b: Tensor) -> float:
 )
 def estimate(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A log_det that is an estimate is right in the mean: over 192 calls within six standard
-    errors, 1 % relative and the own error of the reference. One that never changes is not an
-    estimate, and must be that of the map to 5 %."""
+    errors, 1 % relative and the error of the reference. One that never changes is no estimate, and
+    must be that of the map to 5 %."""
     reference = subject.float64_reference()
     x, cond = case.float64_inputs(False)
     x, cond = x[:ROWS], None if cond is None else cond[:ROWS]

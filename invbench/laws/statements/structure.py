@@ -38,9 +38,9 @@ def untouched(subject: Subject, case: LawCase) -> Iterator[Violation]:
     reference="the Jacobian by autograd, in float64: zeros are exact",
 )
 def triangular(subject: Subject, case: LawCase) -> Iterator[Violation]:
-    """With its elements in the declared ``order``, the Jacobian is lower triangular: entries above
-    the diagonal are 0 exactly (autograd, float64), or the log_det that sums the diagonal is not the
-    determinant."""
+    """With the elements in the declared ``order``, the Jacobian is lower triangular: every entry
+    above the diagonal is exactly 0 (autograd, float64). Otherwise a log_det that sums the diagonal
+    is not the determinant."""
     order = list(subject.declaration.order or ())
     for inverse in subject.directions:
         wide, conds = case.float64_inputs(inverse)

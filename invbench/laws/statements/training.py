@@ -1,4 +1,4 @@
-"""Laws of training mode: the same map, or another one that is right by its own lights."""
+"""Laws of training mode: the same map, or another one that is itself invertible."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def _differs(subject: Subject, case: LawCase) -> int | None:
     ),
 )
 def train_eval(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
-    """In training mode a layer is the same map, bit by bit, at every size of batch; or another one
-    (statistics of the batch, scales set by the first batch) that is an inverse too: inverse may
-    come first, forward then inverse gives x back, and its log_det is that of the map with the
-    statistics of the batch as constants. Declare ``training="same"`` to exclude the second."""
+    """In training mode a layer is the same map, bit by bit, at every batch size. Or it is another
+    map (statistics of the batch, scales set by the first batch) that is invertible too: inverse may
+    come first, inverse(forward(x)) = x, and its log_det is that of the map with the statistics of
+    the batch as constants. ``training="same"`` excludes the second."""
     size = _differs(subject, case)
     if size is None:
         return
@@ -151,8 +151,7 @@ def _round_trip(wide: Subject, x: Tensor, z: Tensor, cond: Tensor | None) -> Ite
 
 
 def _mixes(wide: Subject, x: Tensor, cond: Tensor | None) -> bool:
-    """Whether what comes of a row depends on the others: the layer goes by statistics of its
-    batch."""
+    """Whether the result of a row depends on the others: the layer uses statistics of its batch."""
     changed = torch.cat((x[:1], 1.5 * x[1:] + 0.5))
     first, second = (
         call(replace(wide, module=wide._copied()), False, v, cond)[0][:1] for v in (x, changed)
@@ -163,7 +162,7 @@ def _mixes(wide: Subject, x: Tensor, cond: Tensor | None) -> bool:
 def _log_det(
     wide: Subject, x: Tensor, z: Tensor, log_det: Tensor, cond: Tensor | None
 ) -> Iterator[Violation | Tally]:
-    """Against the slope of an affine map, fitted over the batch; where rows do not see each other,
+    """Against the slope of an affine map that is fitted over the batch; where rows do not mix,
     against Jacobians."""
     expected = _affine(x, z)
     tolerance = 1e-6 + (wide.declaration.tolerance or 0.0)
@@ -183,8 +182,8 @@ def _log_det(
 
 
 def _affine(x: Tensor, z: Tensor) -> Tensor | None:
-    """log|det A| of z = x·A + b over the rows; None when that does not fit, or the rows do not
-    tell."""
+    """log|det A| of z = x·A + b over the rows; None when no such map fits, or the rows do not
+    determine it."""
     flat, out = x.flatten(1), z.flatten(1)
     d = flat.shape[1]
     if len(flat) < d + 2 or flat.shape != out.shape or d > 64:
