@@ -1,4 +1,4 @@
-"""Other people's invertible modules behind the one face of a layer: ``forward(x, cond)`` and
+"""Other people's invertible modules with the interface of a layer: ``forward(x, cond)`` and
 ``inverse(z, cond)``, log_det (B,)."""
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["Adapted", "AdaptedTransform", "Functional", "adapt", "per_row"]
 
 class Adapted(nn.Module):
     """``encode`` (data → noise) and ``decode`` name the methods of ``module``; ``condition`` is the
-    keyword that takes a condition.
+    keyword of the condition.
 
     How they are called and what they return is read from one probing call of a copy, by ``probe(x,
-    cond)`` or at the first use; names that are None are found then. ``guesses`` has one plain line
-    for each guess, ``declares`` what follows for the declaration. Several inputs or latents stay
-    lists. A library with habits of its own overrides ``call``, or both directions.
+    cond)`` or at the first use; a name that is None is found then. ``guesses`` has one plain line
+    for each guess, ``declares`` the declarations that follow. Several inputs or latents stay lists.
+    A library with other conventions overrides ``call``, or both directions.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Adapted(nn.Module):
 
     @property
     def declares(self) -> dict[str, Any]:
-        """What the probing call says for the declaration: latent_shape, inverse="none",
+        """The declarations that follow from the probing call: latent_shape, inverse="none",
         log_det="none"."""
         return dict(self.conventions.declares) if self.conventions else {}
 
@@ -85,7 +85,8 @@ class Adapted(nn.Module):
         )
 
     def call(self, name: str, v: Any, cond: Any) -> tuple[Any, Tensor]:
-        """One direction by the name of its method; a library with other habits overrides this."""
+        """One direction by the name of its method. A library with other conventions overrides
+        this."""
         return self._directed(v, cond, inverse=name == self.decode != self.encode)
 
     @property
@@ -148,14 +149,14 @@ def adapt(
     condition: str | None = None,
     towards_noise: bool = True,
 ) -> nn.Module:
-    """Any ``nn.Module`` that goes both ways, or a ``torch.distributions.Transform``, behind the
-    face of a layer.
+    """Any ``nn.Module`` that goes both ways, or a ``torch.distributions.Transform``, with the
+    interface of a layer.
 
     ``forward`` and ``inverse`` name the methods; without them they are found (docs/declarations.md
-    has the conventions). ``towards_noise=False`` when ``forward`` maps noise to data (for a
-    transform: when calling it does). ``condition`` is the keyword of the condition. A log_det of
-    (B,) or any odd shape is handed on as it is, one number or one of the value's shape becomes
-    (B,).
+    has the conventions). ``towards_noise=False`` when ``forward`` maps noise to data; for a
+    transform, when calling it does. ``condition`` is the keyword of the condition. A log_det of
+    shape (B,) or of any odd shape is passed on as it is; one number, or one of the value's shape,
+    becomes (B,).
 
     >>> @invbench.layer("mine", event_shape=(4,), cond_shape=(3,))
     ... def make(seed):
@@ -174,7 +175,7 @@ def adapt(
 
 
 class Functional(Elementwise):
-    """An elementwise function of another library; ``param_widths`` is the widths of its parameters,
+    """An elementwise function of another library. ``param_widths``: the widths of its parameters,
     stacked in ``params`` in this order.
 
     A subclass defines ``run(x, parts, inverse)`` for x of shape (N,) and parts of shape (N, width).

@@ -55,8 +55,7 @@ EVENTS = ((4,), (2,), (3,), (6,), (3, 3), (2, 4, 4))
 def with_shapes(
     spec: str, name: str, made: Any, obj: Any, options: dict[str, Any], declared: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The declaration with the shapes that are not declared but can be found, and what was guessed
-    of them."""
+    """(the declaration with shapes found in the object, a line for each guess)."""
     guesses: list[str] = []
     if isinstance(made, Transform):
         declared = {**declared_by(made, towards_noise=True), **declared}
@@ -102,7 +101,7 @@ def _number(value: Any) -> int | None:
 
 
 def _event_shape(made: Any, arguments: Mapping[str, Any]) -> tuple[Any, str] | None:
-    """(shape, where it is from) by what the module or its constructor is told."""
+    """(shape, its source), from what the module or its constructor says."""
     lookups: tuple[tuple[Callable[[str], Any], str], ...] = (
         (lambda key: getattr(made, key, None), "from the attribute"),
         (lambda key: arguments.get(key), "from the argument"),
@@ -132,7 +131,7 @@ def _over_images(made: Any) -> bool:
 
 
 def _transform_shape(transform: Any) -> tuple[Any, str] | None:
-    """A shape that a transform can be called with, the first of a few."""
+    """The first of a few shapes that the transform can be called with."""
     domain = getattr(transform, "domain", None)
     for shape in EVENTS:
         if len(shape) < getattr(domain, "event_dim", 0):

@@ -1,4 +1,4 @@
-"""Something that nobody registered, as it is named: a class, a factory, an instance, a Transform, a
+"""An unregistered object, as it is named: a class, a factory, an instance, a Transform, a
 distribution."""
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = ["Plain", "is_plain", "plain_entry"]
 
 @dataclass(eq=False)
 class Plain:
-    """A factory ``make(seed, **options)``. ``habits``: what was read of the first one made, so that
-    all are called alike."""
+    """A factory ``make(seed, **options)``. ``habits``: the conventions of the first one made, so
+    that all are called alike."""
 
     subject: Any
     module: ModuleType  # in which it was named
@@ -52,7 +52,7 @@ class Plain:
         return made if self.kind == "distribution" else self.adapted(made)
 
     def adapted(self, made: Any) -> nn.Module:
-        """One that was made, behind the face of a layer."""
+        """An object with the interface of a layer."""
         module = adapt(made)
         if isinstance(module, (Adapted, AdaptedTransform)):
             module.given = self.given
@@ -77,12 +77,12 @@ class Plain:
 
 
 def _makes(obj: Any) -> bool:
-    """Whether it is called to make one, rather than being one."""
+    """Whether it is a class or a function that makes one, rather than an instance."""
     return inspect.isclass(obj) or inspect.isfunction(obj)
 
 
 def is_plain(obj: Any) -> bool:
-    """Whether it may be put on the stand as it is."""
+    """Whether it can be tested as it is."""
     if inspect.isclass(obj):
         return (
             issubclass(obj, (nn.Module, Transform, Distribution))
@@ -101,8 +101,8 @@ def _samples(obj: Any) -> bool:
 
 
 def built(subject: Any, seed: int, options: Mapping[str, Any]) -> Any:
-    """One of it. An instance is copied; ``seed`` is handed over where it is asked for, and sets
-    torch's numbers anyway."""
+    """One of it. An instance is copied. ``seed`` is passed where the signature has it; torch's
+    generator is seeded anyway."""
     if not _makes(subject):
         return copy_of(subject) if isinstance(subject, Transform) else copy.deepcopy(subject)
     asks = "seed" in parameters_of(subject) and "seed" not in options
@@ -117,8 +117,8 @@ def plain_entry(
     options: dict[str, Any],
     declared: Mapping[str, Any],
 ) -> Registered[Any]:
-    """The entry of something in a module that is not registered: kind ``layer`` or
-    ``distribution``, metadata as ``Declaration`` takes it.
+    """The entry of an unregistered object in a module: kind ``layer`` or ``distribution``, metadata
+    as ``Declaration`` takes it.
 
     Builds one of it and calls a copy of that. Raises ``UsageError`` that says what is missing and
     what to write.
@@ -157,7 +157,7 @@ def plain_entry(
 
 
 def _probed(name: str, module: nn.Module, metadata: dict[str, Any]) -> dict[str, Any]:
-    """What the adapter says for the declaration after a call inside what is declared."""
+    """What the adapter declares after a call inside the declared spaces."""
     assert isinstance(module, (Adapted, AdaptedTransform))
     said = Declaration.of(
         name, {**(module.declares if isinstance(module, AdaptedTransform) else {}), **metadata}

@@ -1,4 +1,4 @@
-"""The verbs about single subjects: list, check, replay."""
+"""The verbs for single targets: list, check, replay."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def check(
     properties: Annotated[
         list[str] | None,
         typer.Option(
-            "--property", help="Ask this law only; repeatable (invbench list properties)."
+            "--property", help="Check this law only; repeatable (invbench list properties)."
         ),
     ] = None,
     kind: Annotated[
         str | None,
-        typer.Option("--as", help="coupling, layer or distribution, for a target that is several."),
+        typer.Option("--as", help="Treat the target as a coupling, layer or distribution."),
     ] = None,
     results: Annotated[
         Path | None, typer.Option("--results", help="Save counterexamples below this folder.")
@@ -127,8 +127,8 @@ def check(
     training: TrainingIs = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Is this coupling, layer or distribution what it says? Exit code 1 when one is not sound, 2
-    when it cannot be asked.
+    """Is this coupling, layer or distribution what it says? The exit code is 1 when a target is not
+    sound, 2 when it cannot be checked.
 
     Examples: `invbench check affine`, `invbench check my.py:MyLayer --event-shape 3,32,32 --domain
     unit_interval`, `invbench check 'my_package.layers:Block(dim=4)' --dtype float64 --property
@@ -198,17 +198,15 @@ def replay(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            help="Weights file of an attacked flow. Default: your own or the shipped ones."
-        ),
+        typer.Option(help="Weights of an attacked flow. Default: yours, else the shipped ones."),
     ] = None,
     flow: Annotated[
         str | None, typer.Option(help="Attacked flow; needed when the case is about a file.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run a saved counterexample again. Exit code 1 while the law is still broken, or the attacked
-    flow still fails.
+    """Run a saved counterexample again. The exit code is 1 while the law is still broken, or the
+    attacked flow still fails.
 
     Examples: `invbench replay results/counterexamples/affine-finite-1a2b3c4d`, `invbench replay …
     --target my.py`

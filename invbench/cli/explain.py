@@ -1,4 +1,4 @@
-"""The verb ``explain``: what a name means, where it is from, how it can mislead."""
+"""The verb ``explain``: what a name means, its source, and how it can mislead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def explain(
         str, typer.Argument(help="Column, property, attack, design or condition.")
     ] = "",
     every: Annotated[
-        bool, typer.Option("--all", help="Every column of every track, as docs/tracks.md.")
+        bool, typer.Option("--all", help="Every column of every track, as in docs/tracks.md.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:

@@ -24,13 +24,13 @@ def reproduce(
         ),
     ],
     results: Annotated[
-        Path, typer.Option("--results", help="Results folder; written below its folder paper.")
+        Path, typer.Option("--results", help="Results folder; files go into its folder paper.")
     ] = Path("results"),
     as_json: JsonFlag = False,
 ) -> None:
     """A figure or table of the paper with our numbers beside its own, or the verdict on its claims.
 
-    Reads stored cells and says what to run where there are none.
+    Reads stored cells. Where there are none, it says what to run.
 
     Examples: `invbench reproduce fig2`, `invbench reproduce table1 verdict`, `invbench reproduce
     all --json`

@@ -24,10 +24,10 @@ EVENT = (6,)  # elementwise couplings are tested on rows of six elements
 def subject_of(
     target: Target, dtype: torch.dtype, device: str = "cpu", survey: bool = True
 ) -> Subject:
-    """Build the target, with the fixed seed 20231001. With ``survey``, what is not declared is
-    assumed where the layer shows it.
+    """Build the target with the fixed seed 20231001. With ``survey``, undeclared properties are
+    assumed where the layer shows them.
 
-    Raises ``UsageError`` when it cannot be built, or its declaration contradicts it.
+    Raises ``UsageError`` when the target cannot be built, or when it contradicts its declaration.
     """
     kind, make = target.kind, target.make
 
@@ -61,7 +61,7 @@ def subject_of(
     else:
         subject = _coupling(target.name, module, dtype, device, build)
     if survey:
-        from invbench.laws.survey.survey import surveyed  # here: it looks at subjects
+        from invbench.laws.survey.survey import surveyed  # imported here: it needs subjects
 
         return surveyed(subject)
     return subject.warm()

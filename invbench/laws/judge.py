@@ -1,4 +1,4 @@
-"""One law on one case: what it finds, and whose fault it is."""
+"""Judge one law on one case."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["examine", "judge", "judge_case"]
 
 
 def judge(law: Law, subject: Subject, recipe: InputRecipe) -> list[Violation]:
-    """The violations of one law on one recipe; whatever the subject raises becomes a violation of
-    kind ``crash``."""
+    """The violations of one law on one recipe. Anything that the subject raises becomes a violation
+    of kind ``crash``."""
     return judge_case(law, LawCase.of(recipe, subject))
 
 
 def judge_case(law: Law, case: LawCase) -> list[Violation]:
-    """The violations of one law on one case, each with the row it points at."""
+    """The violations of one law on one case, each with its row."""
     return examine(law, case)[0]
 
 
 def examine(law: Law, case: LawCase, limit: float | None = None) -> tuple[list[Violation], Tally]:
-    """As ``judge_case``, with how many rows decided. A law that counts none has decided by its
-    whole case. ``limit``: seconds."""
+    """As ``judge_case``, with the number of rows that decided. A law without a count has decided on
+    the whole case. ``limit``: seconds."""
     tally = Tally(0, 0)
     violations: list[Violation] = []
     try:
@@ -61,7 +61,7 @@ def _located(violation: Violation, case: LawCase) -> Violation:
 
 
 def weights_in_words(recipe: InputRecipe) -> str:
-    """Which weights a case has, in words."""
+    """The weights of a case, in words."""
     if recipe.weights == "initial":
         return "weights as the layer is made"
     size = f" 2^{recipe.log2_weights}" if recipe.weights != "reflected" else ""

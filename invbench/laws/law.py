@@ -25,8 +25,8 @@ CATEGORIES = {
 }
 SCOPES = {
     "first": "one recipe, before all others",
-    "value-independent": "a few recipes: what is asked does not depend on the values",
-    "corpus": "every recipe, and what Hypothesis draws",
+    "value-independent": "a few recipes: the law does not depend on the values",
+    "corpus": "every recipe, and those that Hypothesis draws",
     "deep": "a few recipes, at the budget deep only: it is slow",
 }
 NEEDS: dict[str, Callable[[Subject], bool]] = {
@@ -58,8 +58,8 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
 
 @dataclass(frozen=True)
 class Violation:
-    """``value`` exceeded ``bound`` at ``row``; ``kind`` says whose fault it is. ``latent``: the row
-    is one of z."""
+    """``value`` exceeded ``bound`` at ``row``, which is a row of z where ``latent``, else of x.
+    ``kind``: ``defect``, ``ill-conditioned`` or ``crash``."""
 
     value: float
     bound: float
@@ -71,7 +71,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of the rows that a law looked at could decide it."""
+    """How many of the rows that a law was judged on could decide it."""
 
     decided: int
     of: int
@@ -82,11 +82,11 @@ Check = Callable[[Subject, LawCase], Iterator["Violation | Tally"]]
 
 @dataclass(frozen=True)
 class Law:
-    """``check`` yields the violations it finds on one case. ``category``, ``scope`` and ``needs``
-    are keys of the tables above.
+    """``check`` yields the violations of one case. ``category``, ``scope`` and ``needs`` are keys
+    of the tables above.
 
-    ``reference``: what the law holds the layer against, and the error of that; ``trusts``: what of
-    the accused it takes for granted.
+    ``reference``: what a layer is compared with, and the error of that. ``trusts``: what the law
+    takes for granted of the layer itself.
     """
 
     name: str
@@ -116,7 +116,7 @@ def law(
     reference: str = "",
     trusts: str = "nothing",
 ) -> Callable[[Check], Check]:
-    """Add a law to the table; its docstring states it and gives the reason for its bound."""
+    """Add a law to the table. Its docstring is its statement, with the reason for its bound."""
     if (
         name in LAWS
         or category not in CATEGORIES
@@ -124,7 +124,7 @@ def law(
         or not set(needs) <= set(NEEDS)
     ):
         raise ValueError(
-            f"law {name!r}: the name must be new; category, scope and needs must be in their tables"
+            f"law {name!r}: the name must be new; category, scope and needs must be keys of tables"
         )
 
     def decorate(check: Check) -> Check:

@@ -1,5 +1,5 @@
-"""What a law looks at: a coupling or an invertible layer behind one face, in one dtype, with a
-float64 reference."""
+"""The subject of the laws: a coupling or an invertible layer with one interface, in one dtype, with
+a float64 reference."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SEED = 20231001
 
 @dataclass(frozen=True)
 class Subject:
-    """``forward(x, cond)`` and ``inverse(z, cond)`` return (value, log_det of shape (B,)), each
-    value one tensor (B, *shape).
+    """``forward(x, cond)`` and ``inverse(z, cond)`` return (value, log_det of shape (B,)). Each
+    value is one tensor (B, *shape).
 
-    Several tensors are flattened into one; ``inner`` and ``outer`` say how, for x and z, and what
-    the free numbers of a value are. For a coupling the condition *is* the raw parameters, shape (B,
-    n_params, 6), and ``log_slopes`` gives log c′ per element. ``module`` is the subject's own
-    object; nothing here catches what it raises. ``build(seed)`` makes another one. ``declaration``
-    is what is declared or, where ``assumed`` says so, assumed of it.
+    Several tensors are packed into one: ``inner`` says how for x, ``outer`` for z. For a coupling
+    the condition *is* the raw parameters, of shape (B, n_params, 6), and ``log_slopes`` gives log
+    c′ per element. ``module`` is the user's own object; nothing here catches what it raises.
+    ``build(seed)`` makes another one. ``declaration`` has what is declared, and what is assumed;
+    ``assumed`` says which.
     """
 
     name: str
@@ -48,9 +48,9 @@ class Subject:
     assumed: tuple[str, ...] = ()
     inner: Packing | None = None
     outer: Packing | None = None
-    labels: bool = False  # conditions are handed over as integers
-    image: frozenset[str] = frozenset()  # "x", "z": drawn as what the other direction gives
-    slow: bool = False  # a call costs so much that large batches are left out
+    labels: bool = False  # conditions are integers
+    image: frozenset[str] = frozenset()  # "x", "z": drawn as results of the other direction
+    slow: bool = False  # calls are so slow that large batches are left out
     # forward runs in a loop and is exact to its tolerance only, as an ODE is
     integrated: bool = False
 
@@ -64,7 +64,7 @@ class Subject:
 
     @property
     def directions(self) -> tuple[bool, ...]:
-        """False for forward, True for inverse: those that there are."""
+        """The directions that the subject has: False for forward, True for inverse."""
         return (False, True) if self.invertible else (False,)
 
     @property
@@ -76,7 +76,7 @@ class Subject:
         return packing if packing is not None else Packing(self.event_shape, (self.event_shape,))
 
     def raw_shape(self, latent: bool) -> tuple[int, ...]:
-        """The shape of raw numbers of which a value of x (or z) is made."""
+        """The shape of the raw numbers from which ``place`` makes x (or z)."""
         return raw_shape(self.packed(latent), self.space(latent))
 
     def space(self, latent: bool) -> Constraint | None:
@@ -107,14 +107,14 @@ class Subject:
         return direction(x, cond.movedim(1, 0))
 
     def handed(self, cond: Tensor) -> Any:
-        """A condition as the layer takes it."""
+        """The condition as the layer takes it."""
         shape = self.declaration.cond_shape
         if shape and isinstance(shape[0], tuple):
             return Packing(cond.shape[1:], shape, several=True).unpack(cond)
         return cond.long() if self.labels else cond
 
     def raw(self, v: Tensor, cond: Tensor | None, inverse: bool) -> Any:
-        """What the user's layer returns, untouched; of a layer only."""
+        """What a layer returns, unchanged."""
         direction: Callable[..., Any] = self.module.inverse if inverse else self.module  # type: ignore[assignment]
         value = self.packed(inverse).unpack(v)
         return direction(value, self.handed(cond)) if cond is not None else direction(value)
@@ -139,8 +139,8 @@ class Subject:
 
     def weights_perturbed(self, u: float, copies: int = 2) -> tuple[Subject, ...]:
         """Copies with every weight and buffer w moved to w·(1 ± u); none for a module without any.
-        Buffers and frozen weights that hold whole numbers stay: masks, flags and permutations are
-        exact, and moved they make another map, which would excuse any error."""
+        Whole numbers in buffers and frozen weights stay: masks, flags and permutations are exact,
+        and a moved one would make another map, whose difference would excuse any error."""
         if not any(v.is_floating_point() for v in self.module.state_dict().values()):
             return ()
         kept = self._perturbed_copies.setdefault(u, [])
@@ -163,29 +163,29 @@ class Subject:
         return replace(self, module=module)
 
     def made(self, seed: int = SEED) -> nn.Module:
-        """Another module of the factory, in evaluation mode, in the subject's dtype; an adapter has
-        read its module's habits."""
+        """Another module from the factory, in evaluation mode and in the subject's dtype. An
+        adapter has probed it."""
         assert self.build is not None
         module = self.build(seed).to(self.device, self.dtype).eval()
         self.probe(module)
         return module
 
     def probe(self, module: nn.Module) -> None:
-        """Let an adapter find out how its module wants to be called, before any law calls it."""
+        """Let an adapter find out how its module is called, before any law calls it."""
         hook = getattr(module, "probe", None)
         if callable(hook):
             x, cond = self.probes(3)
             hook(self.packed(False).unpack(x), None if cond is None else self.handed(cond))
 
     def rebuilt(self, dtype: torch.dtype, seed: int = SEED) -> Subject:
-        """Made anew on the CPU in this dtype: unlike a cast, weights are not rounded to another one
-        before."""
+        """Built anew on the CPU in this dtype. In a cast, the weights would have been rounded to
+        another dtype first."""
         there = replace(self, dtype=dtype, device="cpu")
         return replace(there, module=there.made(seed)).warm()
 
     def untrained(self, seed: int) -> nn.Module:
-        """A module of the factory, as it was before the factory itself called it: a factory may
-        train what it hands out."""
+        """A module from the factory, as it was before the factory itself called it: a factory may
+        train the layer that it returns."""
         assert self.build is not None
         kept: dict[int, nn.Module] = {}
 
@@ -201,11 +201,11 @@ class Subject:
         return kept.get(id(module), module).to(self.device, self.dtype)
 
     def warm(self) -> Subject:
-        """Itself, after one forward call in evaluation mode: some layers set their scales by the
-        first batch that they see."""
+        """The subject itself, after one forward call in evaluation mode: some layers set their
+        scales by the first batch."""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             x, cond = self.probes(16)
-            with contextlib.suppress(Exception, SystemExit):  # the laws will meet it, and say so
+            with contextlib.suppress(Exception, SystemExit):  # the laws will report it
                 self.forward(x, cond)
         return self
 
@@ -244,8 +244,8 @@ class Subject:
         return replace(self, module=self._copied().train())
 
     def _copied(self) -> nn.Module:
-        """A deep copy; of a module that does not allow it (the law ``copies`` says so), one built
-        anew with the same state."""
+        """A deep copy. For a module that does not allow it (which the law ``copies`` reports), one
+        built anew with the same state."""
         try:
             return copy.deepcopy(self.module)
         except Exception:

@@ -1,4 +1,4 @@
-"""Where a distribution puts its mass: its support, as far as it is known."""
+"""The support of a distribution, as far as it is known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FREE = (type(constraints.real), type(constraints.real_vector), type(constraints.
 
 
 def known_support(obj: Any) -> Constraint | None:
-    """``obj.support`` where it says something."""
+    """``obj.support``, unless it is unknown or dependent."""
     try:
         support = getattr(obj, "support", None)
     except Exception:
@@ -35,11 +35,11 @@ def discrete(support: Constraint | None) -> bool:
 
 
 def within(obj: Any, declared: Constraint | None, x: Tensor, lead: int) -> Tensor:
-    """Per row and batch element, the first ``lead`` dimensions of x, whether it lies in the
+    """Per row and batch element (the first ``lead`` dimensions of x), whether it lies in the
     support.
 
-    A transformed distribution tells the image of the transform alone; its base may be bounded, so x
-    is taken back to it too.
+    A transformed distribution states the image of its last transform only. Its base may be bounded,
+    so x is taken back to the base too.
     """
     finite = _reduced(x.isfinite(), lead)
     if declared is not None:

@@ -1,5 +1,5 @@
-"""One case: a subject, its inputs, what it makes of them and what the float64 reference says, computed
-once for all laws."""
+"""One case: a subject, its inputs, its results and those of the float64 reference, computed once
+for all laws."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ NEAR = 20  # log2 of |x| up to which a layer with a network must stay finite
 class LawCase:
     """Inputs of one recipe, in the subject's dtype and on its device, or tensors given by hand.
 
-    ``x`` is what forward is asked about, ``z`` what inverse is: the same numbers where both lie in
-    Rⁿ. ``subject`` is the one whose weights the recipe asks for. Nothing here catches what the
-    subject raises.
+    ``x`` goes to forward and ``z`` to inverse: the same numbers where both lie in Rⁿ. ``subject``
+    has the weights of the recipe. Nothing here catches what the subject raises.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class LawCase:
     def of(cls, recipe: InputRecipe, subject: Subject) -> LawCase:
         weights = recipe.weights
         if subject.integrated and (weights in ("noise", "saturated") or recipe.log2_weights > 0):
-            # steps too long for such weights are no fault
+            # an integrator's steps may be too long for such weights, which is no fault
             recipe = replace(recipe, weights="scaled", log2_weights=-2)
         subject = subject.reweighted(recipe.weights, recipe.log2_weights, recipe.seed)
         x = _in_range(subject, recipe.draws(subject.raw_shape(False)))
@@ -61,8 +60,8 @@ class LawCase:
         return case.from_image() if "x" in subject.image else case
 
     def from_image(self) -> LawCase:
-        """The case whose x is what inverse gives of normal latents: the domain is known only so
-        far."""
+        """The case whose x are results of inverse for normal latents, since nothing else is known
+        of the domain."""
         reference = self.subject.float64_reference()
         z = _in_range(self.subject, self.recipe.draws(self.subject.raw_shape(True), stream=2))
         with torch.no_grad():
@@ -71,8 +70,8 @@ class LawCase:
 
     @property
     def z(self) -> Tensor:
-        """Rows for the inverse: x itself, or numbers of its own space, or what the reference makes of x
-        in another order."""
+        """Inputs of the inverse: x itself, numbers drawn in the space of z, or forward's results on
+        the float64 reference."""
         if self._given_z is not None:
             return self._given_z
         if not self.subject.invertible or (
@@ -101,10 +100,10 @@ class LawCase:
         return LawCase(self.subject, self.recipe, self.x[rows], cond, z)
 
     def representable(self, exact: Tensor, latent: bool | None = None) -> Tensor:
-        """Exact values that the dtype can hold with room for an intermediate factor of four; under
-        adversarial weights up to the root of its largest number, since a network's hidden values
-        may then be larger than what comes out. Where ``latent`` says of which space they are, they
-        must not round to its edge either."""
+        """Exact values that the dtype can hold, with room for an intermediate factor of four. Under
+        adversarial weights only up to the root of the largest number: hidden values of a network
+        may be larger than its output. With ``latent``, which names the space, values must not round
+        to its edge either."""
         largest = torch.finfo(self.subject.dtype).max
         limit = largest / 4 if self.recipe.weights == "initial" else largest**0.5
         fine = exact.isfinite() & (exact.abs() <= limit)
@@ -130,21 +129,21 @@ class LawCase:
         return self._summed(self.elementwise(inverse))
 
     def elementwise(self, inverse: bool) -> tuple[Tensor, Tensor]:
-        """As ``ours``, but with the log-slope of each element of a coupling."""
+        """As ``result``, but with the log-slope of each element of a coupling."""
         return self.once(
             ("ours", inverse),
             lambda: self.call(self.subject, inverse, self.inputs(inverse), self.cond),
         )
 
     def round_trip(self, inverse: bool) -> tuple[Tensor, Tensor]:
-        """What the other direction makes of our value: there and back again, as ``slopes``."""
+        """The other direction at our value, as ``elementwise``."""
         return self.once(
             ("back", inverse),
             lambda: self.call(self.subject, not inverse, self.elementwise(inverse)[0], self.cond),
         )
 
     def undone_in_float64(self, inverse: bool) -> tuple[Tensor, Tensor]:
-        """What the other direction of the float64 reference makes of our value, as ``slopes``."""
+        """The other direction of the float64 reference at our value, as ``elementwise``."""
 
         def compute() -> tuple[Tensor, Tensor]:
             value = self.elementwise(inverse)[0].cpu().double()
@@ -168,13 +167,13 @@ class LawCase:
         )
 
     def valid(self, inverse: bool) -> Tensor:
-        """Where the exact result of a direction is representable, and lies inside its space."""
+        """Where the exact result of a direction is representable and lies inside its space."""
         return self.once(("valid", inverse), lambda: self._valid(inverse))
 
     @property
     def far_range(self) -> bool:
-        """A layer's inputs where no data are, with a network that may overflow: the law far-range
-        alone judges that."""
+        """Whether x of a layer lies where no data are and a network may overflow. Only the law
+        far-range judges such a case."""
         return not self.subject.elementwise and self.recipe.log2_scale > NEAR
 
     def _valid(self, inverse: bool) -> Tensor:
@@ -186,7 +185,7 @@ class LawCase:
             and self.subject.invertible
             and ("z" in self.subject.image or structured(self.subject.space(True)))
         ):
-            # an edge that is not known: what rounds to it has no way back
+            # the edge is not known: a value that rounds to it has no way back
             rounded = self.exact(False)[0].to(self.subject.dtype).double()
             there = self.call(
                 self.subject.float64_reference(), True, rounded, self.float64_inputs(False)[1]
@@ -194,7 +193,7 @@ class LawCase:
             fine = fine & there.flatten(1).isfinite().all(1).reshape(-1, *[1] * (fine.ndim - 1))
         if self.subject.elementwise or self.recipe.weights == "initial":
             return fine
-        # where hidden values overflow the law finite judges
+        # overflow of hidden values is for the law finite
         return fine & self.result(inverse)[0].cpu().isfinite()
 
     def _summed(self, result: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -211,22 +210,21 @@ class LawCase:
             return subject.direction(inverse)(x, cond)
 
     def once(self, key: object, compute: Callable[[], T]) -> T:
-        """What is stored under ``key``, computed at the first call: laws share their work in
-        here."""
+        """The value stored under ``key``, computed at the first call. Laws share work here."""
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]  # type: ignore[return-value]
 
 
 def _in_range(subject: Subject, drawn: Tensor) -> Tensor:
-    """Numbers beyond the declared range of data folded back into it. Where a space is of whole
-    values, or known only as an image, they stay small: far out an image rounds to its edge."""
+    """Drawn numbers, folded into the declared data range. In a space of whole values, or one known
+    only as an image, they stay small: far out, an image rounds to its edge."""
     limits = subject.declaration.data_range
     if limits is None:
         spaces = subject.space(False), subject.space(True)
         if not (subject.image or any(structured(space) for space in spaces)):
             return drawn
-        # a product of large triangles is not positive definite any more once it is rounded
+        # a rounded product of large triangles is not positive definite
         reach = (
             1.0
             if any(type(s).__name__.endswith("PositiveDefinite") for s in spaces)

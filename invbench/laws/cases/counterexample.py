@@ -1,5 +1,5 @@
-"""A failure as a product: a folder with the smallest and the worst case, the weights, the
-environment, and a snippet that shows it."""
+"""A failure as a folder: the smallest and the worst case, the weights, the environment, and a
+script that shows it."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ FORMAT = 1
 
 
 class Counterexample(BaseModel):
-    """``case.json``. The folder is data: reading it runs no code but that of the target, which must
-    be registered or named anew."""
+    """``case.json``. The folder is data: reading it runs no code but the target's, which must be
+    registered or named again."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     format: int
@@ -70,10 +70,10 @@ def save_counterexample(
     device: str = "cpu",
 ) -> Path:
     """Reduce the case of ``recipe`` and write
-    ``folder/counterexamples/<target>-<property>-<hash8>/``; returns that path.
+    ``folder/counterexamples/<target>-<property>-<hash8>/``. Returns that path.
 
-    ``case.json``; ``tensors.safetensors`` (x and cond, smallest; worst_x and worst_cond, the row
-    that the first violation names); ``weights.safetensors``; ``snippet.py``. Raises ``ValueError``
+    The files: ``case.json``; ``tensors.safetensors`` (smallest x and cond; worst_x and worst_cond,
+    the row of the first violation); ``weights.safetensors``; ``snippet.py``. Raises ``ValueError``
     when the recipe does not break the law.
     """
     case = LawCase.of(recipe, subject_of(target, parse_dtype(dtype), device))
@@ -156,8 +156,8 @@ def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """(record, tensors, weights). Raises ``UsageError`` naming the file that is missing, too large
-    or not what it should be."""
+    """(record, tensors, weights). Raises ``UsageError`` that names a file that is missing, too
+    large or malformed."""
     try:
         record = Counterexample.model_validate_json(
             read_limited(folder / "case.json", LARGEST_RECORD)
@@ -177,7 +177,7 @@ def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[st
 
 
 def _is_recipe(recipe: dict[str, str | int]) -> bool:
-    """Whether ``InputRecipe`` takes these values: each of its type, names known, numbers of a size that
+    """Whether these are the fields of an ``InputRecipe``: right types, known names, numbers that
     can be drawn."""
     own = asdict(InputRecipe())
     if recipe.keys() != own.keys() or any(
@@ -200,8 +200,8 @@ def _is_recipe(recipe: dict[str, str | int]) -> bool:
 
 
 def save_failures(results: Path, target: Target, report: Report) -> tuple[list[Path], list[str]]:
-    """A counterexample of every violation of soundness in the report: the folders, and why others
-    could not be saved."""
+    """A counterexample of every violation of soundness in the report: (the folders, why others
+    could not be saved)."""
     folders: list[Path] = []
     problems: list[str] = []
     for f in report.failures:
@@ -221,11 +221,11 @@ def save_failures(results: Path, target: Target, report: Report) -> tuple[list[P
 def replay(
     folder: Path, target: str | None = None
 ) -> tuple[Counterexample, Target, list[Violation]]:
-    """Run a saved case again: its record, the target, and what the law finds now, nothing when it
-    has been repaired.
+    """Run a saved case again: (its record, the target, the violations now). There are none once the
+    code is repaired.
 
-    A target that is not a registered or library name is code from somewhere: it runs only when it
-    is given as ``target``. Raises ``UsageError`` without it, and when the weights do not fit.
+    A target that is not a registered or library name is somebody's code, and runs only when it is
+    given as ``target``. Raises ``UsageError`` without it, and when the weights do not fit.
     """
     record, tensors, weights = read(folder)
     if target is None and runs_new_code(record.target):
@@ -237,7 +237,8 @@ def replay(
     subject = subject_of(resolved, parse_dtype(record.dtype), record.device)
     if "x" not in tensors or tuple(tensors["x"].shape[1:]) != tuple(subject.event_shape):
         raise UsageError(
-            f"{folder}: its x does not have the event shape {subject.event_shape} of {resolved.name}"
+            f"{folder}: its x does not have the event shape {subject.event_shape} of "
+            f"{resolved.name}"
         )
     try:
         missing, unexpected = subject.module.load_state_dict(weights, strict=False)

@@ -1,5 +1,5 @@
-"""How many rows and cases a check takes: chosen from fixed steps by what calls and the first cases
-cost, and kept in the report."""
+"""How many rows and cases a check takes. Chosen from fixed steps by the cost of calls, and kept in
+the report."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ GOLDEN = 0.6180339887498949
 
 @dataclass(frozen=True)
 class Plan:
-    """``rows`` of a case and how many ``cases`` of the corpus, in the order of ``interleaved``;
-    ``few`` recipes of ``few_rows`` for the laws that do not depend on values; ``left_out``: laws
-    for which there was no time; ``limit``: seconds after which a law on one case is given up."""
+    """``rows`` of a case, and how many ``cases`` of the corpus, in the order of ``interleaved``.
+    ``few``: cases of the value-independent laws, of ``few_rows`` each. ``left_out``: laws for which
+    there was no time. ``limit``: seconds for one law on one case. The report has these names."""
 
     rows: int
     few_rows: int
@@ -47,12 +47,12 @@ class Plan:
 
 
 def interleaved(count: int) -> list[int]:
-    """0 … count − 1 in an order of which every beginning is a spread sample."""
+    """0 … count − 1 in an order in which every beginning is a spread sample."""
     return sorted(range(count), key=lambda i: (i * GOLDEN) % 1)
 
 
 class Clock:
-    """Seconds of the processor since it was made, and the budget's."""
+    """Processor seconds since it was made, and those of the budget."""
 
     def __init__(self, budget: str) -> None:
         self.budget, self.started = SECONDS[budget], time.process_time()
@@ -65,8 +65,8 @@ class Clock:
 
 
 def planned(subject: Subject, budget: str, rows: int, cases: int) -> Plan:
-    """The most rows with which a good part of the corpus fits into the budget's seconds, by the
-    time of calls at two sizes of batch."""
+    """The most rows with which a good part of the corpus fits into the budget, by the time of calls
+    at two batch sizes."""
     small, large = (_seconds(subject, n) for n in (2, 32))
     slope = max(0.0, (large - small) / 30)
     base = max(1e-5, small - 2 * slope)
@@ -87,7 +87,7 @@ def planned(subject: Subject, budget: str, rows: int, cases: int) -> Plan:
 
 
 def _seconds(subject: Subject, rows: int) -> float:
-    """Of one call of a direction, the faster of two."""
+    """Seconds of one call of a direction, the faster of two."""
     times = []
     with torch.no_grad():
         x, cond = subject.probes(rows)
@@ -99,6 +99,6 @@ def _seconds(subject: Subject, rows: int) -> float:
                     if subject.invertible:
                         subject.inverse(z, cond)
             except (Exception, SystemExit, TookTooLong):
-                return 1e-3  # the laws will say what is wrong
+                return 1e-3  # the laws will report what is wrong
             times.append(time.process_time() - started)
     return min(times) / 2

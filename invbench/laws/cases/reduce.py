@@ -24,9 +24,9 @@ PATIENCE = 10.0  # seconds for one judgement
 def minimal(
     law: Law, case: LawCase, kind: str, seconds: float = SECONDS
 ) -> tuple[LawCase, Violation]:
-    """The smallest case found that yields a violation of ``kind``, and that violation.
+    """The smallest case that yields a violation of ``kind``, and that violation.
 
-    Rows are halved while one half still breaks the law; then each number is set to 0, else to a
+    Rows are halved while one half still breaks the law. Then each number is set to 0, else to a
     signed power of two, else kept. At most 400 judgements and ``seconds``, so a slow subject may
     keep more than it needs. Raises ``ValueError`` when the case is sound.
     """

@@ -1,5 +1,5 @@
-"""A failure for the terminal: the smallest case, what came out of it, the weights, and how to run
-it without the harness."""
+"""A failure for the terminal: the smallest case, its results, its weights, and a way to run it
+without the harness."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from invbench.targets import Target
 
 __all__ = ["case_summary"]
 
-NUMBERS = 12  # that are written out
+NUMBERS = 12  # written out
 LINES = 100  # columns
 OUTCOME = 2.0  # seconds for both directions
 
@@ -26,9 +26,9 @@ OUTCOME = 2.0  # seconds for both directions
 def case_summary(
     target: Target, law: Law, violation: Violation, case: LawCase, seconds: float
 ) -> str:
-    """Several lines, each up to 100 columns."""
+    """Several lines of up to 100 columns."""
     if seconds > 0:
-        with contextlib.suppress(ValueError):  # it may not show again on the case alone
+        with contextlib.suppress(ValueError):  # the case alone may not break the law
             case, violation = minimal(law, case, violation.kind, seconds)
     elif violation.row is not None and violation.row < len(case.x):
         case = case.part(torch.tensor([violation.row]))
@@ -59,7 +59,7 @@ def numbers(v: Tensor) -> str:
 
 
 def _outcome(case: LawCase, latent: bool, name: str) -> list[str]:
-    """What both directions make of it."""
+    """The results of both directions."""
     subject, first, second = (
         case.subject,
         "inverse" if latent else "forward",

@@ -1,4 +1,4 @@
-"""The fixed sweeps that ``check`` runs and the strategy that the suites draw from."""
+"""The fixed sweeps of ``check``, and the strategy from which the suites draw."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ BUDGETS = {"smoke": (128, 1), "default": (512, 1), "deep": (4096, 4)}  # rows, s
 
 
 def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[InputRecipe]:
-    """Every pattern × scale of x with every pattern × scale of the condition, and a few of x with
-    conditions far out; ``smoke`` pairs them up instead.
+    """Every pattern × scale of x with every pattern × scale of the condition, and a few with
+    conditions far out. ``smoke`` pairs them up instead.
 
-    ``weighted``: the subject has weights; every pattern × scale of x is also run with adversarial
-    ones, on a quarter of the rows. ``first_seed`` moves the corpus to other random numbers;
-    published results have 0.
+    ``weighted``: the subject has weights. Every pattern × scale of x is then run with adversarial
+    weights too, and all cases have a quarter of the rows. ``first_seed`` moves the corpus to other
+    random numbers; published results have 0.
     """
     rows, seeds = BUDGETS[budget]
     rows = rows // 4 if weighted else rows
@@ -104,8 +104,8 @@ def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[InputReci
 def value_independent(
     cases: Sequence[InputRecipe], count: int = VALUE_INDEPENDENT, rows: int = VALUE_INDEPENDENT_ROWS
 ) -> list[InputRecipe]:
-    """The recipes for laws that do not depend on the values: magnitudes near 1, each condition
-    pattern."""
+    """The recipes for laws that do not depend on the values: magnitudes near 1, each pattern of the
+    condition."""
     plain = [
         r for r in cases if r.pattern == "normal" and r.log2_scale == 0 and r.weights == "initial"
     ]

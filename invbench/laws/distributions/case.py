@@ -28,7 +28,7 @@ ATOMS, MOST_ATOMS = 4, 0.01
 
 @dataclass(frozen=True)
 class Place:
-    """Where a density is looked at: one condition, one element of the batch."""
+    """Where a density is evaluated: one condition, one element of the batch."""
 
     index: int
     cond: Tensor | None
@@ -40,7 +40,7 @@ class Place:
 
 
 class DistributionCase:
-    """One subject with the numbers of a budget: ``rows`` of a sample, ``evaluations`` of an
+    """One subject and the numbers of a budget: ``rows`` of a sample, ``evaluations`` of an
     integral, at so many ``conditions``."""
 
     def __init__(
@@ -89,7 +89,8 @@ class DistributionCase:
         return self.once(("proper", place.index, stream, rows), draw)
 
     def log_prob(self, x: Tensor, cond: Tensor | None, exact: bool = False) -> Tensor:
-        """log_prob of the subject, or of its reference; in float64 on the CPU."""
+        """log_prob of the subject, or with ``exact`` of its float64 reference; in float64 on the
+        CPU."""
         subject = self.subject.float64_reference if exact else self.subject
         assert subject is not None
         if cond is not None and cond.is_floating_point():
@@ -97,8 +98,8 @@ class DistributionCase:
         return subject.log_prob(x.to(subject.dtype), cond).detach().double().cpu()
 
     def spread(self, x: Tensor, cond: Tensor | None, relative: float) -> Tensor | None:
-        """How far log_prob moves, by the float64 reference, when each value moves by so much of itself
-        and of its scale; None without a reference."""
+        """How far log_prob moves, in float64, when each value moves by this share of itself and of
+        its scale. None without a float64 reference."""
         if self.subject.float64_reference is None or discrete(self.subject.support(cond)):
             return None
         x = x.double()
@@ -116,7 +117,7 @@ class DistributionCase:
         return largest
 
     def log_prob_or_nan(self, x: Tensor, cond: Tensor | None, exact: bool = False) -> Tensor:
-        """log_prob with NaN for rows that it refuses by raising, which are found by halving."""
+        """log_prob, with NaN for rows at which it raises. They are found by halving."""
         left = [REFUSALS]
         log_prob = self._halved(x, cond, exact, left)
         if log_prob is None:
@@ -146,7 +147,7 @@ class DistributionCase:
         return torch.cat([n if f is None else f for f, n in zip(halves, nan, strict=True)])
 
     def density(self, place: Place) -> Density:
-        """The density at a place, ready for integrals. Raises ``NotDecided`` where there is none
+        """The density at a place, ready for integration. Raises ``NotDecided`` where it is none
         over R^d."""
 
         def build() -> Density:
@@ -163,8 +164,8 @@ class DistributionCase:
     def lines(
         self, place: Place, stream: int, density: Density | None = None, rows: int = 0
     ) -> Tensor:
-        """Samples as rows (n, d) in float64; of the reference where the dtype rounds them to a few
-        values."""
+        """Samples as rows (n, d) in float64. From the float64 reference where the dtype rounds them
+        to a few values."""
         density = density or self.density(place)
         values = density.rows(self.drawn(place, stream, rows)[0])
         if _rounded(values) and self.subject.float64_reference is not None:
@@ -184,7 +185,7 @@ class DistributionCase:
         )
 
     def weighed(self, place: Place, which: int, exact: bool, again: int = 0) -> Weighted:
-        """∫ p by importance sampling; ``again`` takes other samples and other random numbers."""
+        """∫ p by importance sampling. ``again`` takes other samples and other random numbers."""
 
         def compute() -> Weighted:
             fit, fresh = (self.lines(place, stream + 20 * again)[:2048] for stream in (FIT, FRESH))
@@ -196,7 +197,7 @@ class DistributionCase:
         return self.once(("weighed", place.index, place.element, which, exact, again), compute)
 
     def once(self, key: object, compute: Callable[[], T]) -> T:
-        """What is stored under ``key``, computed at the first call."""
+        """The value stored under ``key``, computed at the first call."""
         if key not in self._known:
             self._known[key] = compute()
         return self._known[key]  # type: ignore[return-value]

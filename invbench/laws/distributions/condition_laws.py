@@ -1,4 +1,4 @@
-"""Laws of conditions and of batches: they reach what they should, and stay with their own rows."""
+"""Laws of conditions and of batches: a condition has an effect, on its own rows only."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ROWS, SAMPLES = 16, 512
 def condition_reaches(case: DistributionCase) -> Iterator[Finding]:
     """Another condition gives another log_prob of the same rows, and other samples from the same
     random numbers: one of three pairs of conditions must. Reference: bit for bit equality, exact.
-    Weights that start at zero may hide a condition, so it is asked again with noise on the weights,
-    and only what ignores the condition then too is accused."""
+    Weights that start at zero may hide a condition, so it is checked again with noise on the
+    weights; only what ignores the condition then too is a violation."""
     if case.subject.cond_shape is None:
         yield Undecided("no condition is declared")
         return
@@ -65,7 +65,8 @@ def _unreached(subject: DistributionSubject, case: DistributionCase) -> list[str
 
 
 def _randomized(subject: DistributionSubject, seed: int) -> DistributionSubject | None:
-    """A copy with noise on every weight; None when it has none or does not compute with them."""
+    """A copy with noise on every weight; None when it has no weights or does not compute with
+    them."""
     obj = recast(subject.obj, subject.dtype, subject.device)
     free = {id(p): p for m in modules_of(obj) for p in m.parameters() if p.is_floating_point()}
     generator = torch.Generator().manual_seed(seed)
@@ -80,10 +81,10 @@ def _randomized(subject: DistributionSubject, seed: int) -> DistributionSubject 
 
 @law("base-shapes", needs=lambda s: s.cond_shape is not None or bool(s.batch_shape))
 def base_shapes(case: DistributionCase) -> Iterator[Finding]:
-    """Row i of log_prob(x, c) is that of x_i under c_i alone, and an element of a batch does not
-    depend on the others; samples under each of two conditions are likelier under their own.
-    References: the call for one row, error 10⁻⁴ (1 + |log p|) and four times what a change of x by
-    16 u does; Gibbs' inequality E_p[log p − log q] ≥ 0, a mean with 6 standard errors."""
+    """Row i of log_prob(x, c) is that of x_i under c_i alone; an element of a batch does not depend
+    on the others; samples under each of two conditions are likelier under their own. References:
+    the call for one row, error 10⁻⁴ (1 + |log p|) and four times the effect of a change of x by 16
+    u; Gibbs' inequality E_p[log p − log q] ≥ 0, a mean with 6 standard errors."""
     subject = case.subject
     if is_estimate(case):
         raise NotDecided(ESTIMATE)

@@ -37,9 +37,9 @@ def samples_follow_density(case: DistributionCase) -> Iterator[Finding]:
     """sample draws from exp(log_prob), whatever its constant, within the box that samples span.
     References, each on samples of its own: two chains that are reversible for the density and must
     not move its samples (sign tests, exact); up to 6 dimensions the integrals of bounded functions
-    (z-tests, their error added). Each errs with 10⁻⁶, Bonferroni's over its functions; a defect
-    takes two, and where only one objects all are asked again with four times the rows. Rows of a
-    sample are taken as independent."""
+    (z-tests, with their error). Each errs with 10⁻⁶, by Bonferroni over its functions. A defect
+    takes two; where only one objects, all are repeated with four times the rows. Rows of a sample
+    are taken as independent."""
     for place in case.places:
         try:
             ready(case, place)
@@ -73,7 +73,7 @@ def _follows(case: DistributionCase, place: Place) -> Finding:
 def _objections(
     case: DistributionCase, place: Place, rows: int, stream: int
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """(the methods that reject, with what they saw; why others could not say)."""
+    """(the methods that reject, with what they saw; why others could not decide)."""
     density, pool = case.density(place), case.lines(place, FIT + stream)
     objections, reasons = [], []
     for k, kernel in enumerate(KERNELS):
@@ -92,11 +92,11 @@ def _objections(
 
 
 def _gap(case: DistributionCase, place: Place) -> list[tuple[str, str]]:
-    """What two methods say of mass outside the box of the samples, when there is more than n
-    samples leave and the whole is 1.
+    """Two methods' objections to mass outside the box of the samples, when the whole is 1 and more
+    is outside than n samples leave.
 
-    On each of 2d sides n independent samples leave less than log(2d/δ)/n, but for a chance of δ in
-    all.
+    On each of 2d sides n independent samples leave less than log(2d/δ)/n, except with probability δ
+    in all.
     """
     d = case.density(place).dim
     if d > BY_WEIGHTS:

@@ -1,5 +1,4 @@
-"""A law of a distribution, as data, and the case on which it is asked: samples and integrals
-computed once for all laws."""
+"""A law of a distribution, as data, and its findings."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Decided:
-    """So many checks came out one way or the other."""
+    """So many checks were decided."""
 
     count: int
 
@@ -38,8 +37,9 @@ Check = Callable[[DistributionCase], Iterator[Finding]]
 
 @dataclass(frozen=True)
 class DistributionLaw:
-    """``check`` yields what it finds; ``category`` is a key of ``law.CATEGORIES``. ``first``: where
-    it fails, the others would only echo it. ``needs``: whether it is asked of a subject at all."""
+    """``check`` yields findings. ``category`` is a key of ``law.CATEGORIES``. ``first``: where this
+    law fails, the others are not checked, since they would fail too. ``needs``: whether it applies
+    to a subject."""
 
     name: str
     check: Check
@@ -62,7 +62,8 @@ def law(
     first: bool = False,
     needs: Callable[[DistributionSubject], bool] = lambda subject: True,
 ) -> Callable[[Check], Check]:
-    """Add a law to the table; its docstring states it, its reference and the error of that."""
+    """Add a law to the table. Its docstring states it, its reference and the error of the
+    reference."""
 
     def decorate(check: Check) -> Check:
         DISTRIBUTION_LAWS[name] = DistributionLaw(name, check, category, first, needs)

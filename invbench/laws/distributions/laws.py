@@ -1,4 +1,4 @@
-"""The laws of a whole distribution, ``log_prob`` and ``sample``, and the run over all of them."""
+"""Check the laws of a whole distribution, ``log_prob`` and ``sample``."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def check_distribution(
     """Does ``sample`` draw from ``log_prob``, and is that a density?
 
     ``target``: a target string, a ``Target`` whose object is a factory ``make(seed)``, or an object
-    with ``log_prob`` and ``sample``. ``seed`` moves the random numbers. ``rows`` is one of
-    ``STEPS``, as in ``measures["rows"]`` of the run that is to be repeated; without it the largest
-    step is taken that the time of a call allows.
+    with ``log_prob`` and ``sample``. ``seed`` moves the random numbers. ``rows``: one of ``STEPS``,
+    as ``measures["rows"]`` of a run that is to be repeated; without it, the largest step that the
+    time of a call allows.
 
     ``measures``: ``guesses`` of how the object is called; ``decided``, checks per law;
     ``undecided``, the reason per law. Raises ``UsageError`` for an unknown target, dtype, budget or
-    property, and for an object that cannot be read; never for what it does.
+    property, and for an object that cannot be read. Whatever the object does is a finding.
     """
     started = time.monotonic()
     names = law_names(properties, DISTRIBUTION_LAWS, " of a distribution")
@@ -168,8 +168,8 @@ def _affordable(subject: DistributionSubject, seconds: float, largest: int, plac
 
 
 def _cost(call: Callable[[int], Tensor]) -> tuple[tuple[float, float], Tensor]:
-    """((seconds of a call, seconds of a row more), the last result): from 8 rows up to where a call
-    takes long enough to be timed."""
+    """((seconds of a call, seconds of one row more), the last result): from 8 rows up to a call
+    that is long enough to be timed."""
     n, result = 8, call(8)
     times: list[tuple[int, float]] = []
     while not times or (times[-1][1] < 0.1 and n < 4096):
@@ -194,7 +194,8 @@ def _ask(
     end: float,
     everything: bool,
 ) -> None:
-    """Every law; one that comes first and fails ends it, since the others would only echo it."""
+    """Check every law. A failed law that comes first ends the check, since the others would fail
+    too."""
     ordered = sorted(names, key=lambda name: not DISTRIBUTION_LAWS[name].first)
     for name in ordered:
         law = DISTRIBUTION_LAWS[name]
@@ -209,7 +210,8 @@ def _ask(
 
 
 def _findings(law: DistributionLaw, case: DistributionCase, limit: float) -> list[Finding]:
-    """What a law finds; whatever the subject raises becomes a violation of kind ``crash``."""
+    """The findings of a law. Anything that the subject raises becomes a violation of kind
+    ``crash``."""
     findings: list[Finding] = []
     try:
         with guarded(limit):
@@ -228,8 +230,8 @@ def _findings(law: DistributionLaw, case: DistributionCase, limit: float) -> lis
 
 
 class _LawFindings:
-    """Per law: the worst violation of each kind, how many checks were decided, why others were
-    not."""
+    """Per law: the worst violation of each kind, the number of decided checks, and the reasons for
+    undecided ones."""
 
     def __init__(self) -> None:
         self.by_kind: dict[tuple[str, str], Failure] = {}

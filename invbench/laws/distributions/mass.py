@@ -1,5 +1,5 @@
-"""One density as a function on R^d: a condition and a batch element picked out, rows in float64,
-zero outside the support."""
+"""One density as a function on R^d: for a condition and a batch element, rows in float64, zero
+outside the support."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class NotDecided(Exception):
 class Density:
     """``log_density`` of rows (n, d) under one condition, for one element of the batch.
 
-    Its d is that of the event, flattened; of a simplex one less, the last coordinate being 1 minus
-    the others. ``evaluator`` is the subject that computes: itself, or its float64 reference. Rows that
-    ``log_prob`` refuses by raising have density 0, as have those with NaN.
+    d is that of the flattened event; for a simplex one less, the last coordinate being 1 minus the
+    others. ``evaluator`` is the subject that computes: the float64 reference, where there is one.
+    Rows at which ``log_prob`` raises or is NaN have density 0.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Density:
         return x[:, : self.dim]
 
     def events(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
-        """Samples (n, *batch, *event) of rows: the other elements of the batch are filled with one
+        """Samples (n, *batch, *event) of rows. The other elements of the batch are filled with one
         sample."""
         if self.on_simplex:
             rows = torch.cat([rows, 1 - rows.sum(1, keepdim=True)], 1)
@@ -71,12 +71,12 @@ class Density:
         return x.reshape(n, *subject.batch_shape, *subject.event_shape)
 
     def log_density(self, rows: Tensor, exact: bool = True) -> Tensor:
-        """log_prob of rows in float64 on the CPU, by the float64 reference where ``exact`` and there is
-        one.
+        """log_prob of rows in float64 on the CPU, by the float64 reference where ``exact`` and
+        there is one.
 
-        Otherwise what the subject computes, less what rounding the row to its dtype does: log p(x)
-        + (its log_prob(x̂) − log p(x̂)) with x̂ the rounded row and p by the reference. Where one of
-        them is not finite, log p(x): another law asks about that.
+        Otherwise the subject's own log_prob, less the effect of rounding the row to its dtype: log
+        p(x) + (its log_prob(x̂) − log p(x̂)) with x̂ the rounded row and p in float64. Where one of
+        them is not finite, log p(x): another law judges that.
         """
         if exact or self.evaluator is self.subject:
             return self._parts(self.evaluator, rows)
@@ -93,7 +93,7 @@ class Density:
 
     def find_circles(self, rows: Tensor) -> list[int]:
         """Coordinates in which log_prob repeats itself after 2π: angles. The density is cut off to
-        the turn that the samples lie in."""
+        the turn of the samples."""
         circles, some = [], rows[:16]
         known = self.log_density(some)
         for k in range(self.dim):
@@ -131,7 +131,7 @@ class Density:
         return cond if cond is None or not cond.is_floating_point() else cond.to(subject.dtype)
 
     def _asked(self, subject: DistributionSubject, x: Tensor) -> Tensor:
-        """log_prob; rows that it refuses are found by halving."""
+        """log_prob; rows at which it raises are found by halving."""
         try:
             log_prob = subject.log_prob(x, self._cond(subject))
             return log_prob.reshape(x.shape[0], -1)[:, self.element].detach().double().cpu()

@@ -25,7 +25,7 @@ BY_CELLS, BY_WEIGHTS = 2, 6  # largest dimension of quadrature and of importance
 
 @dataclass(frozen=True)
 class MethodResult:
-    """What one method says of the integral: ``high``, ``low``, ``one``, or nothing, with the
+    """What one method concludes about the integral: ``high``, ``low``, ``one``, or nothing with the
     reason."""
 
     method: str
@@ -36,7 +36,7 @@ class MethodResult:
 
 
 def ready(case: DistributionCase, place: Place) -> None:
-    """Raises ``NotDecided`` where there is no density over R^d to be integrated."""
+    """Raise ``NotDecided`` where there is no density over R^d to integrate."""
     if is_estimate(case):
         raise NotDecided(ESTIMATE)
     if discrete(case.subject.support(place.cond)):
@@ -61,11 +61,11 @@ def ready(case: DistributionCase, place: Place) -> None:
 @law("integrates-to-one")
 def integrates_to_one(case: DistributionCase) -> Iterator[Finding]:
     """∫ exp(log_prob) = 1 over the event. References: in 1 and 2 dimensions Gauss–Kronrod
-    quadrature in float64 over cells laid out by samples, error Σ |K₇ − G₃| plus the outermost
+    quadrature in float64 over cells that samples lay out, error Σ |K₇ − G₃| plus the outermost
     cells; up to 6 dimensions importance sampling from a mixture of t, error 6 standard errors, with
-    an effective size of 400 at least. A defect takes two of them that agree, more than 1 % beyond
+    an effective sample size of at least 400. A defect takes two that agree, more than 1 % beyond
     their errors: too much mass within the box of the samples, or too little anywhere. Mass outside
-    the samples of a density whose support is not known accuses nobody."""
+    the samples of a density with unknown support is no violation."""
     for place in case.places:
         try:
             ready(case, place)
@@ -87,7 +87,7 @@ def _mass(case: DistributionCase, place: Place) -> Finding:
     if not said:
         return Undecided("; ".join(dict.fromkeys(w.reason for w in results)))
     if len([w for w in results if w.conclusion]) < 2 or len(said) > 1:
-        # the dtype may be what differs: its own word is asked twice
+        # the dtype may be the difference: it is computed twice
         results.append(
             _by_weights(
                 case, place, 1, exact="one" in said and results[0].conclusion != "one", again=1
@@ -106,8 +106,8 @@ def _mass(case: DistributionCase, place: Place) -> Finding:
 
 
 def _dtype_alone(case: DistributionCase, place: Place) -> bool:
-    """Whether the dtype resolves the density, so that an integral that is off in it alone is the
-    code's fault."""
+    """Whether the dtype resolves the density: then an integral that is off in the dtype alone is
+    the code's fault."""
     x = case.drawn(place, FIT, 256)[0]
     spread = case.spread(x, place.cond, 8 * torch.finfo(case.subject.dtype).eps)
     return spread is not None and spread.median().item() < 0.01

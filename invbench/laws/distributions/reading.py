@@ -1,4 +1,4 @@
-"""How an object with ``log_prob`` and ``sample`` is to be called, found out by calling it."""
+"""How an object with ``log_prob`` and ``sample`` is called, found out by calling it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def distribution_of(
 ) -> DistributionSubject:
     """Build the distribution of a target and find out how it is called.
 
-    Raises ``UsageError`` when it cannot be built, when no way of calling works, or when it takes a
-    condition and none is declared.
+    Raises ``UsageError`` when it cannot be built, when no way of calling works, and when it takes a
+    condition but declares none.
     """
     metadata = dict(target.entry.metadata)
     scalar = metadata.get("event_shape") == ()

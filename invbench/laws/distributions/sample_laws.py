@@ -1,4 +1,4 @@
-"""Laws of samples: they lie in the support, and the density that comes with them is theirs."""
+"""Laws of samples: they lie in the support, and the density returned with them is theirs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__: list[str] = []
 @law("samples-in-support")
 def samples_in_support(case: DistributionCase) -> Iterator[Finding]:
     """Samples lie in the support, where one is declared or known. Reference: its constraint, in the
-    dtype and in float64, at the sample and 16 floats further inside: error a few floats."""
+    dtype and in float64, at the sample and 16 floats further inside; error a few floats."""
     subject = case.subject
     for place in {p.index: p for p in case.places}.values():
         if subject.support(place.cond) is None:
@@ -56,9 +56,10 @@ def samples_in_support(case: DistributionCase) -> Iterator[Finding]:
 @law("log-prob-of-sample")
 def log_prob_of_sample(case: DistributionCase) -> Iterator[Finding]:
     """Where sample returns the density too, or there is sample_and_log_prob or
-    rsample_and_log_prob, it is log_prob of that sample. Reference: log_prob, in the dtype and by
-    float64 samples of the reference. Error: 10⁻³ (1 + |log p|) and four times what a change of x by 10⁻⁶
-    (in float64) or 64 u of it does; in the dtype alone a tenth of the rows must be off."""
+    rsample_and_log_prob, it is log_prob of that sample. Reference: log_prob, in the dtype and at
+    samples of the float64 reference. Error: 10⁻³ (1 + |log p|) and four times the effect of a
+    change of x by 10⁻⁶ (in float64) or by 64 u; in the dtype alone a tenth of the rows must be
+    off."""
     if is_estimate(case):
         raise NotDecided(ESTIMATE)
     asked = 0
@@ -96,7 +97,7 @@ def log_prob_of_sample(case: DistributionCase) -> Iterator[Finding]:
 def _pairs(
     case: DistributionCase, place: Place, exact: bool
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """(what was called, samples, the log_prob that came with them)."""
+    """(the method, samples, the log_prob returned with them)."""
     if exact and attempt(partial(case.drawn, place, FIT, 256, True))[1]:
         return  # samples of the base are of one dtype only
     x, said = case.drawn(place, FIT, 256, exact)

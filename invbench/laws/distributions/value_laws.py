@@ -94,8 +94,8 @@ def _density_shape(
 
 @law("dtype-kept", category="capability")
 def dtype_kept(case: DistributionCase) -> Iterator[Finding]:
-    """sample gives the dtype of the parameters, and log_prob that of its input. Reference: the
-    dtype that the object was put into, exact; tensors that a function has closed over cannot be put
+    """sample keeps the dtype of the parameters, and log_prob that of its input. Reference: the
+    dtype that the object was put into, exact. Tensors in the closure of a function cannot be put
     into it, so this never counts against the code."""
     subject, place = case.subject, case.places[0]
     if discrete(subject.support(place.cond)):
@@ -114,9 +114,9 @@ def dtype_kept(case: DistributionCase) -> Iterator[Finding]:
 @law("log-prob-finite")
 def log_prob_finite(case: DistributionCase) -> Iterator[Finding]:
     """log_prob is finite at its own samples. Reference: p(x) > 0 almost surely for x ~ p, exact. A
-    sample on the edge of what its dtype can hold (16 floats further inside log_prob is finite; the
-    float64 sample is finite where this one is not) is the dtype's doing: then
-    ``ill-conditioned``."""
+    sample on the edge of what the dtype can hold is the dtype's doing, and then
+    ``ill-conditioned``: 16 floats further inside log_prob is finite, or the float64 sample is
+    finite where this one is not."""
     for place in {p.index: p for p in case.places}.values():
         x = case.drawn(place, FIT)[0].to(case.subject.dtype)
         log_prob = case.log_prob_or_nan(x, place.cond)
@@ -137,7 +137,7 @@ def log_prob_finite(case: DistributionCase) -> Iterator[Finding]:
 
 
 def _rescued(case: DistributionCase, place: Place, x: Tensor, rows: Tensor) -> Tensor:
-    """Which of these rows only rounding has spoilt."""
+    """The rows among these that only rounding has spoilt."""
     finite = x[rows].isfinite().reshape(len(rows), -1).all(1)
     moved = nudged(x[rows], x)
     rescued = (
@@ -158,7 +158,7 @@ def _rescued(case: DistributionCase, place: Place, x: Tensor, rows: Tensor) -> T
 
 
 def nudged(x: Tensor, sample: Tensor) -> Tensor:
-    """x moved by a few floats towards the median of the sample."""
+    """x moved by 16 floats towards the median of the sample."""
     centre = sample.median(0, keepdim=True).values.expand_as(x).nan_to_num()
     for _ in range(NUDGES):
         x = torch.nextafter(x, centre)
@@ -172,9 +172,9 @@ def numbers(x: Tensor) -> str:
 
 @law("log-prob-deterministic")
 def log_prob_deterministic(case: DistributionCase) -> Iterator[Finding]:
-    """log_prob of the same rows is the same twice, within rounding. Reference: itself; a log_prob
-    that draws random numbers is an estimate, of which laws of value are not asked. Error: 100 u (1
-    + |log p|)."""
+    """log_prob of the same rows is the same twice, within rounding. Reference: itself. A log_prob
+    that draws random numbers is an estimate, which laws of value do not judge. Error: 100 u (1 +
+    |log p|)."""
     place = case.places[0]
     x = case.proper(place, FIT, ROWS)
     estimate, off = is_estimate(case), _change(case, place, x)
@@ -222,8 +222,8 @@ def is_estimate(case: DistributionCase) -> bool:
 @law("row-independence")
 def row_independence(case: DistributionCase) -> Iterator[Finding]:
     """log_prob of a row depends on that row alone: other rows beside it, or none, change nothing.
-    Reference: itself in float32 and in the float64 reference, which must both say so. Error: 10⁻⁴ (1 +
-    |log p|) and four times what a change of x by 16 u does."""
+    Reference: itself, in float32 and in float64, which must both disagree. Error: 10⁻⁴ (1 + |log
+    p|) and four times the effect of a change of x by 16 u."""
     if is_estimate(case):
         raise NotDecided(ESTIMATE)
     place = case.places[0]

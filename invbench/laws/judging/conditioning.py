@@ -1,29 +1,30 @@
-"""How much error a correct implementation may make: rounding times what the map itself does to
+"""How much error a correct implementation may make: its rounding, times the effect of the map on
 rounding.
 
 A direction A, in a dtype with unit roundoff u, is judged by the *other* direction B on the float64
-reference: B(A(v)) must be v but for what B makes of the rounding of w = A(v),
+reference. B(A(v)) must be v up to the effect of rounding w = A(v) on B:
 
     |B(A(v)) − v| ≤ C·(u·(|v| + 1) + spread_B(u·(|w| + |A(0)| + 1)) + 4·|B_w̃(w) − B(w)|),   C = 30,
     the threshold of LAPACK's tests.
 
 spread_B(δ) is how far B moves when w moves by δ. B_w̃ has every weight and buffer moved to w·(1 ±
-u): a network that cancels inside rounds by more than its output shows, and a backward-stable one is
-exact for weights a few u away. A(0) stands for the shift: y = s·x + t that cancels to y ≈ 0 still
-carries errors of u·|t|. Nothing in the allowance of A comes from A but one value at a fixed point.
+u): it shows a network whose inner cancellation exceeds the rounding of its output, and a
+backward-stable network is exact for weights a few u away. A(0) stands for the shift: y = s·x + t
+that cancels to y ≈ 0 still carries errors of u·|t|. The allowance of A takes nothing from A but one
+value at a fixed point.
 
-The forward error |A(v) − A₆₄(v)| is held against u·S, S = |A(v)| + |A(0)| + spread_A(u·(|v| + 1))/u
-+ 4·|A_w̃(v) − A(v)|/u + 1, on the float64 reference A₆₄; noise that the reference has as well is caught by
-the law ``noise`` and by the other direction.
+The forward error |A(v) − A₆₄(v)| is compared with u·S on the float64 reference A₆₄, S = |A(v)| +
+|A(0)| + spread_A(u·(|v| + 1))/u + 4·|A_w̃(v) − A(v)|/u + 1. Noise that the float64 reference has
+too is caught by the law ``noise`` and by the other direction.
 
-For a coupling, spread(δ) is the larger of δ times the steepest slope that the reference reports at y ±
-kδ, k ≤ 8, and of the value's change there and at y ± 24δ divided by k, because a steep place
-narrower than δ shows in no slope, and a knot of a box of ±8 is known to no better than some 20δ of
-a small y. For a layer it is the largest change over steps of up to 4δ along fixed sign patterns, a
-lower estimate that the slack C covers.
+For a coupling, spread(δ) is the larger of two numbers: δ times the steepest slope of the float64
+reference at y ± kδ, k ≤ 8; and the change of the value there and at y ± 24δ, divided by k. No slope
+shows a steep place narrower than δ, and the knot of a box of ±8 is known to no better than some 20δ
+of a small y. For a layer it is the largest change over steps of up to 4δ along fixed sign patterns:
+a lower estimate, which the slack C covers.
 
-Before a defect is spoken the rows in question appeal: eight patterns, steps up to 64δ, eight moved
-copies. A kink a few roundings away, which the first look missed, excuses them then.
+Before a row counts as a defect it appeals: eight patterns, steps up to 64δ, eight perturbed copies.
+A kink a few roundings away, which the first estimate missed, excuses the row then.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ WEIGHT_FACTOR = 4.0
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard an allowance is looked for: sign patterns and steps of a layer's row, neighbours of
-    an element, moved copies."""
+    """The effort of an allowance: sign patterns and steps of a layer's row, neighbours of an
+    element, perturbed copies."""
 
     patterns: int
     steps: tuple[float, ...]
@@ -104,12 +105,9 @@ def _around(
     inverse: bool,
     together: bool,
 ) -> tuple[Tensor, Tensor]:
-    """(value, log) at v and at v + each step, stacked in front; in one call, since an iterated
-    inverse costs by the call.
-
-    Not ``together`` where rows are under suspicion of seeing each other. A step out of the space is
-    not taken.
-    """
+    """(value, log) at v and at v + each step, stacked in front. One call for all, since an iterated
+    inverse costs by the call; not with ``together=False``, for rows that may depend on each other.
+    A step out of the space is not taken."""
 
     def call(points: Tensor, conds: Tensor | None) -> tuple[Tensor, Tensor]:
         if reference.elementwise:
@@ -203,8 +201,8 @@ def log_det_weight_spread(
     inverse: bool,
     effort: Effort = FIRST,
 ) -> Tensor:
-    """How far the log-determinant moves with weights moved to w·(1 ± u): 4 times the largest change
-    over the copies."""
+    """How far the log-determinant moves with weights at w·(1 ± u): 4 times the largest change over
+    the copies."""
     if reference.elementwise:
         return torch.zeros_like(v)
     log = reference.direction(inverse)(v, cond)[1]
@@ -283,8 +281,8 @@ def undone_unit(
     inverse: bool,
     effort: Effort = FIRST,
 ) -> Tensor:
-    """One unit of |B(w) − v|, w = A(v) as it came out, B the other direction: what B, on the reference,
-    makes of the rounding of w."""
+    """One unit of |B(w) − v| with w = A(v) and B the other direction: the effect of rounding w on
+    B, in float64."""
     delta = u * (magnitude(reference, w) + _shift(reference, v, cond, inverse) + 1)
     natural = u * (magnitude(reference, v) + 1)
     return (

@@ -60,10 +60,10 @@ def gradient_of(scalar: Tensor, x: Tensor) -> Tensor:
 
 
 def determinants(j: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(sign, log|det|, bound of its error) per row, of matrices whose entries are off by ``noise``
-    (per row) and 32u of their size.
+    """(sign, log|det|, bound of its error) per row, for matrices whose entries are off by ``noise``
+    (per row) and by 32u of their size.
 
-    Elements that do not depend on each other make blocks, of which each is taken for itself: pixels
+    Elements that do not depend on each other form blocks, and each block counts for itself: pixels
     do not add to each other's conditioning.
     """
     if j.shape[1] <= BATCHED:
@@ -103,8 +103,8 @@ def _of_blocks(j: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _singular(j: Tensor) -> tuple[Tensor, Tensor]:
-    """(largest, smallest singular value) per row; of large matrices by norm and by power iteration
-    with the LU factors, a quarter of it."""
+    """(largest, smallest singular value) per row. For large matrices the norm, and a quarter of a
+    power iteration with the LU factors."""
     finite = j.flatten(1).isfinite().all(1)
     safe = torch.where(finite[:, None, None], j, torch.eye(j.shape[1]).to(j))
     if j.shape[1] <= LARGE:

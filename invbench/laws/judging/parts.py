@@ -1,7 +1,7 @@
 """A log-determinant as the sum of those of a module's children.
 
-By parts: of a module that hands x from child to child, each child's Jacobian at its own input.
-Conditioning does not multiply up.
+For a module that hands x from child to child: each child's Jacobian at its own input. Conditioning
+does not multiply up.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ __all__ = ["by_parts"]
 
 @dataclass(frozen=True)
 class _Visit:
-    """One call of a child: its input, what else it was given, and what came back."""
+    """One call of a child: its name, the call with its other arguments, its input and its
+    results."""
 
     name: str
     call: Map
@@ -35,12 +36,11 @@ class _Visit:
 def by_parts(
     reference: Subject, x: Tensor, cond: Tensor | None
 ) -> tuple[LogDetReference, str] | None:
-    """Of a module that hands x from child to child: the sum of the children's references, and the
-    child that differs most from its own.
+    """The sum of the children's references, and the name of the child that differs most from its
+    own.
 
-    The children are found by hooks on one call: a child counts when it takes the value that the one
-    before gave and returns (value, log_det of shape (B,)). None where they make no chain from x to
-    z.
+    The children are found by hooks on one call. A child counts when it takes the value of the one
+    before and returns (value, log_det of shape (B,)). None where they make no chain from x to z.
     """
     visits = _visits(reference, x, cond)
     if visits is None:
@@ -114,6 +114,6 @@ def _visits(reference: Subject, x: Tensor, cond: Tensor | None) -> list[_Visit] 
 
 
 def _sorted(v: Tensor) -> Tensor:
-    """The numbers of each row in order: the same for rows whose elements have changed places, which
-    costs no volume."""
+    """The numbers of each row in order. Equal for rows whose elements changed places, which leaves
+    log|det J| at 0."""
     return v.flatten(1).sort(1).values

@@ -22,12 +22,11 @@ FLAT = (weakref.ref, property)
 
 
 def recast(obj: Any, dtype: torch.dtype, device: str) -> Any:
-    """A copy that shares no tensor with ``obj``; modules are in evaluation mode, tensors are
-    leaves.
+    """A copy that shares no tensor with ``obj``. Its modules are in evaluation mode, its tensors
+    are leaves.
 
-    Tensors are found wherever they lie: in modules, in the attributes of plain objects, in lists,
-    dictionaries, partial functions and bound methods. Those that a function has closed over stay as
-    they are.
+    Tensors are found in modules, in attributes of plain objects, in lists, dictionaries, partial
+    functions and bound methods. Those in the closure of a function stay as they are.
     """
     with torch.no_grad():
         return _moved(obj, dtype, device, {})

@@ -1,12 +1,11 @@
 """Log-determinants by a second way, each with a bound of its own error.
 
-By autograd: J in float64, log|det J| by LU. An entry of J is off by about u·(‖J‖ + |z| + 1) (a
-slope that is a difference of larger numbers, as that of sigmoid or tanh in a tail, is off by
-u·|y|), and a change E of J moves log|det J| by at most D·‖E‖/σmin. To that comes the spread of the
-reference itself at a few neighbours a rounding away: numbers that cancel inside the layer show
-there.
+By autograd: J in float64, log|det J| by LU. An entry of J is off by about u·(‖J‖ + |z| + 1); a
+slope that is a difference of larger numbers, as that of sigmoid or tanh in a tail, is off by u·|y|.
+A change E of J moves log|det J| by at most D·‖E‖/σmin. The spread of the reference at a few
+neighbours a rounding away is added, which shows numbers that cancel inside the layer.
 
-By differences: (f(x + h) − f(x − h))/2h, extrapolated from h and h/2, needs nothing but values; its
+By differences: (f(x + h) − f(x − h))/2h, extrapolated from h and h/2. It needs values only; its
 error is read from the two steps.
 """
 
@@ -44,7 +43,7 @@ REPRESENTABLE_LOG = 600.0  # a slope of e^±600 is a normal float64
 
 @dataclass(frozen=True)
 class LogDetReference:
-    """log|det J| per row (log-slope per element, for a coupling), how far it may be off, and the
+    """log|det J| per row (log-slope per element, for a coupling), a bound of its error, and the
     sign of the determinant."""
 
     value: Tensor
@@ -53,8 +52,7 @@ class LogDetReference:
 
 
 def by_autograd(function: Map, x: Tensor, neighbours: int = NEIGHBOURS) -> LogDetReference:
-    """Of a layer's map (B, …) → (B, …), in float64. Rows of another shape than square are
-    undecided."""
+    """For the map of a layer, (B, …) → (B, …), in float64. Undecided where J is not square."""
     with torch.no_grad():
         z = function(x).flatten(1)
     j = jacobian(function, x).detach()
@@ -79,7 +77,8 @@ def by_autograd(function: Map, x: Tensor, neighbours: int = NEIGHBOURS) -> LogDe
 
 
 def by_differences(function: Map, x: Tensor) -> LogDetReference:
-    """Of a layer's map, from values alone: the step that agrees best with its half, row by row."""
+    """For the map of a layer, from values alone. Per row, the step that agrees best with its
+    half."""
     rows, d = len(x), x[0].numel()
     best = x.new_full((rows,), torch.nan)
     error = torch.full_like(best, torch.inf)
@@ -106,7 +105,7 @@ def by_differences(function: Map, x: Tensor) -> LogDetReference:
 
 
 def _differences(function: Map, x: Tensor, step: float) -> Tensor:
-    """Central differences: (B, D_out, D_in), row by row so that no row is asked beside another's
+    """Central differences (B, D_out, D_in), row by row, so that no row is computed beside another's
     neighbours."""
     d = x[0].numel()
     jacobians = []

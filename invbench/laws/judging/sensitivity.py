@@ -1,5 +1,8 @@
 """How far the inverse can stretch, beside the laws: lower and upper bounds with their tiers, for
-any coupling or layer (numerics.md, 3 and 4)."""
+any coupling or layer.
+
+κ = σmax(J⁻¹)·‖z‖/‖x‖ is the condition number of the inverse at z = f(x).
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,9 @@ def sensitivity(subject: Subject, limit: float = LIMIT) -> dict[str, Any]:
     fixed points, each with its ``…_tier``.
 
     In float64. A coupling: 384 rows of parameters; the lower bound from slopes at x, the upper one
-    over all x. A layer: eight standard normal inputs, the weights as they are; Golub–Kahan–Lanczos
-    from below, intervals at these points from above. ``None`` where a bound is not available, and
-    then ``sensitivity_reason`` says why. Nothing that the subject raises leaves this function.
+    over all x. A layer: eight standard normal inputs with its own weights; Golub–Kahan–Lanczos from
+    below, intervals at these points from above. ``None`` where a bound is not available;
+    ``sensitivity_reason`` says why. Nothing that the subject raises leaves this function.
     """
     bounds: dict[str, Any] = dict.fromkeys(BOUNDS)
     try:

@@ -39,8 +39,8 @@ RELATIVE = 1e-8
 
 @dataclass(frozen=True)
 class Compared:
-    """log_dets against a first reference: how far off, what is allowed, and which rows (elements)
-    decide."""
+    """log_dets against a first reference: the values, the allowed difference, and which rows
+    (elements) decide."""
 
     got: Tensor
     first: LogDetReference
@@ -78,13 +78,13 @@ def against_references(
     what: str,
     relative: float = RELATIVE,
 ) -> Iterator[Violation | Tally]:
-    """What a layer says of log|det J| at x against two references; a defect is spoken when both
-    find it wrong."""
-    first = (
-        slope_by_autograd(reference, x, cond)
-        if reference.elementwise
-        else _of_layer(reference, x, cond, by_autograd)
-    )  # type: ignore[arg-type]
+    """A layer's log_det against two references for log|det J| at x. It is a defect where both find
+    it wrong."""
+    if reference.elementwise:
+        assert cond is not None
+        first = slope_by_autograd(reference, x, cond)
+    else:
+        first = _of_layer(reference, x, cond, by_autograd)
     got = log_det()
     tolerance = subject.declaration.tolerance or 0.0
     of_weights = 0.0 if subject.elementwise else unit_roundoff(subject.dtype) * x[:1].numel()
@@ -120,8 +120,8 @@ def _of_layer(
     method: Callable[..., LogDetReference],
     neighbours: int = 0,
 ) -> LogDetReference:
-    """The reference of rows together; of a layer whose rows see each other the law row-independence
-    speaks."""
+    """The reference, rows together. A layer whose rows depend on each other breaks the law
+    row-independence."""
     inner, outer = reference.packed(False), reference.packed(True)
 
     def free(some: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -152,8 +152,7 @@ def _confirmed(
     rows: Tensor,
     what: str,
 ) -> Iterator[Violation]:
-    """A violation where a second reference, which knows nothing of the first, finds the log_det
-    wrong too."""
+    """A violation where a second, independent reference finds the log_det wrong too."""
     some = None if cond is None else cond[rows]
     got, first, allowed = compared.got[rows], compared.first.value[rows], compared.allowed[rows]
     with torch.no_grad():

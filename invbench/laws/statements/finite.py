@@ -97,9 +97,11 @@ def _singular_points(case: LawCase, inverse: bool, rows: Tensor) -> Tensor:
     v, cond = case.float64_inputs(inverse)
     for row in rows.nonzero()[:16, 0].tolist():
         some = None if cond is None else cond[row : row + 1]
-        log = by_autograd(
-            lambda x, some=some: reference.direction(inverse)(x, some)[0], v[row : row + 1], 0
-        ).value  # type: ignore[misc]
+
+        def value(x: Tensor, some: Tensor | None = some) -> Tensor:
+            return reference.direction(inverse)(x, some)[0]
+
+        log = by_autograd(value, v[row : row + 1], 0).value
         beside = [
             case.call(reference, inverse, v[row : row + 1] + k * 1e-3 * (1 + v[row].abs()), some)[1]
             for k in (-1.0, 1.0, 0.7)

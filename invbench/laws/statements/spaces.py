@@ -36,7 +36,8 @@ def spaces(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
         if is_real(space) or (inverse and subject.declaration.inverse == "sampling"):
             continue
         if any(f"assumed {what}" in line or f" {what}=" in line for line in subject.assumed):
-            continue  # what was assumed accuses nobody
+            continue  # an assumption makes no violation
+        assert space is not None
         exact, got = case.exact(inverse)[0], case.result(inverse)[0].cpu().double()
         inside = (
             case.representable(case.float64_inputs(inverse)[0], latent=inverse).flatten(1).all(1)
@@ -50,14 +51,14 @@ def spaces(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
         wrong = usable & ~ok
         if wrong.any():
             row = int(wrong.int().argmax())
-            shown = ", ".join(f"{v:.9g}" for v in got[row].flatten()[:4].tolist())
+            values = ", ".join(f"{v:.9g}" for v in got[row].flatten()[:4].tolist())
             yield Violation(
                 float(wrong.sum()),
                 0,
                 (
                     f"{DIRECTIONS[inverse]} leaves the declared {what} {space_name(space)} on "
-                    f"{int(wrong.sum())} of {len(wrong)} rows: {shown}"
-                ),  # type: ignore[arg-type]
+                    f"{int(wrong.sum())} of {len(wrong)} rows: {values}"
+                ),
                 row=row,
                 latent=inverse,
             )

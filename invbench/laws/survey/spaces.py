@@ -1,5 +1,4 @@
-"""Spaces that a layer does not declare: angles, intervals, and images that are known only from what
-comes out."""
+"""Undeclared spaces: angles, intervals, and images that are known only from results."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ CIRCLES = (Circle(), Circle(0.0), Circle(0.0, 1.0))
 
 
 def circle(subject: Subject) -> Subject:
-    """Angles: forward comes back after a turn of x, and stays within one turn."""
+    """Angles: forward is the same after a turn of x, and stays within one turn."""
     if subject.declaration.domain is not None or not plain_numbers(subject):
         return subject
     reference = subject.float64_reference()
@@ -72,8 +71,8 @@ def _same_angle(a: Tensor, b: Tensor, period: float, slack: float = 1e-9) -> boo
 
 
 def spaces(subject: Subject) -> Subject:
-    """Domain from where forward is finite, codomain from where inverse is, or from an image that
-    never leaves an interval."""
+    """The domain from where forward is finite; the codomain from where inverse is, or from an image
+    within an interval."""
     if not plain_numbers(subject):
         return subject
     for latent in (False, True):
@@ -136,8 +135,8 @@ def _rows_bad(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -
 
 
 def _outside(subject: Subject, latent: bool) -> tuple[Constraint | None, float] | None:
-    """(the interval outside which every row is bad and inside none, or None; share of bad rows);
-    None where all rows are good."""
+    """(the interval outside which every row is bad and inside which none is, or None; the share of
+    bad rows). None where all rows are good."""
     reference = subject.float64_reference()
     shape = reference.packed(latent).shape
     cond = reference.probes(ROWS)[1]
@@ -171,8 +170,8 @@ def _placed(reference: Subject, latent: bool, space: Constraint, cond: Tensor | 
 
 
 def _comes_back(reference: Subject, latent: bool, v: Tensor, cond: Tensor | None) -> bool:
-    """Whether the other direction gives most of these values back: they are of the space, not only
-    tolerated."""
+    """Whether the other direction gives most of these values back: then they belong to the space,
+    and are not only tolerated."""
     if not reference.invertible:
         return True
     there = attempt(lambda: reference.direction(latent)(v, cond)[0])
@@ -184,7 +183,7 @@ def _comes_back(reference: Subject, latent: bool, v: Tensor, cond: Tensor | None
 
 
 def _mends(subject: Subject, latent: bool) -> bool:
-    """Whether what the other direction gives is taken."""
+    """Whether the results of the other direction are taken."""
     reference = subject.float64_reference()
     x, cond = reference.probes(ROWS)
     if latent:
@@ -212,7 +211,7 @@ def _moves(subject: Subject) -> bool:
 
 def _edges(subject: Subject) -> list[tuple[list[float], str]]:
     """(the edge under each choice of weights and condition, above or below) of each side on which
-    forward comes to a stop: there it goes no further when x goes a thousand times as far."""
+    forward stops: there it goes no further when x goes a thousand times as far."""
     near, far = list(_extents(subject)), list(_extents(subject, (-4.0, 7.0)))
     edges = []
     for index, word in ((0, "above"), (1, "below")):
@@ -229,7 +228,7 @@ def _edges(subject: Subject) -> list[tuple[list[float], str]]:
 
 
 def _held_image(subject: Subject) -> Constraint | None:
-    """The interval that forward never leaves and fills, under several weights and conditions."""
+    """The interval that forward fills and never leaves, under several weights and conditions."""
     extents = list(_extents(subject))
     if any(e is None for e in extents):
         return None
@@ -244,8 +243,8 @@ def _held_image(subject: Subject) -> Constraint | None:
 
 
 def _bounded_image(subject: Subject) -> str | None:
-    """The sides on which forward comes to a stop that is the same for all weights and conditions,
-    in words."""
+    """In words, the sides on which forward stops at the same value for all weights and
+    conditions."""
     return " and ".join(f"{word} {edges[0]:.5g}" for edges, word in _edges(subject)) or None
 
 
