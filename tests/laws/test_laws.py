@@ -208,7 +208,7 @@ def test_recipe_rows_do_not_depend_on_how_many_are_drawn():
     assert torch.equal(short[1], long[1][:5])
 
 
-def test_recipe_in_float32_has_a_float64_twin_with_the_same_values():
+def test_recipe_in_float32_has_a_float64_reference_with_the_same_values():
     narrow, _ = InputRecipe("log", 100, rows=64).materialise((6,), None, torch.float32)
     assert narrow.isfinite().all()
     assert torch.equal(narrow.double().float(), narrow)

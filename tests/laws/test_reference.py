@@ -233,13 +233,13 @@ class Chain(nn.Module):
         return x, total
 
 
-def twin_of(module: nn.Module, dim: int = 4) -> Subject:
+def float64_subject_of(module: nn.Module, dim: int = 4) -> Subject:
     return Subject("chain", "layer", module.double(), (dim,), None, torch.float64)
 
 
 @pytest.mark.parametrize("depth", [2, 8, 32])
 def test_a_chain_by_parts(depth: int) -> None:
-    reference = twin_of(Chain(*(Affine(seed) for seed in range(depth))))
+    reference = float64_subject_of(Chain(*(Affine(seed) for seed in range(depth))))
     x = rows(4)
     found = by_parts(reference, x, None)
     assert found is not None and found[1] == ""
@@ -248,7 +248,9 @@ def test_a_chain_by_parts(depth: int) -> None:
 
 
 def test_a_part_that_is_wrong_is_named() -> None:
-    reference = twin_of(Chain(*(Affine(seed, off=0.01 * (seed == 17)) for seed in range(32))))
+    reference = float64_subject_of(
+        Chain(*(Affine(seed, off=0.01 * (seed == 17)) for seed in range(32)))
+    )
     x = rows(4)
     found = by_parts(reference, x, None)
     assert found is not None and found[1] == "layers.17"
@@ -261,7 +263,7 @@ def test_conditioning_does_not_multiply_up_by_parts() -> None:
         def forward(self, x, cond=None):
             return x * x.new_tensor([4.0, 0.25]), x.new_zeros(len(x))
 
-    reference = twin_of(Chain(*(Stretch() for _ in range(16))), 2)
+    reference = float64_subject_of(Chain(*(Stretch() for _ in range(16))), 2)
     x = rows(2) * torch.tensor([4.0**-16, 1.0])
     whole, found = (
         by_autograd(lambda v: reference.forward(v, None)[0], x),
@@ -273,18 +275,18 @@ def test_conditioning_does_not_multiply_up_by_parts() -> None:
 
 
 def test_what_is_no_chain_has_no_parts() -> None:
-    assert by_parts(twin_of(Affine(0)), rows(4), None) is None
+    assert by_parts(float64_subject_of(Affine(0)), rows(4), None) is None
 
     class Residual(Chain):
         def forward(self, x, cond=None):
             z, log_det = super().forward(x)
             return z + x, log_det
 
-    assert by_parts(twin_of(Residual(Affine(0), Affine(1))), rows(4), None) is None
-    assert by_parts(twin_of(Chain(Affine(0))), rows(4), None) is None
+    assert by_parts(float64_subject_of(Residual(Affine(0), Affine(1))), rows(4), None) is None
+    assert by_parts(float64_subject_of(Chain(Affine(0))), rows(4), None) is None
 
 
 def test_hooks_are_gone_afterwards() -> None:
-    reference = twin_of(Chain(Affine(0), Affine(1)))
+    reference = float64_subject_of(Chain(Affine(0), Affine(1)))
     by_parts(reference, rows(4), None)
     assert not any(m._forward_hooks for m in reference.module.modules())

@@ -6,7 +6,7 @@ import pytest
 
 from invbench.errors import UsageError
 from invbench.runner.gpu_slots import Gpu, environments, named_gpus, slots
-from tests.testing.test_plugin import run_pytest
+from tests.support.pytest_run import run_pytest
 
 SMALL, LARGE = Gpu("3", 16), Gpu("GPU-8f2a", 80)
 CONFTEST = """

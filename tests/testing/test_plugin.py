@@ -14,26 +14,13 @@ from invbench.errors import UsageError
 from invbench.testing import parametrize_with_properties
 from invbench.testing.known_failures import read_known_failures
 from tests.support.examples import TANH_AFFINE
+from tests.support.pytest_run import run_pytest
 
 BESIDE = Path(__file__).resolve().parents[2]
 SUITES = next(
     p for p in (BESIDE / "suites", Path(invbench.__file__).parent / "suites") if p.is_dir()
 )
 BROKEN = TANH_AFFINE.replace("(-log_s).exp()", "log_s.exp()").replace("tanh-affine", "broken")
-
-
-def run_pytest(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-rfx",
-        *map(str, arguments),
-    ]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from invbench.targets import Target
 __all__ = ["case_summary"]
 
 NUMBERS = 12  # written out
-LINES = 100  # columns
 OUTCOME = 2.0  # seconds for both directions
 
 

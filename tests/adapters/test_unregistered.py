@@ -1,4 +1,4 @@
-"""Layers of every convention on the stand: what is guessed, what comes out, what cannot be read."""
+"""Unregistered layers of every convention: what is guessed, what is returned, what cannot be read."""
 
 from __future__ import annotations
 
