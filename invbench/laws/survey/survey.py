@@ -84,8 +84,8 @@ def _undrawable(subject: Subject) -> Subject:
             subject = replace(subject, image=subject.image | {name})
     if subject.image == {"x", "z"}:
         raise UsageError(
-            f"{subject.name}: nothing is known of drawing from {subject.space(False)}; declare "
-            f"another domain"
+            f"{subject.name}: values of {subject.space(False)} cannot be drawn; declare another "
+            f"domain"
         )
     return subject
 
