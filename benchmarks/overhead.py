@@ -18,8 +18,8 @@ import torch
 import typer
 
 from invbench.files import write_atomically
-from invbench.laws import LAWS, Case, judge_case, subject_of
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws import LAWS, LawCase, judge_case, subject_of
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.targets import resolve
 
 TARGETS = "affine,modified-rq,rq,cubic-rational,b-spline,affine-block,spline-block"
@@ -56,7 +56,7 @@ def share(name: str, rows: int) -> dict[str, float | str]:
     try:
         subject = subject_of(target, torch.float32)
         for recipe in RECIPES:
-            case = Case.of(Recipe(*recipe, rows, 0), subject)
+            case = LawCase.of(InputRecipe(*recipe, rows, 0), subject)
             started = time.perf_counter()
             for law in LAWS.values():
                 if law.scope == "corpus" and law.applies(subject):

@@ -1,9 +1,8 @@
-"""What a layer says about itself: where it takes its inputs from, what it gives back, and how
-exactly it inverts.
+"""What a layer declares: where its inputs lie, what it returns, and how exactly it inverts.
 
-Nothing declared means a bijection of Rⁿ with exact inverse and log-determinant. Spaces are in the
-vocabulary of ``torch.distributions.constraints``, as objects or by name: ``"unit_interval"``,
-``"interval(-1, 1)"``, ``"label(5)"``.
+Nothing declared means a bijection of Rⁿ with exact inverse and log-determinant. Spaces are those of
+``torch.distributions.constraints``, as objects or by name: ``"unit_interval"``, ``"interval(-1,
+1)"``, ``"label(5)"``.
 """
 
 from __future__ import annotations
@@ -43,8 +42,7 @@ CHOICES = {
 
 
 class Circle(constraints.half_open_interval):
-    """Angles in [low, low + period): a value and its neighbour beyond the seam are the same
-    point."""
+    """Angles in [low, low + period): the two ends are the same point."""
 
     def __init__(self, low: float = -math.pi, period: float = 2 * math.pi) -> None:
         super().__init__(low, low + period)
@@ -58,7 +56,7 @@ def _label(classes: int) -> Constraint:
     return constraints.integer_interval(0, int(classes) - 1)
 
 
-# name → (how it is made of numbers, fewest, most of them)
+# name → (how it is made from numbers, the fewest, the most)
 SPACES: dict[str, tuple[Callable[..., Constraint], int, int]] = {
     "real": (lambda: constraints.real, 0, 0),
     "real_vector": (lambda: constraints.real_vector, 0, 0),
@@ -117,7 +115,7 @@ def space(what: str | Constraint) -> Constraint:
 
 
 def space_name(constraint: Constraint) -> str:
-    """How a constraint is written in a declaration."""
+    """The constraint, as it is written in a declaration."""
     for name, (make, least, _) in SPACES.items():
         if (
             least == 0
@@ -150,16 +148,16 @@ def space_name(constraint: Constraint) -> str:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is known of a layer besides its code. ``None``: not declared, so ``survey`` may assume
-    it and says so.
+    """What is known of a layer besides its code. ``None``: not declared; the survey may assume a
+    value, and says so.
 
     ``event_shape``, ``latent_shape``, ``cond_shape``: shapes without the batch; a tuple of shapes
-    for several tensors. ``domain``, ``codomain``: where x and z lie. ``condition``: where the
-    condition lies. ``data_range``: (low, high) of the data that the layer is meant for.
-    ``tolerance``: how far an iterated or integrated direction may be off, absolute and relative.
-    ``inverse``: exact, iterated, sampling (without gradients), none. ``log_det``: exact, estimate,
-    none. ``stochastic``: a direction draws random numbers. ``training``: whether training mode is
-    the same map. ``untouched``: channels that pass through bit by bit. ``order``: the flattened
+    for several tensors. ``domain``, ``codomain``, ``condition``: the spaces of x, z and the
+    condition. ``data_range``: (low, high) of the data that the layer is meant for. ``tolerance``:
+    how far an iterated or integrated direction may be off, absolute and relative. ``inverse``:
+    exact, iterated, sampling (without gradients), none. ``log_det``: exact, estimate, none.
+    ``stochastic``: a direction draws random numbers. ``training``: whether training mode is the
+    same map. ``untouched``: channels that pass through bit by bit. ``order``: the flattened
     elements in an order that makes the Jacobian triangular.
     """
 
@@ -181,7 +179,7 @@ class Declaration:
     @classmethod
     def of(cls, name: str, declared: Mapping[str, Any]) -> Declaration:
         """From the keywords of ``@invbench.layer`` or of the command line. Raises ``UsageError``
-        that names the one that is wrong."""
+        that names the wrong one."""
         known = {f.name for f in fields(cls)}
         values = {k: v for k, v in declared.items() if k in known and v is not None}
         if declared.get("train_differs"):
@@ -217,12 +215,12 @@ class Declaration:
                 values[what] = _positions(name, what, values[what])
         return cls(**values)
 
-    def assuming(self, **found: Any) -> Declaration:
-        """With values for what is not declared; what is declared stays."""
-        return replace(self, **{k: v for k, v in found.items() if getattr(self, k) is None})
+    def assuming(self, **values: Any) -> Declaration:
+        """With values for what is not declared. What is declared stays."""
+        return replace(self, **{k: v for k, v in values.items() if getattr(self, k) is None})
 
     def as_dict(self) -> dict[str, Any]:
-        """What is declared, as it is written."""
+        """The declared values, as they are written."""
         shown: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -250,15 +248,15 @@ def _shape(name: str, what: str, value: Any) -> Any:
             value = (value,)
         if value and all(isinstance(v, (tuple, list)) for v in value):
             return tuple(_shape(name, what, v) for v in value)
-        found = tuple(int(v) for v in value)
+        shape = tuple(int(v) for v in value)
     except (TypeError, ValueError):
-        found = ()
-    if not found or min(found) < 1:
+        shape = ()
+    if not shape or min(shape) < 1:
         raise UsageError(
             f"layer {name!r}: {what}={value}: at least one dimension, each of 1 or more; a "
             f"scalar is (1,)"
         )
-    return found
+    return shape
 
 
 def _positions(name: str, what: str, value: Any) -> tuple[int, ...]:
@@ -285,8 +283,8 @@ def _range(name: str, value: Any) -> tuple[float, float]:
 
 
 def declared_by(transform: Any, towards_noise: bool) -> dict[str, Any]:
-    """What a ``torch.distributions`` Transform says of itself: its domain and codomain, in the
-    direction that it is used."""
+    """The domain and codomain that a ``torch.distributions`` Transform states, in the direction of
+    use."""
     spaces = [getattr(transform, n, None) for n in ("domain", "codomain")]
     spaces = [s if isinstance(s, Constraint) else None for s in spaces]
     first, second = spaces if towards_noise else reversed(spaces)
@@ -294,8 +292,7 @@ def declared_by(transform: Any, towards_noise: bool) -> dict[str, Any]:
 
 
 def inside(constraint: Constraint | None, value: Tensor) -> Tensor:
-    """Per row, whether a value (B, …) lies in the space; everything finite does where none is
-    given."""
+    """Per row, whether a value (B, …) lies in the space. With ``None``, whether it is finite."""
     if constraint is None:
         return value.flatten(1).isfinite().all(1)
     return torch.as_tensor(constraint.check(value)).reshape(value.shape[0], -1).all(1)

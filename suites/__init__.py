@@ -1,1 +1,1 @@
-"""Suites that put couplings, layers and flows on the stand."""
+"""Suites of laws, corruptions and attacks for couplings, layers and flows."""

@@ -1,5 +1,4 @@
-"""What the suites share: the Hypothesis profile of the budget, the parameters, and the known
-failures."""
+"""What the suites share: the Hypothesis profile of a budget, the parameters, known failures."""
 
 from __future__ import annotations
 
@@ -14,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import invbench
-from invbench.laws.cases.recipe import Recipe
-from invbench.laws.law import SCOPES, SEVERITIES
+from invbench.laws.cases.recipe import InputRecipe
+from invbench.laws.law import CATEGORIES, SCOPES
 from invbench.registry import Registry
 from invbench.targets import Target, replay_command, resolve
-from invbench.testing.known_failures import Known
+from invbench.testing.known_failures import KnownFailure
 from invbench.testing.plugin import added_targets, chosen_laws, known_failures
 from invbench.testing.violation_rows import append, merge
 
-LAST = pytest.StashKey["tuple[Target, str, Recipe]"]()
+LAST = pytest.StashKey["tuple[Target, str, InputRecipe]"]()
 EXAMPLES = {"smoke": 5, "default": 25, "deep": 400}
 KNOWN = Path(__file__).with_name("known_failures.toml")
 
@@ -59,20 +58,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if {"target", "known"} <= names:
         table = {
             (t.name, n): t
-            for s in SEVERITIES
+            for s in CATEGORIES
             for t, n in _laws(config, metafunc.module.KIND, s, tuple(SCOPES))
         }
-        found = [k for k in known_failures(config, KNOWN) if (k.target, k.property) in table]
+        chosen = [k for k in known_failures(config, KNOWN) if (k.target, k.property) in table]
         params = [
             pytest.param(table[k.target, k.property], k, id=f"{k.target}-{k.property}")
-            for k in found
+            for k in chosen
         ]
         metafunc.parametrize(("target", "known"), params)
     if "flow_name" in names:
-        found = _flows(
+        chosen = _flows(
             config, metafunc.module.FLOWS, metafunc.module.PROPERTY, "known_failure" in names
         )
-        metafunc.parametrize(("flow_name", "coupling"), found)
+        metafunc.parametrize(("flow_name", "coupling"), chosen)
     if "any_flow" in names:
         wanted = metafunc.module.ANY_FLOWS, metafunc.module.PROPERTY
         params = {p.id: p for listed in (False, True) for p in _flows(config, *wanted, listed)}
@@ -83,7 +82,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _laws(
-    config: pytest.Config, kind: str, severity: str, scopes: tuple[str, ...]
+    config: pytest.Config, kind: str, category: str, scopes: tuple[str, ...]
 ) -> list[tuple[Target, str]]:
     from invbench.adapters import of_library
     from invbench.registry import COUPLINGS, LAYERS
@@ -97,7 +96,7 @@ def _laws(
         t.name: t for t in [resolve(n, (kind,)) for n in registry if not of_library(n)] + added
     }
     return [
-        (t, n) for t in targets.values() for n in applicable(t, severity, scopes) if n in chosen
+        (t, n) for t in targets.values() for n in applicable(t, category, scopes) if n in chosen
     ]
 
 
@@ -141,19 +140,19 @@ def _skipped(flow: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(scope="session")
-def known_failure(request: pytest.FixtureRequest) -> Callable[[str, str], Known]:
+def known_failure(request: pytest.FixtureRequest) -> Callable[[str, str], KnownFailure]:
     """(name of a flow, property) → its entry in the file of known failures."""
     table = {(k.target, k.property): k for k in known_failures(request.config, KNOWN)}
     return lambda target, property: table[target, property]
 
 
 @pytest.fixture(scope="session")
-def keep(request: pytest.FixtureRequest) -> Callable[[Target, str, Recipe, str], None]:
-    """Append a violation to this worker's own file below --results, and remember it for the
-    counterexample."""
+def keep(request: pytest.FixtureRequest) -> Callable[[Target, str, InputRecipe, str], None]:
+    """Append a violation to this worker's file below --results. A counterexample is made of it
+    later."""
     folder = request.config.getoption("results")
 
-    def write(target: Target, law: str, recipe: Recipe, message: str) -> None:
+    def write(target: Target, law: str, recipe: InputRecipe, message: str) -> None:
         request.config.stash[LAST] = (target, law, recipe)
         if folder is not None:
             record = {
@@ -169,7 +168,7 @@ def keep(request: pytest.FixtureRequest) -> Callable[[Target, str, Recipe, str],
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """A failed law leaves a counterexample below --results, made of the recipe that Hypothesis
+    """Save a counterexample of a failed law below --results. Its recipe is the one that Hypothesis
     shrank to."""
     report = yield
     broken, folder = item.config.stash.get(LAST, None), item.config.getoption("results")
@@ -225,49 +224,57 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def obey(
-    dtype: str, device: str, keep: Callable[[Target, str, Recipe, str], None]
-) -> Callable[[Target, str, Recipe], None]:
-    """Judge one law on one recipe; a violation that the code is to blame for is kept and fails the
-    test."""
+def blame(
+    keep: Callable[[Target, str, InputRecipe, str], None],
+) -> Callable[[Target, str, InputRecipe, str, str], None]:
+    """Keep a violation that the code is to blame for, and fail the test."""
+
+    def fail(target: Target, law: str, recipe: InputRecipe, kind: str, message: str) -> None:
+        keep(target, law, recipe, message)
+        text = f"{target.name} breaks {law} ({kind}): {message}\nrecipe: {recipe}"
+        pytest.fail(text, pytrace=False)
+
+    return fail
+
+
+@pytest.fixture(scope="session")
+def obey(dtype: str, device: str, blame: Any) -> Callable[[Target, str, InputRecipe], None]:
+    """Judge one law on one recipe that Hypothesis drew."""
     from invbench.testing import violations
 
-    def judge(target: Target, law: str, recipe: Recipe) -> None:
-        found = violations(target, law, dtype, device, recipe)
-        if found:
-            keep(target, law, recipe, found[0].message)
-            blame = (
-                f"{target.name} breaks {law} ({found[0].kind}): {found[0].message}\nrecipe: "
-                f"{recipe}"
-            )
-            pytest.fail(blame, pytrace=False)
+    def judge(target: Target, law: str, recipe: InputRecipe) -> None:
+        for violation in violations(target, law, dtype, device, recipe):
+            blame(target, law, recipe, violation.kind, violation.message)
 
     return judge
 
 
 @pytest.fixture(scope="session")
-def obey_sweep(
-    dtype: str, device: str, obey: Callable[[Target, str, Recipe], None]
-) -> Callable[[Target, str], None]:
-    """Judge one law on the few recipes that are enough for it."""
-    from invbench.laws.cases.sweep import sweep
-    from invbench.laws.check import few
+def obey_sweep(dtype: str, device: str, blame: Any) -> Callable[[Target, str], None]:
+    """Judge one law that does not depend on the values, as ``invbench check`` does."""
+    from invbench.laws import check
+    from invbench.laws.cases.plan import Plan
+
+    plan = Plan(rows=96, few_rows=96, limit=60.0, few=4, cases=1)
 
     def judge(target: Target, law: str) -> None:
-        for recipe in few(sweep("smoke")):
-            obey(target, law, recipe)
+        for failure in check(target, dtype, device, "smoke", [law], plan=plan).failures:
+            if failure.breaks_soundness:
+                recipe = InputRecipe(**failure.recipe)
+                blame(target, law, recipe, failure.kind, failure.message)
 
     return judge
 
 
 @pytest.fixture(scope="session")
-def replay_known(dtype: str, device: str) -> Callable[[Target, Known], None]:
-    """A listed failure is replayed from its recipe: an expected failure, or stale and an error when
-    it no longer fails."""
+def replay_known(dtype: str, device: str) -> Callable[[Target, KnownFailure], None]:
+    """Replay a listed failure from its recipe. It is an expected failure; an entry that no longer
+    fails is stale, which is an error."""
     from invbench.testing import violations
 
-    def replay(target: Target, known: Known) -> None:
-        if not violations(target, known.property, dtype, device, Recipe(**known.recipe)):
+    def replay(target: Target, known: KnownFailure) -> None:
+        recipe = InputRecipe(**known.recipe)
+        if not violations(target, known.property, dtype, device, recipe):
             pytest.fail(
                 f"stale entry: {known.target} no longer breaks {known.property}; remove it",
                 pytrace=False,
@@ -279,14 +286,14 @@ def replay_known(dtype: str, device: str) -> Callable[[Target, Known], None]:
 
 @pytest.fixture(scope="session")
 def report(dtype: str, device: str) -> Callable[[Target, str], None]:
-    """Ask a law that does not decide about soundness; what it finds is an expected failure with the
-    finding as its reason."""
+    """Check a law of another category than soundness. What it finds is an expected failure, with
+    the message as its reason."""
     from invbench.laws import check
 
     def ask(target: Target, law: str) -> None:
-        found = check(target, dtype, device, "smoke", [law]).failures
-        if found:
-            pytest.xfail(f"{found[0].severity}: {found[0].message}")
+        failures = check(target, dtype, device, "smoke", [law]).failures
+        if failures:
+            pytest.xfail(f"{failures[0].severity}: {failures[0].message}")
 
     return ask
 

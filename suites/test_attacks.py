@@ -22,7 +22,7 @@ def search(flow_name, coupling, dtype, device, case) -> float:
     infinite when x is not finite."""
     flow, y, latents = decoder_inputs(flow_name, coupling, dtype, device, case, 1)
     own, twin = frozen(flow)
-    found = run_attack(
+    result = run_attack(
         ATTACK,
         own,
         Inputs(y, latents),
@@ -33,7 +33,7 @@ def search(flow_name, coupling, dtype, device, case) -> float:
         twin,
         scale=None,
     )
-    return found.verdicts[0].log10_x
+    return result.verdicts[0].log10_x
 
 
 @given(case=cases())

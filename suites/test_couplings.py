@@ -22,7 +22,7 @@ def test_coupling_conduct(target, law, obey_sweep):
     obey_sweep(target, law)
 
 
-test_coupling_conduct.laws = ("soundness", ("first", "few"))
+test_coupling_conduct.laws = ("soundness", ("first", "value-independent"))
 
 
 def test_coupling_design(target, law, report):
@@ -30,7 +30,7 @@ def test_coupling_design(target, law, report):
     report(target, law)
 
 
-test_coupling_design.laws = ("design", ("corpus", "few"))
+test_coupling_design.laws = ("design", ("corpus", "value-independent"))
 
 
 def test_coupling_can(target, law, report):
@@ -38,7 +38,7 @@ def test_coupling_can(target, law, report):
     report(target, law)
 
 
-test_coupling_can.laws = ("capability", ("few",))
+test_coupling_can.laws = ("capability", ("value-independent",))
 
 
 def test_known_failure_is_still_there(target, known, replay_known):

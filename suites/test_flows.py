@@ -29,19 +29,19 @@ def log10_largest(flow_name, coupling, dtype, device, case) -> float:
 
 @given(case=cases())
 def test_flow_does_not_explode(flow_name, coupling, dtype, device, results_folder, case):
-    found = log10_largest(flow_name, coupling, dtype, device, case)
-    if found > LIMIT:
+    largest = log10_largest(flow_name, coupling, dtype, device, case)
+    if largest > LIMIT:
         if results_folder is not None:
             name = f"{flow_name}:{coupling.name}"
             record = {
                 "target": name,
                 "property": PROPERTY,
                 "recipe": case,
-                "message": f"10^{found:.3g}",
+                "message": f"10^{largest:.3g}",
             }
             append(results_folder, record)
         pytest.fail(
-            f"{flow_name} with {coupling.name}: |x| reaches 10^{found:.3g} for {case}",
+            f"{flow_name} with {coupling.name}: |x| reaches 10^{largest:.3g} for {case}",
             pytrace=False,
         )
 
@@ -49,12 +49,12 @@ def test_flow_does_not_explode(flow_name, coupling, dtype, device, results_folde
 def test_known_explosion_is_still_there(flow_name, coupling, dtype, device, known_failure):
     """A listed explosion is replayed from its recipe; an entry that no longer explodes is stale."""
     known = known_failure(f"{flow_name}:{coupling.name}", PROPERTY)
-    found = log10_largest(flow_name, coupling, dtype, device, known.recipe)
-    if found <= LIMIT:
+    largest = log10_largest(flow_name, coupling, dtype, device, known.recipe)
+    if largest <= LIMIT:
         pytest.fail(
-            f"stale entry: {known.target} stays at 10^{found:.3g}; remove it", pytrace=False
+            f"stale entry: {known.target} stays at 10^{largest:.3g}; remove it", pytrace=False
         )
-    pytest.xfail(f"{known.reason} (|x| reaches 10^{found:.3g})")
+    pytest.xfail(f"{known.reason} (|x| reaches 10^{largest:.3g})")
 
 
 @given(image=st.integers(0, 23))

@@ -22,7 +22,7 @@ def test_layer_conduct(target, law, obey_sweep):
     obey_sweep(target, law)
 
 
-test_layer_conduct.laws = ("soundness", ("first", "few"))
+test_layer_conduct.laws = ("soundness", ("first", "value-independent"))
 
 
 def test_layer_can(target, law, report):
@@ -30,7 +30,7 @@ def test_layer_can(target, law, report):
     report(target, law)
 
 
-test_layer_can.laws = ("capability", ("few",))
+test_layer_can.laws = ("capability", ("value-independent",))
 
 
 def test_known_failure_is_still_there(target, known, replay_known):

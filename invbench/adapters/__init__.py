@@ -37,20 +37,20 @@ MODULES = {"torch": "torch_distributions"}
 
 
 def of_library(name: str) -> bool:
-    """Is this the name of another library's layer or coupling? Those are tested when asked for,
-    never because they are there."""
+    """Whether this is the name of another library's layer or coupling. Those are tested on demand
+    only."""
     return name.partition("/")[0] in LIBRARIES
 
 
 def installed() -> dict[str, str]:
-    """Library -> version, of those that are there."""
-    found = {}
+    """Library → version, for the installed ones."""
+    versions = {}
     for name, distribution in LIBRARIES.items():
         try:
-            found[name] = version(distribution)
+            versions[name] = version(distribution)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def load_library(name: str) -> None:

@@ -102,7 +102,7 @@ def actnorm(seed: int) -> nn.Module:
 class Affine(Functional):
     """The affine map inside GLOWCouplingBlock: exp(clamp·0.636·atan a)·x + t."""
 
-    layout = (2,)
+    param_widths = (2,)
     n_params = 2
     metadata = {
         "citation": "FrEIA.modules.coupling_layers",

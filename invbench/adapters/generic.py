@@ -1,4 +1,4 @@
-"""Other people's invertible modules behind the one face of a layer: ``forward(x, cond)`` and
+"""Other people's invertible modules with the interface of a layer: ``forward(x, cond)`` and
 ``inverse(z, cond)``, log_det (B,)."""
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["Adapted", "AdaptedTransform", "Functional", "adapt", "per_row"]
 
 class Adapted(nn.Module):
     """``encode`` (data → noise) and ``decode`` name the methods of ``module``; ``condition`` is the
-    keyword that takes a condition.
+    keyword of the condition.
 
     How they are called and what they return is read from one probing call of a copy, by ``probe(x,
-    cond)`` or at the first use; names that are None are found then. ``guesses`` has one plain line
-    for each guess, ``declares`` what follows for the declaration. Several inputs or latents stay
-    lists. A library with habits of its own overrides ``call``, or both directions.
+    cond)`` or at the first use; a name that is None is found then. ``guesses`` has one plain line
+    for each guess, ``declares`` the declarations that follow. Several inputs or latents stay lists.
+    A library with other conventions overrides ``call``, or both directions.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Adapted(nn.Module):
 
     @property
     def declares(self) -> dict[str, Any]:
-        """What the probing call says for the declaration: latent_shape, inverse="none",
+        """The declarations that follow from the probing call: latent_shape, inverse="none",
         log_det="none"."""
         return dict(self.conventions.declares) if self.conventions else {}
 
@@ -85,7 +85,8 @@ class Adapted(nn.Module):
         )
 
     def call(self, name: str, v: Any, cond: Any) -> tuple[Any, Tensor]:
-        """One direction by the name of its method; a library with other habits overrides this."""
+        """One direction by the name of its method. A library with other conventions overrides
+        this."""
         return self._directed(v, cond, inverse=name == self.decode != self.encode)
 
     @property
@@ -103,10 +104,10 @@ class Adapted(nn.Module):
             (self.encode, self.decode, self.condition),
             None if inverse else self.latent_shape,
         )
-        found = read_conventions(
+        conventions = read_conventions(
             self.module, v, cond, *names, shape, swapped=self.swapped != inverse
         )
-        return found.flipped() if inverse else found
+        return conventions.flipped() if inverse else conventions
 
     def _directed(self, v: Any, cond: Any, inverse: bool) -> tuple[Any, Tensor]:
         if self.conventions is None:
@@ -120,14 +121,14 @@ class Adapted(nn.Module):
             log_det, tensors_of(value)[0], None if returned is None else returned.summed
         )
 
-    def shown(self, argument: str, inverse: bool, layer: str = "layer") -> str:
+    def call_text(self, argument: str, inverse: bool, layer: str = "layer") -> str:
         """The call of the user's own module, as it would be written: ``layer(x, reverse=True)``."""
         habits = self.conventions
         way = None if habits is None else habits.decode if inverse else habits.encode
         if way is None:
             method = self.decode or "inverse" if inverse else self.encode or "forward"
             return f"{layer}.{method}({argument})"
-        call = way.shown(argument)
+        call = way.call_text(argument)
         return layer + (call.removeprefix("forward") if way.method == "forward" else f".{call}")
 
     def _silent(self, value: Any, cond: Any, inverse: bool) -> Tensor:
@@ -148,14 +149,14 @@ def adapt(
     condition: str | None = None,
     towards_noise: bool = True,
 ) -> nn.Module:
-    """Any ``nn.Module`` that goes both ways, or a ``torch.distributions.Transform``, behind the
-    face of a layer.
+    """Any ``nn.Module`` that goes both ways, or a ``torch.distributions.Transform``, with the
+    interface of a layer.
 
     ``forward`` and ``inverse`` name the methods; without them they are found (docs/declarations.md
-    has the conventions). ``towards_noise=False`` when ``forward`` maps noise to data (for a
-    transform: when calling it does). ``condition`` is the keyword of the condition. A log_det of
-    (B,) or any odd shape is handed on as it is, one number or one of the value's shape becomes
-    (B,).
+    has the conventions). ``towards_noise=False`` when ``forward`` maps noise to data; for a
+    transform, when calling it does. ``condition`` is the keyword of the condition. A log_det of
+    shape (B,) or of any odd shape is passed on as it is; one number, or one of the value's shape,
+    becomes (B,).
 
     >>> @invbench.layer("mine", event_shape=(4,), cond_shape=(3,))
     ... def make(seed):
@@ -174,13 +175,13 @@ def adapt(
 
 
 class Functional(Elementwise):
-    """An elementwise function of another library; ``layout`` is the widths of its parameters,
+    """An elementwise function of another library. ``param_widths``: the widths of its parameters,
     stacked in ``params`` in this order.
 
     A subclass defines ``run(x, parts, inverse)`` for x of shape (N,) and parts of shape (N, width).
     """
 
-    layout: ClassVar[tuple[int, ...]] = ()
+    param_widths: ClassVar[tuple[int, ...]] = ()
 
     def run(self, x: Tensor, parts: list[Tensor], inverse: bool) -> tuple[Tensor, Tensor]:
         raise NotImplementedError  # every subclass has it
@@ -194,6 +195,6 @@ class Functional(Elementwise):
     def _flat(self, v: Tensor, params: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
         columns = params.reshape(params.shape[0], -1).T
         value, log_slope = self.run(
-            v.reshape(-1), list(torch.split(columns, list(self.layout), dim=1)), inverse
+            v.reshape(-1), list(torch.split(columns, list(self.param_widths), dim=1)), inverse
         )
         return value.reshape(v.shape), log_slope.reshape(v.shape)

@@ -120,9 +120,9 @@ _nonlinearity(
 )
 
 
-def _functional(name: str, function: Any, layout: tuple[int, ...], cite: str) -> None:
+def _functional(name: str, function: Any, param_widths: tuple[int, ...], cite: str) -> None:
     class Spline(Functional):
-        n_params = sum(layout)
+        n_params = sum(param_widths)
         metadata = {
             "citation": f"nflows, {function.__module__}",
             "family": "spline",
@@ -133,7 +133,7 @@ def _functional(name: str, function: Any, layout: tuple[int, ...], cite: str) ->
             value, log_slope = function(x, *parts, inverse=inverse, tail_bound=BOX)
             return value, log_slope
 
-    Spline.layout = layout
+    Spline.param_widths = param_widths
     register_coupling(name)(Spline)
 
 

@@ -115,8 +115,8 @@ def actnorm(seed: int) -> nn.Module:
 class RQ(Functional):
     """unconstrained_rational_quadratic_spline."""
 
-    layout = (BINS, BINS, BINS - 1)
-    n_params = sum(layout)
+    param_widths = (BINS, BINS, BINS - 1)
+    n_params = sum(param_widths)
     metadata = {
         "citation": "normflows, normflows.utils.splines",
         "family": "spline",

@@ -1,12 +1,11 @@
-"""Something that nobody registered, as it is named: a class, a factory, an instance, a Transform, a
+"""An unregistered object, as it is named: a class, a factory, an instance, a Transform, a
 distribution."""
 
 from __future__ import annotations
 
 import copy
 import inspect
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -17,52 +16,19 @@ from torch.distributions import Distribution, Transform
 
 from invbench.adapters.conventions import drawn, has_directions
 from invbench.adapters.generic import Adapted, AdaptedTransform, adapt
+from invbench.adapters.guessed_shapes import parameters_of, with_shapes
 from invbench.adapters.transform import copy_of
-from invbench.declaration import Declaration, declared_by
+from invbench.declaration import Declaration
 from invbench.errors import UsageError
 from invbench.registry import Registered, origin
 
 __all__ = ["Plain", "is_plain", "plain_entry"]
 
-SHAPES = (
-    "event_shape",
-    "input_shape",
-    "in_shape",
-    "data_shape",
-    "dims_in",
-    "input_dims",
-    "in_dims",
-    "shape",
-)
-SIZES = (
-    "dim in_features features n_features num_features input_dim in_dim n_inputs "
-    "num_inputs data_dim input_size "
-    "in_size input_features dimension".split()
-)
-CHANNELS = (
-    "in_channels",
-    "num_channels",
-    "channels",
-    "n_channels",
-    "c_in",
-    "num_features",
-    "features",
-    "dim",
-)
-COND_SIZES = (
-    "cond_dim context_features cond_features condition_dim context_dim "
-    "n_conditional_inputs num_conditional_inputs "
-    "cond_size num_context_channels context_size condition_size conditional_dim".split()
-)
-SIDE = 4  # of the images that a layer with weights over images is given
-# tried on a transform that does not say its shape
-EVENTS = ((4,), (2,), (3,), (6,), (3, 3), (2, 4, 4))
-
 
 @dataclass(eq=False)
 class Plain:
-    """A factory ``make(seed, **options)``. ``habits``: what was read of the first one made, so that
-    all are called alike."""
+    """A factory ``make(seed, **options)``. ``habits``: the conventions of the first one made, so
+    that all are called alike."""
 
     subject: Any
     module: ModuleType  # in which it was named
@@ -86,7 +52,7 @@ class Plain:
         return made if self.kind == "distribution" else self.adapted(made)
 
     def adapted(self, made: Any) -> nn.Module:
-        """One that was made, behind the face of a layer."""
+        """An object with the interface of a layer."""
         module = adapt(made)
         if isinstance(module, (Adapted, AdaptedTransform)):
             module.given = self.given
@@ -101,7 +67,7 @@ class Plain:
         """(import, expression) that make the user's own object without invbench."""
         name, where = self.name, self.module
         shown = dict(options)
-        if _makes(self.subject) and "seed" in _signature(self.subject):
+        if _makes(self.subject) and "seed" in parameters_of(self.subject):
             shown.setdefault("seed", 20231001)
         arguments = ", ".join(f"{k}={v!r}" for k, v in shown.items())
         call = f"({arguments})" if _makes(self.subject) else ""
@@ -111,12 +77,12 @@ class Plain:
 
 
 def _makes(obj: Any) -> bool:
-    """Whether it is called to make one, rather than being one."""
+    """Whether it is a class or a function that makes one, rather than an instance."""
     return inspect.isclass(obj) or inspect.isfunction(obj)
 
 
 def is_plain(obj: Any) -> bool:
-    """Whether it may be put on the stand as it is."""
+    """Whether it can be tested as it is."""
     if inspect.isclass(obj):
         return (
             issubclass(obj, (nn.Module, Transform, Distribution))
@@ -135,19 +101,12 @@ def _samples(obj: Any) -> bool:
 
 
 def built(subject: Any, seed: int, options: Mapping[str, Any]) -> Any:
-    """One of it. An instance is copied; ``seed`` is handed over where it is asked for, and sets
-    torch's numbers anyway."""
+    """One of it. An instance is copied. ``seed`` is passed where the signature has it; torch's
+    generator is seeded anyway."""
     if not _makes(subject):
         return copy_of(subject) if isinstance(subject, Transform) else copy.deepcopy(subject)
-    asks = "seed" in _signature(subject) and "seed" not in options
+    asks = "seed" in parameters_of(subject) and "seed" not in options
     return subject(**options, **({"seed": seed} if asks else {}))
-
-
-def _signature(subject: Any) -> Mapping[str, inspect.Parameter]:
-    try:
-        return inspect.signature(subject).parameters
-    except (TypeError, ValueError):
-        return {}
 
 
 def plain_entry(
@@ -158,8 +117,8 @@ def plain_entry(
     options: dict[str, Any],
     declared: Mapping[str, Any],
 ) -> Registered[Any]:
-    """The entry of something in a module that is not registered: kind ``layer`` or
-    ``distribution``, metadata as ``Declaration`` takes it.
+    """The entry of an unregistered object in a module: kind ``layer`` or ``distribution``, metadata
+    as ``Declaration`` takes it.
 
     Builds one of it and calls a copy of that. Raises ``UsageError`` that says what is missing and
     what to write.
@@ -186,7 +145,7 @@ def plain_entry(
             "reverse), a Transform, something with log_prob and sample, or a factory make(seed) "
             "of one"
         )
-    metadata, guesses = _shapes(spec, name, made, obj, options, dict(declared))
+    metadata, guesses = with_shapes(spec, name, made, obj, options, dict(declared))
     factory = Plain(obj, module, name, "layer", tuple(guesses), metadata.get("latent_shape"))
     layer = factory.adapted(made)
     metadata |= {k: v for k, v in _probed(name, layer, metadata).items() if metadata.get(k) is None}
@@ -198,7 +157,7 @@ def plain_entry(
 
 
 def _probed(name: str, module: nn.Module, metadata: dict[str, Any]) -> dict[str, Any]:
-    """What the adapter says for the declaration after a call inside what is declared."""
+    """What the adapter declares after a call inside the declared spaces."""
     assert isinstance(module, (Adapted, AdaptedTransform))
     said = Declaration.of(
         name, {**(module.declares if isinstance(module, AdaptedTransform) else {}), **metadata}
@@ -207,13 +166,13 @@ def _probed(name: str, module: nn.Module, metadata: dict[str, Any]) -> dict[str,
     module.eval()
     reference = next((p for p in module.parameters() if p.is_floating_point()), None)
     module.probe(_like(x, reference), _like(cond, reference))
-    found = dict(module.declares)
+    declares = dict(module.declares)
     if isinstance(module, AdaptedTransform) and isinstance(x, Tensor):
         with torch.no_grad():
             value = module(_like(x, reference), _like(cond, reference))[0]
         if value.shape != x.shape:
-            found["latent_shape"] = tuple(value.shape[1:])
-    return found
+            declares["latent_shape"] = tuple(value.shape[1:])
+    return declares
 
 
 def _like(value: Any, reference: Tensor | None) -> Any:
@@ -229,7 +188,7 @@ def _bindable(spec: str, name: str, obj: Any, options: dict[str, Any]) -> None:
         return
     needed = [
         p.name
-        for p in _signature(obj).values()
+        for p in parameters_of(obj).values()
         if p.default is p.empty
         and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         and p.name not in (*options, "seed")
@@ -246,102 +205,6 @@ def _bindable(spec: str, name: str, obj: Any, options: dict[str, Any]) -> None:
         inspect.signature(obj).bind_partial(**options)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name!r} ({spec}) does not take {options}: {error}") from None
-
-
-def _shapes(
-    spec: str, name: str, made: Any, obj: Any, options: dict[str, Any], declared: dict[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
-    """The declaration with the shapes that are not declared but can be found, and what was guessed
-    of them."""
-    guesses: list[str] = []
-    if isinstance(made, Transform):
-        declared = {**declared_by(made, towards_noise=True), **declared}
-    if declared.get("event_shape") is None:
-        arguments = {**_defaults(obj), **options}
-        found = _event_shape(made, arguments) or (
-            _transform_shape(made) if isinstance(made, Transform) else None
-        )
-        if found is None:
-            raise UsageError(
-                f"{name!r} ({spec}) has no event shape: say the shape of one x without the "
-                f"batch, as --event-shape 3,32,32 "
-                "(several tensors: '2;2'), or give the module an attribute event_shape"
-            )
-        declared["event_shape"], why = found
-        guesses.append(
-            f"event_shape={declared['event_shape']}, {why}; if it is another, say --event-shape"
-        )
-    if declared.get("cond_shape") is None:
-        for key in COND_SIZES:
-            size = _number(getattr(made, key, None)) or _number(
-                {**_defaults(obj), **options}.get(key)
-            )
-            if size and not isinstance(made, Transform):
-                declared["cond_shape"] = (size,)
-                guesses.append(
-                    f"cond_shape={(size,)}, from {key}; if it is another, say --cond-shape"
-                )
-                break
-    return declared, guesses
-
-
-def _defaults(obj: Any) -> dict[str, Any]:
-    return {k: p.default for k, p in _signature(obj).items() if p.default is not p.empty}
-
-
-def _number(value: Any) -> int | None:
-    return (
-        value
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 4096
-        else None
-    )
-
-
-def _event_shape(made: Any, arguments: Mapping[str, Any]) -> tuple[Any, str] | None:
-    """(shape, where it is from) by what the module or its constructor is told."""
-    lookups: tuple[tuple[Callable[[str], Any], str], ...] = (
-        (lambda key: getattr(made, key, None), "from the attribute"),
-        (lambda key: arguments.get(key), "from the argument"),
-    )
-    for get, where in lookups:
-        for key in SHAPES:
-            value = get(key)
-            if key == "dims_in" and isinstance(value, (list, tuple)) and len(value) == 1:
-                value = value[0]
-            if isinstance(value, (tuple, list)) and value and all(_number(v) for v in value):
-                return tuple(value), f"{where} {key}"
-    for get, where in lookups:
-        for key in CHANNELS if _over_images(made) else SIZES:
-            if size := _number(get(key)):
-                return ((size, SIDE, SIDE) if _over_images(made) else (size,)), f"{where} {key}"
-    return None
-
-
-def _over_images(made: Any) -> bool:
-    """Whether a module has weights over (channels, height, width)."""
-    if not isinstance(made, nn.Module):
-        return False
-    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d)
-    return any(isinstance(m, kinds) for m in made.modules()) or any(
-        p.ndim == 4 for p in made.parameters()
-    )
-
-
-def _transform_shape(transform: Any) -> tuple[Any, str] | None:
-    """A shape that a transform can be called with, the first of a few."""
-    domain = getattr(transform, "domain", None)
-    for shape in EVENTS:
-        if len(shape) < getattr(domain, "event_dim", 0):
-            continue
-        try:
-            with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                x = drawn(shape, domain)
-                y = transform(x)
-        except Exception:  # whatever it raises for a shape that is not its own
-            continue
-        if isinstance(y, Tensor) and y.shape[0] == x.shape[0] and math.prod(y.shape):
-            return shape, "the first shape that the transform can be called with"
-    return None
 
 
 def _short(error: Exception) -> str:

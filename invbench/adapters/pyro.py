@@ -86,9 +86,9 @@ _layer(
 )
 
 
-def _spline(name: str, layout: tuple[int, ...], formula: str) -> None:
+def _spline(name: str, param_widths: tuple[int, ...], formula: str) -> None:
     class Spline(Functional):
-        n_params = sum(layout)
+        n_params = sum(param_widths)
         metadata = {
             "citation": "pyro.distributions.transforms.spline",
             "family": "spline",
@@ -103,7 +103,7 @@ def _spline(name: str, layout: tuple[int, ...], formula: str) -> None:
             )
             return value, log_slope
 
-    Spline.layout = layout
+    Spline.param_widths = param_widths
     coupling(name)(Spline)
 
 

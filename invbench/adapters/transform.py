@@ -1,5 +1,5 @@
-"""A ``torch.distributions.Transform`` behind the face of a layer, with the networks and constants
-that it holds as its own."""
+"""A ``torch.distributions.Transform`` with the interface of a layer, and with its networks and
+constants as its own."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ class Reversed(Transform):
 
 
 class AdaptedTransform(nn.Module):
-    """A torch ``Transform``: forward is calling it, or its inverse when it is not
+    """A torch ``Transform``. Forward is calling it, or its inverse when it is not
     ``towards_noise``.
 
-    Networks and parameters that it holds are submodules here, its constants are buffers, so that
-    state_dict, dtype and deep copies work. log_det is ``log_abs_det_jacobian(x, y)`` of the pair
-    itself. Its cache of the last pair is switched off: an inverse that returns what it remembers
-    proves nothing. ``declares``: the domain and codomain that it states.
+    The networks and parameters inside become submodules, its constants buffers, so that state_dict,
+    dtype and deep copies work. log_det is ``log_abs_det_jacobian(x, y)`` of the pair itself. Its
+    cache of the last pair is switched off: an inverse that returns what it remembers proves
+    nothing. ``declares``: the domain and codomain that it states.
     """
 
     def __init__(self, transform: Any, towards_noise: bool = False) -> None:
@@ -102,7 +102,7 @@ class AdaptedTransform(nn.Module):
         for part in self.transforms:
             part._cache_size = 0
         self.given: tuple[str, ...] = ()
-        # whether its inverse finds x again, as far as that was asked
+        # whether its inverse finds x again; None before that was tried
         self.returns: bool | None = None
 
     @property
@@ -113,8 +113,8 @@ class AdaptedTransform(nn.Module):
 
     @property
     def one_way(self) -> bool:
-        """Whether it is no bijection: one that states a log_det is meant as one, whatever torch's
-        default says."""
+        """Whether it is no bijection. One that states a log_det is meant as a bijection, whatever
+        torch's default says."""
         if self.returns is not None:
             return not self.returns
         return self.silent and not getattr(self.transform, "bijective", True)
@@ -131,14 +131,14 @@ class AdaptedTransform(nn.Module):
 
     @property
     def declares(self) -> dict[str, Any]:
-        """Domain and codomain as the transform states them, and what it has not."""
-        found = declared_by(self.transform, self.towards_noise)
-        found |= {"log_det": "none"} if self.silent else {}
-        return {**found, "inverse": "none"} if self.one_way else found
+        """Domain and codomain as the transform states them, and what it lacks."""
+        declares = declared_by(self.transform, self.towards_noise)
+        declares |= {"log_det": "none"} if self.silent else {}
+        return {**declares, "inverse": "none"} if self.one_way else declares
 
     def probe(self, x: Tensor, cond: Any = None) -> None:
-        """Calls of a copy: can it be called, has it an inverse? Raises ``UsageError`` with what was
-        found when it cannot be called."""
+        """Calls of a copy: can it be called, has it an inverse? Raises ``UsageError`` when it
+        cannot be called."""
         name = type(self.transform).__name__
         with undisturbed(self) as trial:
             rows, conds = rows_of(x, 3), rows_of(cond, 3)
@@ -161,7 +161,7 @@ class AdaptedTransform(nn.Module):
                 back = trial._call(out.detach(), conds, not self.towards_noise)[0]
             except NotImplementedError:
                 self.returns = False
-            except Exception:  # the laws will meet it again and judge it
+            except Exception:  # the laws will meet and judge it
                 pass
             else:
                 if not getattr(self.transform, "bijective", True) and self.silent:
@@ -169,7 +169,7 @@ class AdaptedTransform(nn.Module):
                         (back - rows).abs().max() < CLOSE
                     )
 
-    def shown(self, argument: str, inverse: bool, layer: str = "layer") -> str:
+    def call_text(self, argument: str, inverse: bool, layer: str = "layer") -> str:
         """The call of the user's own transform, as it would be written: ``layer.inv(z)``."""
         along = self.towards_noise != inverse
         return f"{layer}({argument})" if along else f"{layer}.inv({argument})"
@@ -192,8 +192,8 @@ class AdaptedTransform(nn.Module):
         return out, -log_det
 
     def _per_row(self, transform: Any, x: Tensor, y: Tensor) -> Tensor:
-        """What a transform states for each of its events, or of its elements, summed; any shape
-        that it should not have is handed on."""
+        """What a transform states for each of its events or elements, summed. Any shape that it
+        should not have is passed on."""
         if self.silent:
             return x.new_zeros(x.shape[0])
         log_det = transform.log_abs_det_jacobian(x, y)
@@ -217,8 +217,8 @@ class AdaptedTransform(nn.Module):
 
 
 def _copyable(transform: Any) -> Any:
-    """The transform, in whose parts torch's inverses, which lose their transform when copied, are
-    replaced."""
+    """The transform, with torch's inverses replaced in its parts: they lose their transform when
+    they are copied."""
     for holder, key, value in list(_held(transform)):
         if isinstance(value, _InverseTransform) and _assignable(holder):
             _assign(holder, key, Reversed(value._inv))  # type: ignore[arg-type]
@@ -242,11 +242,10 @@ def _assign(holder: Any, key: Any, value: Any) -> None:
 
 
 def _held(transform: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """(holder, key, value) of the transforms, networks and tensors that a transform holds, at any
-    depth but not inside networks.
+    """(holder, key, value) of the transforms, networks and tensors inside a transform, at any depth
+    but not inside networks.
 
-    Raises ``UsageError`` for a network in the closure of a function, which no copy would have of
-    its own.
+    Raises ``UsageError`` for a network in the closure of a function, which every copy would share.
     """
     seen: set[int] = {id(transform)}
     waiting: list[tuple[Any, Any, Any]] = _children(transform)
@@ -277,7 +276,7 @@ def _filled(cell: Any) -> bool:
 
 
 def _children(value: Any) -> list[tuple[Any, Any, Any]]:
-    """What to look at inside of a transform, a list, a dictionary, a bound method or a partial."""
+    """The parts of a transform, a list, a dictionary, a bound method or a partial."""
     if isinstance(value, _InverseTransform):
         return [(value, "_inv", value._inv)]
     if isinstance(value, Transform) or hasattr(value, "condition"):

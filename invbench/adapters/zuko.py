@@ -88,7 +88,7 @@ def _elementwise(name: str, cls: Any, widths: tuple[int, ...], **options: Any) -
             value, log_slope = (transform.inv if inverse else transform).call_and_ladj(x)
             return value, log_slope
 
-    Univariate.layout = widths
+    Univariate.param_widths = widths
     coupling(name)(Univariate)
 
 

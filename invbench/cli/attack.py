@@ -98,7 +98,7 @@ def attack(
     from invbench.attacks import Inputs, attack_budget, run_ensemble, sanity
     from invbench.attacks.case import Model, case_files
     from invbench.devices import require_device
-    from invbench.laws.check import parse_dtype
+    from invbench.laws.dtypes import parse_dtype
     from invbench.registry import ATTACKS
     from invbench.store.write_cell import save_case
     from invbench.targets import replay_command, resolve

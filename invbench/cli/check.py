@@ -1,4 +1,4 @@
-"""The verbs about single subjects: list, check, replay."""
+"""The verbs for single targets: list, check, replay."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def list_(
     if sheet is not None:
         _draw(kind, sheet, as_json)
         return
-    found = {name: listed(name) for name in ([kind] if kind else KINDS)}
+    listing = {name: listed(name) for name in ([kind] if kind else KINDS)}
     if as_json:
-        print_json(found[kind] if kind else found)
+        print_json(listing[kind] if kind else listing)
         return
-    for name, rows in found.items():
+    for name, rows in listing.items():
         table = RichTable("name", "what", "source", title=name, title_justify="left", box=None)
         for row in rows:
             more = "".join(
@@ -103,12 +103,12 @@ def check(
     properties: Annotated[
         list[str] | None,
         typer.Option(
-            "--property", help="Ask this law only; repeatable (invbench list properties)."
+            "--property", help="Check this law only; repeatable (invbench list properties)."
         ),
     ] = None,
     kind: Annotated[
         str | None,
-        typer.Option("--as", help="coupling, layer or distribution, for a target that is several."),
+        typer.Option("--as", help="Treat the target as a coupling, layer or distribution."),
     ] = None,
     results: Annotated[
         Path | None, typer.Option("--results", help="Save counterexamples below this folder.")
@@ -127,15 +127,15 @@ def check(
     training: TrainingIs = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Is this coupling, layer or distribution what it says? Exit code 1 when one is not sound, 2
-    when it cannot be asked.
+    """Is this coupling, layer or distribution what it says? The exit code is 1 when a target is not
+    sound, 2 when it cannot be checked.
 
     Examples: `invbench check affine`, `invbench check my.py:MyLayer --event-shape 3,32,32 --domain
     unit_interval`, `invbench check 'my_package.layers:Block(dim=4)' --dtype float64 --property
     round-trip-x`, `invbench check 'nflows/*' --budget smoke`, `invbench check my.py --results
     results`
     """
-    from invbench.cli.verdict_text import verdict_lines
+    from invbench.cli.report_text import report_lines
     from invbench.laws import check as check_target
     from invbench.laws.cases.counterexample import save_failures
     from invbench.laws.judging.sensitivity import bounds_line
@@ -158,10 +158,10 @@ def check(
         "training": training,
     }
     kinds = KINDS_CHECKED if kind is None else (kind,)
-    found = [t for spec in targets for t in resolve_all(spec, kinds, declared)]
+    resolved = [t for spec in targets for t in resolve_all(spec, kinds, declared)]
     reports, saved = [], []
     with err.status("checking …") as status:
-        for target in found:
+        for target in resolved:
             announce = lambda law, name=target.name: status.update(f"{escape(name)}: {law}")  # noqa: E731
             if target.kind == "distribution":
                 from invbench.laws.distributions.laws import check_distribution
@@ -182,7 +182,7 @@ def check(
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for report in reports:
-            for line in verdict_lines(report, dtype, bounds_line(report.measures)):
+            for line in report_lines(report, dtype, bounds_line(report.measures)):
                 out.print(line, highlight=False, soft_wrap=True)
     for line in saved:
         err.print(line, markup=False, soft_wrap=True, highlight=False)
@@ -198,17 +198,15 @@ def replay(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            help="Weights file of an attacked flow. Default: your own or the shipped ones."
-        ),
+        typer.Option(help="Weights of an attacked flow. Default: yours, else the shipped ones."),
     ] = None,
     flow: Annotated[
         str | None, typer.Option(help="Attacked flow; needed when the case is about a file.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run a saved counterexample again. Exit code 1 while the law is still broken, or the attacked
-    flow still fails.
+    """Run a saved counterexample again. The exit code is 1 while the law is still broken, or the
+    attacked flow still fails.
 
     Examples: `invbench replay results/counterexamples/affine-finite-1a2b3c4d`, `invbench replay …
     --target my.py`
@@ -218,7 +216,7 @@ def replay(
 
     if is_attack_case(case):
         return _replay_attack(case, target, weights, flow, as_json)
-    record, found, violations = run_again(case, target)
+    record, resolved, violations = run_again(case, target)
     if as_json:
         kinds = [
             {"kind": v.kind, "value": v.value, "bound": v.bound, "message": v.message}
@@ -226,17 +224,17 @@ def replay(
         ]
         print_json(
             {
-                "target": found.name,
+                "target": resolved.name,
                 "property": record.property,
                 "broken": bool(violations),
                 "violations": kinds,
             }
         )
     else:
-        if found.digest != record.digest:
+        if resolved.digest != record.digest:
             err.print("the source has changed since the case was saved", highlight=False)
         verdict = "[red]still broken[/]" if violations else "[green]holds now[/]"
-        out.print(f"{escape(found.name)}, {record.property}: {verdict}")
+        out.print(f"{escape(resolved.name)}, {record.property}: {verdict}")
         for v in violations:
             out.print(f"  \\[{v.kind}]", escape(v.message), highlight=False)
     if violations:
@@ -253,14 +251,14 @@ def _replay_attack(
     levels = [level for level, hit in verdict.levels.items() if hit]
     then = [level for level, hit in record.levels.items() if hit]
     if as_json:
-        found = {
+        document = {
             "levels": levels,
             "max_abs_log10": verdict.log10_x,
             "levels_then": then,
             "then": record.log10_x,
         }
         print_json(
-            {"flow": record.flow, "coupling": record.coupling, "attack": record.attack} | found
+            {"flow": record.flow, "coupling": record.coupling, "attack": record.attack} | document
         )
     else:
         state = "[red]still fails[/]" if levels else "[green]does not fail now[/]"

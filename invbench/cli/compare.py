@@ -15,19 +15,19 @@ __all__ = ["compare"]
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="Entry, as it stands in the table.")],
+    a: Annotated[str, typer.Argument(help="Entry, as it is named in the table.")],
     b: Annotated[str, typer.Argument(help="The other entry.")],
     track: Annotated[str, typer.Option(help="Track.")] = "sr",
     results: Annotated[Path, typer.Option("--results", help="Results folder.")] = Path("results"),
     every_case: Annotated[
-        bool, typer.Option("--all", help="Every condition, not those of a data set together.")
+        bool, typer.Option("--all", help="Every condition alone, not pooled by data set.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Paired differences of two entries, with intervals, in words, over photographs and over the
-    trainings of each. p: of these, the one that decides; beside it McNemar's exact test over inputs
-    for rates of one training each, Wilcoxon's over photographs for the rest; all Holm-adjusted over
-    the cases of a measure.
+    """Paired differences of two entries, with intervals, in words: over photographs, and over the
+    trainings of each. p is the one that decides. Beside it stand McNemar's exact test over inputs,
+    for rates of one training each, and Wilcoxon's test over photographs for the rest. All are
+    Holm-adjusted over the cases of a measure.
 
     Examples: `invbench compare affine modified-rq`, `invbench compare affine affine-floor --track
     toy2d --json`
@@ -35,12 +35,14 @@ def compare(
     from invbench.report.compare import compare as compare_entries
     from invbench.report.compare import in_words
 
-    found = compare_entries(a, b, track, results, pooled=not every_case)
+    differences = compare_entries(a, b, track, results, pooled=not every_case)
     if as_json:
-        print_json({"a": a, "b": b, "track": track, "differences": [asdict(one) for one in found]})
+        print_json(
+            {"a": a, "b": b, "track": track, "differences": [asdict(one) for one in differences]}
+        )
         return
     case = ""
-    for one in found:
+    for one in differences:
         if one.case != case:
             case = one.case
             out.print(f"[bold]{escape(case)}[/]")

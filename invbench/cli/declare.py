@@ -36,11 +36,11 @@ def _option(name: str, help: str) -> Any:
 
 EventShape = Annotated[
     str | None,
-    _option("--event-shape", "Of one x, without the batch: 3,32,32. Several tensors: '2;2'."),
+    _option("--event-shape", "Shape of one x, without the batch: 3,32,32. Several tensors: '2;2'."),
 ]
-CondShape = Annotated[str | None, _option("--cond-shape", "Of one condition: 3.")]
+CondShape = Annotated[str | None, _option("--cond-shape", "Shape of one condition: 3.")]
 LatentShape = Annotated[
-    str | None, _option("--latent-shape", "Of one z, where it is another: 12,16,16.")
+    str | None, _option("--latent-shape", "Shape of one z, if it differs: 12,16,16.")
 ]
 Domain = Annotated[
     str | None, _option("--domain", "Where x lies: unit_interval, positive, 'interval(-1, 1)', …")
@@ -50,7 +50,7 @@ Condition = Annotated[
     str | None, _option("--condition", "Where a condition lies: 'label(10)', mask, positive, …")
 ]
 DataRange = Annotated[
-    str | None, _option("--data-range", "The data that it is meant for: -10,10, or 10 for both.")
+    str | None, _option("--data-range", "The range of its data: -10,10, or 10 for both sides.")
 ]
 Tolerance = Annotated[
     float | None, _option("--tolerance", "How far an iterated direction may be off: 1e-5.")

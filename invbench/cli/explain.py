@@ -1,4 +1,4 @@
-"""The verb ``explain``: what a name means, where it is from, how it can mislead."""
+"""The verb ``explain``: what a name means, its source, and how it can mislead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def explain(
         str, typer.Argument(help="Column, property, attack, design or condition.")
     ] = "",
     every: Annotated[
-        bool, typer.Option("--all", help="Every column of every track, as docs/tracks.md.")
+        bool, typer.Option("--all", help="Every column of every track, as in docs/tracks.md.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -37,8 +37,10 @@ def explain(
         text = meanings.track_pages()
         print_json({"text": text}) if as_json else sys.stdout.write(text)
         return
-    found = meanings.explain(name)
+    explanations = meanings.explain(name)
     if as_json:
-        print_json([{"name": one.name, "kind": one.kind, **dict(one.parts)} for one in found])
+        print_json(
+            [{"name": one.name, "kind": one.kind, **dict(one.parts)} for one in explanations]
+        )
         return
-    sys.stdout.write("\n\n".join(one.text() for one in found) + "\n")
+    sys.stdout.write("\n\n".join(one.text() for one in explanations) + "\n")

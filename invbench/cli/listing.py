@@ -1,4 +1,4 @@
-"""What there is: the rows of ``invbench list``."""
+"""The rows of ``invbench list``."""
 
 from __future__ import annotations
 
@@ -46,9 +46,8 @@ def listed(kind: str) -> list[dict[str, str]]:
 
 
 def _law(name: str, law: Any) -> dict[str, str]:
-    """Its statement, and what it holds a layer against: the reference, its error, and what it
-    trusts."""
-    row = {"name": name, "summary": law.statement, "source": law.severity}
+    """A law's statement, its reference with the error of that, and what it trusts."""
+    row = {"name": name, "summary": law.statement, "source": law.category}
     for what in ("reference", "trusts"):
         if said := getattr(law, what, ""):
             row[what] = said

@@ -20,7 +20,7 @@ def plot(
     kind: Annotated[str, typer.Argument(help="sensitivity, pareto, severity, eps or survival.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .svg or .png.")],
     track: Annotated[
-        str, typer.Option(help="Track. Default: the first that has what the chart shows.")
+        str, typer.Option(help="Track. Default: the first with numbers for the chart.")
     ] = "",
     results: Results = Path("results"),
     as_json: JsonFlag = False,
@@ -55,8 +55,8 @@ def site(
     ] = Path("site"),
     as_json: JsonFlag = False,
 ) -> None:
-    """The leaderboard as one page, index.html, that needs no network: tables, charts, details,
-    pictures of what attacks found.
+    """The leaderboard as one page, index.html, that needs no network: tables, charts, details, and
+    pictures of attacks.
 
     Examples: `invbench site`, `invbench site --results my-results -o public`
     """

@@ -1,4 +1,4 @@
-"""Calling a stranger's code: time limit, silence, and whatever it raises as data."""
+"""Calls of a stranger's code: with a time limit, in silence, and with exceptions as data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ LIMIT = 60.0  # seconds for one law on one case
 
 
 class TookTooLong(BaseException):
-    """A call did not come back within the limit. Not an ``Exception``, which the code that hangs
-    may catch."""
+    """A call exceeded its time limit. Not an ``Exception``, which the code that hangs may catch."""
 
 
 PATIENT = 3.0  # times the limit in real time, on a machine with other work
@@ -27,10 +26,10 @@ PATIENT = 3.0  # times the limit in real time, on a machine with other work
 
 @contextlib.contextmanager
 def guarded(limit: float = LIMIT) -> Iterator[None]:
-    """Within it, prints and warnings go nowhere, and a call that outlasts ``limit`` seconds of the
-    processor, or three times that in real time, raises ``TookTooLong``.
+    """Prints and warnings go nowhere. A call of more than ``limit`` seconds of processor time, or
+    three times that in real time, raises ``TookTooLong``.
 
-    The limit works in the main thread of systems with timers, and interrupts Python code, not a
+    The limit works in the main thread of systems with timers. It interrupts Python code, not a
     single call into C.
     """
 
@@ -59,7 +58,7 @@ def guarded(limit: float = LIMIT) -> Iterator[None]:
         try:
             yield
         finally:
-            torch.set_grad_enabled(recording)  # a bell may ring between the two ends of a no_grad
+            torch.set_grad_enabled(recording)  # a timer may ring inside a no_grad
             for (timer, number, _), (handler, length) in zip(timers, before, strict=True):
                 signal.setitimer(timer, 0)
                 signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""One law on one case: what it finds, and whose fault it is."""
+"""Judge one law on one case."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from invbench.errors import UsageError
-from invbench.laws.cases.case import Case
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.case import LawCase
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.guard import LIMIT, guarded, origin_of
 from invbench.laws.law import Law, Tally, Violation
 from invbench.laws.subject import Subject
@@ -16,20 +16,20 @@ from invbench.laws.subject import Subject
 __all__ = ["examine", "judge", "judge_case"]
 
 
-def judge(law: Law, subject: Subject, recipe: Recipe) -> list[Violation]:
-    """The violations of one law on one recipe; whatever the subject raises becomes a violation of
-    kind ``crash``."""
-    return judge_case(law, Case.of(recipe, subject))
+def judge(law: Law, subject: Subject, recipe: InputRecipe) -> list[Violation]:
+    """The violations of one law on one recipe. Anything that the subject raises becomes a violation
+    of kind ``crash``."""
+    return judge_case(law, LawCase.of(recipe, subject))
 
 
-def judge_case(law: Law, case: Case) -> list[Violation]:
-    """The violations of one law on one case, each with the row it points at."""
+def judge_case(law: Law, case: LawCase) -> list[Violation]:
+    """The violations of one law on one case, each with its row."""
     return examine(law, case)[0]
 
 
-def examine(law: Law, case: Case, limit: float | None = None) -> tuple[list[Violation], Tally]:
-    """As ``judge_case``, with how many rows decided. A law that counts none has decided by its
-    whole case. ``limit``: seconds."""
+def examine(law: Law, case: LawCase, limit: float | None = None) -> tuple[list[Violation], Tally]:
+    """As ``judge_case``, with the number of rows that decided. A law without a count has decided on
+    the whole case. ``limit``: seconds."""
     tally = Tally(0, 0)
     violations: list[Violation] = []
     try:
@@ -47,7 +47,7 @@ def examine(law: Law, case: Case, limit: float | None = None) -> tuple[list[Viol
     return violations, tally if tally.of else Tally(len(case.x), len(case.x))
 
 
-def _located(violation: Violation, case: Case) -> Violation:
+def _located(violation: Violation, case: LawCase) -> Violation:
     inputs = case.z if violation.latent else case.x
     if violation.row is None or violation.row >= inputs.shape[0]:
         return violation
@@ -60,8 +60,8 @@ def _located(violation: Violation, case: Case) -> Violation:
     return replace(violation, message=message)
 
 
-def weights_in_words(recipe: Recipe) -> str:
-    """Which weights a case has, in words."""
+def weights_in_words(recipe: InputRecipe) -> str:
+    """The weights of a case, in words."""
     if recipe.weights == "initial":
         return "weights as the layer is made"
     size = f" 2^{recipe.log2_weights}" if recipe.weights != "reflected" else ""

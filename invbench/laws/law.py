@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch.distributions import Transform
 
-from invbench.laws.cases.case import Case
+from invbench.errors import UsageError
+from invbench.laws.cases.case import LawCase
 from invbench.laws.space import is_real
 from invbench.laws.subject import Subject
 
-__all__ = ["LAWS", "NEEDS", "SCOPES", "SEVERITIES", "Law", "Tally", "Violation", "law"]
+__all__ = ["CATEGORIES", "LAWS", "NEEDS", "SCOPES", "Law", "Tally", "Violation", "law"]
 
-SEVERITIES = {
+CATEGORIES = {
     "soundness": "the code is wrong",
     "design": "a finding about the design; never counted against the code",
     "capability": (
@@ -24,8 +25,8 @@ SEVERITIES = {
 }
 SCOPES = {
     "first": "one recipe, before all others",
-    "few": "a few recipes: what is asked does not depend on the values",
-    "corpus": "every recipe, and what Hypothesis draws",
+    "value-independent": "a few recipes: the law does not depend on the values",
+    "corpus": "every recipe, and those that Hypothesis draws",
     "deep": "a few recipes, at the budget deep only: it is slow",
 }
 NEEDS: dict[str, Callable[[Subject], bool]] = {
@@ -57,8 +58,8 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
 
 @dataclass(frozen=True)
 class Violation:
-    """``value`` exceeded ``bound`` at ``row``; ``kind`` says whose fault it is. ``latent``: the row
-    is one of z."""
+    """``value`` exceeded ``bound`` at ``row``, which is a row of z where ``latent``, else of x.
+    ``kind``: ``defect``, ``ill-conditioned`` or ``crash``."""
 
     value: float
     bound: float
@@ -70,27 +71,27 @@ class Violation:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of the rows that a law looked at could decide it."""
+    """How many of the rows that a law was judged on could decide it."""
 
     decided: int
     of: int
 
 
-Check = Callable[[Subject, Case], Iterator["Violation | Tally"]]
+Check = Callable[[Subject, LawCase], Iterator["Violation | Tally"]]
 
 
 @dataclass(frozen=True)
 class Law:
-    """``check`` yields the violations it finds on one case. ``severity``, ``scope`` and ``needs``
-    are keys of the tables above.
+    """``check`` yields the violations of one case. ``category``, ``scope`` and ``needs`` are keys
+    of the tables above.
 
-    ``reference``: what the law holds the layer against, and the error of that; ``trusts``: what of
-    the accused it takes for granted.
+    ``reference``: what a layer is compared with, and the error of that. ``trusts``: what the law
+    takes for granted of the layer itself.
     """
 
     name: str
     check: Check
-    severity: str = "soundness"
+    category: str = "soundness"
     needs: frozenset[str] = frozenset()
     scope: str = "corpus"
     reference: str = ""
@@ -109,25 +110,39 @@ LAWS: dict[str, Law] = {}
 
 def law(
     name: str,
-    severity: str = "soundness",
+    category: str = "soundness",
     needs: tuple[str, ...] = (),
     scope: str = "corpus",
     reference: str = "",
     trusts: str = "nothing",
 ) -> Callable[[Check], Check]:
-    """Add a law to the table; its docstring states it and gives the reason for its bound."""
+    """Add a law to the table. Its docstring is its statement, with the reason for its bound."""
     if (
         name in LAWS
-        or severity not in SEVERITIES
+        or category not in CATEGORIES
         or scope not in SCOPES
         or not set(needs) <= set(NEEDS)
     ):
         raise ValueError(
-            f"law {name!r}: the name must be new; severity, scope and needs must be in their tables"
+            f"law {name!r}: the name must be new; category, scope and needs must be keys of tables"
         )
 
     def decorate(check: Check) -> Check:
-        LAWS[name] = Law(name, check, severity, frozenset(needs), scope, reference, trusts)
+        LAWS[name] = Law(name, check, category, frozenset(needs), scope, reference, trusts)
         return check
 
     return decorate
+
+
+def law_names(
+    properties: Iterable[str] | None, laws: Mapping[str, object] = LAWS, of: str = ""
+) -> list[str]:
+    """The names asked for, or all. Raises ``UsageError`` for one that is not in the table."""
+    names = list(laws) if properties is None else list(properties)
+    for name in names:
+        if name not in laws:
+            raise UsageError(
+                f"property {name!r} is not known{of}; known: {', '.join(laws)} (invbench list "
+                f"properties)"
+            )
+    return names

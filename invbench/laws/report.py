@@ -1,4 +1,4 @@
-"""What ``check`` returns."""
+"""The report of ``check``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["Failure", "Report"]
 @dataclass(frozen=True)
 class Failure:
     """One law that does not hold. ``kind``: ``defect`` (the code), ``ill-conditioned`` (the
-    design), ``crash``.
+    design), ``crash``. ``severity``: the law's category.
 
-    ``case``: several lines, the smallest case found, what came out, the weights, and how to run it
+    ``case``: several lines with the smallest case, its results, its weights, and a way to run it
     with torch and the layer alone.
     """
 
@@ -34,13 +34,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of ``check``. ``sound`` is about the code; design findings and ill-conditioning
-    do not count against it.
+    """The outcome of ``check``. ``sound`` is about the code: findings about the design and
+    ill-conditioning do not count.
 
-    ``measures`` has, besides numbers, ``assumed`` (what was not declared and had to be assumed,
-    each with the line to write), ``guesses`` (how an adapter reads the layer), ``decided`` (law →
-    rows that could decide it), ``undecided`` (law → why none could), and ``plan`` (rows and cases,
-    so that a run can be repeated exactly).
+    ``measures`` has, besides numbers, ``assumed`` (each undeclared property that had to be assumed,
+    with the line that declares it), ``guesses`` (how an adapter reads the layer), ``decided`` (law
+    → rows that could decide it), ``undecided`` (law → why none could), and ``plan`` (rows and
+    cases, with which a run can be repeated exactly).
     """
 
     target: str
@@ -52,7 +52,7 @@ class Report:
         return not any(failure.breaks_soundness for failure in self.failures)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The report as JSON has it."""
         failures = [asdict(f) for f in self.failures]
         return {
             "target": self.target,

@@ -1,5 +1,4 @@
-"""Spaces: raw numbers of a recipe placed inside them, free coordinates on them, and values one
-float beyond their edge."""
+"""Spaces: raw numbers placed inside them, their free coordinates, and values just outside."""
 
 from __future__ import annotations
 
@@ -31,14 +30,13 @@ __all__ = [
 ]
 
 CHARTS = ("Simplex", "LowerCholesky", "CorrCholesky", "PositiveDefinite")
-STRUCTURED = 3.0  # how far raw numbers go of which a simplex or a Cholesky factor is made
+STRUCTURED = 3.0  # the largest raw number that makes a simplex or a Cholesky factor
 # raw numbers up to here become exp(v); larger ones go on as a power, so that 2^100 stays a number
 KNEE = 8.0
 
 
 def unwrapped(space: Constraint | None) -> Constraint | None:
-    """The constraint of one element where that is all there is: ``independent`` wrappers come
-    off."""
+    """The constraint of one element: ``independent`` wrappers are taken off."""
     while space is not None and type(space).__name__.lstrip("_").lower() in (
         "independentconstraint",
         "independent",
@@ -56,7 +54,7 @@ def is_real(space: Constraint | None) -> bool:
 
 
 def drawable(space: Constraint | None, shape: Shape) -> bool:
-    """Whether values of the space can be made of raw numbers."""
+    """Whether values of the space can be made from raw numbers."""
     try:
         place(space, torch.zeros(1, *shape, dtype=torch.float64), torch.float64)
     except (UsageError, ValueError, RuntimeError, IndexError):
@@ -116,12 +114,12 @@ def place(
         return transform_to(bare)(reach * (raw / reach).tanh()).to(dtype)
     except NotImplementedError:
         raise UsageError(
-            f"nothing is known of drawing from {space}; declare another domain or codomain"
+            f"values of {space} cannot be drawn; declare another domain or codomain"
         ) from None
 
 
 def _held(value: Tensor, low: float, high: float, dtype: torch.dtype) -> Tensor:
-    """Strictly between the edges, in the dtype."""
+    """The values, moved strictly between the edges in the dtype."""
     limit = torch.finfo(dtype).max
     value = value.clamp(-limit, limit).to(dtype)
     edges = torch.tensor([low, high], dtype=torch.float64).clamp(-limit, limit).to(dtype)
@@ -133,8 +131,8 @@ def _held(value: Tensor, low: float, high: float, dtype: torch.dtype) -> Tensor:
 
 
 def strictly_inside(space: Constraint | None, value: Tensor) -> Tensor:
-    """Per element (or per row, for a space of whole events), whether a value lies inside and not on
-    the edge."""
+    """Per element, whether a value lies inside and not on the edge; per row for a space of whole
+    events."""
     bare = unwrapped(space)
     if bare is None or is_real(bare) or getattr(bare, "is_discrete", False):
         return value.isfinite()
@@ -147,26 +145,27 @@ def strictly_inside(space: Constraint | None, value: Tensor) -> Tensor:
 
 
 def beyond(space: Constraint | None, dtype: torch.dtype) -> Tensor:
-    """The nearest values outside: one float beyond each finite edge; empty for a space without."""
+    """The nearest values outside: one float beyond each finite edge. Empty for a space without
+    edges."""
     bare = unwrapped(space)
     bounds = None if bare is None or isinstance(bare, Circle) else _bounds(bare)
-    found = []
+    values = []
     for edge, way in zip(bounds or (), (-math.inf, math.inf), strict=False):
         if math.isfinite(edge):
-            found.append(
+            values.append(
                 torch.nextafter(torch.tensor(edge, dtype=dtype), torch.tensor(way, dtype=dtype))
             )
-    return torch.stack(found) if found else torch.empty(0, dtype=dtype)
+    return torch.stack(values) if values else torch.empty(0, dtype=dtype)
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Between what the user's layer takes (one tensor or several) and one tensor (B, *shape); and
-    the free numbers of a value.
+    """One tensor (B, *shape) for the one or several tensors that the user's layer takes, and the
+    free numbers of a value.
 
-    ``parts``: the shapes of the user's tensors. ``several``: handed over as a list. ``free`` and
-    ``whole``: of a value whose numbers depend on each other (a simplex, a Cholesky factor), to its
-    free numbers and back; the log-determinant is over these.
+    ``parts``: the shapes of the user's tensors. ``several``: they are handed over as a list.
+    ``free`` and ``whole``: from a value whose numbers depend on each other (a simplex, a Cholesky
+    factor) to its free numbers and back; the log-determinant is over the free numbers.
     """
 
     shape: Shape
@@ -183,7 +182,7 @@ class Packing:
         return torch.cat([t.flatten(1) for t in tensors], 1)
 
     def unpack(self, v: Tensor) -> Any:
-        """The user's value, of one tensor (B, *shape)."""
+        """The user's value from one tensor (B, *shape)."""
         if not self.several:
             return v
         sizes = [math.prod(part) for part in self.parts]
@@ -199,7 +198,7 @@ class Packing:
 
 
 def packing(shape: Any, space: Constraint | None) -> Packing:
-    """Of a shape or a tuple of shapes, and the space of its values."""
+    """The packing of a shape, or of a tuple of shapes, with values in a space."""
     if shape and isinstance(shape[0], (tuple, list)):
         parts = tuple(tuple(part) for part in shape)
         return Packing((sum(math.prod(part) for part in parts),), parts, several=True)

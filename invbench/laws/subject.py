@@ -1,11 +1,10 @@
-"""What a law looks at: a coupling or an invertible layer behind one face, in one dtype, with a
-float64 twin."""
+"""The subject of the laws: a coupling or an invertible layer with one interface, in one dtype, with
+a float64 reference."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,47 +14,25 @@ import torch
 from torch import Tensor, nn
 from torch.distributions.constraints import Constraint
 
-from invbench.couplings.base import Elementwise
 from invbench.declaration import Declaration
-from invbench.errors import UsageError
-from invbench.laws.space import Packing, is_real, packing, place, raw_shape
-from invbench.targets import Target
+from invbench.laws.space import Packing, is_real, place, raw_shape
+from invbench.laws.weights import WEIGHTS
 
-__all__ = ["SEED", "WEIGHTS", "Subject", "subject_of"]
+__all__ = ["SEED", "Subject"]
 
-# pattern -> (weights, N(0, 1) of their shape, 2^k) to new weights
-WEIGHTS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
-    "initial": lambda w, drawn, scale: w,
-    "scaled": lambda w, drawn, scale: w * scale,
-    "noise": lambda w, drawn, scale: w + scale * drawn / _fan_in(w),
-    "saturated": lambda w, drawn, scale: scale * (drawn.sign() + 0.1 * drawn) / _fan_in(w),
-    "reflected": lambda w, drawn, scale: _reflected(w),
-}
-EVENT = (6,)  # elementwise couplings are tested on rows of six elements
 SEED = 20231001
-
-
-def _fan_in(w: Tensor) -> float:
-    return float(w[0].numel()) ** 0.5 if w.ndim > 1 else 1.0
-
-
-def _reflected(w: Tensor) -> Tensor:
-    """A square matrix with its first row negated: its determinant changes sign. Anything else
-    stays."""
-    square = w.ndim >= 2 and w.shape[0] == w.shape[1] == w[0].numel()
-    return torch.cat((-w[:1], w[1:])) if square else w
 
 
 @dataclass(frozen=True)
 class Subject:
-    """``forward(x, cond)`` and ``inverse(z, cond)`` return (value, log_det of shape (B,)), each
-    value one tensor (B, *shape).
+    """``forward(x, cond)`` and ``inverse(z, cond)`` return (value, log_det of shape (B,)). Each
+    value is one tensor (B, *shape).
 
-    Several tensors are flattened into one; ``inner`` and ``outer`` say how, for x and z, and what
-    the free numbers of a value are. For a coupling the condition *is* the raw parameters, shape (B,
-    n_params, 6), and ``log_slopes`` gives log c′ per element. ``module`` is the subject's own
-    object; nothing here catches what it raises. ``build(seed)`` makes another one. ``declaration``
-    is what is declared or, where ``assumed`` says so, assumed of it.
+    Several tensors are packed into one: ``inner`` says how for x, ``outer`` for z. For a coupling
+    the condition *is* the raw parameters, of shape (B, n_params, 6), and ``log_slopes`` gives log
+    c′ per element. ``module`` is the user's own object; nothing here catches what it raises.
+    ``build(seed)`` makes another one. ``declaration`` has what is declared, and what is assumed;
+    ``assumed`` says which.
     """
 
     name: str
@@ -71,9 +48,9 @@ class Subject:
     assumed: tuple[str, ...] = ()
     inner: Packing | None = None
     outer: Packing | None = None
-    labels: bool = False  # conditions are handed over as integers
-    image: frozenset[str] = frozenset()  # "x", "z": drawn as what the other direction gives
-    slow: bool = False  # a call costs so much that large batches are left out
+    labels: bool = False  # conditions are integers
+    image: frozenset[str] = frozenset()  # "x", "z": drawn as results of the other direction
+    slow: bool = False  # calls are so slow that large batches are left out
     # forward runs in a loop and is exact to its tolerance only, as an ODE is
     integrated: bool = False
 
@@ -87,7 +64,7 @@ class Subject:
 
     @property
     def directions(self) -> tuple[bool, ...]:
-        """False for forward, True for inverse: those that there are."""
+        """The directions that the subject has: False for forward, True for inverse."""
         return (False, True) if self.invertible else (False,)
 
     @property
@@ -95,11 +72,11 @@ class Subject:
         return self.declaration.log_det in (None, "exact")
 
     def packed(self, latent: bool) -> Packing:
-        found = self.outer if latent else self.inner
-        return found if found is not None else Packing(self.event_shape, (self.event_shape,))
+        packing = self.outer if latent else self.inner
+        return packing if packing is not None else Packing(self.event_shape, (self.event_shape,))
 
     def raw_shape(self, latent: bool) -> tuple[int, ...]:
-        """The shape of raw numbers of which a value of x (or z) is made."""
+        """The shape of the raw numbers from which ``place`` makes x (or z)."""
         return raw_shape(self.packed(latent), self.space(latent))
 
     def space(self, latent: bool) -> Constraint | None:
@@ -130,14 +107,14 @@ class Subject:
         return direction(x, cond.movedim(1, 0))
 
     def handed(self, cond: Tensor) -> Any:
-        """A condition as the layer takes it."""
+        """The condition as the layer takes it."""
         shape = self.declaration.cond_shape
         if shape and isinstance(shape[0], tuple):
             return Packing(cond.shape[1:], shape, several=True).unpack(cond)
         return cond.long() if self.labels else cond
 
     def raw(self, v: Tensor, cond: Tensor | None, inverse: bool) -> Any:
-        """What the user's layer returns, untouched; of a layer only."""
+        """What a layer returns, unchanged."""
         direction: Callable[..., Any] = self.module.inverse if inverse else self.module  # type: ignore[assignment]
         value = self.packed(inverse).unpack(v)
         return direction(value, self.handed(cond)) if cond is not None else direction(value)
@@ -152,27 +129,27 @@ class Subject:
         out, log_det = self.raw(v, cond, inverse)
         return self.packed(not inverse).pack(out), log_det
 
-    def twin(self) -> Subject:
+    def float64_reference(self) -> Subject:
         """The same parameters in float64 on the CPU."""
-        return self._twin
+        return self._float64_reference
 
     @cached_property
-    def _twin(self) -> Subject:
+    def _float64_reference(self) -> Subject:
         return self.as_type(torch.float64, "cpu")
 
-    def wobbled(self, u: float, copies: int = 2) -> tuple[Subject, ...]:
+    def weights_perturbed(self, u: float, copies: int = 2) -> tuple[Subject, ...]:
         """Copies with every weight and buffer w moved to w·(1 ± u); none for a module without any.
-        Buffers and frozen weights that hold whole numbers stay: masks, flags and permutations are
-        exact, and moved they make another map, which would excuse any error."""
+        Whole numbers in buffers and frozen weights stay: masks, flags and permutations are exact,
+        and a moved one would make another map, whose difference would excuse any error."""
         if not any(v.is_floating_point() for v in self.module.state_dict().values()):
             return ()
-        kept = self._wobbled.setdefault(u, [])
+        kept = self._perturbed_copies.setdefault(u, [])
         while len(kept) < copies:
             kept.append(self._moved(u, len(kept)))
         return tuple(kept[:copies])
 
     @cached_property
-    def _wobbled(self) -> dict[float, list[Subject]]:
+    def _perturbed_copies(self) -> dict[float, list[Subject]]:
         return {}
 
     def _moved(self, u: float, seed: int) -> Subject:
@@ -186,29 +163,29 @@ class Subject:
         return replace(self, module=module)
 
     def made(self, seed: int = SEED) -> nn.Module:
-        """Another module of the factory, in evaluation mode, in the subject's dtype; an adapter has
-        read its module's habits."""
+        """Another module from the factory, in evaluation mode and in the subject's dtype. An
+        adapter has probed it."""
         assert self.build is not None
         module = self.build(seed).to(self.device, self.dtype).eval()
         self.probe(module)
         return module
 
     def probe(self, module: nn.Module) -> None:
-        """Let an adapter find out how its module wants to be called, before any law calls it."""
+        """Let an adapter find out how its module is called, before any law calls it."""
         hook = getattr(module, "probe", None)
         if callable(hook):
             x, cond = self.probes(3)
             hook(self.packed(False).unpack(x), None if cond is None else self.handed(cond))
 
     def rebuilt(self, dtype: torch.dtype, seed: int = SEED) -> Subject:
-        """Made anew on the CPU in this dtype: unlike a cast, weights are not rounded to another one
-        before."""
+        """Built anew on the CPU in this dtype. In a cast, the weights would have been rounded to
+        another dtype first."""
         there = replace(self, dtype=dtype, device="cpu")
         return replace(there, module=there.made(seed)).warm()
 
     def untrained(self, seed: int) -> nn.Module:
-        """A module of the factory, as it was before the factory itself called it: a factory may
-        train what it hands out."""
+        """A module from the factory, as it was before the factory itself called it: a factory may
+        train the layer that it returns."""
         assert self.build is not None
         kept: dict[int, nn.Module] = {}
 
@@ -224,11 +201,11 @@ class Subject:
         return kept.get(id(module), module).to(self.device, self.dtype)
 
     def warm(self) -> Subject:
-        """Itself, after one forward call in evaluation mode: some layers set their scales by the
-        first batch that they see."""
+        """The subject itself, after one forward call in evaluation mode: some layers set their
+        scales by the first batch."""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             x, cond = self.probes(16)
-            with contextlib.suppress(Exception, SystemExit):  # the laws will meet it, and say so
+            with contextlib.suppress(Exception, SystemExit):  # the laws will report it
                 self.forward(x, cond)
         return self
 
@@ -267,8 +244,8 @@ class Subject:
         return replace(self, module=self._copied().train())
 
     def _copied(self) -> nn.Module:
-        """A deep copy; of a module that does not allow it (the law ``copies`` says so), one built
-        anew with the same state."""
+        """A deep copy. For a module that does not allow it (which the law ``copies`` reports), one
+        built anew with the same state."""
         try:
             return copy.deepcopy(self.module)
         except Exception:
@@ -298,122 +275,3 @@ class Subject:
                     moved = WEIGHTS[pattern](p.detach().cpu().double(), drawn, 2.0**log2_scale)
                     p.copy_(moved.to(p))
         return replace(self, module=module)
-
-
-def subject_of(
-    target: Target, dtype: torch.dtype, device: str = "cpu", survey: bool = True
-) -> Subject:
-    """Build the target, with the fixed seed 20231001. With ``survey``, what is not declared is
-    assumed where the layer shows it.
-
-    Raises ``UsageError`` when it cannot be built, or its declaration contradicts it.
-    """
-    kind, make = target.kind, target.make
-
-    def build(seed: int) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return make(seed) if kind == "layer" else make()  # type: ignore[no-any-return]
-
-    if kind not in ("coupling", "layer"):
-        raise UsageError(
-            f"{target.name!r} is a {kind}; properties are checked on couplings and layers"
-        )
-    metadata = dict(target.entry.metadata)
-    try:
-        module = build(SEED).to(device, dtype).eval()
-    except UsageError:
-        raise
-    except Exception as error:  # a stranger's constructor may raise anything
-        raise UsageError(
-            f"{kind} {target.name!r} cannot be built: {type(error).__name__}: {error}"
-        ) from error
-    if kind == "layer":
-        subject = _layer(
-            target.name,
-            module,
-            {**getattr(module, "declares", {}), **metadata},
-            dtype,
-            device,
-            build,
-        )
-    else:
-        subject = _coupling(target.name, module, dtype, device, build)
-    if survey:
-        from invbench.laws.survey.survey import surveyed  # here: it looks at subjects
-
-        return surveyed(subject)
-    return subject.warm()
-
-
-def _layer(
-    name: str,
-    module: nn.Module,
-    metadata: dict[str, Any],
-    dtype: torch.dtype,
-    device: str,
-    build: Callable[[int], nn.Module],
-) -> Subject:
-    said = Declaration.of(name, metadata)
-    if said.event_shape is None:
-        raise UsageError(
-            f"layer {name!r} has no event shape; say it, as --event-shape 3,32,32 (without the "
-            f"batch)"
-        )
-    inner = packing(said.event_shape, said.domain)
-    outer = packing(said.latent_shape or said.event_shape, said.codomain)
-    cond = said.cond_shape
-    if cond and isinstance(cond[0], tuple):
-        cond = packing(cond, None).shape
-    return Subject(
-        name,
-        "layer",
-        module,
-        inner.shape,
-        cond,
-        dtype,
-        device,
-        metadata,
-        build,
-        said,
-        (),
-        inner,
-        outer,
-    )
-
-
-def _coupling(
-    name: str, module: nn.Module, dtype: torch.dtype, device: str, build: Callable[[int], nn.Module]
-) -> Subject:
-    if (
-        not isinstance(module, Elementwise)
-        or not isinstance(module.n_params, int)
-        or module.n_params < 1
-    ):
-        raise UsageError(f"coupling {name!r} has no positive integer n_params; set it in the class")
-    declared = {n: getattr(module, n) for n in ("slope_range", "displacement", "tail_slopes_equal")}
-    said = {
-        n: getattr(module, n)
-        for n in ("domain", "codomain", "tolerance", "inverse_is", "training")
-        if hasattr(module, n)
-    }
-    said = {k: v for k, v in said.items() if k != "training" or isinstance(v, str)}
-    if "inverse_is" in said:
-        said["inverse"] = said.pop("inverse_is")
-    declared |= {n: getattr(module, n) for n in ("kinks", "train_differs") if hasattr(module, n)}
-    bounds = getattr(module, "slope_bounds", None)
-    if inspect.ismethod(bounds):
-        declared["slope_bounds"] = bounds
-    declaration = Declaration.of(name, {**said, "train_differs": declared.get("train_differs")})
-    return Subject(
-        name,
-        "coupling",
-        module,
-        EVENT,
-        (module.n_params, *EVENT),
-        dtype,
-        device,
-        declared,
-        build,
-        declaration,
-    )

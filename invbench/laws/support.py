@@ -1,4 +1,4 @@
-"""Where a distribution puts its mass: its support, as far as it is known."""
+"""The support of a distribution, as far as it is known."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ FREE = (type(constraints.real), type(constraints.real_vector), type(constraints.
 
 
 def known_support(obj: Any) -> Constraint | None:
-    """``obj.support`` where it says something."""
+    """``obj.support``, unless it is unknown or dependent."""
     try:
-        found = getattr(obj, "support", None)
+        support = getattr(obj, "support", None)
     except Exception:
         return None
-    return found if isinstance(found, Constraint) and not constraints.is_dependent(found) else None
+    return (
+        support
+        if isinstance(support, Constraint) and not constraints.is_dependent(support)
+        else None
+    )
 
 
 def discrete(support: Constraint | None) -> bool:
@@ -31,11 +35,11 @@ def discrete(support: Constraint | None) -> bool:
 
 
 def within(obj: Any, declared: Constraint | None, x: Tensor, lead: int) -> Tensor:
-    """Per row and batch element, the first ``lead`` dimensions of x, whether it lies in the
+    """Per row and batch element (the first ``lead`` dimensions of x), whether it lies in the
     support.
 
-    A transformed distribution tells the image of the transform alone; its base may be bounded, so x
-    is taken back to it too.
+    A transformed distribution states the image of its last transform only. Its base may be bounded,
+    so x is taken back to the base too.
     """
     finite = _reduced(x.isfinite(), lead)
     if declared is not None:
@@ -48,9 +52,9 @@ def _within(obj: Any, x: Tensor, lead: int) -> Tensor:
     if not isinstance(obj, Distribution):
         return everywhere
     support = known_support(obj)
-    found = everywhere if support is None else _reduced(_checked(support, x), lead)
+    inside = everywhere if support is None else _reduced(_checked(support, x), lead)
     if isinstance(obj, Independent):
-        return found & _reduced(
+        return inside & _reduced(
             _within(obj.base_dist, x, lead + obj.reinterpreted_batch_ndims), lead
         )
     if isinstance(obj, TransformedDistribution) and not _free(obj.base_dist):
@@ -58,10 +62,10 @@ def _within(obj: Any, x: Tensor, lead: int) -> Tensor:
             for transform in reversed(obj.transforms):
                 x = transform.inv(x)
             inner = len(obj.base_dist.event_shape)
-            return found & _reduced(_within(obj.base_dist, x, max(lead, x.ndim - inner)), lead)
+            return inside & _reduced(_within(obj.base_dist, x, max(lead, x.ndim - inner)), lead)
         except Exception:  # a transform without inverse
-            return found
-    return found
+            return inside
+    return inside
 
 
 def _free(base: Any) -> bool:
@@ -77,7 +81,7 @@ def _checked(constraint: Constraint, x: Tensor) -> Tensor:
         return torch.ones(x.shape[:1], dtype=torch.bool, device=x.device)
 
 
-def _reduced(found: Tensor, lead: int) -> Tensor:
-    while found.ndim < lead:
-        found = found.unsqueeze(-1)
-    return found.flatten(lead).all(-1) if found.ndim > lead else found
+def _reduced(inside: Tensor, lead: int) -> Tensor:
+    while inside.ndim < lead:
+        inside = inside.unsqueeze(-1)
+    return inside.flatten(lead).all(-1) if inside.ndim > lead else inside

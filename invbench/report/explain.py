@@ -79,15 +79,15 @@ def _parts(m: Meaning, track: str = "") -> Iterator[tuple[str, str]]:
 
 def _property(name: str) -> Iterator[Explanation]:
     from invbench.laws import LAWS
-    from invbench.laws.law import SCOPES, SEVERITIES
+    from invbench.laws.law import CATEGORIES, SCOPES
 
     if law := LAWS.get(name):
         yield Explanation(
             name,
-            f"property, {law.severity}",
+            f"property, {law.category}",
             (
                 ("meaning", law.statement),
-                ("when broken", SEVERITIES[law.severity]),
+                ("when broken", CATEGORIES[law.category]),
                 ("checked on", SCOPES[law.scope]),
                 ("needs", ", ".join(sorted(law.needs))),
                 (

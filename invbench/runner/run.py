@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from invbench.errors import UsageError
-from invbench.laws.check import parse_dtype
+from invbench.laws.dtypes import parse_dtype
 from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS, FLOWS
 from invbench.runner.cost import Costs, Remaining, longest_first
 from invbench.runner.engines import EngineConfig, open_engine

@@ -2,8 +2,8 @@
 
     from invbench.testing import parametrize_with_properties
 
-Nothing heavy is imported before one of the names is asked for: pytest loads the plugin in this
-package with every run.
+pytest loads the plugin in this package with every run, so nothing heavy is imported before one of
+the names is used.
 """
 
 from __future__ import annotations

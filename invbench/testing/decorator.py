@@ -1,4 +1,4 @@
-"""For other people's test files: every law of an invertible layer in three lines.
+"""The decorator for other people's test files.
 
 from invbench.testing import parametrize_with_properties
 
@@ -15,29 +15,28 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from invbench.errors import UsageError
 from invbench.laws import LAWS, Violation, check, judge, subject_of
 from invbench.laws.cases.counterexample import save_failures
-from invbench.laws.cases.recipe import Recipe
-from invbench.laws.check import parse_dtype
+from invbench.laws.cases.recipe import InputRecipe
+from invbench.laws.dtypes import parse_dtype
+from invbench.laws.law import law_names
 from invbench.targets import Target, of_object, replay_command, resolve
 
 __all__ = ["LawCheck", "applicable", "parametrize_with_properties", "violations"]
 
 SUBJECTS = ("coupling", "layer")
-ALWAYS = ("first", "few", "corpus")
+ALWAYS = ("first", "value-independent", "corpus")
 OF_LAYERS = {"untouched", "order", "layer", "transform", "estimate", "stochastic"}
 
 
 def applicable(
-    target: Target, severity: str = "soundness", scopes: Sequence[str] = ALWAYS
+    target: Target, category: str = "soundness", scopes: Sequence[str] = ALWAYS
 ) -> list[str]:
-    """Names of the laws of this severity and these scopes that can be asked of a target of this
-    kind."""
+    """Names of the laws of a category and of some scopes that apply to this kind of target."""
     return [
         name
         for name, law in LAWS.items()
-        if law.severity == severity
+        if law.category == category
         and law.scope in scopes
         and (target.kind == "coupling" or "elementwise" not in law.needs)
         and (target.kind == "layer" or not law.needs & OF_LAYERS)
@@ -50,21 +49,24 @@ def _subject(target: Target, dtype: str, device: str) -> Any:
 
 
 def violations(
-    target: Target, law: str, dtype: str, device: str, recipe: Recipe
+    target: Target, law: str, dtype: str, device: str, recipe: InputRecipe
 ) -> list[Violation]:
-    """What one law finds on one recipe that the code is to blame for; conditioning is not."""
-    found = LAWS[law]
+    """The violations of one law on one recipe, without those that conditioning explains."""
+    checked = LAWS[law]
     subject = _subject(target, dtype, device)
-    if not found.applies(subject):
+    if not checked.applies(subject):
         return []
-    return [v for v in judge(found, subject, recipe) if v.kind != "ill-conditioned"]
+    return [v for v in judge(checked, subject, recipe) if v.kind != "ill-conditioned"]
 
 
 @dataclass
 class LawCheck:
-    """One law as a callable: raises ``AssertionError`` with the worst violation when a target
-    breaks it. What is None the command line of pytest says, and where it does not, float32, the CPU
-    and the budget smoke; below ``results`` a violation becomes a counterexample."""
+    """One law as a callable. It raises ``AssertionError`` with the worst violation when a target
+    breaks the law.
+
+    An option that is None comes from pytest's command line; the defaults are float32, cpu and
+    smoke. ``results``: the folder below which a violation becomes a counterexample.
+    """
 
     name: str
     dtype: str | None = None
@@ -92,19 +94,17 @@ def parametrize_with_properties(
     budget: str | None = None,
     properties: Sequence[str] | None = None,
 ) -> Callable[[Any], Any]:
-    """Decorator: call the test once per target and law of soundness, as ``test(subject, law)``;
+    """Decorator: run ``test(subject, law)`` for each target and each law of soundness. In the test,
     ``law(subject)`` judges.
 
-    ``targets``: target strings, or classes and factories that are registered. ``dtype``,
-    ``budget``: None for those of pytest's command line, else float32 and smoke; ``--device
-    --property --results --xfails`` and ``-m soundness`` hold too. Raises ``UsageError`` for what
-    cannot be resolved and for a property that does not exist.
+    ``targets``: target strings, or registered classes and factories. ``dtype`` and ``budget``: None
+    takes those of pytest's command line, else float32 and smoke. The options ``--device``,
+    ``--property``, ``--results``, ``--xfails`` and ``-m soundness`` work as in the suites. Raises
+    ``UsageError`` for a target that cannot be resolved and for a property that does not exist.
     """
     import pytest
 
-    unknown = sorted(set(properties or ()) - set(LAWS))
-    if unknown:
-        raise UsageError(f"property {unknown[0]!r} is not known; known: {', '.join(LAWS)}")
+    law_names(properties)
     pairs = []
     for spec in targets:
         target = resolve(spec, SUBJECTS) if isinstance(spec, str) else of_object(spec)

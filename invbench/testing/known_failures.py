@@ -1,5 +1,4 @@
-"""Known failures: a TOML file that says which target breaks which property, why, and on which
-recipe."""
+"""Known failures: a TOML file of targets, the properties that they break, reasons and recipes."""
 
 from __future__ import annotations
 
@@ -17,13 +16,13 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Known", "read_known"]
+__all__ = ["KnownFailure", "read_known_failures"]
 
-# bytes, and characters: a key of n parts takes n² steps to read
+# bytes of the file, characters of a line: tomllib takes n² steps for a key of n parts
 LARGEST, LONGEST_LINE = 250_000, 2000
 
 
-class Known(BaseModel):
+class KnownFailure(BaseModel):
     """``[[known]]`` with ``target``, ``property``, ``reason`` and the ``recipe`` that shows it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -33,7 +32,7 @@ class Known(BaseModel):
     recipe: dict[str, Any] = Field(default_factory=dict)
 
 
-def read_known(path: Path) -> list[Known]:
+def read_known_failures(path: Path) -> list[KnownFailure]:
     """Read a file of known failures. Raises ``UsageError`` naming the entry that is not well
     formed."""
     if not path.exists():
@@ -49,12 +48,12 @@ def read_known(path: Path) -> list[Known]:
         raise UsageError(f"{path}: not a readable TOML file (nested too deeply)") from None
     except ValueError as error:
         raise UsageError(f"{path}: not a readable TOML file ({error})") from None
-    found = []
+    known = []
     for index, entry in enumerate(entries):
         try:
-            found.append(Known.model_validate(entry))
+            known.append(KnownFailure.model_validate(entry))
         except ValidationError as error:
             raise UsageError(
                 f"{path}: [[known]] number {index + 1}: {first_problem(error)}"
             ) from None
-    return found
+    return known

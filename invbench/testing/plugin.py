@@ -1,7 +1,6 @@
-"""The pytest plugin: options that say what to put on the stand, and parameters for the suites.
+"""The pytest plugin: options that say what to test, and parameters for the suites.
 
-Imports nothing heavy until a suite asks, because it is loaded in every pytest session of the
-environment.
+Every pytest session of the environment loads it, so it imports nothing heavy before a suite asks.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ import pytest
 
 if TYPE_CHECKING:
     from invbench.targets import Target
-    from invbench.testing.known_failures import Known
+    from invbench.testing.known_failures import KnownFailure
 
-SLOT = "invbench_slot"  # of what xdist sends to a worker: its part of the environment
-MARKERS = ("soundness", "design", "capability")  # the severities of laws
+SLOT = "invbench_slot"  # the key under which xdist sends a worker its environment
+MARKERS = ("soundness", "design", "capability")  # the categories of laws
 ADDED = pytest.StashKey["dict[str, list[Target]]"]()
 
 
@@ -65,9 +64,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for severity in MARKERS:
+    for category in MARKERS:
         config.addinivalue_line(
-            "markers", f"{severity}: laws of {severity} (invbench list properties)"
+            "markers", f"{category}: laws of {category} (invbench list properties)"
         )
     # before a worker uses torch: it sees the GPU of its slot alone
     os.environ.update(getattr(config, "workerinput", {}).get(SLOT, {}))
@@ -91,8 +90,8 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def _slots(config: pytest.Config) -> list[dict[str, str]]:
-    """The environment of each worker on a GPU; empty on the CPU, and where there is no GPU, which
-    the suites say themselves."""
+    """The environment of each worker on a GPU. Empty on the CPU, and where there is no GPU: the
+    suites report that."""
     if config.getoption("device") == "cpu":
         return []
     from invbench.runner.gpu_slots import environments, slots, visible_gpus
@@ -106,8 +105,8 @@ def _slots(config: pytest.Config) -> list[dict[str, str]]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The options reach the tests that ``parametrize_with_properties`` made, where its arguments do
-    not say otherwise."""
+    """Hand the options to the tests that ``parametrize_with_properties`` made. Its arguments come
+    first."""
     from_decorator = getattr(sys.modules.get("invbench.testing.decorator"), "LawCheck", ())
     made = [
         (item, p["subject"], p["law"])
@@ -124,9 +123,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         law.budget = law.budget or config.getoption("budget")
         law.device = config.getoption("device")
         law.results = Path(folder) if folder else None
-        if found := known.get((subject.name, law.name)):
+        if entry := known.get((subject.name, law.name)):
             item.add_marker(
-                pytest.mark.xfail(reason=found.reason, raises=AssertionError, strict=True)
+                pytest.mark.xfail(reason=entry.reason, raises=AssertionError, strict=True)
             )
     left_out = {item for item, _, law in made if law.name not in wanted}
     config.hook.pytest_deselected(items=list(left_out))
@@ -162,8 +161,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def added_targets(config: pytest.Config) -> dict[str, list[Target]]:
-    """The targets of the command line by kind, resolved once. A wrong one ends the session with one
-    line."""
+    """The targets of the command line by kind, resolved once. A wrong one ends the session with a
+    line that says why."""
     if ADDED not in config.stash:
         from invbench.errors import UsageError
         from invbench.targets import resolve_all
@@ -178,13 +177,13 @@ def added_targets(config: pytest.Config) -> dict[str, list[Target]]:
     return config.stash[ADDED]
 
 
-def known_failures(config: pytest.Config, *shipped: Path) -> list[Known]:
+def known_failures(config: pytest.Config, *shipped: Path) -> list[KnownFailure]:
     """The ``shipped`` known failures and those of ``--xfails``."""
     from invbench.errors import UsageError
-    from invbench.testing.known_failures import read_known
+    from invbench.testing.known_failures import read_known_failures
 
     files = [*shipped] + ([Path(config.getoption("xfails"))] if config.getoption("xfails") else [])
     try:
-        return [known for file in files for known in read_known(file)]
+        return [known for file in files for known in read_known_failures(file)]
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None

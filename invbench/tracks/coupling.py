@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from invbench.couplings.fused import cannot_compile, fuse
-from invbench.laws import Case, Subject, check, subject_of
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws import LawCase, Subject, check, subject_of
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.cases.sweep import CORPUS_VERSION
-from invbench.laws.check import parse_dtype
+from invbench.laws.dtypes import parse_dtype
 from invbench.laws.judging.conditioning import unit_roundoff, value_spread
 from invbench.laws.judging.sensitivity import elementwise_kappa, steepest_inverse
 from invbench.laws.statements.design import tail_slope_ratio
@@ -30,7 +30,7 @@ __all__ = ["COUPLING"]
 ROWS = 2048
 # raw parameters uniform in ±8, saturated at ±8, and zero; x in the box, in the tails, and normal
 CORPUS = tuple(
-    Recipe(pattern, x_scale, cond, cond_scale, ROWS, seed=1)
+    InputRecipe(pattern, x_scale, cond, cond_scale, ROWS, seed=1)
     for pattern, x_scale in (("box", -1), ("normal", 1), ("tails", 3), ("knots", 0))
     for cond, cond_scale in (("box", 3), ("normal", 1), ("saturated", 3), ("zeros", 0))
 )
@@ -99,13 +99,13 @@ def _slopes(spec: CellSpec, target: Target) -> Measured:
     """
     dtype = parse_dtype(spec.dtype)
     subject = subject_of(target, dtype, spec.device)
-    twin = subject.twin()
+    twin = subject.float64_reference()
     low, high, kappa, backward, gain, tails = math.inf, 0.0, 0.0, 0.0, 0.0, 1.0
     displaced: list[Tensor] = []
     parameters: list[Tensor] = []
     for recipe in CORPUS:
-        case = Case.of(recipe, subject)
-        x, cond = case.double()
+        case = LawCase.of(recipe, subject)
+        x, cond = case.float64_inputs(False)
         with torch.no_grad():
             y, log_slope = twin.log_slopes(x, cond)
             slope = log_slope.exp()
@@ -199,7 +199,7 @@ def _speed(spec: CellSpec, target: Target) -> Measured:
     """
     subject = subject_of(target, parse_dtype(spec.dtype), spec.device)
     rows = ELEMENTS // math.prod(subject.event_shape)
-    case = Case.of(Recipe("normal", -1, "normal", 0, rows, 2), subject)
+    case = LawCase.of(InputRecipe("normal", -1, "normal", 0, rows, 2), subject)
     assert case.cond is not None
     params = case.cond.movedim(1, 0).contiguous()
     eager = _times(subject.module, case.x, params)

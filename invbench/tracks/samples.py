@@ -14,7 +14,7 @@ from invbench.data.datasets import Pair
 from invbench.data.folders import LAYOUTS, find_images
 from invbench.data.images import EMBEDDED
 from invbench.flows import ConditionalFlow
-from invbench.laws.check import parse_dtype
+from invbench.laws.dtypes import parse_dtype
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
 from invbench.registry import CONDITIONS

@@ -1,4 +1,4 @@
-"""Layers of every convention on the stand: what is guessed, what comes out, what cannot be read."""
+"""Unregistered layers of every convention: what is guessed, what is returned, what cannot be read."""
 
 from __future__ import annotations
 
@@ -223,9 +223,9 @@ def test_probing_leaves_weights_buffers_and_random_numbers_as_they_were():
 def test_an_adapted_layer_can_be_copied_cast_and_loaded():
     layer = invbench.adapt(strange.Reverse())
     layer(X)
-    twin = copy.deepcopy(layer).double()
-    assert twin(X.double())[0].dtype == torch.float64
-    assert list(twin.state_dict()) == ["module.s"]
+    double = copy.deepcopy(layer).double()
+    assert double(X.double())[0].dtype == torch.float64
+    assert list(double.state_dict()) == ["module.s"]
 
 
 def test_an_inverse_that_raises_is_left_to_the_laws():
@@ -297,11 +297,11 @@ def test_a_module_of_which_nothing_can_be_asked_is_refused():
 def test_the_call_is_shown_as_a_user_would_write_it():
     layer = invbench.adapt(strange.Reverse())
     layer.probe(X)
-    assert layer.shown("x", inverse=False) == "layer(x, reverse=False)"
-    assert layer.shown("z", inverse=True) == "layer(z, reverse=True)"
+    assert layer.call_text("x", inverse=False) == "layer(x, reverse=False)"
+    assert layer.call_text("z", inverse=True) == "layer(z, reverse=True)"
     layer = invbench.adapt(strange.EncodeDecode())
     layer.probe(X)
-    assert layer.shown("z", inverse=True) == "layer.decode(z)"
+    assert layer.call_text("z", inverse=True) == "layer.decode(z)"
 
 
 @pytest.mark.parametrize("batch", [0, 1, 2])

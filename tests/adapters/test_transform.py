@@ -56,16 +56,16 @@ class Networked(Transform):
 def test_a_transform_that_holds_networks_owns_its_weights(make, weights):
     layer = invbench.adapt(make())
     assert len(layer.state_dict()) == weights
-    twin = copy.deepcopy(layer).double()
+    double = copy.deepcopy(layer).double()
     x = X.double()
-    z, log_det = twin(x)
-    jacobian = torch.autograd.functional.jacobian(lambda v: twin(v[None])[0][0], x[0])
+    z, log_det = double(x)
+    jacobian = torch.autograd.functional.jacobian(lambda v: double(v[None])[0][0], x[0])
     assert torch.allclose(log_det[0], torch.linalg.slogdet(jacobian)[1])
-    assert torch.allclose(twin.inverse(z)[0], x)
+    assert torch.allclose(double.inverse(z)[0], x)
     with torch.no_grad():
-        for p in twin.parameters():
+        for p in double.parameters():
             p.zero_()
-    assert not torch.allclose(twin(x)[0], z)
+    assert not torch.allclose(double(x)[0], z)
     assert torch.allclose(layer(X)[0], z.float(), atol=1e-6)  # the copy moved, not the original
 
 

@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from invbench.errors import UsageError
-from invbench.laws import LAWS, Case, judge, subject_of
+from invbench.laws import LAWS, LawCase, judge, subject_of
 from invbench.laws.cases.counterexample import replay, save_counterexample
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.cases.reduce import minimal
 from invbench.targets import resolve
 from tests.support.examples import TANH_AFFINE
 from tests.support.faults import couplings, target_of
 
-RECIPE = Recipe("normal", 0, "normal", 0, 128, 3)
+RECIPE = InputRecipe("normal", 0, "normal", 0, 128, 3)
 BROKEN = TANH_AFFINE.replace("(-log_s).exp()", "log_s.exp()").replace(
     "tanh-affine", "broken-on-disk"
 )
@@ -28,7 +28,7 @@ BROKEN = TANH_AFFINE.replace("(-log_s).exp()", "log_s.exp()").replace(
 
 def test_a_case_is_reduced_to_one_row_and_few_numbers():
     subject = subject_of(target_of(couplings.WrongInverse), torch.float32)
-    small, violation = minimal(LAWS["round-trip-x"], Case.of(RECIPE, subject), "defect")
+    small, violation = minimal(LAWS["round-trip-x"], LawCase.of(RECIPE, subject), "defect")
     assert small.x.shape[0] == 1
     assert (small.x != 0).sum() + (small.cond != 0).sum() <= 3
     assert violation.value > violation.bound
@@ -38,7 +38,7 @@ def test_a_sound_case_is_not_reduced():
     with pytest.raises(ValueError, match="does not break"):
         minimal(
             LAWS["round-trip-x"],
-            Case.of(RECIPE, subject_of(resolve("affine"), torch.float32)),
+            LawCase.of(RECIPE, subject_of(resolve("affine"), torch.float32)),
             "defect",
         )
 

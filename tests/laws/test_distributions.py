@@ -14,7 +14,7 @@ from torch import nn
 
 from invbench.errors import UsageError
 from invbench.laws.distributions.importance import Proposal
-from invbench.laws.distributions.law import Stand
+from invbench.laws.distributions.law import DistributionCase
 from invbench.laws.distributions.laws import DISTRIBUTION_LAWS, check_distribution
 from invbench.laws.distributions.reading import distribution_of
 from invbench.laws.judging.exchange import KERNELS, exchange
@@ -40,7 +40,7 @@ def check_whole(whole: Whole, name: str = "it", **options):
 
 def stand_of(obj, dtype=torch.float64, rows=4096, evaluations=65536):
     target = distribution_target(Whole(lambda seed: obj), "it")
-    return Stand(distribution_of(target, dtype), 0, rows, evaluations, 1)
+    return DistributionCase(distribution_of(target, dtype), 0, rows, evaluations, 1)
 
 
 def test_every_law_has_a_planted_fault_and_states_its_reference():

@@ -117,11 +117,11 @@ def test_a_hanging_subject_is_left_after_two_cases(monkeypatch):
 
 
 def test_the_reason_of_a_crash_names_the_subjects_line():
-    from invbench.laws import LAWS, Case, subject_of
-    from invbench.laws.cases.recipe import Recipe
+    from invbench.laws import LAWS, LawCase, subject_of
+    from invbench.laws.cases.recipe import InputRecipe
 
     subject = subject_of(target_of(Exits), torch.float32)
-    (violation,) = judge_case(LAWS["round-trip-x"], Case.of(Recipe(rows=2), subject))
+    (violation,) = judge_case(LAWS["round-trip-x"], LawCase.of(InputRecipe(rows=2), subject))
     assert "SystemExit: leaving" in violation.message
     assert "test_guard.py" in violation.message
 

@@ -11,8 +11,8 @@ from torch import nn
 import invbench
 from invbench.couplings.fused import can_fuse
 from invbench.errors import UsageError
-from invbench.laws import LAWS, Case, check, judge, judge_case, subject_of
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws import LAWS, LawCase, check, judge, judge_case, subject_of
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.cases.sweep import sweep
 from invbench.laws.law import Law
 from invbench.registry import COUPLINGS, LAYERS
@@ -75,9 +75,11 @@ def test_no_law_accuses_a_sound_layer(name):
 def test_a_row_whose_hidden_values_overflow_is_not_accused():
     """Found by Hypothesis: x of 2⁵⁸ through weights ×8 overflows float32 inside the conditioner;
     parts of the row would be representable."""
-    recipe = Recipe("knots", 58, "zeros", rows=32, seed=191600, weights="noise", log2_weights=3)
-    case = Case.of(recipe, subject_of(resolve("spline-block", ("layer",)), torch.float32))
-    assert not case.ours(False)[1].isfinite().all()
+    recipe = InputRecipe(
+        "knots", 58, "zeros", rows=32, seed=191600, weights="noise", log2_weights=3
+    )
+    case = LawCase.of(recipe, subject_of(resolve("spline-block", ("layer",)), torch.float32))
+    assert not case.result(False)[1].isfinite().all()
     assert judge_case(LAWS["finite"], case) == []
 
 
@@ -178,7 +180,7 @@ def test_keyboard_interrupt_is_not_swallowed():
 
     subject = subject_of(target_of(COUPLINGS["affine"].obj), torch.float32)
     with pytest.raises(KeyboardInterrupt):
-        judge(Law("interrupted", interrupted), subject, Recipe(rows=2))
+        judge(Law("interrupted", interrupted), subject, InputRecipe(rows=2))
 
 
 @pytest.mark.parametrize(
@@ -198,16 +200,16 @@ def test_wrong_arguments_are_named(arguments, text):
 
 
 def test_recipe_rows_do_not_depend_on_how_many_are_drawn():
-    few, many = (
-        Recipe("normal", 0, "box", 3, rows, 7).materialise((3,), (2, 3), torch.float64)
+    short, long = (
+        InputRecipe("normal", 0, "box", 3, rows, 7).materialise((3,), (2, 3), torch.float64)
         for rows in (5, 50)
     )
-    assert torch.equal(few[0], many[0][:5])
-    assert torch.equal(few[1], many[1][:5])
+    assert torch.equal(short[0], long[0][:5])
+    assert torch.equal(short[1], long[1][:5])
 
 
-def test_recipe_in_float32_has_a_float64_twin_with_the_same_values():
-    narrow, _ = Recipe("log", 100, rows=64).materialise((6,), None, torch.float32)
+def test_recipe_in_float32_has_a_float64_reference_with_the_same_values():
+    narrow, _ = InputRecipe("log", 100, rows=64).materialise((6,), None, torch.float32)
     assert narrow.isfinite().all()
     assert torch.equal(narrow.double().float(), narrow)
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from invbench.couplings.base import Elementwise
+from invbench.laws.judging.jacobian import jacobian
+from invbench.laws.judging.parts import by_parts
 from invbench.laws.judging.reference import (
-    Reference,
+    LogDetReference,
     by_autograd,
     by_differences,
-    by_parts,
-    jacobian,
     slope_by_autograd,
     slope_by_differences,
 )
@@ -31,7 +31,7 @@ def rows(dim: int, count: int = 6, scale: float = 1.0, seed: int = 0) -> Tensor:
     return scale * drawn
 
 
-def covers(found: Reference, right: Tensor) -> bool:
+def covers(found: LogDetReference, right: Tensor) -> bool:
     """Whether each error is within the bound of it; where the bound is above 1, nothing is
     decided."""
     off = (found.value - right).abs().nan_to_num(nan=math.inf)
@@ -192,9 +192,9 @@ class Squash(Elementwise):
     ("shape", "at"), [("tanh", 18.0), ("tanh", 0.0), ("sigmoid", 25.0), ("sigmoid", 36.5)]
 )
 def test_slopes(shape: str, at: float, way) -> None:
-    twin = Subject(shape, "coupling", Squash(shape), (6,), (1, 6), torch.float64)
+    reference = Subject(shape, "coupling", Squash(shape), (6,), (1, 6), torch.float64)
     x = at + 0.3 * rows(6)
-    found = way(twin, x, torch.zeros(6, 1, 6, dtype=torch.float64))
+    found = way(reference, x, torch.zeros(6, 1, 6, dtype=torch.float64))
     k = 2 if shape == "tanh" else 1  # tanh(x) = 2 sigmoid(2x) - 1
     right = 2 * math.log(k) - k * x.abs() - 2 * (-k * x.abs()).exp().log1p()
     assert found.value.shape == x.shape and covers(found, right)
@@ -233,26 +233,28 @@ class Chain(nn.Module):
         return x, total
 
 
-def twin_of(module: nn.Module, dim: int = 4) -> Subject:
+def float64_subject_of(module: nn.Module, dim: int = 4) -> Subject:
     return Subject("chain", "layer", module.double(), (dim,), None, torch.float64)
 
 
 @pytest.mark.parametrize("depth", [2, 8, 32])
 def test_a_chain_by_parts(depth: int) -> None:
-    twin = twin_of(Chain(*(Affine(seed) for seed in range(depth))))
+    reference = float64_subject_of(Chain(*(Affine(seed) for seed in range(depth))))
     x = rows(4)
-    found = by_parts(twin, x, None)
+    found = by_parts(reference, x, None)
     assert found is not None and found[1] == ""
-    assert covers(found[0], twin.forward(x, None)[1].detach())
+    assert covers(found[0], reference.forward(x, None)[1].detach())
     assert (found[0].error < 1e-8).all()
 
 
 def test_a_part_that_is_wrong_is_named() -> None:
-    twin = twin_of(Chain(*(Affine(seed, off=0.01 * (seed == 17)) for seed in range(32))))
+    reference = float64_subject_of(
+        Chain(*(Affine(seed, off=0.01 * (seed == 17)) for seed in range(32)))
+    )
     x = rows(4)
-    found = by_parts(twin, x, None)
+    found = by_parts(reference, x, None)
     assert found is not None and found[1] == "layers.17"
-    off = twin.forward(x, None)[1].detach() - found[0].value
+    off = reference.forward(x, None)[1].detach() - found[0].value
     assert torch.allclose(off, torch.full_like(off, 0.01), atol=1e-8)
 
 
@@ -261,27 +263,30 @@ def test_conditioning_does_not_multiply_up_by_parts() -> None:
         def forward(self, x, cond=None):
             return x * x.new_tensor([4.0, 0.25]), x.new_zeros(len(x))
 
-    twin = twin_of(Chain(*(Stretch() for _ in range(16))), 2)
+    reference = float64_subject_of(Chain(*(Stretch() for _ in range(16))), 2)
     x = rows(2) * torch.tensor([4.0**-16, 1.0])
-    whole, found = by_autograd(lambda v: twin.forward(v, None)[0], x), by_parts(twin, x, None)
+    whole, found = (
+        by_autograd(lambda v: reference.forward(v, None)[0], x),
+        by_parts(reference, x, None),
+    )
     assert (whole.error > 1).all()  # its condition number is 4^32
     assert found is not None and covers(found[0], torch.zeros(6, dtype=torch.float64))
     assert (found[0].error < 1e-9).all()
 
 
 def test_what_is_no_chain_has_no_parts() -> None:
-    assert by_parts(twin_of(Affine(0)), rows(4), None) is None
+    assert by_parts(float64_subject_of(Affine(0)), rows(4), None) is None
 
     class Residual(Chain):
         def forward(self, x, cond=None):
             z, log_det = super().forward(x)
             return z + x, log_det
 
-    assert by_parts(twin_of(Residual(Affine(0), Affine(1))), rows(4), None) is None
-    assert by_parts(twin_of(Chain(Affine(0))), rows(4), None) is None
+    assert by_parts(float64_subject_of(Residual(Affine(0), Affine(1))), rows(4), None) is None
+    assert by_parts(float64_subject_of(Chain(Affine(0))), rows(4), None) is None
 
 
 def test_hooks_are_gone_afterwards() -> None:
-    twin = twin_of(Chain(Affine(0), Affine(1)))
-    by_parts(twin, rows(4), None)
-    assert not any(m._forward_hooks for m in twin.module.modules())
+    reference = float64_subject_of(Chain(Affine(0), Affine(1)))
+    by_parts(reference, rows(4), None)
+    assert not any(m._forward_hooks for m in reference.module.modules())

@@ -8,7 +8,7 @@ import torch
 
 from invbench.couplings import Additive, Affine, ModifiedRQ
 from invbench.laws import check, subject_of
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.judging.sensitivity import (
     bounds_line,
     elementwise_kappa,
@@ -121,7 +121,9 @@ def few_rows(monkeypatch):
         for r in track.CORPUS
         if (r.pattern, r.cond_pattern) in (("box", "saturated"), ("normal", "saturated"))
     ]
-    monkeypatch.setattr(track, "CORPUS", tuple(Recipe(**{**r.as_dict(), "rows": 8}) for r in some))
+    monkeypatch.setattr(
+        track, "CORPUS", tuple(InputRecipe(**{**r.as_dict(), "rows": 8}) for r in some)
+    )
 
 
 @pytest.mark.parametrize("name", list(COUPLINGS))

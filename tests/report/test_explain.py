@@ -38,7 +38,7 @@ def test_page_of_the_tracks_is_up_to_date():
     [
         ("error_pct", "column", "one of its samples"),
         ("modified-rq", "design", "Hong, Park, Chun"),
-        ("round-trip-x", "property", "what the inverse makes of the rounding of forward(x)"),
+        ("round-trip-x", "property", "the effect of rounding forward(x) on the inverse"),
         ("latent", "attack", "gradient search"),
         ("gamma", "condition", "severities: 1: 1.25"),
     ],

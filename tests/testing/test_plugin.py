@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from invbench.errors import UsageError
-from invbench.laws.cases.recipe import Recipe
-from invbench.laws.law import SEVERITIES
+from invbench.laws.cases.recipe import InputRecipe
+from invbench.laws.law import CATEGORIES
 from invbench.targets import resolve
 from invbench.testing import applicable, parametrize_with_properties, violations
-from invbench.testing.known_failures import read_known
+from invbench.testing.known_failures import read_known_failures
 from tests.support.examples import TANH_AFFINE
 from tests.support.pytest_runs import SUITES, run_pytest
 
@@ -41,7 +41,7 @@ def test_suite_tests_a_users_own_coupling(file, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     target = resolve(str(mine))
-    asked = {name for severity in SEVERITIES for name in applicable(target, severity)}
+    asked = {name for severity in CATEGORIES for name in applicable(target, severity)}
     assert set(re.findall(r"\[tanh-affine-([\w-]+)\] (?:PASSED|XFAIL)", done.stdout)) == asked
     assert "design: tail slopes differ" in done.stdout
 
@@ -60,7 +60,7 @@ def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path
         ("broken", "round-trip-x")
     }
     again = violations(
-        resolve(str(mine)), "round-trip-x", "float32", "cpu", Recipe(**last["recipe"])
+        resolve(str(mine)), "round-trip-x", "float32", "cpu", InputRecipe(**last["recipe"])
     )
     assert again[0].kind == "defect" and again[0].message == last["message"]
     (folder,) = (tmp_path / "kept" / "counterexamples").iterdir()
@@ -189,4 +189,4 @@ def test_a_bad_file_of_known_failures_is_named(tmp_path, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(UsageError, match=message):
-        read_known(path)
+        read_known_failures(path)

@@ -169,7 +169,7 @@ def _read(module: Any, seen: _Seen, x: Any, cond: Any, latent_shape: Any) -> _Se
         raise UsageError(_unreadable(module, way, seen.runs[0], x, str(error))) from None
     if back is None:
         return replace(seen, z=choices[0])
-    found: list[_Seen] = []
+    candidates: list[_Seen] = []
     problem: Exception | None = None
     for choice in choices:
         latents = [choice.read(run)[0] for run in seen.runs]
@@ -191,10 +191,10 @@ def _read(module: Any, seen: _Seen, x: Any, cond: Any, latent_shape: Any) -> _Se
             plan = replace(seen.plan, decode=taken)
             for r in read:
                 off = distance(r.read(runs[0])[0], rows_of(x, seen.rows[0]))
-                found.append(replace(seen, plan=plan, z=choice, x=r, off=off))
+                candidates.append(replace(seen, plan=plan, z=choice, x=r, off=off))
                 if off < CLOSE:
-                    return found[-1]
-    return found[0] if found else replace(seen, z=choices[0], problem=problem)
+                    return candidates[-1]
+    return candidates[0] if candidates else replace(seen, z=choices[0], problem=problem)
 
 
 def _ways_back(plan: Plan, latents: int) -> list[Way]:
@@ -230,13 +230,13 @@ def _settled(module: Any, seen: _Seen, x: Any, cond: Any) -> Conventions:
         lines += lines_of(back.method if back.method != way.method else "the inverse", back_read)
     elif isinstance(seen.problem, NotImplementedError):
         lines.append(
-            f"{back.shown('z') if back else ''} raised {_short(seen.problem)}: declared "
+            f"{back.call_text('z') if back else ''} raised {_short(seen.problem)}: declared "
             f"inverse='none'"
         )
         back = None
     elif back is not None:
         lines.append(
-            f"{back.shown('z')} raised {_short(seen.problem)}; taken to return what "
+            f"{back.call_text('z')} raised {_short(seen.problem)}; taken to return what "
             f"{way.method} returns"
         )
     if back is None and z.log_det is None:
@@ -283,7 +283,7 @@ def _uncallable(module: Any, x: Any, cond: Any, error: Exception | None) -> str:
 
 def _unreadable(module: Any, way: Way, out: Any, value: Any, why: str) -> str:
     return (
-        f"{type(module).__name__}.{way.shown(called_with(rows_of(value, ROWS[0])))} returned "
+        f"{type(module).__name__}.{way.call_text(called_with(rows_of(value, ROWS[0])))} returned "
         f"{described(out)}: {why}; "
         "return (z, log_det), or declare latent_shape (--latent-shape), or write a class with "
         "forward and inverse"

@@ -179,11 +179,11 @@ class Returned:
         """(value, log_det as the layer returned it, or None)."""
         if self.form == "whole":
             return out, None
-        found = {key: part for key, _, part in items_of(out)}
-        log_det = None if self.log_det is None else found[self.log_det]
+        parts = {key: part for key, _, part in items_of(out)}
+        log_det = None if self.log_det is None else parts[self.log_det]
         if self.form == "several":
-            return [found[k] for k in self.value], log_det
-        value = found[self.value[0]]
+            return [parts[k] for k in self.value], log_det
+        value = parts[self.value[0]]
         return (value[-1] if self.form in ("last", "only") else value), log_det
 
 
@@ -224,13 +224,13 @@ def _values(
     fitting += [
         p for p in lists if p.numel == numel or all(math.prod(s) == numel for s in p.shapes)
     ]
-    found: list[tuple[str, tuple[Key, ...]]] = []
-    found += [(_form(p, numel, wrapped), (p.key,)) for p in sorted(fitting, key=parts.index)]
+    choices: list[tuple[str, tuple[Key, ...]]] = []
+    choices += [(_form(p, numel, wrapped), (p.key,)) for p in sorted(fitting, key=parts.index)]
     for upto in range(2, len(tensors) + 1):  # (z1, z2, log_det)
-        if sum(p.numel for p in tensors[:upto]) == numel and (inputs > 1 or not found):
-            found.insert(0, ("several", tuple(p.key for p in tensors[:upto])))
-    if found:
-        return found
+        if sum(p.numel for p in tensors[:upto]) == numel and (inputs > 1 or not choices):
+            choices.insert(0, ("several", tuple(p.key for p in tensors[:upto])))
+    if choices:
+        return choices
     other = tensors + lists  # of another size: slices, augmentation, the simplex
     if len(other) == 1 or (other and len(other) < len(parts) and parts.index(other[0]) == 0):
         return [(_form(other[0], numel, wrapped), (other[0].key,))]
@@ -252,10 +252,10 @@ def _with_log_det(parts: list[Part], form: str, keys: tuple[Key, ...]) -> Return
     if not named and len(rest) > 1:
         rest = [p for p in rest if p.name not in PRIORS] or rest
         rest = [p for p in rest if p.kind in (ROW, NUMBER)] or rest
-    found = (named or rest)[-1:]  # of (z, prior, log_det) the last
-    if not found:
+    log_dets = (named or rest)[-1:]  # of (z, prior, log_det) the last
+    if not log_dets:
         return Returned(form, keys, parts=len(parts))
-    (log_det,) = found
+    (log_det,) = log_dets
     same = (
         form != "several"
         and log_det.kind == ROWS

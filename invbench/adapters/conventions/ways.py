@@ -53,7 +53,7 @@ class Way:
         )
         return function(*arguments, **named)
 
-    def shown(self, argument: str) -> str:
+    def call_text(self, argument: str) -> str:
         """As it would be written; several tensors are ``argument[0], argument[1]``, spread by a
         star."""
         argument = f"*{argument}" if self.spread else f"[{argument}]" if self.wrapped else argument
@@ -143,7 +143,7 @@ def plans(
     Raises ``UsageError`` when a condition is declared that no direction takes, or one is needed
     that is not declared.
     """
-    found: list[Plan] = []
+    choices: list[Plan] = []
     problem: UsageError | None = None
     for ahead, back, lines in _directions(module, encode, decode):
         if swapped and back is not None:
@@ -177,20 +177,20 @@ def plans(
         plan = Plan(way, _quiet(again, inputs) if again else None, lines, again)
         # first as a user calls it: what it adds to has a shape of its own
         if way.accumulator and way.optional:
-            found += _packed(module, plan.without_accumulator(), inputs)
+            choices += _packed(module, plan.without_accumulator(), inputs)
         if way.accumulator:
             plan = replace(
                 plan,
                 guesses=(*lines, f"{way.method} adds to {way.accumulator!r}, which is 0 at first"),
             )
-        found += _packed(module, plan, inputs)
-    if not found:
+        choices += _packed(module, plan, inputs)
+    if not choices:
         raise problem or UsageError(
             f"{type(module).__name__} has none of the methods "
             f"{', '.join(dict.fromkeys(e for e, _ in PAIRS))}; "
             "name its two directions in invbench.adapt(module, forward='…', inverse='…')"
         )
-    return found
+    return choices
 
 
 def _again(module: Any, back: Way, conds: int, condition: str | None, inputs: int) -> Way:

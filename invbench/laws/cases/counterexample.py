@@ -1,5 +1,5 @@
-"""A failure as a product: a folder with the smallest and the worst case, the weights, the
-environment, and a snippet that shows it."""
+"""A failure as a folder: the smallest and the worst case, the weights, the environment, and a
+script that shows it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from torch.distributions.constraints import Constraint
 from invbench.declaration import space_name
 from invbench.errors import UsageError, first_problem
 from invbench.files import LARGEST_RECORD, read_limited, write_atomically
-from invbench.laws.cases.case import Case
-from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
+from invbench.laws.building import subject_of
+from invbench.laws.cases.case import LawCase
+from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, InputRecipe
 from invbench.laws.cases.reduce import minimal
 from invbench.laws.cases.snippet import snippet
-from invbench.laws.check import parse_dtype
+from invbench.laws.dtypes import parse_dtype
 from invbench.laws.judge import judge_case
 from invbench.laws.law import LAWS, Law, Violation
 from invbench.laws.report import Report
-from invbench.laws.subject import WEIGHTS, subject_of
+from invbench.laws.weights import WEIGHTS
 from invbench.targets import Target, replay_command, resolve, runs_new_code
 from invbench.tensor_file import read_tensors
 
@@ -39,8 +40,8 @@ FORMAT = 1
 
 
 class Counterexample(BaseModel):
-    """``case.json``. The folder is data: reading it runs no code but that of the target, which must
-    be registered or named anew."""
+    """``case.json``. The folder is data: reading it runs no code but the target's, which must be
+    registered or named again."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     format: int
@@ -64,18 +65,18 @@ def save_counterexample(
     folder: Path,
     target: Target,
     law: str,
-    recipe: Recipe,
+    recipe: InputRecipe,
     dtype: str = "float32",
     device: str = "cpu",
 ) -> Path:
     """Reduce the case of ``recipe`` and write
-    ``folder/counterexamples/<target>-<property>-<hash8>/``; returns that path.
+    ``folder/counterexamples/<target>-<property>-<hash8>/``. Returns that path.
 
-    ``case.json``; ``tensors.safetensors`` (x and cond, smallest; worst_x and worst_cond, the row
-    that the first violation names); ``weights.safetensors``; ``snippet.py``. Raises ``ValueError``
+    The files: ``case.json``; ``tensors.safetensors`` (smallest x and cond; worst_x and worst_cond,
+    the row of the first violation); ``weights.safetensors``; ``snippet.py``. Raises ``ValueError``
     when the recipe does not break the law.
     """
-    case = Case.of(recipe, subject_of(target, parse_dtype(dtype), device))
+    case = LawCase.of(recipe, subject_of(target, parse_dtype(dtype), device))
     worst = max(
         judge_case(LAWS[law], case),
         key=lambda v: (v.kind != "ill-conditioned", v.value),
@@ -155,8 +156,8 @@ def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """(record, tensors, weights). Raises ``UsageError`` naming the file that is missing, too large
-    or not what it should be."""
+    """(record, tensors, weights). Raises ``UsageError`` that names a file that is missing, too
+    large or malformed."""
     try:
         record = Counterexample.model_validate_json(
             read_limited(folder / "case.json", LARGEST_RECORD)
@@ -176,9 +177,9 @@ def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[st
 
 
 def _is_recipe(recipe: dict[str, str | int]) -> bool:
-    """Whether ``Recipe`` takes these values: each of its type, names known, numbers of a size that
+    """Whether these are the fields of an ``InputRecipe``: right types, known names, numbers that
     can be drawn."""
-    own = asdict(Recipe())
+    own = asdict(InputRecipe())
     if recipe.keys() != own.keys() or any(
         type(recipe[name]) is not type(own[name]) for name in own
     ):
@@ -199,8 +200,8 @@ def _is_recipe(recipe: dict[str, str | int]) -> bool:
 
 
 def save_failures(results: Path, target: Target, report: Report) -> tuple[list[Path], list[str]]:
-    """A counterexample of every violation of soundness in the report: the folders, and why others
-    could not be saved."""
+    """A counterexample of every violation of soundness in the report: (the folders, why others
+    could not be saved)."""
     folders: list[Path] = []
     problems: list[str] = []
     for f in report.failures:
@@ -208,7 +209,9 @@ def save_failures(results: Path, target: Target, report: Report) -> tuple[list[P
             options = report.measures["dtype"], report.measures["device"]
             try:
                 folders.append(
-                    save_counterexample(results, target, f.property, Recipe(**f.recipe), *options)
+                    save_counterexample(
+                        results, target, f.property, InputRecipe(**f.recipe), *options
+                    )
                 )
             except ValueError as error:
                 problems.append(f"{f.property}: not saved, {error}")
@@ -218,11 +221,11 @@ def save_failures(results: Path, target: Target, report: Report) -> tuple[list[P
 def replay(
     folder: Path, target: str | None = None
 ) -> tuple[Counterexample, Target, list[Violation]]:
-    """Run a saved case again: its record, the target, and what the law finds now, nothing when it
-    has been repaired.
+    """Run a saved case again: (its record, the target, the violations now). There are none once the
+    code is repaired.
 
-    A target that is not a registered or library name is code from somewhere: it runs only when it
-    is given as ``target``. Raises ``UsageError`` without it, and when the weights do not fit.
+    A target that is not a registered or library name is somebody's code, and runs only when it is
+    given as ``target``. Raises ``UsageError`` without it, and when the weights do not fit.
     """
     record, tensors, weights = read(folder)
     if target is None and runs_new_code(record.target):
@@ -230,28 +233,29 @@ def replay(
             f"the case is about {record.target!r}, a file or module; say so: "
             f"{replay_command(folder, record.target)}"
         )
-    found = resolve(target or record.target, (record.target_kind,), record.declared)
-    subject = subject_of(found, parse_dtype(record.dtype), record.device)
+    resolved = resolve(target or record.target, (record.target_kind,), record.declared)
+    subject = subject_of(resolved, parse_dtype(record.dtype), record.device)
     if "x" not in tensors or tuple(tensors["x"].shape[1:]) != tuple(subject.event_shape):
         raise UsageError(
-            f"{folder}: its x does not have the event shape {subject.event_shape} of {found.name}"
+            f"{folder}: its x does not have the event shape {subject.event_shape} of "
+            f"{resolved.name}"
         )
     try:
         missing, unexpected = subject.module.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise UsageError(
-            f"{folder}: the weights do not fit {found.name}: {str(error).splitlines()[0]}"
+            f"{folder}: the weights do not fit {resolved.name}: {str(error).splitlines()[0]}"
         ) from None
     # empty ones are not saved
     lost = [name for name in missing if subject.module.state_dict()[name].numel()]
     if lost or unexpected:
         raise UsageError(
-            f"{folder}: the weights do not fit {found.name}: "
+            f"{folder}: the weights do not fit {resolved.name}: "
             f"{', '.join([*lost, *unexpected][:3])} missing or unknown"
         )
     cond = None if "cond" not in tensors else tensors["cond"].to(subject.device)
     recipe: dict[str, Any] = dict(record.recipe)
     z = None if "z" not in tensors else tensors["z"].to(subject.device)
-    case = Case(subject, Recipe(**recipe), tensors["x"].to(subject.device), cond, z)
+    case = LawCase(subject, InputRecipe(**recipe), tensors["x"].to(subject.device), cond, z)
     law: Law = LAWS[record.property]
-    return record, found, judge_case(law, case) if law.applies(subject) else []
+    return record, resolved, judge_case(law, case) if law.applies(subject) else []

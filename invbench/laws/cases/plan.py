@@ -1,5 +1,5 @@
-"""How many rows and cases a check takes: chosen from fixed steps by what calls and the first cases
-cost, and kept in the report."""
+"""How many rows and cases a check takes. Chosen from fixed steps by the cost of calls, and kept in
+the report."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ __all__ = ["SECONDS", "Clock", "Plan", "interleaved", "planned"]
 
 SECONDS = {"smoke": 5.0, "default": 30.0, "deep": 600.0}  # of one processor
 LIMITS = {"smoke": 2.5, "default": 9.0, "deep": 60.0}  # for one law on one case
-FEW, CORPUS = (
-    0.4,
-    0.8,
-    # shares of the seconds by which the laws of a few recipes, and those of the corpus, must be
-    # through
-)
-# of forward and inverse: for one case of the corpus, for all laws of a few recipes
-CALLS, CALLS_OF_FEW = 46, 400
+# shares of the seconds: by these the value-independent laws, and those of the corpus, must end
+VALUE_INDEPENDENT_SHARE, CORPUS_SHARE = 0.4, 0.8
+# calls of forward and inverse: for one case of the corpus, for all value-independent laws
+CALLS, VALUE_INDEPENDENT_CALLS = 46, 400
 NUMBER = 4e-6  # seconds for the work around one number of a case: drawing, comparing
-FEW_ROWS, FEWEST = 96, 12
+# rows of a case of the value-independent laws: the most, the least
+VALUE_INDEPENDENT_ROWS, FEWEST = 96, 12
 SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03, 0.0)  # of the rows
 MANY = 40  # cases of the corpus that are worth fewer rows
 MOST = 10.0  # seconds for one call
@@ -34,9 +31,9 @@ GOLDEN = 0.6180339887498949
 
 @dataclass(frozen=True)
 class Plan:
-    """``rows`` of a case and how many ``cases`` of the corpus, in the order of ``interleaved``;
-    ``few`` recipes of ``few_rows`` for the laws that do not depend on values; ``left_out``: laws
-    for which there was no time; ``limit``: seconds after which a law on one case is given up."""
+    """``rows`` of a case, and how many ``cases`` of the corpus, in the order of ``interleaved``.
+    ``few``: cases of the value-independent laws, of ``few_rows`` each. ``left_out``: laws for which
+    there was no time. ``limit``: seconds for one law on one case. The report has these names."""
 
     rows: int
     few_rows: int
@@ -50,12 +47,12 @@ class Plan:
 
 
 def interleaved(count: int) -> list[int]:
-    """0 … count − 1 in an order of which every beginning is a spread sample."""
+    """0 … count − 1 in an order in which every beginning is a spread sample."""
     return sorted(range(count), key=lambda i: (i * GOLDEN) % 1)
 
 
 class Clock:
-    """Seconds of the processor since it was made, and the budget's."""
+    """Processor seconds since it was made, and those of the budget."""
 
     def __init__(self, budget: str) -> None:
         self.budget, self.started = SECONDS[budget], time.process_time()
@@ -68,15 +65,15 @@ class Clock:
 
 
 def planned(subject: Subject, budget: str, rows: int, cases: int) -> Plan:
-    """The most rows with which a good part of the corpus fits into the budget's seconds, by the
-    time of calls at two sizes of batch."""
+    """The most rows with which a good part of the corpus fits into the budget, by the time of calls
+    at two batch sizes."""
     small, large = (_seconds(subject, n) for n in (2, 32))
     slope = max(0.0, (large - small) / 30)
     base = max(1e-5, small - 2 * slope)
     slope += NUMBER / CALLS * torch.Size(subject.event_shape).numel()
     wanted = (
-        (rows, CALLS * min(cases, MANY), CORPUS - FEW, 3),
-        (FEW_ROWS, CALLS_OF_FEW, FEW, FEWEST),
+        (rows, CALLS * min(cases, MANY), CORPUS_SHARE - VALUE_INDEPENDENT_SHARE, 3),
+        (VALUE_INDEPENDENT_ROWS, VALUE_INDEPENDENT_CALLS, VALUE_INDEPENDENT_SHARE, FEWEST),
     )
     sizes = []
     for most, calls, part, least in wanted:
@@ -90,7 +87,7 @@ def planned(subject: Subject, budget: str, rows: int, cases: int) -> Plan:
 
 
 def _seconds(subject: Subject, rows: int) -> float:
-    """Of one call of a direction, the faster of two."""
+    """Seconds of one call of a direction, the faster of two."""
     times = []
     with torch.no_grad():
         x, cond = subject.probes(rows)
@@ -102,6 +99,6 @@ def _seconds(subject: Subject, rows: int) -> float:
                     if subject.invertible:
                         subject.inverse(z, cond)
             except (Exception, SystemExit, TookTooLong):
-                return 1e-3  # the laws will say what is wrong
+                return 1e-3  # the laws will report what is wrong
             times.append(time.process_time() - started)
     return min(times) / 2

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from invbench.uniform import uniform
 
-__all__ = ["CONDITION_PATTERNS", "PATTERNS", "Recipe"]
+__all__ = ["CONDITION_PATTERNS", "PATTERNS", "InputRecipe"]
 
 
 def _normal(u: np.ndarray) -> np.ndarray:
@@ -22,7 +22,7 @@ def _normal(u: np.ndarray) -> np.ndarray:
 
 
 def _knots(u: np.ndarray) -> np.ndarray:
-    """Box edges and simple fractions, moved by a few relative steps of 2⁻²³: where piecewise maps
+    """Box edges and simple fractions, moved by a few relative steps of 2⁻²³: there piecewise maps
     change formula."""
     points = np.array([-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0])
     where = points[np.minimum((u * 7).astype(int), 6)]
@@ -48,13 +48,13 @@ CONDITION_PATTERNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What to feed a layer: values ``pattern · 2^log2_scale`` for x, ``cond_pattern ·
-    2^cond_log2_scale`` for the condition; and which weights to give it: ``initial``, or a pattern
-    of ``properties.subject.WEIGHTS`` at ``2^log2_weights``.
+class InputRecipe:
+    """Inputs for a layer: ``pattern · 2^log2_scale`` for x, ``cond_pattern · 2^cond_log2_scale``
+    for the condition. Weights: ``initial``, or a pattern of ``laws.weights.WEIGHTS`` at
+    ``2^log2_weights``.
 
-    ``materialise`` makes the tensors on the CPU, float64 first and then rounded, so a float32 case
-    has a float64 twin with exactly the same values.
+    ``materialise`` makes the tensors on the CPU in float64 and then rounds them, so a float32 case
+    has a float64 reference with exactly the same values.
     """
 
     pattern: str = "normal"
@@ -80,8 +80,8 @@ class Recipe:
     def draws(
         self, shape: tuple[int, ...], condition: bool = False, stream: int | None = None
     ) -> Tensor:
-        """(rows, *shape) in float64: what is drawn before it is rounded or placed in a space.
-        ``stream`` 2 is for latents of their own."""
+        """(rows, *shape) in float64, before rounding and before placing in a space. ``stream`` 2 is
+        for latents of their own."""
         pattern = CONDITION_PATTERNS[self.cond_pattern] if condition else PATTERNS[self.pattern]
         log2_scale = self.cond_log2_scale if condition else self.log2_scale
         stream = int(condition) if stream is None else stream

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judge import examine
 from invbench.laws.law import Law, Violation
 from invbench.laws.space import is_real
@@ -21,47 +21,52 @@ CALLS, SECONDS = 400, 20.0
 PATIENCE = 10.0  # seconds for one judgement
 
 
-def minimal(law: Law, case: Case, kind: str, seconds: float = SECONDS) -> tuple[Case, Violation]:
-    """The smallest case found that yields a violation of ``kind``, and that violation.
+def minimal(
+    law: Law, case: LawCase, kind: str, seconds: float = SECONDS
+) -> tuple[LawCase, Violation]:
+    """The smallest case that yields a violation of ``kind``, and that violation.
 
-    Rows are halved while one half still breaks the law; then each number is set to 0, else to a
+    Rows are halved while one half still breaks the law. Then each number is set to 0, else to a
     signed power of two, else kept. At most 400 judgements and ``seconds``, so a slow subject may
     keep more than it needs. Raises ``ValueError`` when the case is sound.
     """
-    found = _violation(law, case, kind)
-    if found is None:
+    smallest = _violation(law, case, kind)
+    if smallest is None:
         raise ValueError(f"the case does not break {law.name}")
     started, calls = time.monotonic(), 0
 
-    def breaks(candidate: Case) -> bool:
-        nonlocal found, calls
+    def breaks(candidate: LawCase) -> bool:
+        nonlocal smallest, calls
         calls += 1
         violation = _violation(law, candidate, kind)
-        found = violation or found
+        smallest = violation or smallest
         return violation is not None
 
     def patient() -> bool:
         return calls < CALLS and time.monotonic() - started < seconds
 
-    case = _fewer_rows(case, found, breaks, patient)
+    case = _fewer_rows(case, smallest, breaks, patient)
     for which in ("x", "z", "cond") if case.z is not case.x else ("x", "cond"):
         case = _simpler_numbers(case, which, breaks, patient)
-    assert found is not None
-    return case, found
+    assert smallest is not None
+    return case, smallest
 
 
-def _violation(law: Law, case: Case, kind: str) -> Violation | None:
+def _violation(law: Law, case: LawCase, kind: str) -> Violation | None:
     return next((v for v in examine(law, case, PATIENCE)[0] if v.kind == kind), None)
 
 
 def _fewer_rows(
-    case: Case, found: Violation, breaks: Callable[[Case], bool], patient: Callable[[], bool]
-) -> Case:
+    case: LawCase,
+    violation: Violation,
+    breaks: Callable[[LawCase], bool],
+    patient: Callable[[], bool],
+) -> LawCase:
     rows = torch.arange(case.x.shape[0])
     if (
-        found.row is not None
-        and found.row < len(rows)
-        and breaks(alone := case.part(rows[found.row : found.row + 1]))
+        violation.row is not None
+        and violation.row < len(rows)
+        and breaks(alone := case.part(rows[violation.row : violation.row + 1]))
     ):
         return alone
     while len(rows) > 1 and patient():
@@ -74,8 +79,8 @@ def _fewer_rows(
 
 
 def _simpler_numbers(
-    case: Case, which: str, breaks: Callable[[Case], bool], patient: Callable[[], bool]
-) -> Case:
+    case: LawCase, which: str, breaks: Callable[[LawCase], bool], patient: Callable[[], bool]
+) -> LawCase:
     values = getattr(case, which)
     if values is None or not is_real(_space(case, which)):
         return case
@@ -87,14 +92,14 @@ def _simpler_numbers(
             changed.view(-1)[index] = simpler
             z = None if case.z is case.x else case.z
             parts = {"x": case.x, "cond": case.cond, "z": z} | {which: changed}
-            candidate = Case(case.subject, case.recipe, parts["x"], parts["cond"], parts["z"])
+            candidate = LawCase(case.subject, case.recipe, parts["x"], parts["cond"], parts["z"])
             if breaks(candidate):
                 case, values = candidate, changed
                 break
     return case
 
 
-def _space(case: Case, which: str) -> Any:
+def _space(case: LawCase, which: str) -> Any:
     return (
         case.subject.declaration.condition if which == "cond" else case.subject.space(which == "z")
     )

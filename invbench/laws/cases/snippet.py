@@ -1,4 +1,4 @@
-"""A standalone script of one counterexample: it needs torch and the layer, not the harness."""
+"""A standalone script of one counterexample. It needs torch and the layer, not the harness."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.case import LawCase
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.law import LAWS, Violation
 from invbench.laws.subject import Subject
 from invbench.targets import Target
 
 __all__ = ["calls", "construction", "reweighting", "snippet"]
 
-LARGEST = 400  # numbers that are written out
+LARGEST = 400  # numbers written out
 
 TEMPLATE = '''"""{target} breaks {law} ({kind}):
 {message}
@@ -42,33 +42,33 @@ layer.load_state_dict(load_file(weights), strict=False)"""
 
 
 FORWARD = """x = {x}
-found = {forward}
+result = {forward}
 print("x               ", x)
-print("forward(x)      ", found)
+print("forward(x)      ", result)
 """
 INVERSE = """z = {z}
-found = {inverse}
+result = {inverse}
 print("z               ", z)
-print("inverse(z)      ", found)
+print("inverse(z)      ", result)
 """
-PAIR = """if isinstance(found, (tuple, list)) and isinstance(found[0], torch.Tensor):
-    {name} = found[0]
+PAIR = """if isinstance(result, (tuple, list)) and isinstance(result[0], torch.Tensor):
+    {name} = result[0]
     print("and back again  ", {call})
 """
 
 
 def calls(subject: Subject, argument: str) -> tuple[str, str]:
-    """(the call of forward on x, that of inverse on z), as the user's own module is called."""
-    shown = getattr(subject.module, "shown", None)
-    if not callable(shown):
+    """(the call of forward at x, the call of inverse at z), as the user's own module is called."""
+    call_text = getattr(subject.module, "call_text", None)
+    if not callable(call_text):
         return f"layer(x{argument})", f"layer.inverse(z{argument})"
-    forward, inverse = shown("x", inverse=False), shown("z", inverse=True)
+    forward, inverse = call_text("x", inverse=False), call_text("z", inverse=True)
     return forward, inverse
 
 
-def snippet(target: Target, law: str, violation: Violation, case: Case) -> str:
-    """Python source. Numbers are written out with all digits up to 400 of them; beyond, they come
-    from tensors.safetensors."""
+def snippet(target: Target, law: str, violation: Violation, case: LawCase) -> str:
+    """Python source. Up to 400 numbers are written out with all digits; more come from
+    tensors.safetensors."""
     imports, make = construction(target)
     has_weights = any(v.numel() for v in case.subject.module.state_dict().values())
     cond = (
@@ -104,7 +104,7 @@ def snippet(target: Target, law: str, violation: Violation, case: Case) -> str:
 def construction(target: Target) -> tuple[str, str]:
     """(the import, the expression) that make the layer."""
     own = getattr(target.entry.obj, "construction", None)
-    if callable(own):  # something that nobody registered: without the harness
+    if callable(own):  # an unregistered object, made without the harness
         return own(target.options)  # type: ignore[no-any-return]
     obj, options = target.entry.obj, ", ".join(f"{k}={v!r}" for k, v in target.options.items())
     arguments = ", ".join(filter(None, ["20231001" if target.kind == "layer" else "", options]))
@@ -119,7 +119,7 @@ def construction(target: Target) -> tuple[str, str]:
     return "from invbench.targets import resolve", call
 
 
-def reweighting(recipe: Recipe) -> list[str]:
+def reweighting(recipe: InputRecipe) -> list[str]:
     """Lines of torch that give a layer the weights of a recipe, as ``Subject.reweighted`` does."""
     if recipe.weights == "initial":
         return []
@@ -155,5 +155,5 @@ def _literal(v: Tensor, name: str, parameters_first: bool) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Safe inside a docstring."""
+    """The text, safe inside a docstring."""
     return text.replace("\\", "/").replace('"""', "'''")

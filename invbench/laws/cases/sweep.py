@@ -1,16 +1,24 @@
-"""The fixed sweeps that ``check`` runs and the strategy that the suites draw from."""
+"""The fixed sweeps of ``check``, and the strategy from which the suites draw."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, Recipe
+from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, InputRecipe
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-__all__ = ["BUDGETS", "CORPUS_VERSION", "recipes", "sweep"]
+__all__ = [
+    "BUDGETS",
+    "CORPUS_VERSION",
+    "VALUE_INDEPENDENT",
+    "recipes",
+    "sweep",
+    "value_independent",
+]
 
 CORPUS_VERSION = 4
 X_SCALES = {
@@ -34,16 +42,17 @@ WEIGHT_SCALES = (
     ("reflected", 0),
 )
 WEIGHTS = ("initial", "scaled", "noise", "saturated", "reflected")
+VALUE_INDEPENDENT, VALUE_INDEPENDENT_ROWS = 4, 96  # cases of the value-independent laws, and rows
 BUDGETS = {"smoke": (128, 1), "default": (512, 1), "deep": (4096, 4)}  # rows, seeds
 
 
-def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Recipe]:
-    """Every pattern × scale of x with every pattern × scale of the condition, and a few of x with
-    conditions far out; ``smoke`` pairs them up instead.
+def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[InputRecipe]:
+    """Every pattern × scale of x with every pattern × scale of the condition, and a few with
+    conditions far out. ``smoke`` pairs them up instead.
 
-    ``weighted``: the subject has weights; every pattern × scale of x is also run with adversarial
-    ones, on a quarter of the rows. ``first_seed`` moves the corpus to other random numbers;
-    published results have 0.
+    ``weighted``: the subject has weights. Every pattern × scale of x is then run with adversarial
+    weights too, and all cases have a quarter of the rows. ``first_seed`` moves the corpus to other
+    random numbers; published results have 0.
     """
     rows, seeds = BUDGETS[budget]
     rows = rows // 4 if weighted else rows
@@ -54,23 +63,23 @@ def sweep(budget: str, weighted: bool = False, first_seed: int = 0) -> list[Reci
         pairs = [(x, conds[i % len(conds)]) for i, x in enumerate(xs)] + [
             (xs[0], c) for c in (*conds, *FAR)
         ]
-    found = []
+    recipes = []
     for seed in range(first_seed, first_seed + seeds):
-        found += [Recipe(*x, *c, rows, seed) for x, c in pairs]
+        recipes += [InputRecipe(*x, *c, rows, seed) for x, c in pairs]
         if weighted:
-            base = [Recipe(*x, *conds[i % len(conds)], rows, seed) for i, x in enumerate(xs)]
+            base = [InputRecipe(*x, *conds[i % len(conds)], rows, seed) for i, x in enumerate(xs)]
             ways = [(r, WEIGHT_SCALES[i % len(WEIGHT_SCALES)]) for i, r in enumerate(base)]
             if budget != "smoke":
                 ways = [(r, way) for r in base for way in WEIGHT_SCALES]
             # a seed of its own for each: weights of one draw may all have determinants of one sign
-            found += [
+            recipes += [
                 replace(r, weights=w, log2_weights=k, seed=r.seed + 1000 * (i + 1))
                 for i, (r, (w, k)) in enumerate(ways)
             ]
-    return found
+    return recipes
 
 
-def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[Recipe]:
+def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[InputRecipe]:
     """Hypothesis strategy: a recipe, shrinking towards standard normal input, zero parameters and
     initial weights."""
     from hypothesis import strategies as st
@@ -81,7 +90,7 @@ def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[Recipe]:
         else {}
     )
     return st.builds(
-        Recipe,
+        InputRecipe,
         pattern=st.sampled_from(list(PATTERNS)),
         log2_scale=st.integers(-20, 100),
         cond_pattern=st.sampled_from(list(CONDITION_PATTERNS)),
@@ -90,3 +99,15 @@ def recipes(rows: int = 256, weighted: bool = False) -> SearchStrategy[Recipe]:
         seed=st.integers(0, 2**20),
         **more,
     )
+
+
+def value_independent(
+    cases: Sequence[InputRecipe], count: int = VALUE_INDEPENDENT, rows: int = VALUE_INDEPENDENT_ROWS
+) -> list[InputRecipe]:
+    """The recipes for laws that do not depend on the values: magnitudes near 1, each pattern of the
+    condition."""
+    plain = [
+        r for r in cases if r.pattern == "normal" and r.log2_scale == 0 and r.weights == "initial"
+    ]
+    chosen = plain[:: max(1, len(plain) // VALUE_INDEPENDENT)][:count]
+    return [replace(r, rows=min(r.rows, rows), seed=r.seed + i) for i, r in enumerate(chosen)]

@@ -1,5 +1,5 @@
-"""What a call does inside: which torch functions it runs, whether it repeats itself, and whether it
-records gradients."""
+"""The trace of a call: the torch functions inside it, whether it loops, and whether it records
+gradients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPEATS = 4  # as often a block must come in a row to be a loop
 @dataclass(frozen=True)
 class Trace:
     """``names``: the torch functions in order. ``silent``: how many ran with gradients switched
-    off. ``loop``: a block repeats."""
+    off. ``loop``: a block of them repeats."""
 
     names: tuple[str, ...]
     silent: int
@@ -42,7 +42,7 @@ class _Recorder(TorchFunctionMode):
 
 
 def traced(call: Callable[[], Any]) -> Trace:
-    """Run it once, with gradients recorded."""
+    """The trace of one call, with gradients recorded."""
     recorder = _Recorder()
     with torch.enable_grad(), recorder:
         call()
@@ -50,7 +50,7 @@ def traced(call: Callable[[], Any]) -> Trace:
 
 
 def _loops(names: list[str]) -> bool:
-    """Whether some block of names comes at least four times in a row and makes most of the call."""
+    """Whether a block of names comes at least four times in a row and makes most of the call."""
     n = len(names)
     for size in range(1, n // REPEATS + 1):
         same = run = best = 0
@@ -98,8 +98,8 @@ def _bad(value: Any) -> bool:
 
 
 def first_bad(call: Callable[[], Any]) -> str | None:
-    """The torch function whose result is the first that is not finite, of finite arguments; None
-    where there is none."""
+    """The first torch function with a result that is not finite from finite arguments; None where
+    there is none."""
     recorder = _FirstBad()
     with torch.no_grad(), recorder:
         call()
@@ -127,7 +127,7 @@ SCALES = frozenset("exp sigmoid softplus reciprocal cosh square".split())
 
 
 def extremes(call: Callable[[], Any]) -> tuple[float, float]:
-    """(the smallest scale, the largest absolute value) of all torch functions inside a call; NaN
+    """(the smallest scale, the largest absolute value) over all torch functions inside a call. NaN
     does not count."""
     recorder = _Extremes()
     with torch.no_grad(), recorder:

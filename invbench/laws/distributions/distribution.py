@@ -1,5 +1,5 @@
-"""What the laws of a distribution look at: ``log_prob`` and ``sample`` of any library behind one
-face, and its float64 twin."""
+"""The subject of the laws of distributions: ``log_prob`` and ``sample`` of any library with one
+interface, and its float64 reference."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class DistributionSubject:
-    """One distribution in one dtype. Rows are (n, *batch_shape, *event_shape); a condition is (1,
-    *cond_shape), or one for every row.
+    """One distribution in one dtype. Rows are (n, *batch_shape, *event_shape). A condition is (1,
+    *cond_shape), or there is one for every row.
 
-    ``lead``: where ``sample`` puts the rows: (n, …), (1, n, …) or (n, 1, …), the 1 being the
+    ``lead``: where ``sample`` puts the rows: (n, …), (1, n, …) or (n, 1, …), where 1 is the
     condition. ``guesses``: what was found out by calling, in sentences. ``declaration``: what the
-    target says of itself.
+    target declares.
     """
 
     name: str
@@ -83,9 +83,11 @@ class DistributionSubject:
     def sample(self, n: int, cond: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """(n rows, their log_prob where ``sample`` returns it), under one condition (1,
         *cond_shape)."""
-        found = self.raw_sample(n, cond)
+        returned = self.raw_sample(n, cond)
         value, log_prob = (
-            found if isinstance(found, (tuple, list)) and len(found) > 1 else (found, None)
+            returned
+            if isinstance(returned, (tuple, list)) and len(returned) > 1
+            else (returned, None)
         )
         rows = (n, *self.batch_shape, *self.event_shape)
         kept = isinstance(log_prob, Tensor) and log_prob.numel() == math.prod(
@@ -108,16 +110,16 @@ class DistributionSubject:
             return method(*arguments)
 
     def proper(self, n: int, cond: Tensor | None = None) -> Tensor:
-        """n samples that are finite and inside the support, as far as 16 n draws give them;
-        rounding may put some on its edge."""
+        """n samples that are finite and inside the support, as far as 16 n draws contain them.
+        Rounding may put some on its edge."""
         x = self.sample(16 * n, cond)[0]
         good = x.isfinite() if x.is_floating_point() else torch.ones_like(x, dtype=torch.bool)
         fine = good.reshape(16 * n, -1).all(1) & self.inside(x, cond).reshape(16 * n, -1).all(1)
         return torch.cat([x[fine], x[~fine]])[:n]
 
     def inside(self, x: Tensor, cond: Tensor | None = None) -> Tensor:
-        """Per row and batch element, whether it lies in the support; finite values do where none is
-        known."""
+        """Per row and batch element, whether it lies in the support. Where none is known, finite
+        values do."""
         given = self.given(cond if cond is None else cond.expand(x.shape[0], *cond.shape[1:]))
         return within(given, self.declaration.domain, x, x.ndim - len(self.event_shape))
 
@@ -134,24 +136,26 @@ class DistributionSubject:
         return modules_of(self.obj)
 
     @cached_property
-    def twin(self) -> DistributionSubject | None:
-        """The same parameters in float64; None when it does not compute in float64 all the way."""
+    def float64_reference(self) -> DistributionSubject | None:
+        """The same parameters in float64; None when it does not compute in float64 throughout."""
         if self.dtype == torch.float64:
             return self
 
         def build() -> DistributionSubject | None:
-            twin = replace(
+            reference = replace(
                 self, obj=recast(self.obj, torch.float64, self.device), dtype=torch.float64
             )
-            found = twin.log_prob(self.sample(5, self.condition(0))[0].double(), twin.condition(0))
-            return twin if found.dtype == torch.float64 else None
+            log_prob = reference.log_prob(
+                self.sample(5, self.condition(0))[0].double(), reference.condition(0)
+            )
+            return reference if log_prob.dtype == torch.float64 else None
 
         with seeded(0, self.device):
             return attempt(build)[0]
 
     def condition(self, index: int) -> Tensor | None:
-        """One condition (1, *cond_shape): of N(0, 1), mapped into the space that is declared. The
-        global generator is not touched."""
+        """One condition (1, *cond_shape): from N(0, 1), mapped into the declared space. The global
+        generator is not touched."""
         if self.cond_shape is None:
             return None
         generator = torch.Generator().manual_seed(1000 + index)

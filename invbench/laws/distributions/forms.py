@@ -1,5 +1,4 @@
-"""The ways in which ``log_prob`` and ``sample`` are called, from library to library, and how one is
-recognised by trying."""
+"""How libraries call ``log_prob`` and ``sample``, recognised by trying."""
 
 from __future__ import annotations
 
@@ -51,9 +50,9 @@ COND_NAMES = (
 @dataclass(frozen=True)
 class Form:
     """One way of calling, as it is written, and the call: (object, n or rows, conditions of shape
-    (1, …) or None) → what comes back.
+    (1, …) or None) → the result.
 
-    ``paired``: it wants a condition for every row that it returns.
+    ``paired``: it takes a condition for every row that it returns.
     """
 
     text: str
@@ -63,8 +62,8 @@ class Form:
 
 @dataclass(frozen=True)
 class View:
-    """What has ``log_prob`` and ``sample`` once the condition is given: the object itself, or what
-    it returns."""
+    """The object with ``log_prob`` and ``sample`` once the condition is given: the target itself,
+    or what it returns."""
 
     text: str
     at: Callable[[Any, Tensor | None], Any]
@@ -72,7 +71,7 @@ class View:
 
 
 def attempt(call: Callable[[], T]) -> tuple[T | None, str]:
-    """(what a stranger's code returns, "") or (None, what it raised), whatever that is."""
+    """(the result of a stranger's code, "") or (None, its exception)."""
     try:
         with guarded(TRY_LIMIT):
             return call(), ""
@@ -85,36 +84,36 @@ def attempt(call: Callable[[], T]) -> tuple[T | None, str]:
 def parameters(function: Any) -> dict[str, inspect.Parameter]:
     """The named parameters of a callable; none where they cannot be read."""
     try:
-        found = inspect.signature(function).parameters
+        signature = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return {}
-    return {k: p for k, p in found.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return {k: p for k, p in signature.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
 def needs_condition(obj: Any) -> str | None:
-    """The name of a condition that ``log_prob`` cannot be called without, if there is one."""
-    found = list(parameters(getattr(obj, "log_prob", None)).values())
+    """The name of a condition that ``log_prob`` requires, if there is one."""
+    names = list(parameters(getattr(obj, "log_prob", None)).values())
     return next(
-        (p.name for p in found[1:] if p.default is p.empty and p.kind != p.KEYWORD_ONLY), None
+        (p.name for p in names[1:] if p.default is p.empty and p.kind != p.KEYWORD_ONLY), None
     )
 
 
 def views(obj: Any, conditional: bool) -> list[View]:
-    """The object itself when it has both methods, and, with a condition, what it makes of one:
-    zuko's flow(c), pyro's condition(c)."""
+    """The object itself when it has both methods, and with a condition what it makes of it: zuko's
+    flow(c), pyro's condition(c)."""
     both = all(callable(getattr(obj, name, None)) for name in ("log_prob", "sample"))
-    found = []
+    choices = []
     if conditional and callable(getattr(obj, "condition", None)):
-        found.append(View("obj.condition(c)", lambda o, c: o.condition(c), True))
+        choices.append(View("obj.condition(c)", lambda o, c: o.condition(c), True))
     if both:
-        found.append(View("obj", lambda o, c: o))
+        choices.append(View("obj", lambda o, c: o))
     elif callable(obj):
-        found.append(
+        choices.append(
             View("obj(c)", lambda o, c: o(c), True)
             if conditional
             else View("obj()", lambda o, c: o())
         )
-    return found
+    return choices
 
 
 def sample_forms(obj: Any, conditional: bool) -> Iterator[Form]:

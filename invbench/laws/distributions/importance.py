@@ -80,10 +80,10 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Weighted:
-    """Points of q with weights p/q and log p. ``total`` ± ``error`` = ∫ p with its standard error,
-    ``hull`` the same over the box of the samples. ``unseen``: the share of samples with a weight
-    above every one drawn, about the mass that was missed. ``problem`` says why the weights are not
-    to be trusted, or nothing."""
+    """Points of q with weights p/q and log p. ``total`` ± ``error`` = ∫ p with its standard error;
+    ``hull``: the same over the box of the samples. ``unseen``: the share of samples with a weight
+    above every one drawn, which estimates the missed mass. ``problem``: why the weights are not to
+    be trusted, or empty."""
 
     total: float
     error: float
@@ -113,8 +113,8 @@ def weigh(
     generator: torch.Generator,
     exact: bool = True,
 ) -> Weighted:
-    """Importance sampling with n points. ``fit``: the samples that shape q, ``fresh``: others,
-    which tell what q has missed."""
+    """Importance sampling with n points. ``fit``: the samples that shape q. ``fresh``: others,
+    which show what q has missed."""
     q = Proposal(fit, which, generator)
     x = q.sample(n, generator)
     log_p = density.log_density(x, exact)

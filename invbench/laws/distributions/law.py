@@ -1,45 +1,27 @@
-"""A law of a distribution, as data, and the stand on which it is asked: samples and integrals
-computed once for all laws."""
+"""A law of a distribution, as data, and its findings."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
-import torch
-from torch import Tensor
-from torch.distributions import constraints
-
+from invbench.laws.distributions.case import DistributionCase
 from invbench.laws.distributions.distribution import DistributionSubject
-from invbench.laws.distributions.importance import Weighted, weigh
-from invbench.laws.distributions.mass import Density, NotDecided
-from invbench.laws.distributions.quadrature import Integral, integrate
 from invbench.laws.law import Violation
-from invbench.laws.support import discrete
 
 __all__ = [
     "DISTRIBUTION_LAWS",
     "Decided",
     "DistributionLaw",
     "Finding",
-    "Place",
-    "Stand",
     "Undecided",
     "law",
 ]
 
-T = TypeVar("T")
-FIT, FRESH = 0, 1  # streams of samples: those that lay out integrals, those that test them
-REFUSALS = 300  # calls spent on finding the rows that log_prob refuses
-# a value that comes so often is rounded; so many rows of them leave nothing to decide
-ATOMS, MOST_ATOMS = 4, 0.01
-
 
 @dataclass(frozen=True)
 class Decided:
-    """So many checks came out one way or the other."""
+    """So many checks were decided."""
 
     count: int
 
@@ -49,210 +31,19 @@ class Undecided:
     reason: str
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a density is looked at: one condition, one element of the batch."""
-
-    index: int
-    cond: Tensor | None
-    element: int
-
-    def __str__(self) -> str:
-        parts = [] if self.cond is None else [f"condition {self.index}"]
-        return ", ".join(parts + ([f"batch element {self.element}"] if self.element else []))
-
-
-class Stand:
-    """One subject with the numbers of a budget: ``rows`` of a sample, ``evaluations`` of an
-    integral, at so many ``conditions``."""
-
-    def __init__(
-        self, subject: DistributionSubject, seed: int, rows: int, evaluations: int, conditions: int
-    ) -> None:
-        self.subject, self.seed, self.rows, self.evaluations = subject, seed, rows, evaluations
-        self.conditions = [
-            subject.condition(k) for k in range(conditions if subject.cond_shape is not None else 1)
-        ]
-        self._known: dict[object, object] = {}
-
-    @property
-    def places(self) -> list[Place]:
-        """Every condition; of a batch the first and the last element."""
-        size = math.prod(self.subject.batch_shape)
-        elements = sorted({0, size - 1})
-        return [Place(k, c, e) for k, c in enumerate(self.conditions) for e in elements]
-
-    def generator(self, *key: int) -> torch.Generator:
-        return torch.Generator().manual_seed(_hash(self.seed, 7, *key))
-
-    def drawn(
-        self, place: Place, stream: int, rows: int = 0, exact: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """(samples, their log_prob where ``sample`` returns it). Another stream is another,
-        independent sample."""
-        n = rows or self.rows
-        subject = (self.subject.twin or self.subject) if exact else self.subject
-
-        def draw() -> tuple[Tensor, Tensor | None]:
-            torch.manual_seed(_hash(self.seed, place.index, stream))
-            cond = place.cond
-            if cond is not None and cond.is_floating_point():
-                cond = cond.to(subject.dtype)
-            return subject.sample(n, cond)
-
-        return self.once(("drawn", place.index, stream, n, exact), draw)
-
-    def proper(self, place: Place, stream: int, rows: int) -> Tensor:
-        """A few samples that are finite and inside the support."""
-
-        def draw() -> Tensor:
-            torch.manual_seed(_hash(self.seed, place.index, stream, 5))
-            return self.subject.proper(rows, place.cond)
-
-        return self.once(("proper", place.index, stream, rows), draw)
-
-    def log_prob(self, x: Tensor, cond: Tensor | None, exact: bool = False) -> Tensor:
-        """log_prob of the subject, or of its twin; in float64 on the CPU."""
-        subject = self.subject.twin if exact else self.subject
-        assert subject is not None
-        if cond is not None and cond.is_floating_point():
-            cond = cond.to(subject.dtype)
-        return subject.log_prob(x.to(subject.dtype), cond).detach().double().cpu()
-
-    def spread(self, x: Tensor, cond: Tensor | None, relative: float) -> Tensor | None:
-        """How far log_prob moves, by the float64 twin, when each value moves by so much of itself
-        and of its scale; None without a twin."""
-        if self.subject.twin is None or discrete(self.subject.support(cond)):
-            return None
-        x = x.double()
-        scale = x.abs() + x.std(0, keepdim=True).nan_to_num()
-        here = self.log_prob_or_nan(x, cond, exact=True)
-        generator = self.generator(3)
-        found = torch.zeros_like(here)
-        simplex = isinstance(self.subject.support(cond), type(constraints.simplex))
-        for _ in range(4):
-            sign = 2.0 * torch.randint(0, 2, x.shape, generator=generator).to(x) - 1
-            moved = x + sign * relative * scale
-            moved = moved / moved.sum(-1, keepdim=True) if simplex else moved
-            change = self.log_prob_or_nan(moved, cond, exact=True) - here
-            found = torch.maximum(found, change.abs().nan_to_num(nan=math.inf))
-        return found
-
-    def log_prob_or_nan(self, x: Tensor, cond: Tensor | None, exact: bool = False) -> Tensor:
-        """log_prob with NaN for rows that it refuses by raising, which are found by halving."""
-        left = [REFUSALS]
-        found = self._halved(x, cond, exact, left)
-        if found is None:
-            found = torch.full((len(x), *self.subject.batch_shape), math.nan, dtype=torch.float64)
-        return found
-
-    def _halved(
-        self, x: Tensor, cond: Tensor | None, exact: bool, left: list[int]
-    ) -> Tensor | None:
-        try:
-            return self.log_prob(x, cond, exact)
-        except Exception:
-            left[0] -= 1
-            if left[0] < 0 or len(x) == 1:
-                return None
-        parts = [slice(0, len(x) // 2), slice(len(x) // 2, len(x))]
-        conds = [cond if cond is None or len(cond) == 1 else cond[p] for p in parts]
-        found = [self._halved(x[p], c, exact, left) for p, c in zip(parts, conds, strict=True)]
-        if all(f is None for f in found):
-            return None
-        nan = [
-            torch.full((len(x[p]), *self.subject.batch_shape), math.nan, dtype=torch.float64)
-            for p in parts
-        ]
-        return torch.cat([n if f is None else f for f, n in zip(found, nan, strict=True)])
-
-    def density(self, place: Place) -> Density:
-        """The density at a place, ready for integrals. Raises ``NotDecided`` where there is none
-        over R^d."""
-
-        def build() -> Density:
-            subject = self.subject
-            found = Density(subject, place.cond, place.element, self.drawn(place, FIT)[0])
-            for k in found.find_circles(self.lines(place, FIT, found)):
-                sentence = f"coordinate {k} is an angle: log_prob repeats itself after 2π"
-                if sentence not in subject.guesses:
-                    subject.guesses.append(sentence)
-            return found
-
-        return self.once(("density", place.index, place.element), build)
-
-    def lines(
-        self, place: Place, stream: int, density: Density | None = None, rows: int = 0
-    ) -> Tensor:
-        """Samples as rows (n, d) in float64; of the twin where the dtype rounds them to a few
-        values."""
-        density = density or self.density(place)
-        found = density.rows(self.drawn(place, stream, rows)[0])
-        if _rounded(found) and self.subject.twin is not None:
-            found = density.rows(self.drawn(place, stream, rows, exact=True)[0])
-        if _rounded(found):
-            raise NotDecided("samples take a few values only: discrete, or rounded")
-        found = found[found.isfinite().all(1)]
-        if len(found) < 64:
-            raise NotDecided(f"{len(found)} samples are finite")
-        return found
-
-    def integral(self, place: Place) -> Integral:
-        density = self.density(place)
-        return self.once(
-            ("integral", place.index, place.element),
-            lambda: integrate(density, self.lines(place, FIT), self.evaluations),
-        )
-
-    def weighed(self, place: Place, which: int, exact: bool, again: int = 0) -> Weighted:
-        """∫ p by importance sampling; ``again`` takes other samples and other random numbers."""
-
-        def compute() -> Weighted:
-            fit, fresh = (self.lines(place, stream + 20 * again)[:2048] for stream in (FIT, FRESH))
-            generator = self.generator(place.index, which, again)
-            return weigh(
-                self.density(place), fit, fresh, self.evaluations // 8, which, generator, exact
-            )
-
-        return self.once(("weighed", place.index, place.element, which, exact, again), compute)
-
-    def once(self, key: object, compute: Callable[[], T]) -> T:
-        """What is stored under ``key``, computed at the first call."""
-        if key not in self._known:
-            self._known[key] = compute()
-        return self._known[key]  # type: ignore[return-value]
-
-
-def _hash(*parts: int) -> int:
-    found = 17
-    for part in parts:
-        found = (found * 1_000_003 + part + 1) % (2**61 - 1)
-    return found
-
-
-def _rounded(rows: Tensor) -> bool:
-    """Whether values of a coordinate repeat themselves more than a continuous law allows."""
-    for column in rows.T:
-        counts = column.unique(return_counts=True)[1]
-        if len(counts) == 1:
-            continue  # constant: said elsewhere
-        if counts[counts >= ATOMS].sum() > MOST_ATOMS * len(column):
-            return True
-    return False
-
-
 Finding = Violation | Decided | Undecided
-Check = Callable[[Stand], Iterator[Finding]]
+Check = Callable[[DistributionCase], Iterator[Finding]]
 
 
 @dataclass(frozen=True)
 class DistributionLaw:
-    """``check`` yields what it finds; ``severity`` is a key of ``law.SEVERITIES``. ``first``: where
-    it fails, the others would only echo it. ``needs``: whether it is asked of a subject at all."""
+    """``check`` yields findings. ``category`` is a key of ``law.CATEGORIES``. ``first``: where this
+    law fails, the others are not checked, since they would fail too. ``needs``: whether it applies
+    to a subject."""
 
     name: str
     check: Check
-    severity: str = "soundness"
+    category: str = "soundness"
     first: bool = False
     needs: Callable[[DistributionSubject], bool] = lambda subject: True
 
@@ -267,14 +58,15 @@ DISTRIBUTION_LAWS: dict[str, DistributionLaw] = {}
 
 def law(
     name: str,
-    severity: str = "soundness",
+    category: str = "soundness",
     first: bool = False,
     needs: Callable[[DistributionSubject], bool] = lambda subject: True,
 ) -> Callable[[Check], Check]:
-    """Add a law to the table; its docstring states it, its reference and the error of that."""
+    """Add a law to the table. Its docstring states it, its reference and the error of the
+    reference."""
 
     def decorate(check: Check) -> Check:
-        DISTRIBUTION_LAWS[name] = DistributionLaw(name, check, severity, first, needs)
+        DISTRIBUTION_LAWS[name] = DistributionLaw(name, check, category, first, needs)
         return check
 
     return decorate

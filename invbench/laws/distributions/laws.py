@@ -1,4 +1,4 @@
-"""The laws of a whole distribution, ``log_prob`` and ``sample``, and the run over all of them."""
+"""Check the laws of a whole distribution, ``log_prob`` and ``sample``."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from invbench.devices import require_device
 from invbench.errors import UsageError
 from invbench.laws.distributions import (  # noqa: F401  each file adds its laws, in this order
     condition_laws,
+    follow_laws,
     mass_laws,
     sample_laws,
     value_laws,
 )
+from invbench.laws.distributions.case import DistributionCase
 from invbench.laws.distributions.distribution import DistributionSubject, seeded
 from invbench.laws.distributions.law import (
     DISTRIBUTION_LAWS,
     Decided,
     DistributionLaw,
     Finding,
-    Stand,
     Undecided,
 )
 from invbench.laws.distributions.mass import NotDecided
 from invbench.laws.distributions.reading import distribution_of
 from invbench.laws.guard import TookTooLong, guarded, origin_of
-from invbench.laws.law import Violation
+from invbench.laws.law import Violation, law_names
 from invbench.laws.report import Failure, Report
 from invbench.registry import Registered, origin
 from invbench.targets import Target, resolve
@@ -61,28 +62,28 @@ def check_distribution(
     """Does ``sample`` draw from ``log_prob``, and is that a density?
 
     ``target``: a target string, a ``Target`` whose object is a factory ``make(seed)``, or an object
-    with ``log_prob`` and ``sample``. ``seed`` moves the random numbers. ``rows`` is one of
-    ``STEPS``, as in ``measures["rows"]`` of the run that is to be repeated; without it the largest
-    step is taken that the time of a call allows.
+    with ``log_prob`` and ``sample``. ``seed`` moves the random numbers. ``rows``: one of ``STEPS``,
+    as ``measures["rows"]`` of a run that is to be repeated; without it, the largest step that the
+    time of a call allows.
 
     ``measures``: ``guesses`` of how the object is called; ``decided``, checks per law;
     ``undecided``, the reason per law. Raises ``UsageError`` for an unknown target, dtype, budget or
-    property, and for an object that cannot be read; never for what it does.
+    property, and for an object that cannot be read. Whatever the object does is a finding.
     """
     started = time.monotonic()
-    names = _names(properties)
+    names = law_names(properties, DISTRIBUTION_LAWS, " of a distribution")
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
     if dtype not in DTYPES:
         raise UsageError(f"a distribution is checked in {' or '.join(DTYPES)}, not in {dtype!r}")
     require_device(device)
-    found = _as_target(target)
+    resolved = _as_target(target)
     seconds, largest, seeds, conditions = BUDGETS[budget]
-    verdicts = _Verdicts()
+    findings_of = _LawFindings()
     measures: dict[str, Any] = {"dtype": dtype, "device": device, "budget": budget}
     first: DistributionSubject | None = None
     for weights in range(seed, seed + seeds):
-        subject = distribution_of(found, DTYPES[dtype], device, weights)
+        subject = distribution_of(resolved, DTYPES[dtype], device, weights)
         if first is not None and _same(first, subject):
             break
         if first is None:
@@ -101,35 +102,24 @@ def check_distribution(
                 "conditions": conditions if subject.cond_shape is not None else 0,
             }
         with seeded(seed, device):
-            stand = Stand(subject, seed, size, dict(STEPS)[size], conditions)
+            case = DistributionCase(subject, seed, size, dict(STEPS)[size], conditions)
             recipe = {"weights": weights, "seed": seed, "rows": size}
             _ask(
-                stand,
+                case,
                 names,
-                verdicts,
+                findings_of,
                 progress,
                 recipe,
                 started + LIMIT[budget],
                 properties is not None,
             )
     measures |= {
-        "laws": len(verdicts.decided),
-        "decided": verdicts.decided,
-        "undecided": verdicts.reasons(names),
+        "laws": len(findings_of.decided),
+        "decided": findings_of.decided,
+        "undecided": findings_of.reasons(names),
     }
     measures["seconds"] = round(time.monotonic() - started, 2)
-    return Report(found.name, verdicts.failures(names), measures)
-
-
-def _names(properties: Iterable[str] | None) -> list[str]:
-    names = list(DISTRIBUTION_LAWS) if properties is None else list(properties)
-    for name in names:
-        if name not in DISTRIBUTION_LAWS:
-            raise UsageError(
-                f"property {name!r} is not known of a distribution; known: "
-                f"{', '.join(DISTRIBUTION_LAWS)}"
-            )
-    return names
+    return Report(resolved.name, findings_of.failures(names), measures)
 
 
 def _as_target(target: Any) -> Target:
@@ -158,10 +148,12 @@ def _affordable(subject: DistributionSubject, seconds: float, largest: int, plac
     try:
         with seeded(0, subject.device), guarded(60.0):
             draw, x = _cost(lambda n: subject.sample(n, cond)[0])
-            twin = subject.twin or subject
-            wide = twin.condition(0)
+            reference = subject.float64_reference or subject
+            wide = reference.condition(0)
             ask, _ = _cost(
-                lambda n: twin.log_prob(x[:1].to(twin.dtype).expand(n, *x.shape[1:]), wide)
+                lambda n: reference.log_prob(
+                    x[:1].to(reference.dtype).expand(n, *x.shape[1:]), wide
+                )
             )
     except (KeyboardInterrupt, MemoryError):
         raise
@@ -176,69 +168,73 @@ def _affordable(subject: DistributionSubject, seconds: float, largest: int, plac
 
 
 def _cost(call: Callable[[int], Tensor]) -> tuple[tuple[float, float], Tensor]:
-    """((seconds of a call, seconds of a row more), the last result): from 8 rows up to where a call
-    takes long enough to be timed."""
-    n, found = 8, call(8)
+    """((seconds of a call, seconds of one row more), the last result): from 8 rows up to a call
+    that is long enough to be timed."""
+    n, result = 8, call(8)
     times: list[tuple[int, float]] = []
     while not times or (times[-1][1] < 0.1 and n < 4096):
         if times:
             n *= 8
         start = time.perf_counter()
-        found = call(n)
+        result = call(n)
         times.append((n, time.perf_counter() - start))
-    (few, short), (many, long) = times[0], times[-1]
-    if few == many:
-        return (0.0, long / many), found
-    row = max(0.0, long - short) / (many - few)
-    return (max(0.0, short - few * row), row), found
+    (first, short), (last, long) = times[0], times[-1]
+    if first == last:
+        return (0.0, long / last), result
+    row = max(0.0, long - short) / (last - first)
+    return (max(0.0, short - first * row), row), result
 
 
 def _ask(
-    stand: Stand,
+    case: DistributionCase,
     names: list[str],
-    verdicts: _Verdicts,
+    findings_of: _LawFindings,
     progress: Callable[[str], None],
     recipe: dict[str, Any],
     end: float,
     everything: bool,
 ) -> None:
-    """Every law; one that comes first and fails ends it, since the others would only echo it."""
+    """Check every law. A failed law that comes first ends the check, since the others would fail
+    too."""
     ordered = sorted(names, key=lambda name: not DISTRIBUTION_LAWS[name].first)
     for name in ordered:
         law = DISTRIBUTION_LAWS[name]
-        if not everything and not law.needs(stand.subject):
+        if not everything and not law.needs(case.subject):
             continue
         progress(name)
-        broken = verdicts.add(law, _findings(law, stand, max(1.0, end - time.monotonic())), recipe)
+        broken = findings_of.add(
+            law, _findings(law, case, max(1.0, end - time.monotonic())), recipe
+        )
         if broken and law.first:
             return
 
 
-def _findings(law: DistributionLaw, stand: Stand, limit: float) -> list[Finding]:
-    """What a law finds; whatever the subject raises becomes a violation of kind ``crash``."""
-    found: list[Finding] = []
+def _findings(law: DistributionLaw, case: DistributionCase, limit: float) -> list[Finding]:
+    """The findings of a law. Anything that the subject raises becomes a violation of kind
+    ``crash``."""
+    findings: list[Finding] = []
     try:
         with guarded(limit):
-            for finding in law.check(stand):
-                found.append(finding)
+            for finding in law.check(case):
+                findings.append(finding)
     except NotDecided as why:
-        found.append(Undecided(str(why)))
+        findings.append(Undecided(str(why)))
     except TookTooLong as why:  # of many calls, each of which came back before
-        found.append(Undecided(f"too slow for this budget: {why}"))
+        findings.append(Undecided(f"too slow for this budget: {why}"))
     except (KeyboardInterrupt, MemoryError, UsageError):
         raise
     except BaseException as error:  # the subject's own code runs in there, and may even exit
         what = f"{type(error).__name__}: {str(error)[:300]}{origin_of(error)}"
-        found.append(Violation(math.inf, 0.0, what, kind="crash"))
-    return found
+        findings.append(Violation(math.inf, 0.0, what, kind="crash"))
+    return findings
 
 
-class _Verdicts:
-    """Per law: the worst violation of each kind, how many checks were decided, why others were
-    not."""
+class _LawFindings:
+    """Per law: the worst violation of each kind, the number of decided checks, and the reasons for
+    undecided ones."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str], Failure] = {}
+        self.by_kind: dict[tuple[str, str], Failure] = {}
         self.decided: dict[str, int] = {}
         self.why: dict[str, list[str]] = {}
 
@@ -258,10 +254,10 @@ class _Verdicts:
                         "integrates-to-one",
                         "samples-follow-density",
                     )
-                if key not in self.found or finding.value > self.found[key].value:
-                    self.found[key] = Failure(
+                if key not in self.by_kind or finding.value > self.by_kind[key].value:
+                    self.by_kind[key] = Failure(
                         law.name,
-                        law.severity,
+                        law.category,
                         finding.kind,
                         finding.value,
                         finding.bound,
@@ -276,4 +272,6 @@ class _Verdicts:
         }
 
     def failures(self, names: list[str]) -> list[Failure]:
-        return [f for _, f in sorted(self.found.items(), key=lambda item: names.index(item[0][0]))]
+        return [
+            f for _, f in sorted(self.by_kind.items(), key=lambda item: names.index(item[0][0]))
+        ]

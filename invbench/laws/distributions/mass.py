@@ -1,5 +1,5 @@
-"""One density as a function on R^d: a condition and a batch element picked out, rows in float64,
-zero outside the support."""
+"""One density as a function on R^d: for a condition and a batch element, rows in float64, zero
+outside the support."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class NotDecided(Exception):
 class Density:
     """``log_density`` of rows (n, d) under one condition, for one element of the batch.
 
-    Its d is that of the event, flattened; of a simplex one less, the last coordinate being 1 minus
-    the others. ``evaluator`` is the subject that computes: itself, or its float64 twin. Rows that
-    ``log_prob`` refuses by raising have density 0, as have those with NaN.
+    d is that of the flattened event; for a simplex one less, the last coordinate being 1 minus the
+    others. ``evaluator`` is the subject that computes: the float64 reference, where there is one.
+    Rows at which ``log_prob`` raises or is NaN have density 0.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Density:
 
     @cached_property
     def evaluator(self) -> DistributionSubject:
-        return self.subject.twin or self.subject
+        return self.subject.float64_reference or self.subject
 
     def rows(self, x: Tensor) -> Tensor:
         """Rows (n, d) in float64 of samples (n, *batch, *event)."""
@@ -60,7 +60,7 @@ class Density:
         return x[:, : self.dim]
 
     def events(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
-        """Samples (n, *batch, *event) of rows: the other elements of the batch are filled with one
+        """Samples (n, *batch, *event) of rows. The other elements of the batch are filled with one
         sample."""
         if self.on_simplex:
             rows = torch.cat([rows, 1 - rows.sum(1, keepdim=True)], 1)
@@ -71,12 +71,12 @@ class Density:
         return x.reshape(n, *subject.batch_shape, *subject.event_shape)
 
     def log_density(self, rows: Tensor, exact: bool = True) -> Tensor:
-        """log_prob of rows in float64 on the CPU, by the float64 twin where ``exact`` and there is
-        one.
+        """log_prob of rows in float64 on the CPU, by the float64 reference where ``exact`` and
+        there is one.
 
-        Otherwise what the subject computes, less what rounding the row to its dtype does: log p(x)
-        + (its log_prob(x̂) − log p(x̂)) with x̂ the rounded row and p by the twin. Where one of
-        them is not finite, log p(x): another law asks about that.
+        Otherwise the subject's own log_prob, less the effect of rounding the row to its dtype: log
+        p(x) + (its log_prob(x̂) − log p(x̂)) with x̂ the rounded row and p in float64. Where one of
+        them is not finite, log p(x): another law judges that.
         """
         if exact or self.evaluator is self.subject:
             return self._parts(self.evaluator, rows)
@@ -93,8 +93,8 @@ class Density:
 
     def find_circles(self, rows: Tensor) -> list[int]:
         """Coordinates in which log_prob repeats itself after 2π: angles. The density is cut off to
-        the turn that the samples lie in."""
-        found, some = [], rows[:16]
+        the turn of the samples."""
+        circles, some = [], rows[:16]
         known = self.log_density(some)
         for k in range(self.dim):
             low = next(
@@ -109,11 +109,11 @@ class Density:
             turned[:, k] += TURN
             if low is not None and (self.log_density(turned) - known).abs().max() < 1e-6:
                 self.window[:, k] = torch.tensor([low, low + TURN])
-                found.append(k)
-        return found
+                circles.append(k)
+        return circles
 
     def _chunk(self, subject: DistributionSubject, rows: Tensor) -> Tensor:
-        found = torch.full((rows.shape[0],), -math.inf, dtype=torch.float64)
+        log_density = torch.full((rows.shape[0],), -math.inf, dtype=torch.float64)
         x = self.events(rows, subject.dtype)
         inside = (
             subject.inside(x, self._cond(subject)).reshape(rows.shape[0], -1)[:, self.element].cpu()
@@ -121,20 +121,20 @@ class Density:
         inside &= ((rows >= self.window[0]) & (rows <= self.window[1])).all(1)
         at = inside.nonzero()[:, 0]
         if len(at):
-            found[at] = self._asked(subject, x[at.to(x.device)])
-        nan = found.isnan()
+            log_density[at] = self._asked(subject, x[at.to(x.device)])
+        nan = log_density.isnan()
         self.nans += int(nan.sum())
-        return found.masked_fill(nan, -math.inf)
+        return log_density.masked_fill(nan, -math.inf)
 
     def _cond(self, subject: DistributionSubject) -> Tensor | None:
         cond = self.cond
         return cond if cond is None or not cond.is_floating_point() else cond.to(subject.dtype)
 
     def _asked(self, subject: DistributionSubject, x: Tensor) -> Tensor:
-        """log_prob; rows that it refuses are found by halving."""
+        """log_prob; rows at which it raises are found by halving."""
         try:
-            found = subject.log_prob(x, self._cond(subject))
-            return found.reshape(x.shape[0], -1)[:, self.element].detach().double().cpu()
+            log_prob = subject.log_prob(x, self._cond(subject))
+            return log_prob.reshape(x.shape[0], -1)[:, self.element].detach().double().cpu()
         except Exception as error:
             self.calls += 1
             if self.calls > REFUSALS:

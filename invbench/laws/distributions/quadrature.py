@@ -78,8 +78,8 @@ class _Cells:
 
 
 def integrate(density: Density, rows: Tensor, evaluations: int) -> Integral:
-    """∫ exp(log_density), with at most about so many evaluations. ``rows``: samples, which say
-    where to look."""
+    """∫ exp(log_density), with at most about so many evaluations. ``rows``: samples, which show
+    where the mass lies."""
     d = density.dim
     centre, frame = _frame(rows)
     inverse = torch.linalg.inv(frame)
@@ -154,8 +154,8 @@ def _edges(values: Tensor, d: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _gap(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Two edges around the largest gap in a cell, where most of the cell is one: a little beyond
-    the samples on both sides of it."""
+    """Two edges around the largest gap in a cell, where it makes most of the cell: a little beyond
+    the samples on both sides."""
     some = values[(values >= low) & (values <= high)].sort().values
     if len(some) < 4:
         return some[:0]
@@ -215,8 +215,8 @@ def _weights(d: int) -> tuple[Tensor, Tensor]:
 
 
 def _missed(cells: _Cells, local: Tensor, known: Tensor) -> tuple[Tensor, float]:
-    """(cells in which a sample's density is far above that at every node, so that the rule has not
-    seen the peak; their share of samples)."""
+    """(cells in which a sample's density is far above that at every node, so that the rule missed
+    the peak; their share of samples)."""
     missed = torch.zeros(len(cells.low), dtype=torch.bool)
     unseen = 0
     for part in torch.arange(len(cells.low)).split(2048):
@@ -229,7 +229,7 @@ def _missed(cells: _Cells, local: Tensor, known: Tensor) -> tuple[Tensor, float]
 
 
 def _to_split(cells: _Cells, local: Tensor, known: Tensor, most: int) -> Tensor:
-    """The cells that hold nine tenths of the error, and those with a peak that was not seen."""
+    """The cells that hold nine tenths of the error, and those with a missed peak."""
     error = cells.error.nan_to_num(nan=0.0, posinf=0.0)  # an infinite density stays so
     missed, _ = _missed(cells, local, known)
     if error.sum() < GOAL and not missed.any():

@@ -1,4 +1,4 @@
-"""How an object with ``log_prob`` and ``sample`` is to be called, found out by calling it."""
+"""How an object with ``log_prob`` and ``sample`` is called, found out by calling it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def distribution_of(
 ) -> DistributionSubject:
     """Build the distribution of a target and find out how it is called.
 
-    Raises ``UsageError`` when it cannot be built, when no way of calling works, or when it takes a
-    condition and none is declared.
+    Raises ``UsageError`` when it cannot be built, when no way of calling works, and when it takes a
+    condition but declares none.
     """
     metadata = dict(target.entry.metadata)
     scalar = metadata.get("event_shape") == ()
@@ -101,9 +101,9 @@ def _read(
             forms = [f for f in forms if f.text == "sample((n,))"][:1] or forms[:1]
         for form in forms:
             subject = replace(open_, view=view, sampling=form)
-            found = _shape(subject, given, cond, event, tried)
-            if found is not None:
-                return _with_density(found, given, cond, tried)
+            shaped = _shape(subject, given, cond, event, tried)
+            if shaped is not None:
+                return _with_density(shaped, given, cond, tried)
             if kept is None and isinstance(given, Distribution):
                 kept = replace(
                     subject,
@@ -136,15 +136,19 @@ def _shape(
     rows."""
     shapes, log_probs = [], []
     for n in PROBES:
-        found: Any
-        found, problem = attempt(partial(subject.raw_sample, n, cond))
-        value = found[0] if isinstance(found, (tuple, list)) and found else found
+        returned: Any
+        returned, problem = attempt(partial(subject.raw_sample, n, cond))
+        value = returned[0] if isinstance(returned, (tuple, list)) and returned else returned
         if problem or not isinstance(value, Tensor):
             tried.append(f"{subject.sampling.text}: {problem or f'returns {type(value).__name__}'}")
             return None
         shapes.append(tuple(value.shape))
-        more = isinstance(found, (tuple, list)) and len(found) > 1 and isinstance(found[1], Tensor)
-        log_probs.append(tuple(found[1].shape) if more else None)
+        more = (
+            isinstance(returned, (tuple, list))
+            and len(returned) > 1
+            and isinstance(returned[1], Tensor)
+        )
+        log_probs.append(tuple(returned[1].shape) if more else None)
     lead, rest = _lead(shapes, cond is not None, subject.view.takes_condition)
     if isinstance(given, Distribution):
         batch = () if cond is not None else tuple(given.batch_shape)
@@ -166,7 +170,7 @@ def _shape(
 
 
 def _lead(shapes: list[Shape], conditional: bool, view: bool) -> tuple[str | None, Shape]:
-    """Where the n rows stand in what came back, and the shape of one."""
+    """Where the n rows case in what came back, and the shape of one."""
     (one, two), (n, m) = shapes, PROBES
     if one[:1] == (n,) and two[:1] == (m,) and one[1:] == two[1:]:
         return ("n1", one[2:]) if conditional and view and one[1:2] == (1,) else ("n", one[1:])
@@ -192,11 +196,11 @@ def _with_density(
         candidate = replace(subject, density=form)
         x, problem = attempt(partial(candidate.proper, PROBES[1], cond))
         if x is not None:
-            found, problem = attempt(partial(candidate.log_prob, x, cond))
+            log_prob, problem = attempt(partial(candidate.log_prob, x, cond))
         if x is None or problem:
             problems.append(f"{form.text}: {problem}")
             continue
-        shape = tuple(getattr(found, "shape", ()))
+        shape = tuple(getattr(log_prob, "shape", ()))
         subject.guesses.append(f"its density is {subject.view.text}.{form.text}")
         prefix, event = shape[1:], subject.event_shape
         if (

@@ -1,4 +1,4 @@
-"""Laws of samples: they lie in the support, and the density that comes with them is theirs."""
+"""Laws of samples: they lie in the support, and the density returned with them is theirs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from invbench.laws.distributions.case import FIT, FRESH, DistributionCase, Place
 from invbench.laws.distributions.forms import attempt
-from invbench.laws.distributions.law import (
-    FIT,
-    FRESH,
-    Decided,
-    Finding,
-    Place,
-    Stand,
-    Undecided,
-    law,
-)
+from invbench.laws.distributions.law import Decided, Finding, Undecided, law
 from invbench.laws.distributions.mass import NotDecided
 from invbench.laws.distributions.value_laws import ESTIMATE, is_estimate, nudged, numbers
 from invbench.laws.law import Violation
@@ -30,26 +22,26 @@ __all__: list[str] = []
 
 
 @law("samples-in-support")
-def samples_in_support(stand: Stand) -> Iterator[Finding]:
+def samples_in_support(case: DistributionCase) -> Iterator[Finding]:
     """Samples lie in the support, where one is declared or known. Reference: its constraint, in the
-    dtype and in float64, at the sample and 16 floats further inside: error a few floats."""
-    subject = stand.subject
-    for place in {p.index: p for p in stand.places}.values():
+    dtype and in float64, at the sample and 16 floats further inside; error a few floats."""
+    subject = case.subject
+    for place in {p.index: p for p in case.places}.values():
         if subject.support(place.cond) is None:
             yield Undecided("no support is known; declare domain=…")
             return
-        x = stand.drawn(place, FRESH)[0]
+        x = case.drawn(place, FRESH)[0]
         x = x.to(subject.dtype) if x.is_floating_point() else x
         outside = ~subject.inside(x, place.cond)
         if outside.any() and x.is_floating_point():
             outside &= ~subject.inside(nudged(x, x), place.cond)
-            if subject.twin is not None:
+            if subject.float64_reference is not None:
                 wide = (
                     place.cond
                     if place.cond is None or not place.cond.is_floating_point()
                     else place.cond.double()
                 )
-                outside &= ~subject.twin.inside(x.double(), wide)
+                outside &= ~subject.float64_reference.inside(x.double(), wide)
         yield Decided(len(x))
         bad = outside.reshape(len(x), -1).any(1)
         if bad.any():
@@ -62,24 +54,25 @@ def samples_in_support(stand: Stand) -> Iterator[Finding]:
 
 
 @law("log-prob-of-sample")
-def log_prob_of_sample(stand: Stand) -> Iterator[Finding]:
+def log_prob_of_sample(case: DistributionCase) -> Iterator[Finding]:
     """Where sample returns the density too, or there is sample_and_log_prob or
-    rsample_and_log_prob, it is log_prob of that sample. Reference: log_prob, in the dtype and by
-    float64 samples of the twin. Error: 10⁻³ (1 + |log p|) and four times what a change of x by 10⁻⁶
-    (in float64) or 64 u of it does; in the dtype alone a tenth of the rows must be off."""
-    if is_estimate(stand):
+    rsample_and_log_prob, it is log_prob of that sample. Reference: log_prob, in the dtype and at
+    samples of the float64 reference. Error: 10⁻³ (1 + |log p|) and four times the effect of a
+    change of x by 10⁻⁶ (in float64) or by 64 u; in the dtype alone a tenth of the rows must be
+    off."""
+    if is_estimate(case):
         raise NotDecided(ESTIMATE)
     asked = 0
-    for place in {p.index: p for p in stand.places}.values():
+    for place in {p.index: p for p in case.places}.values():
         wrong: list[tuple[float, float, str]] = []
-        for exact in (False, True) if stand.subject.twin is not None else (False,):
-            for name, x, said in _pairs(stand, place, exact):
+        for exact in (False, True) if case.subject.float64_reference is not None else (False,):
+            for name, x, said in _pairs(case, place, exact):
                 asked += len(x)
-                u = torch.finfo(stand.subject.dtype).eps / 2
-                spread = stand.spread(
-                    x, place.cond, 64 * u if stand.subject.dtype != torch.float64 else 1e-6
+                u = torch.finfo(case.subject.dtype).eps / 2
+                spread = case.spread(
+                    x, place.cond, 64 * u if case.subject.dtype != torch.float64 else 1e-6
                 )
-                right = stand.log_prob_or_nan(x, place.cond, exact)
+                right = case.log_prob_or_nan(x, place.cond, exact)
                 allowed = 1e-3 * (1 + right.abs()) + (4 * spread if spread is not None else 0)
                 ratio = ((said.double().cpu() - right).abs() / allowed).nan_to_num(nan=0.0)
                 row = int(ratio.reshape(len(x), -1).amax(1).argmax())
@@ -101,14 +94,20 @@ def log_prob_of_sample(stand: Stand) -> Iterator[Finding]:
     )
 
 
-def _pairs(stand: Stand, place: Place, exact: bool) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """(what was called, samples, the log_prob that came with them)."""
-    if exact and attempt(partial(stand.drawn, place, FIT, 256, True))[1]:
+def _pairs(
+    case: DistributionCase, place: Place, exact: bool
+) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """(the method, samples, the log_prob returned with them)."""
+    if exact and attempt(partial(case.drawn, place, FIT, 256, True))[1]:
         return  # samples of the base are of one dtype only
-    x, said = stand.drawn(place, FIT, 256, exact)
+    x, said = case.drawn(place, FIT, 256, exact)
     if said is not None:
         yield "sample", x, said
-    subject = stand.subject.twin if exact and stand.subject.twin is not None else stand.subject
+    subject = (
+        case.subject.float64_reference
+        if exact and case.subject.float64_reference is not None
+        else case.subject
+    )
     cond = (
         place.cond
         if place.cond is None or not place.cond.is_floating_point()
@@ -119,15 +118,15 @@ def _pairs(stand: Stand, place: Place, exact: bool) -> Iterator[tuple[str, Tenso
         method = getattr(given, name, None)
         if not callable(method) or (cond is not None and not subject.view.takes_condition):
             continue
-        torch.manual_seed(stand.seed)
+        torch.manual_seed(case.seed)
         size: Any = torch.Size((256,)) if isinstance(given, Distribution) else 256
-        found: Any
-        found, problem = attempt(partial(subject.inner, method, size))
+        returned: Any
+        returned, problem = attempt(partial(subject.inner, method, size))
         if problem and exact:
             continue
         if problem:
             raise RuntimeError(f"{name}: {problem}")
-        x, said = (v.detach() for v in found)
+        x, said = (v.detach() for v in returned)
         rows = (256, *subject.batch_shape, *subject.event_shape)
         if x.numel() == math.prod(rows) and said.numel() == math.prod(
             rows[: 1 + len(subject.batch_shape)]

@@ -10,17 +10,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from invbench.laws.distributions.case import FIT, FRESH, DistributionCase, Place
 from invbench.laws.distributions.forms import attempt
-from invbench.laws.distributions.law import (
-    FIT,
-    FRESH,
-    Decided,
-    Finding,
-    Place,
-    Stand,
-    Undecided,
-    law,
-)
+from invbench.laws.distributions.law import Decided, Finding, Undecided, law
 from invbench.laws.distributions.mass import NotDecided
 from invbench.laws.law import Violation
 from invbench.laws.support import discrete
@@ -29,7 +21,7 @@ __all__ = ["ESTIMATE", "is_estimate", "nudged", "numbers"]
 
 # a value so many floats further inside decides whether only rounding put it on the edge
 NUDGES = 16
-FEW = 64
+ROWS = 64
 
 
 def _shape(value: Any) -> str:
@@ -37,12 +29,12 @@ def _shape(value: Any) -> str:
 
 
 @law("log-prob-shape", first=True)
-def log_prob_shape(stand: Stand) -> Iterator[Finding]:
+def log_prob_shape(case: DistributionCase) -> Iterator[Finding]:
     """sample gives sample_shape + batch_shape + event_shape, log_prob of it sample_shape +
     batch_shape, for one row and for several; a torch Distribution for sample shapes (), (3,) and
     (2, 3). Reference: the contract of torch.distributions and the declared event_shape, exact.
     """
-    subject, cond = stand.subject, stand.conditions[0]
+    subject, cond = case.subject, case.conditions[0]
     batch, event = subject.batch_shape, subject.event_shape
     for n in (1, 5):
         lead = {"n": (n,), "1n": (1, n), "n1": (n, 1)}[subject.lead]
@@ -54,16 +46,16 @@ def log_prob_shape(stand: Stand) -> Iterator[Finding]:
                 math.inf, 0.0, f"sample of {n} rows is {_shape(value)}; {right} is right"
             )
             return
-        yield from _density_shape(stand, stand.proper(stand.places[0], FIT, n), (n, *batch))
+        yield from _density_shape(case, case.proper(case.places[0], FIT, n), (n, *batch))
     yield Decided(2)
     if isinstance(subject.given(cond), Distribution):
-        yield from _sample_shapes(stand)
+        yield from _sample_shapes(case)
 
 
-def _sample_shapes(stand: Stand) -> Iterator[Finding]:
+def _sample_shapes(case: DistributionCase) -> Iterator[Finding]:
     """The sample shapes of torch.distributions, under a condition without batch where there is
     one."""
-    subject, cond = stand.subject, stand.conditions[0]
+    subject, cond = case.subject, case.conditions[0]
     given: Any = attempt(lambda: subject.given(None if cond is None else cond[0]))[0]
     if given is None or (cond is not None and attempt(lambda: given.sample())[1]):
         return  # its network wants a batch of conditions
@@ -77,39 +69,41 @@ def _sample_shapes(stand: Stand) -> Iterator[Finding]:
             )
             continue
         # the values are others', inside the support, of that shape
-        rows = stand.proper(stand.places[0], FIT, math.prod(sample_shape))
+        rows = case.proper(case.places[0], FIT, math.prod(sample_shape))
         if rows.numel() == value.numel():
             value = rows.reshape(value.shape)
-        found = given.log_prob(value)
-        if _shape(found) != str((*sample_shape, *batch)):
+        log_prob = given.log_prob(value)
+        if _shape(log_prob) != str((*sample_shape, *batch)):
             what = (
-                f"log_prob of a sample of shape {sample_shape} is {_shape(found)}; "
+                f"log_prob of a sample of shape {sample_shape} is {_shape(log_prob)}; "
                 f"{(*sample_shape, *batch)} is right"
             )
             yield Violation(math.inf, 0.0, what)
     yield Decided(3)
 
 
-def _density_shape(stand: Stand, x: Tensor, right: tuple[int, ...]) -> Iterator[Violation]:
-    found = stand.subject.log_prob(x, stand.conditions[0])
-    if _shape(found) != str(right):
+def _density_shape(
+    case: DistributionCase, x: Tensor, right: tuple[int, ...]
+) -> Iterator[Violation]:
+    log_prob = case.subject.log_prob(x, case.conditions[0])
+    if _shape(log_prob) != str(right):
         yield Violation(
-            math.inf, 0.0, f"log_prob of {_shape(x)} is {_shape(found)}; {right} is right"
+            math.inf, 0.0, f"log_prob of {_shape(x)} is {_shape(log_prob)}; {right} is right"
         )
 
 
-@law("dtype-kept", severity="capability")
-def dtype_kept(stand: Stand) -> Iterator[Finding]:
-    """sample gives the dtype of the parameters, and log_prob that of its input. Reference: the
-    dtype that the object was put into, exact; tensors that a function has closed over cannot be put
+@law("dtype-kept", category="capability")
+def dtype_kept(case: DistributionCase) -> Iterator[Finding]:
+    """sample keeps the dtype of the parameters, and log_prob that of its input. Reference: the
+    dtype that the object was put into, exact. Tensors in the closure of a function cannot be put
     into it, so this never counts against the code."""
-    subject, place = stand.subject, stand.places[0]
+    subject, place = case.subject, case.places[0]
     if discrete(subject.support(place.cond)):
         yield Undecided("discrete: samples are counts")
         return
-    x = stand.proper(place, FIT, FEW)
-    found = subject.log_prob(x.to(subject.dtype), place.cond)
-    for what, dtype in (("sample", x.dtype), ("log_prob", found.dtype)):
+    x = case.proper(place, FIT, ROWS)
+    log_prob = subject.log_prob(x.to(subject.dtype), place.cond)
+    for what, dtype in (("sample", x.dtype), ("log_prob", log_prob.dtype)):
         if dtype != subject.dtype:
             yield Violation(
                 math.inf, 0.0, f"{what} is {dtype}; the parameters and inputs are {subject.dtype}"
@@ -118,23 +112,23 @@ def dtype_kept(stand: Stand) -> Iterator[Finding]:
 
 
 @law("log-prob-finite")
-def log_prob_finite(stand: Stand) -> Iterator[Finding]:
+def log_prob_finite(case: DistributionCase) -> Iterator[Finding]:
     """log_prob is finite at its own samples. Reference: p(x) > 0 almost surely for x ~ p, exact. A
-    sample on the edge of what its dtype can hold (16 floats further inside log_prob is finite; the
-    float64 sample is finite where this one is not) is the dtype's doing: then
-    ``ill-conditioned``."""
-    for place in {p.index: p for p in stand.places}.values():
-        x = stand.drawn(place, FIT)[0].to(stand.subject.dtype)
-        found = stand.log_prob_or_nan(x, place.cond)
-        bad = ~found.reshape(len(x), -1).isfinite().all(1)
+    sample on the edge of what the dtype can hold is the dtype's doing, and then
+    ``ill-conditioned``: 16 floats further inside log_prob is finite, or the float64 sample is
+    finite where this one is not."""
+    for place in {p.index: p for p in case.places}.values():
+        x = case.drawn(place, FIT)[0].to(case.subject.dtype)
+        log_prob = case.log_prob_or_nan(x, place.cond)
+        bad = ~log_prob.reshape(len(x), -1).isfinite().all(1)
         yield Decided(len(x))
-        rows = bad.nonzero()[:, 0][:FEW].to(x.device)
+        rows = bad.nonzero()[:, 0][:ROWS].to(x.device)
         if not len(rows):
             continue
-        left = rows[~_rescued(stand, place, x, rows)]
+        left = rows[~_rescued(case, place, x, rows)]
         kind = "defect" if len(left) else "ill-conditioned"
         row = int((left if len(left) else rows)[0])
-        value = found.reshape(len(x), -1)[row].tolist()[0]
+        value = log_prob.reshape(len(x), -1)[row].tolist()[0]
         message = (
             f"log_prob is {value:g}, or refused, at {int(bad.sum())} of {len(x)} of its "
             f"own samples, as at {numbers(x[row])}"
@@ -142,12 +136,12 @@ def log_prob_finite(stand: Stand) -> Iterator[Finding]:
         yield Violation(bad.double().mean().item(), 0.0, message, kind, row)
 
 
-def _rescued(stand: Stand, place: Place, x: Tensor, rows: Tensor) -> Tensor:
-    """Which of these rows only rounding has spoilt."""
+def _rescued(case: DistributionCase, place: Place, x: Tensor, rows: Tensor) -> Tensor:
+    """The rows among these that only rounding has spoilt."""
     finite = x[rows].isfinite().reshape(len(rows), -1).all(1)
     moved = nudged(x[rows], x)
-    found = (
-        stand.log_prob_or_nan(moved, place.cond)
+    rescued = (
+        case.log_prob_or_nan(moved, place.cond)
         .reshape(len(rows), -1)
         .isfinite()
         .all(1)
@@ -155,16 +149,16 @@ def _rescued(stand: Stand, place: Place, x: Tensor, rows: Tensor) -> Tensor:
     )
     if (
         not finite.all()
-        and stand.subject.twin is not stand.subject
-        and stand.subject.twin is not None
+        and case.subject.float64_reference is not case.subject
+        and case.subject.float64_reference is not None
     ):
-        wide = stand.drawn(place, FIT, exact=True)[0]
-        found |= ~finite & bool(wide.isfinite().all())
-    return found
+        wide = case.drawn(place, FIT, exact=True)[0]
+        rescued |= ~finite & bool(wide.isfinite().all())
+    return rescued
 
 
 def nudged(x: Tensor, sample: Tensor) -> Tensor:
-    """x moved by a few floats towards the median of the sample."""
+    """x moved by 16 floats towards the median of the sample."""
     centre = sample.median(0, keepdim=True).values.expand_as(x).nan_to_num()
     for _ in range(NUDGES):
         x = torch.nextafter(x, centre)
@@ -177,19 +171,19 @@ def numbers(x: Tensor) -> str:
 
 
 @law("log-prob-deterministic")
-def log_prob_deterministic(stand: Stand) -> Iterator[Finding]:
-    """log_prob of the same rows is the same twice, within rounding. Reference: itself; a log_prob
-    that draws random numbers is an estimate, of which laws of value are not asked. Error: 100 u (1
-    + |log p|)."""
-    place = stand.places[0]
-    x = stand.proper(place, FIT, FEW)
-    estimate, off = is_estimate(stand), _change(stand, place, x)
+def log_prob_deterministic(case: DistributionCase) -> Iterator[Finding]:
+    """log_prob of the same rows is the same twice, within rounding. Reference: itself. A log_prob
+    that draws random numbers is an estimate, which laws of value do not judge. Error: 100 u (1 +
+    |log p|)."""
+    place = case.places[0]
+    x = case.proper(place, FIT, ROWS)
+    estimate, off = is_estimate(case), _change(case, place, x)
     if estimate:
         yield Undecided(ESTIMATE)
         return
     yield Decided(len(x))
     if off > 1:
-        first, second = (stand.log_prob(x, place.cond).flatten()[0].item() for _ in range(2))
+        first, second = (case.log_prob(x, place.cond).flatten()[0].item() for _ in range(2))
         yield Violation(
             off,
             1.0,
@@ -203,58 +197,58 @@ def log_prob_deterministic(stand: Stand) -> Iterator[Finding]:
 ESTIMATE = "log_prob draws random numbers: an estimate"
 
 
-def _change(stand: Stand, place: Place, x: Tensor) -> float:
+def _change(case: DistributionCase, place: Place, x: Tensor) -> float:
     """How far two calls differ, in units of the allowance."""
-    first, second = stand.log_prob_or_nan(x, place.cond), stand.log_prob_or_nan(x, place.cond)
-    allowed = 100 * torch.finfo(stand.subject.dtype).eps * (1 + first.abs())
+    first, second = case.log_prob_or_nan(x, place.cond), case.log_prob_or_nan(x, place.cond)
+    allowed = 100 * torch.finfo(case.subject.dtype).eps * (1 + first.abs())
     return ((first - second).abs() / allowed).nan_to_num(nan=0.0).max().item()
 
 
-def is_estimate(stand: Stand) -> bool:
+def is_estimate(case: DistributionCase) -> bool:
     """Whether log_prob consumes torch's random numbers and depends on them."""
 
     def compute() -> bool:
-        place = stand.places[0]
-        x = stand.proper(place, FIT, FEW)
-        if _change(stand, place, x) <= 1:
+        place = case.places[0]
+        x = case.proper(place, FIT, ROWS)
+        if _change(case, place, x) <= 1:
             return False
         before = torch.get_rng_state()
-        stand.log_prob(x, place.cond)
-        return not torch.equal(before, torch.get_rng_state()) or stand.subject.device != "cpu"
+        case.log_prob(x, place.cond)
+        return not torch.equal(before, torch.get_rng_state()) or case.subject.device != "cpu"
 
-    return stand.once("estimate", compute)
+    return case.once("estimate", compute)
 
 
 @law("row-independence")
-def row_independence(stand: Stand) -> Iterator[Finding]:
+def row_independence(case: DistributionCase) -> Iterator[Finding]:
     """log_prob of a row depends on that row alone: other rows beside it, or none, change nothing.
-    Reference: itself in float32 and in the float64 twin, which must both say so. Error: 10⁻⁴ (1 +
-    |log p|) and four times what a change of x by 16 u does."""
-    if is_estimate(stand):
+    Reference: itself, in float32 and in float64, which must both disagree. Error: 10⁻⁴ (1 + |log
+    p|) and four times the effect of a change of x by 16 u."""
+    if is_estimate(case):
         raise NotDecided(ESTIMATE)
-    place = stand.places[0]
-    x, other = (stand.proper(place, stream, FEW) for stream in (FIT, FRESH))
-    even = torch.arange(0, FEW, 2)
-    u = torch.finfo(stand.subject.dtype).eps / 2
+    place = case.places[0]
+    x, other = (case.proper(place, stream, ROWS) for stream in (FIT, FRESH))
+    even = torch.arange(0, ROWS, 2)
+    u = torch.finfo(case.subject.dtype).eps / 2
     worst: list[tuple[float, str]] = []
-    for exact in (False, True) if stand.subject.twin is not None else (False,):
+    for exact in (False, True) if case.subject.float64_reference is not None else (False,):
         mixed = other.clone()
         mixed[even] = x[even]
-        spread = stand.spread(x, place.cond, 16 * u)
-        whole = stand.log_prob_or_nan(x, place.cond, exact)
+        spread = case.spread(x, place.cond, 16 * u)
+        whole = case.log_prob_or_nan(x, place.cond, exact)
         allowed = 1e-4 * (1 + whole.abs()) + (4 * spread if spread is not None else 0)
-        beside = stand.log_prob_or_nan(mixed, place.cond, exact)
+        beside = case.log_prob_or_nan(mixed, place.cond, exact)
         alone = torch.cat(
             [
-                stand.log_prob_or_nan(x[k : k + 1], place.cond, exact).reshape(1, *whole.shape[1:])
+                case.log_prob_or_nan(x[k : k + 1], place.cond, exact).reshape(1, *whole.shape[1:])
                 for k in even[:4]
             ]
         )
-        found = [
+        changes = [
             (((beside - whole)[even].abs() / allowed[even]), "with other rows beside it"),
             (((alone - whole[even[:4]]).abs() / allowed[even[:4]]), "alone"),
         ]
-        ratios = [(v.nan_to_num(nan=0.0).max().item(), what) for v, what in found]
+        ratios = [(v.nan_to_num(nan=0.0).max().item(), what) for v, what in changes]
         worst.append(max(ratios))
     yield Decided(len(even) + 4)
     value, what = min(worst)

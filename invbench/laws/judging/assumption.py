@@ -1,5 +1,4 @@
-"""What the looks of a survey share: an assumption as a line, a call that may fail, and how many
-rows are looked at."""
+"""What the steps of a survey share: an assumption with its line, and a call that may fail."""
 
 from __future__ import annotations
 
@@ -19,13 +18,13 @@ ROWS = 48
 PROBE = 3.0  # seconds for one call
 
 
-def assume(subject: Subject, why: str, **found: Any) -> Subject:
-    """The subject with these declarations, and the line that says so."""
-    new = subject.declaration.assuming(**found)
+def assume(subject: Subject, why: str, **values: Any) -> Subject:
+    """The subject with these declarations, and a line that says so."""
+    new = subject.declaration.assuming(**values)
     written = {
         k: v
         for k, v in new.as_dict().items()
-        if k in found and getattr(subject.declaration, k) is None
+        if k in values and getattr(subject.declaration, k) is None
     }
     if not written:
         return subject
@@ -38,7 +37,7 @@ def assume(subject: Subject, why: str, **found: Any) -> Subject:
 
 
 def attempt(call: Callable[[], Any]) -> Any:
-    """What it returns, or the exception; one that does not come back in time counts as one that
+    """The result of the call, or its exception. A call beyond the time limit counts as one that
     raises."""
     try:
         with torch.no_grad(), guarded(PROBE):

@@ -1,5 +1,5 @@
-"""Whether samples follow a density up to its constant: one reversible chain step must leave their
-law unchanged."""
+"""Whether samples follow a density up to its constant: a reversible chain step must leave their
+distribution unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from invbench.laws.distributions.mass import Density
 
 __all__ = ["KERNELS", "exchange"]
 
-STEPS, MORE = 8, 2  # of a chain, and so many more per dimension
+STEPS, MORE = 8, 2  # of a chain; more per dimension
 MOST_STEPS = 32
 MOST_COORDINATES, RANDOM = 8, 4
 Step = Callable[[Tensor, Tensor, torch.Generator], Tensor]
@@ -50,8 +50,8 @@ def exchange(
     generator: torch.Generator,
     exact: bool = True,
 ) -> tuple[float, str]:
-    """(p-value, the function that moved most). ``start``: independent samples, ``pool``: others,
-    which shape the steps.
+    """(p-value, the function that moved most). ``start``: independent samples. ``pool``: other
+    samples, which shape the steps.
 
     If x ~ p and x′ is reached by Metropolis–Hastings steps that are reversible for p, (x, x′) has
     the same law as (x′, x): f(x′) − f(x) is symmetric about 0 for every f, and of its n signs the
@@ -63,9 +63,9 @@ def exchange(
     low, high = pool.amin(0), pool.amax(0)
 
     def log_p(rows: Tensor) -> Tensor:
-        found = density.log_density(rows, exact)
-        return found.masked_fill(
-            ~((rows >= low) & (rows <= high)).all(1) | found.isposinf(), -torch.inf
+        log_density = density.log_density(rows, exact)
+        return log_density.masked_fill(
+            ~((rows >= low) & (rows <= high)).all(1) | log_density.isposinf(), -torch.inf
         )
 
     x, log_x = start, log_p(start)
@@ -103,11 +103,11 @@ def exchange(
 
 def _directions(d: int, generator: torch.Generator) -> list[tuple[str, Tensor]]:
     eye = torch.eye(d, dtype=torch.float64)
-    found = [(f"x{k}", eye[k]) for k in range(min(d, MOST_COORDINATES))]
+    directions = [(f"x{k}", eye[k]) for k in range(min(d, MOST_COORDINATES))]
     if d > 1:
         w = torch.randn((RANDOM, d), generator=generator, dtype=torch.float64)
-        found += [(f"direction {k}", v / v.norm()) for k, v in enumerate(w)]
-    return found
+        directions += [(f"direction {k}", v / v.norm()) for k, v in enumerate(w)]
+    return directions
 
 
 def _sign_test(change: Tensor) -> float:

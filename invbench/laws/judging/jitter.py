@@ -1,9 +1,9 @@
-"""Rounding by simulation: every arithmetic result inside a call moved by a relative ±2u (Parker,
+"""Rounding by simulation: every arithmetic result inside a call is moved by a relative ±2u (Parker,
 Monte Carlo arithmetic, 1997).
 
-What cancels inside a layer without showing in its inputs or weights shows here. The simulation runs
-the accused code, so it is heard on appeal only, and for weights that a layer was given to strain
-it: with its own weights a formula must not lose digits.
+It shows what cancels inside a layer but not in its inputs or weights. The simulation runs the
+layer's own code, so it counts on appeal only. It excuses everything for weights that strain the
+layer, and little for its own weights, with which a formula must not lose digits.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ ARITHMETIC = frozenset(
     "atanh atan sinh cosh erf erfinv lerp prod var std linalg_inv linalg_solve linalg_det "
     "linalg_slogdet".split()
 )
-
-
 SOLVERS = frozenset(
     "solve inv linalg_inv linalg_solve solve_triangular linalg_solve_triangular lu_solve "
     "linalg_lu_solve det logdet slogdet "
@@ -52,8 +50,8 @@ class _Jitter(TorchFunctionMode):
         return self._moved(out) if name in ARITHMETIC else out
 
     def _beside(self, a: Any) -> Any:
-        """A matrix moved by a rounding of its largest entry, zeros too; anything else by one of its
-        own size."""
+        """A square matrix moved by a rounding of its largest entry, zeros too; anything else by one
+        of its own size."""
         if (
             isinstance(a, Tensor)
             and a.is_floating_point()
@@ -73,16 +71,16 @@ class _Jitter(TorchFunctionMode):
 
 
 def jittered(
-    twin: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool
+    reference: Subject, v: Tensor, cond: Tensor | None, u: float, inverse: bool
 ) -> list[tuple[Tensor, Tensor]]:
-    """(value, log_det; log-slope of a coupling) of a direction of the float64 twin under four
+    """(value, log_det; log-slope of a coupling) of a direction of the float64 reference, under four
     simulations of rounding to u."""
-    found = []
+    results = []
     for seed in range(COPIES):
         with torch.no_grad(), _Jitter(u, seed):
-            found.append(
-                twin.log_slopes(v, cond, inverse)
-                if twin.elementwise
-                else twin.direction(inverse)(v, cond)
+            results.append(
+                reference.log_slopes(v, cond, inverse)
+                if reference.elementwise
+                else reference.direction(inverse)(v, cond)
             )
-    return found
+    return results

@@ -1,5 +1,4 @@
-"""Numbers that leave the range of a dtype on the way: what is too large apart from what is
-undefined."""
+"""Numbers that leave the range of a dtype on the way: too large is told apart from undefined."""
 
 from __future__ import annotations
 
@@ -17,9 +16,9 @@ LOOKED_AT = 16
 def overflows(
     subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None, rows: Tensor
 ) -> Tensor:
-    """Rows in which the first number that is not finite is too large, not undefined; the first 16
-    are looked at, the others follow the most of them. A row that is finite alone stands where
-    rounding decides, and is excused as well."""
+    """Rows in which the first number that is not finite is too large, not undefined. The first 16
+    are examined; the others follow the majority. A row that is finite when it is alone is where
+    rounding decides, and is excused too."""
     excused = torch.zeros_like(rows)
     asked = rows.nonzero()[:, 0]
     for row in asked[:LOOKED_AT].tolist():

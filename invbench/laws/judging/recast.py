@@ -1,5 +1,5 @@
 """A copy of any object with every floating-point tensor in another dtype, on another device: the
-float64 twin of a distribution."""
+float64 reference of a distribution."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ FLAT = (weakref.ref, property)
 
 
 def recast(obj: Any, dtype: torch.dtype, device: str) -> Any:
-    """A copy that shares no tensor with ``obj``; modules are in evaluation mode, tensors are
-    leaves.
+    """A copy that shares no tensor with ``obj``. Its modules are in evaluation mode, its tensors
+    are leaves.
 
-    Tensors are found wherever they lie: in modules, in the attributes of plain objects, in lists,
-    dictionaries, partial functions and bound methods. Those that a function has closed over stay as
-    they are.
+    Tensors are found in modules, in attributes of plain objects, in lists, dictionaries, partial
+    functions and bound methods. Those in the closure of a function stay as they are.
     """
     with torch.no_grad():
         return _moved(obj, dtype, device, {})
@@ -78,7 +77,7 @@ def _copy(obj: Any, dtype: torch.dtype, device: str, memo: dict[int, Any]) -> An
 
 def modules_of(obj: Any, depth: int = 6) -> list[nn.Module]:
     """The modules inside an object, wherever they lie."""
-    found: dict[int, nn.Module] = {}
+    modules: dict[int, nn.Module] = {}
     seen: set[int] = set()
 
     def look(value: Any, left: int) -> None:
@@ -86,7 +85,7 @@ def modules_of(obj: Any, depth: int = 6) -> list[nn.Module]:
             return
         seen.add(id(value))
         if isinstance(value, nn.Module):
-            found[id(value)] = value
+            modules[id(value)] = value
         parts = (
             value.values()
             if isinstance(value, dict)
@@ -98,4 +97,4 @@ def modules_of(obj: Any, depth: int = 6) -> list[nn.Module]:
             look(part, left - 1)
 
     look(obj, depth)
-    return list(found.values())
+    return list(modules.values())

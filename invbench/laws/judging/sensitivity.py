@@ -1,5 +1,8 @@
 """How far the inverse can stretch, beside the laws: lower and upper bounds with their tiers, for
-any coupling or layer (numerics.md, 3 and 4)."""
+any coupling or layer.
+
+κ = σmax(J⁻¹)·‖z‖/‖x‖ is the condition number of the inverse at z = f(x).
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ import torch
 from torch import Tensor
 
 from invbench.bounds.lipschitz import Interval, certify_layer, largest_stretch
-from invbench.laws.cases.case import Case
-from invbench.laws.cases.recipe import Recipe
+from invbench.laws.cases.case import LawCase
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.guard import guarded
 from invbench.laws.subject import Subject
 
@@ -24,7 +27,7 @@ LIMIT = 10.0  # seconds
 ROWS, LAYER_ROWS, PRODUCTS = 64, 8, 24
 # a coupling's raw parameters: zero, as a fresh conditioner gives, normal, and saturated
 CORPUS = tuple(
-    Recipe(pattern, scale, cond, cond_scale, ROWS, seed=1)
+    InputRecipe(pattern, scale, cond, cond_scale, ROWS, seed=1)
     for pattern, scale in (("box", -1), ("normal", 1))
     for cond, cond_scale in (("zeros", 0), ("normal", 1), ("saturated", 3))
 )
@@ -35,19 +38,19 @@ def sensitivity(subject: Subject, limit: float = LIMIT) -> dict[str, Any]:
     fixed points, each with its ``…_tier``.
 
     In float64. A coupling: 384 rows of parameters; the lower bound from slopes at x, the upper one
-    over all x. A layer: eight standard normal inputs, the weights as they are; Golub–Kahan–Lanczos
-    from below, intervals at these points from above. ``None`` where a bound is not available, and
-    then ``sensitivity_reason`` says why. Nothing that the subject raises leaves this function.
+    over all x. A layer: eight standard normal inputs with its own weights; Golub–Kahan–Lanczos from
+    below, intervals at these points from above. ``None`` where a bound is not available;
+    ``sensitivity_reason`` says why. Nothing that the subject raises leaves this function.
     """
-    found: dict[str, Any] = dict.fromkeys(BOUNDS)
+    bounds: dict[str, Any] = dict.fromkeys(BOUNDS)
     try:
         with guarded(limit):
-            found |= _of_coupling(subject) if subject.elementwise else _of_layer(subject)
+            bounds |= _of_coupling(subject) if subject.elementwise else _of_layer(subject)
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException as error:  # a stranger's code runs in there
-        found["sensitivity_reason"] = f"{type(error).__name__}: {str(error)[:300]}"
-    return found
+        bounds["sensitivity_reason"] = f"{type(error).__name__}: {str(error)[:300]}"
+    return bounds
 
 
 def bounds_line(measures: Mapping[str, Any]) -> str:
@@ -66,31 +69,31 @@ def bounds_line(measures: Mapping[str, Any]) -> str:
 
 
 def _of_coupling(subject: Subject) -> dict[str, Any]:
-    twin, low, kappa = subject.twin(), math.inf, 0.0
+    reference, low, kappa = subject.float64_reference(), math.inf, 0.0
     parameters: list[Tensor] = []
     for recipe in CORPUS:
-        x, cond = Case.of(recipe, subject).double()
+        x, cond = LawCase.of(recipe, subject).float64_inputs(False)
         assert cond is not None
         with torch.no_grad():
-            y, log_slope = twin.log_slopes(x, cond)
+            y, log_slope = reference.log_slopes(x, cond)
         low = min(low, log_slope.exp().nan_to_num(math.inf, math.inf).min().item())
         kappa = max(kappa, elementwise_kappa(x, y, log_slope.exp()))
         # the parameters are the same under every pattern of x
         if recipe.pattern == CORPUS[0].pattern:
             parameters.append(cond[:1] if recipe.cond_pattern == "zeros" else cond)
     upper, tier = steepest_inverse(subject, parameters)
-    found = {"inv_lipschitz_lower": _reciprocal(low), "inv_lipschitz_lower_tier": "L0"}
-    found |= {"inv_lipschitz_upper": upper, "inv_lipschitz_upper_tier": tier}
+    bounds = {"inv_lipschitz_lower": _reciprocal(low), "inv_lipschitz_lower_tier": "L0"}
+    bounds |= {"inv_lipschitz_upper": upper, "inv_lipschitz_upper_tier": tier}
     if upper is None:
-        found["sensitivity_reason"] = (
+        bounds["sensitivity_reason"] = (
             f"{subject.name} declares neither slope_bounds nor slope_range"
         )
     elif upper < _reciprocal(low) * (1 - 1e-6):
-        found |= {"inv_lipschitz_upper": None, "inv_lipschitz_upper_tier": "none"}
-        found["sensitivity_reason"] = (
+        bounds |= {"inv_lipschitz_upper": None, "inv_lipschitz_upper_tier": "none"}
+        bounds["sensitivity_reason"] = (
             f"declared slopes are at least {1 / upper:.6g}, and {low:.6g} was measured"
         )
-    return found | {"kappa_lower": kappa, "kappa_lower_tier": "L0"}
+    return bounds | {"kappa_lower": kappa, "kappa_lower_tier": "L0"}
 
 
 def elementwise_kappa(x: Tensor, y: Tensor, slope: Tensor) -> float:
@@ -106,7 +109,7 @@ def steepest_inverse(subject: Subject, parameters: Iterable[Tensor]) -> tuple[fl
     By the design's ``slope_bounds`` (U2: exact for these parameters, widened by 1e-9); where it has
     none or they are NaN, 1/s_l of its ``slope_range`` (U1); else (None, "none").
     """
-    bounds = getattr(subject.twin().module, "slope_bounds", None)
+    bounds = getattr(subject.float64_reference().module, "slope_bounds", None)
     if callable(bounds):
         with torch.no_grad():
             low = [
@@ -125,23 +128,25 @@ def _reciprocal(slope: float) -> float:
 
 
 def _of_layer(subject: Subject) -> dict[str, Any]:
-    twin = subject.twin()
-    x, cond = Case.of(Recipe("normal", 0, "normal", 0, LAYER_ROWS, seed=1), subject).double()
+    reference = subject.float64_reference()
+    x, cond = LawCase.of(
+        InputRecipe("normal", 0, "normal", 0, LAYER_ROWS, seed=1), subject
+    ).float64_inputs(False)
     with torch.no_grad():
-        z, _ = twin.forward(x, cond)
-    witness = largest_stretch(lambda v: twin.inverse(v, cond)[0], z, PRODUCTS, cond=cond)
+        z, _ = reference.forward(x, cond)
+    witness = largest_stretch(lambda v: reference.inverse(v, cond)[0], z, PRODUCTS, cond=cond)
     finite = witness.value.isfinite()
     if not finite.any():
         return {"sensitivity_reason": "the inverse is not finite at any of the points"}
     kappa = witness.value * z.flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)
-    found: dict[str, Any] = {
+    bounds: dict[str, Any] = {
         "inv_lipschitz_lower": witness.value[finite].max().item(),
         "inv_lipschitz_lower_tier": "L0",
         "kappa_lower": kappa[finite].max().item(),
         "kappa_lower_tier": "L0",
     }
     box = None if cond is None else Interval(cond, cond)
-    above = certify_layer(twin.module, Interval(x, x), box, name=subject.name)
+    above = certify_layer(reference.module, Interval(x, x), box, name=subject.name)
     if math.isnan(above.inverse):
-        return found | {"inv_lipschitz_upper_tier": "none", "sensitivity_reason": above.reason}
-    return found | {"inv_lipschitz_upper": above.inverse, "inv_lipschitz_upper_tier": above.tier}
+        return bounds | {"inv_lipschitz_upper_tier": "none", "sensitivity_reason": above.reason}
+    return bounds | {"inv_lipschitz_upper": above.inverse, "inv_lipschitz_upper_tier": above.tier}

@@ -1,1 +1,53 @@
-"""The laws of an invertible layer, one file per kind."""
+"""The laws of a layer, one file per theme. Importing this package fills ``LAWS``, in this order."""
+
+# isort: off
+from invbench.laws.statements import (
+    shapes,
+    spaces,
+    repetition,
+    conduct,
+    batch,
+    memory,
+    structure,
+    condition,
+    continuity,
+    design,
+    gradient,
+    function_transforms,
+    recording,
+    log_det,
+    density,
+    module,
+    stochastic,
+    training,
+    round_trip,
+    accuracy,
+    finite,
+    monotone,
+)
+# isort: on
+
+__all__ = [
+    "accuracy",
+    "batch",
+    "condition",
+    "conduct",
+    "continuity",
+    "density",
+    "design",
+    "finite",
+    "function_transforms",
+    "gradient",
+    "log_det",
+    "memory",
+    "module",
+    "monotone",
+    "recording",
+    "repetition",
+    "round_trip",
+    "shapes",
+    "spaces",
+    "stochastic",
+    "structure",
+    "training",
+]

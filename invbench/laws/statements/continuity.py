@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import unit_roundoff
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.space import is_real
@@ -27,7 +27,7 @@ Between = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def _value_gap(xa: Tensor, xb: Tensor, ya: Tensor, yb: Tensor, la: Tensor, lb: Tensor) -> Tensor:
-    """How far the change of c is from what the slopes at both ends explain."""
+    """How far the change of c is from the change that the slopes at both ends explain."""
     return ((yb - ya) - (xb - xa) * (la.exp() + lb.exp()) / 2).abs()
 
 
@@ -36,23 +36,23 @@ def _slope_gap(xa: Tensor, xb: Tensor, ya: Tensor, yb: Tensor, la: Tensor, lb: T
 
 
 def _steepest(
-    case: Case, gap: Between
+    case: LawCase, gap: Between
 ) -> tuple[Subject, Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Per element, halve the interval of [−8, 8] with the largest gap until a few floats are left:
-    (twin, params, end, end).
+    """Per element, halve the interval of [−8, 8] with the largest gap until it is a few floats
+    wide: (float64 reference, params, end, end).
 
     An end is (x, c(x), log c′(x)), in float64.
     """
-    twin = case.subject.twin()
-    _, cond = case.double()
+    reference = case.subject.float64_reference()
+    _, cond = case.float64_inputs(False)
     assert cond is not None
     cond = cond[:ROWS]
     with torch.no_grad():
 
         def at(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            return x, *twin.log_slopes(x, cond)
+            return x, *reference.log_slopes(x, cond)
 
-        stacked = case.once("grid of continuity", lambda: _grid(twin, cond))
+        stacked = case.once("grid of continuity", lambda: _grid(reference, cond))
         gaps = gap(
             stacked[0][:-1],
             stacked[0][1:],
@@ -69,16 +69,16 @@ def _steepest(
             left = _between(gap, a, m) >= _between(gap, m, b)
             a = tuple(torch.where(left, old, new) for old, new in zip(a, m, strict=True))
             b = tuple(torch.where(left, new, old) for old, new in zip(b, m, strict=True))
-    return twin, cond, a, b
+    return reference, cond, a, b
 
 
-def _grid(twin: Subject, cond: Tensor) -> tuple[Tensor, ...]:
+def _grid(reference: Subject, cond: Tensor) -> tuple[Tensor, ...]:
     """(x, c(x), log c′(x)) on 257 points of [−8, 8], per element of each condition."""
     grid = torch.linspace(-REACH, REACH, GRID, dtype=torch.float64)
     points = grid[:, None, None].expand(GRID, *cond[:, 0].shape)
     many = cond[None].expand(GRID, *cond.shape).flatten(0, 1)
-    found = twin.log_slopes(points.flatten(0, 1), many)
-    return points, *(v.unflatten(0, (GRID, -1)) for v in found)
+    results = reference.log_slopes(points.flatten(0, 1), many)
+    return points, *(v.unflatten(0, (GRID, -1)) for v in results)
 
 
 def _between(gap: Between, a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> Tensor:
@@ -88,19 +88,19 @@ def _between(gap: Between, a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> Tens
 @law(
     "continuous",
     needs=("elementwise", "deterministic"),
-    scope="few",
+    scope="value-independent",
     reference="the slopes at both ends of an interval, halved 46 times",
 )
-def continuous(subject: Subject, case: Case) -> Iterator[Violation]:
-    """c has no jump in [−8, 8], in float64: the interval whose change the slopes explain least is
-    halved 46 times, and what is left of the change must be rounding, 100 units: the search finds
-    the worst place. A spline whose pieces do not meet at a knot breaks this."""
+def continuous(subject: Subject, case: LawCase) -> Iterator[Violation]:
+    """c has no jump in [−8, 8], in float64. The interval whose change the slopes explain least is
+    halved 46 times; the change that remains must be rounding, at most 100 units, since the search
+    finds the worst place. A spline whose pieces do not meet at a knot breaks this."""
     if not is_real(subject.space(False)):
         return
-    twin, cond, a, b = _steepest(case, _value_gap)
+    reference, cond, a, b = _steepest(case, _value_gap)
     u = unit_roundoff(torch.float64)
     with torch.no_grad():
-        shift = twin.log_slopes(torch.zeros_like(a[0]), cond)[0].abs()
+        shift = reference.log_slopes(torch.zeros_like(a[0]), cond)[0].abs()
     steepest = torch.maximum(
         a[2], b[2]
     ).exp()  # of the ends; a spread across the place would count the jump as conditioning
@@ -116,7 +116,7 @@ def continuous(subject: Subject, case: Case) -> Iterator[Violation]:
         yield Violation(ratio.max().item(), JUMP, message)
 
 
-def _kink(case: Case) -> tuple[float, float]:
+def _kink(case: LawCase) -> tuple[float, float]:
     """(largest relative change of the slope across a few floats, where)."""
     if not is_real(case.subject.space(False)):
         return 0.0, 0.0
@@ -128,15 +128,15 @@ def _kink(case: Case) -> tuple[float, float]:
 
 @law(
     "smooth",
-    severity="design",
+    category="design",
     needs=("elementwise",),
-    scope="few",
+    scope="value-independent",
     reference="the slope a few floats away",
 )
-def smooth(subject: Subject, case: Case) -> Iterator[Violation]:
+def smooth(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """The slope is continuous: across a few adjacent float64 values it changes by less than 0.1 %.
-    A kink is a property of a family (quadratic splines and ReLU networks have them), so it is a
-    finding about the design."""
+    Some designs have kinks (quadratic splines, ReLU networks), so this is a finding about the
+    design."""
     change, where = _kink(case)
     if change > KINK:
         yield Violation(
@@ -147,12 +147,12 @@ def smooth(subject: Subject, case: Case) -> Iterator[Violation]:
 @law(
     "declared-smooth",
     needs=("elementwise", "smooth"),
-    scope="few",
+    scope="value-independent",
     reference="the slope a few floats away",
 )
-def declared_smooth(subject: Subject, case: Case) -> Iterator[Violation]:
-    """A coupling that declares ``kinks = False`` has a continuous slope, as in the law ``smooth``:
-    a boundary slope that does not match the tail is then an error of the code."""
+def declared_smooth(subject: Subject, case: LawCase) -> Iterator[Violation]:
+    """A coupling that declares ``kinks = False`` has a continuous slope, as in the law ``smooth``.
+    A boundary slope that does not match the tail is then an error of the code."""
     change, where = _kink(case)
     if change > KINK:
         message = (
@@ -165,23 +165,23 @@ def declared_smooth(subject: Subject, case: Case) -> Iterator[Violation]:
 @law(
     "noise",
     needs=("value-by-value", "exact"),
-    scope="few",
+    scope="value-independent",
     reference=(
         "smoothness: fourth differences at neighbours; their error is the noise that "
         "rounding makes, seen in float32 and scaled"
     ),
 )
-def noise(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def noise(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Values are smooth at the scale of 2⁻²², in float64: along a line the fourth differences of a
-    map vanish, and what is left is its noise (Moré and Wild, Estimating computational noise, 2011).
+    map vanish, and the rest is its noise (Moré and Wild, Estimating computational noise, 2011).
     Rounding noise is 2²⁹ times smaller in float64 than in float32; noise that is not, in more than
-    half of the rows, is made by the code. Kinks stand in few rows."""
+    half of the rows, comes from the code. Kinks are in few rows."""
     if not is_real(subject.space(False)) or not is_real(subject.space(True)) or subject.image:
         return
     if case.recipe.weights != "initial" or case.recipe.log2_scale > 3:
         return
     for inverse in subject.directions:
-        wide, usable = _noise(subject.twin(), case, inverse, torch.float64)
+        wide, usable = _noise(subject.float64_reference(), case, inverse, torch.float64)
         narrow, also = _noise(subject.as_type(torch.float32, "cpu"), case, inverse, torch.float32)
         usable = usable & also
         yield Tally(int(usable.sum()), len(usable))
@@ -200,11 +200,11 @@ def noise(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
 
 
 def _noise(
-    subject: Subject, case: Case, inverse: bool, dtype: torch.dtype
+    subject: Subject, case: LawCase, inverse: bool, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """(noise of the values per row, relative; rows that tell): fourth differences over √70 along a
-    fixed direction."""
-    v, cond = case.wide(inverse)
+    """(noise of the values per row, relative; rows that decide): fourth differences over √70 along
+    a fixed direction."""
+    v, cond = case.float64_inputs(inverse)
     v, cond = v[:ROWS], None if cond is None else cond[:ROWS].to(dtype)
     signs = 2.0 * torch.randint(0, 2, v.shape[1:], generator=torch.Generator().manual_seed(3)) - 1
     step = FINE[dtype] * (1 + v.abs().flatten(1).amax(1)).reshape(-1, *[1] * (v.ndim - 1)) * signs
@@ -214,5 +214,5 @@ def _noise(
             for k in range(-2, 3)
         ]
     fourth = values[0] - 4 * values[1] + 6 * values[2] - 4 * values[3] + values[4]
-    found = fourth.square().mean(1).sqrt() / 70**0.5 / (1 + values[2].abs().amax(1))
-    return found.nan_to_num(nan=0.0, posinf=0.0), found.isfinite()
+    noise = fourth.square().mean(1).sqrt() / 70**0.5 / (1 + values[2].abs().amax(1))
+    return noise.nan_to_num(nan=0.0, posinf=0.0), noise.isfinite()

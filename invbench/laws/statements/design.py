@@ -1,5 +1,4 @@
-"""Laws about slopes: what a design declares must be true; what the paper asks of a design is
-reported."""
+"""Laws of slopes: what a design declares is true; what the paper asks of a design is reported."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import SLACK, log_det_spread, unit_roundoff
 from invbench.laws.law import Violation, law
 from invbench.laws.space import is_real
@@ -20,16 +19,16 @@ FAR = 2.0**40  # tail slopes are read there, in float64
 @law(
     "declared-slopes",
     needs=("elementwise",),
-    reference="the declared constants; slopes of the float64 twin",
+    reference="the declared constants; slopes of the float64 reference",
 )
-def declared_slopes(subject: Subject, case: Case) -> Iterator[Violation]:
+def declared_slopes(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """Slopes lie within the declared ``slope_range`` and ``slope_bounds(params)``, in float64, to
-    1e-6 relative and 30 times the change of the slope under rounding of x: a bound that does not
+    1e-6 relative plus 30 times the change of the slope under rounding of x. A bound that does not
     hold is worse than none."""
-    twin = subject.twin()
-    x, cond = case.double()
+    reference = subject.float64_reference()
+    x, cond = case.float64_inputs(False)
     assert cond is not None
-    slope = case.exact_slopes(False)[1].exp()
+    slope = case.exact_elementwise(False)[1].exp()
     with torch.no_grad():
         ranges = []
         if (constants := subject.declared.get("slope_range")) is not None:
@@ -42,7 +41,7 @@ def declared_slopes(subject: Subject, case: Case) -> Iterator[Violation]:
             )
         if "slope_bounds" in subject.declared:
             some = max(32, x.shape[0] // 8)  # a bound may cost much more than a slope
-            low, high = twin.module.slope_bounds(cond[:some].movedim(1, 0))  # type: ignore[operator]
+            low, high = reference.module.slope_bounds(cond[:some].movedim(1, 0))  # type: ignore[operator]
             ranges.append(("slope_bounds", low, high))
     for what, low, high in ranges:
         rows = low.shape[0] if low.ndim else x.shape[0]
@@ -54,7 +53,7 @@ def declared_slopes(subject: Subject, case: Case) -> Iterator[Violation]:
         beyond, inputs = beyond[suspects], x[suspects]
         delta = unit_roundoff(torch.float64) * (inputs.abs() + 1)
         with torch.no_grad():
-            spread = log_det_spread(twin, inputs, cond[suspects], delta, False)
+            spread = log_det_spread(reference, inputs, cond[suspects], delta, False)
         excess = (beyond / (1 + 1e-6 + (SLACK * spread).expm1())).nan_to_num(nan=0.0)
         if excess.max() > 1:
             worst = beyond.flatten()[int(excess.argmax())].item()
@@ -66,21 +65,21 @@ def declared_slopes(subject: Subject, case: Case) -> Iterator[Violation]:
 @law(
     "declared-displacement",
     needs=("elementwise", "inverse", "real"),
-    reference="the declared constant; values of the float64 twin",
+    reference="the declared constant; values of the float64 reference",
 )
-def declared_displacement(subject: Subject, case: Case) -> Iterator[Violation]:
-    """Half the range of c⁻¹(y) − y over y, the least sup |c⁻¹(y) − (y − t)| over shifts t, stays
-    within the declared ``displacement``."""
+def declared_displacement(subject: Subject, case: LawCase) -> Iterator[Violation]:
+    """Half the range of c⁻¹(y) − y over y, which is the least sup |c⁻¹(y) − (y − t)| over shifts t,
+    stays within the declared ``displacement``."""
     bound = subject.declared.get("displacement")
     if bound is None or not math.isfinite(bound) or case.recipe.log2_scale > 20:
         return
-    twin = subject.twin()
-    x, cond = case.double()
+    reference = subject.float64_reference()
+    x, cond = case.float64_inputs(False)
     assert cond is not None
     # one parameter set per column, so that the range is over y alone
     rows = cond[:1].expand_as(cond)
     with torch.no_grad():
-        moved = twin.log_slopes(x, rows, inverse=True)[0] - x
+        moved = reference.log_slopes(x, rows, inverse=True)[0] - x
     half = ((moved.amax(0) - moved.amin(0)) / 2).max().item()
     if half > bound + 1e-9 * (1 + x.abs().max().item()):
         yield Violation(
@@ -91,10 +90,10 @@ def declared_displacement(subject: Subject, case: Case) -> Iterator[Violation]:
 
 
 @law(
-    "equal-tails", severity="design", needs=("elementwise",), reference="slopes at other parameters"
+    "equal-tails", category="design", needs=("elementwise",), reference="slopes at other parameters"
 )
-def equal_tails(subject: Subject, case: Case) -> Iterator[Violation]:
-    """The slope far outside does not depend on the parameters (the paper's Remark 2): max/min over
+def equal_tails(subject: Subject, case: LawCase) -> Iterator[Violation]:
+    """The slope far outside does not depend on the parameters (Remark 2 of the paper): max/min over
     both tails ≤ 1.001 at |x| = 2⁴⁰."""
     if not is_real(subject.space(False)):
         return
@@ -105,11 +104,11 @@ def equal_tails(subject: Subject, case: Case) -> Iterator[Violation]:
         )
 
 
-def tail_slope_ratio(subject: Subject, case: Case) -> float:
+def tail_slope_ratio(subject: Subject, case: LawCase) -> float:
     """max/min of c′(±2⁴⁰) over the case's parameters, in float64."""
-    twin = subject.twin()
-    _, cond = case.double()
+    reference = subject.float64_reference()
+    _, cond = case.float64_inputs(False)
     far = torch.full(case.x.shape, FAR, dtype=torch.float64)
     with torch.no_grad():
-        tails = torch.stack([twin.log_slopes(sign * far, cond)[1] for sign in (1, -1)])
+        tails = torch.stack([reference.log_slopes(sign * far, cond)[1] for sign in (1, -1)])
     return (tails.max() - tails.min()).exp().item() if tails.numel() else 1.0

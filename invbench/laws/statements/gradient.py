@@ -1,23 +1,20 @@
-"""Laws of gradients: finite, true, and the same by torch's function transforms."""
+"""Laws of gradients: finite and true."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.trace import extremes
-from invbench.laws.judging.conditioning import magnitude, unit_roundoff
-from invbench.laws.judging.reference import jacobian
-from invbench.laws.judging.verdict import beyond_rounding
+from invbench.laws.judging.conditioning import unit_roundoff
 from invbench.laws.law import Tally, Violation, law
 from invbench.laws.space import structured
-from invbench.laws.statements.conduct import DIRECTIONS, same_bits
-from invbench.laws.subject import SEED, Subject
+from invbench.laws.statements.comparison import DIRECTIONS
+from invbench.laws.subject import Subject
 
 LARGEST, LARGEST_OF_LAYER = 60, 6  # log2 of x
 STEP, WIDE = 1e-6, 1e-3  # of the difference quotients
@@ -28,21 +25,20 @@ RELATIVE = 1e-4
 @law(
     "gradients-finite",
     needs=("value-by-value",),
-    reference="gradients of the float64 twin, and the rows whose result is finite",
+    reference="gradients of the float64 reference, and the rows whose result is finite",
 )
-def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """Gradients of value and log with respect to x, condition and weights are finite wherever those
-    of the float64 twin are representable, over the rows whose value and log are; the twin's are
-    never NaN. For |x| up to about 2⁶⁰ in a coupling and 2⁶ in a layer with the weights that it has:
-    a gradient multiplies x by slopes and weights on its way, and may leave the dtype there though
-    the result would not.
-    """
+def gradients_finite(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """Gradients of value and log for x, condition and weights are finite wherever those of the
+    float64 reference are representable, over the rows with a finite value and log. The gradients of
+    the float64 reference are never NaN. |x| goes up to about 2⁶⁰ in a coupling, and up to 2⁶ in a
+    layer with its own weights: a gradient multiplies x by slopes and weights on its way, and may
+    leave the dtype where the result does not."""
     plain = subject.elementwise or case.recipe.weights == "initial"
     if case.recipe.log2_scale > (LARGEST if subject.elementwise else LARGEST_OF_LAYER) or not plain:
         return
-    twin = subject.twin()
-    for inverse in _differentiable(subject):
-        v, (wide, cond) = case.inputs(inverse), case.wide(inverse)
+    reference = subject.float64_reference()
+    for inverse in differentiable(subject):
+        v, (wide, cond) = case.inputs(inverse), case.float64_inputs(inverse)
         due = case.valid(inverse).flatten(1).all(1) & case.representable(
             wide, latent=inverse
         ).flatten(1).all(1)
@@ -57,14 +53,14 @@ def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally
         ours = _gradients(subject, inverse, v[rows], some)
         exact = ours
         if subject.dtype != torch.float64:
-            exact = _gradients(twin, inverse, wide[rows], None if cond is None else cond[rows])
+            exact = _gradients(reference, inverse, wide[rows], None if cond is None else cond[rows])
         names = [name for name, _ in _leaves(subject, v[rows], some)]
-        for what, gradient, reference in zip(names, ours, exact, strict=True):
-            bad = reference.cpu().isnan()
+        for what, gradient, expected in zip(names, ours, exact, strict=True):
+            bad = expected.cpu().isnan()
             if subject.dtype != torch.float64:
-                bad = bad | (case.representable(reference.cpu()) & ~gradient.cpu().isfinite())
+                bad = bad | (case.representable(expected.cpu()) & ~gradient.cpu().isfinite())
             if bad.any() and not _large_inside(
-                subject, twin, inverse, case, rows, bad if what != "a weight" else None
+                subject, reference, inverse, case, rows, bad if what != "a weight" else None
             ):
                 count, per_row = int(bad.sum()), what != "a weight"
                 row = int(rows[int(bad.flatten(1).any(1).int().argmax())]) if per_row else None
@@ -77,21 +73,25 @@ def gradients_finite(subject: Subject, case: Case) -> Iterator[Violation | Tally
 
 
 def _large_inside(
-    subject: Subject, twin: Subject, inverse: bool, case: Case, rows: Tensor, bad: Tensor | None
+    subject: Subject,
+    reference: Subject,
+    inverse: bool,
+    case: LawCase,
+    rows: Tensor,
+    bad: Tensor | None,
 ) -> bool:
-    """Whether the pass that this gradient is of goes through numbers whose square is no number of
-    the dtype: then a gradient may not exist."""
+    """Whether the pass goes through numbers whose square the dtype cannot hold: then a gradient may
+    not exist."""
     at = rows if bad is None else rows[bad.flatten(1).any(1).cpu().nonzero()[:4, 0]]
-    wide, cond = case.wide(inverse)
+    wide, cond = case.float64_inputs(inverse)
     some = None if cond is None else cond[at]
     limit = torch.finfo(subject.dtype).max ** 0.5 / 16
-    least, most = extremes(lambda: twin.direction(inverse)(wide[at], some))
+    least, most = extremes(lambda: reference.direction(inverse)(wide[at], some))
     return most > limit or least < 1 / limit
 
 
-def _differentiable(subject: Subject) -> tuple[bool, ...]:
-    """The directions whose gradients are promised: not those of an inverse that is for sampling
-    only."""
+def differentiable(subject: Subject) -> tuple[bool, ...]:
+    """The directions that promise gradients. An inverse that is for sampling only does not."""
     return (False, True) if subject.declaration.inverse in (None, "exact", "iterated") else (False,)
 
 
@@ -107,33 +107,33 @@ def _gradients(subject: Subject, inverse: bool, x: Tensor, cond: Tensor | None) 
         cond = cond.detach().clone().requires_grad_()
     value, log_det = subject.direction(inverse)(x, cond)
     total = value.sum() + log_det.sum() if subject.has_log_det else value.sum()
-    return _pulled(total, [v for _, v in _leaves(subject, x, cond)])
+    return pulled(total, [v for _, v in _leaves(subject, x, cond)])
 
 
-def _pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
+def pulled(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
     if not scalar.requires_grad:
         return [torch.zeros_like(v) for v in leaves]
-    found = torch.autograd.grad(scalar, leaves, allow_unused=True, retain_graph=True)
-    return [torch.zeros_like(v) if g is None else g for v, g in zip(leaves, found, strict=True)]
+    gradients = torch.autograd.grad(scalar, leaves, allow_unused=True, retain_graph=True)
+    return [torch.zeros_like(v) if g is None else g for v, g in zip(leaves, gradients, strict=True)]
 
 
 @law(
     "gradients",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference=(
-        "central difference quotients of the float64 twin; their error is read from three "
+        "central difference quotients of the float64 reference; their error is read from three "
         "steps and from rounding of the values"
     ),
-    trusts="values, which the round trips look at",
+    trusts="values, which the round trips check",
 )
-def gradients_true(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def gradients_true(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Gradients of value and log_det for x, condition and weights agree with central difference
-    quotients of the float64 twin along a random direction, to 1e-4 plus ten times the change under
-    a halved step, plus twice that under a step of 1e-3 (an inverse that stops early is a
-    staircase), plus the rounding of the values over the step. Rows where the quotients to the left
-    and to the right differ stand at a kink and do not count; one row alone is no evidence. An
-    inverse that computes with gradients switched off is for sampling."""
+    quotients of the float64 reference along a random direction. Allowed are 1e-4, ten times the
+    change under a halved step, twice the change under a step of 1e-3 (an inverse that stops early
+    is a staircase), and the rounding of the values over the step. A row whose left and right
+    quotients differ is at a kink and does not count; one row alone is no evidence. An inverse that
+    computes with gradients switched off is for sampling."""
     said = list(_against_quotients(subject, case))
     if any(isinstance(t, Tally) and t.decided == 0 for t in said) and not any(
         isinstance(v, Violation) for v in said
@@ -142,17 +142,18 @@ def gradients_true(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
         if other is not subject:
             recipe = replace(case.recipe, weights="noise", log2_weights=0)
             said += _against_quotients(
-                other, Case(other, recipe, case.x, case.cond, None if case.z is case.x else case.z)
+                other,
+                LawCase(other, recipe, case.x, case.cond, None if case.z is case.x else case.z),
             )
     yield from said
 
 
-def _against_quotients(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    twin = subject.twin()
-    for inverse in _differentiable(subject):
+def _against_quotients(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    reference = subject.float64_reference()
+    for inverse in differentiable(subject):
         if structured(subject.space(inverse)):
             continue  # a step along one number leaves the space
-        v, cond = case.wide(inverse)
+        v, cond = case.float64_inputs(inverse)
         x, cond = v[:ROWS].clone().requires_grad_(), None if cond is None else cond[:ROWS].clone()
         if cond is not None and subject.declaration.condition is None:
             cond.requires_grad_()
@@ -165,7 +166,7 @@ def _against_quotients(subject: Subject, case: Case) -> Iterator[Violation | Tal
             cond: Tensor | None = cond,
             mix: list[Tensor] = mix,
         ) -> Tensor:
-            value, log_det = twin.direction(inverse)(x, cond)
+            value, log_det = reference.direction(inverse)(x, cond)
             if not mix:
                 mix.append(
                     torch.randn(
@@ -175,8 +176,8 @@ def _against_quotients(subject: Subject, case: Case) -> Iterator[Violation | Tal
             total = (value * mix[0]).flatten(1).sum(1)
             return total + 0.7 * log_det if subject.has_log_det else total
 
-        leaves = _leaves(twin, x, cond)
-        per_row = [_pulled(r, [leaf for _, leaf in leaves]) for r in rows().unbind(0)]
+        leaves = _leaves(reference, x, cond)
+        per_row = [pulled(r, [leaf for _, leaf in leaves]) for r in rows().unbind(0)]
         for index, (what, leaf) in enumerate(leaves):
             direction = torch.randn(leaf.shape, generator=generator, dtype=torch.float64)
             ours = torch.stack([(pulled[index] * direction).sum() for pulled in per_row])
@@ -200,7 +201,7 @@ def _quotients(
 ) -> list[tuple[Tensor, Tensor]]:
     """(to the right, to the left) for a step, half of it, and a wide one; last, what rounding of
     the values makes of the half step."""
-    found = []
+    quotients = []
     with torch.no_grad():
         kept = leaf.detach().clone()
         middle = rows()
@@ -209,10 +210,10 @@ def _quotients(
             for sign in (1, -1):
                 leaf.copy_(kept + sign * step * direction)
                 values.append(rows())
-            found.append(((values[0] - middle) / step, (middle - values[1]) / step))
+            quotients.append(((values[0] - middle) / step, (middle - values[1]) / step))
         leaf.copy_(kept)
         noise = 64 * unit_roundoff(torch.float64) * (1 + middle.abs()) / STEP
-    return [*found, (noise, noise)]
+    return [*quotients, (noise, noise)]
 
 
 def _wrong(
@@ -234,198 +235,3 @@ def _wrong(
     off = (ours - finer).abs() > RELATIVE * size + unsure
     sure = ~kink & finer.isfinite() & central.isfinite()
     return off & ours.isfinite() & sure, sure & (unsure < 0.1 * size)
-
-
-def _single(subject: Subject, name: str) -> Callable[[Tensor, Tensor | None], Any]:
-    """A direction on one row without a batch dimension."""
-
-    def one(x: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
-        value, log_det = getattr(subject, name)(x[None], None if cond is None else cond[None])
-        return value[0], log_det[0]
-
-    return one
-
-
-@law(
-    "vmap",
-    severity="capability",
-    needs=("value-by-value", "tensors"),
-    scope="few",
-    reference="the batched call",
-)
-def vmap(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """torch.vmap over single rows gives what the batch gives, within 30 rounding units."""
-    u = unit_roundoff(subject.dtype)
-    for inverse in subject.directions:
-        with torch.no_grad():
-            dims = (0, None if case.cond is None else 0)
-            value, _ = torch.vmap(_single(subject, DIRECTIONS[inverse]), dims)(
-                case.inputs(inverse), case.cond
-            )
-        plain = case.ours(inverse)[0]
-        error = magnitude(subject, (value - plain).cpu().double())
-        what = f"{DIRECTIONS[inverse]} under vmap"
-        yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
-
-
-@law(
-    "jvp",
-    severity="capability",
-    needs=("value-by-value",),
-    scope="few",
-    reference="reverse mode, in float64",
-)
-def jvp(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """Forward-mode differentiation gives J·v as reverse mode does, to 1e-6 relative, in float64."""
-    twin = subject.twin()
-    for inverse in _differentiable(subject):
-        wide, conds = case.wide(inverse)
-        x, cond = wide[:ROWS], None if conds is None else conds[:ROWS]
-        v = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-        name = DIRECTIONS[inverse]
-
-        def value(x: Tensor, inverse: bool = inverse, cond: Tensor | None = cond) -> Tensor:
-            return twin.direction(inverse)(x, cond)[0]
-
-        ours = torch.func.jvp(value, (x,), (v,))[1]
-        exact = (jacobian(value, x) @ v.flatten(1)[..., None])[..., 0].reshape_as(ours)
-        scale = 1e-6 / 30 * (1 + exact.abs())
-        yield from beyond_rounding(
-            (ours - exact).abs(), scale, exact.isfinite(), f"{name} by forward mode"
-        )
-
-
-@law(
-    "compile",
-    severity="capability",
-    needs=("on-cpu", "value-by-value", "tensors"),
-    scope="deep",
-    reference="eager code",
-)
-def compiled_is_eager(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """torch.compile gives what eager code gives, within 30 rounding units."""
-    u = unit_roundoff(subject.dtype)
-    for inverse in subject.directions:
-        with torch.no_grad():
-            value, _ = torch.compile(getattr(subject, DIRECTIONS[inverse]), dynamic=True)(
-                case.inputs(inverse), case.cond
-            )
-        error = magnitude(subject, (value - case.ours(inverse)[0]).cpu().double())
-        what = f"{DIRECTIONS[inverse]} under torch.compile"
-        yield from beyond_rounding(error, case.unit(inverse), error.isfinite(), what, least=u)
-
-
-@law(
-    "grad-mode",
-    needs=("value-by-value",),
-    scope="few",
-    reference="the call without gradients; its error is 30 rounding units",
-)
-def grad_mode(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """Value and log_det are the same while gradients are recorded, and under
-    ``torch.inference_mode``: what is trained is what is evaluated."""
-    from invbench.laws.statements.batch import (
-        differs,  # here: it looks at gradients of the laws of rows
-    )
-
-    for inverse in subject.directions:
-        v = case.inputs(inverse)
-        with torch.enable_grad():
-            cond = case.cond
-            if cond is not None and subject.declaration.condition is None:
-                cond = cond.detach().clone().requires_grad_()
-            recorded = subject.direction(inverse)(v.detach().clone().requires_grad_(), cond)
-        with torch.inference_mode():
-            inferred = subject.direction(inverse)(
-                v.clone(), None if case.cond is None else case.cond.clone()
-            )
-        for got, what in (
-            (recorded, "while gradients are recorded"),
-            (inferred, "in inference mode"),
-        ):
-            pair = tuple(g.detach().clone() for g in got)
-            yield from differs(case, inverse, (pair[0], pair[1]), f"{DIRECTIONS[inverse]} {what}")
-
-
-@law(
-    "training-step",
-    needs=("rebuild", "value-by-value"),
-    scope="few",
-    reference="a layer that loaded the state_dict after the step, and the first step's gradients",
-)
-def training_step(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """A step of training works twice, and the layer follows its weights: after backward and an
-    update in place, it gives the bits of a layer that loaded the new state_dict. One that keeps
-    scales with their graph raises at the second backward, or goes on with the old ones."""
-    ours = replace(subject, module=subject.made())
-    weights = [p for p in ours.module.parameters() if p.requires_grad]
-    if not weights:
-        return
-    rows = slice(0, 16)
-    cond = None if case.cond is None else case.cond[rows]
-    for _ in range(2):
-        value, log_det = ours.forward(case.x[rows], cond)
-        total = value.sum() + (log_det.sum() if subject.has_log_det else 0)
-        found = (
-            torch.autograd.grad(total, weights, allow_unused=True) if total.requires_grad else []
-        )
-        with torch.no_grad():
-            for p, g in zip(weights, found, strict=False):
-                if g is not None and g.isfinite().all():
-                    p.mul_(1.01)
-    fresh = replace(subject, module=subject.untrained(SEED).eval())
-    fresh.module.load_state_dict(ours.module.state_dict())
-    for inverse in subject.directions:
-        v = case.inputs(inverse)[rows]
-        with torch.no_grad():
-            pairs = [s.direction(inverse)(v, cond) for s in (ours, fresh)]
-        if not all(same_bits(a, b) for a, b in zip(*pairs, strict=True)):
-            yield Violation(
-                1,
-                0,
-                f"after a step of training, {DIRECTIONS[inverse]} is not that of the new weights",
-            )
-            return
-
-
-@law(
-    "gradient-order",
-    needs=("value-by-value", "inverse"),
-    scope="few",
-    reference="the gradient of a copy on which forward was not called before",
-)
-def gradient_order(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """The gradient of inverse(z) does not depend on whether forward has just made that z: an answer
-    from a cache has no graph."""
-    if True not in _differentiable(subject):
-        return
-    twin = subject.twin()
-    x, cond = (None if v is None else v[:ROWS] for v in case.double())
-    assert x is not None
-    with torch.no_grad():
-        z = twin.forward(x, cond)[0]
-        twin.forward(x.flip(0), cond)
-        twin.inverse(z.flip(0), cond)
-    apart = _gradients_at(twin, z, cond)
-    with torch.no_grad():
-        z = twin.forward(x, cond)[0]
-    right_after = _gradients_at(twin, z, cond)
-    for a, b in zip(apart, right_after, strict=True):
-        if not torch.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True):
-            yield Violation(
-                1,
-                0,
-                (
-                    "the gradient of inverse(z) is another one right after the forward call that "
-                    "made z"
-                ),
-            )
-            return
-
-
-def _gradients_at(twin: Subject, z: Tensor, cond: Tensor | None) -> list[Tensor]:
-    """Of inverse at these very numbers, for the weights (z itself is not copied, as a caller would
-    not)."""
-    weights: list[Tensor] = [p for p in twin.module.parameters() if p.requires_grad]
-    value, log_det = twin.inverse(z, cond)
-    return _pulled(value.sum() + (log_det.sum() if twin.has_log_det else 0.0), weights)

@@ -1,4 +1,4 @@
-"""Laws of a module's life: saving, copying, narrow types."""
+"""Laws of a module's life: saving, loading, copying, narrow dtypes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.law import LAWS, Tally, Violation, law
-from invbench.laws.statements.conduct import DIRECTIONS, call, same_bits, same_pair
+from invbench.laws.statements.comparison import DIRECTIONS, call, same_bits, same_pair
 from invbench.laws.subject import SEED, Subject
 
 OTHER_SEED = 77
 HALVES = (torch.bfloat16, torch.float16)
 
 
-def _agrees(subject: Subject, other: nn.Module, case: Case, what: str) -> Iterator[Violation]:
-    twin = Case(replace(subject, module=other), case.recipe, case.x, case.cond, case.z)
+def _agrees(subject: Subject, other: nn.Module, case: LawCase, what: str) -> Iterator[Violation]:
+    copied = LawCase(replace(subject, module=other), case.recipe, case.x, case.cond, case.z)
     for inverse in subject.directions:
         if not all(
-            same_bits(a, b) for a, b in zip(case.ours(inverse), twin.ours(inverse), strict=True)
+            same_bits(a, b)
+            for a, b in zip(case.result(inverse), copied.result(inverse), strict=True)
         ):
             yield Violation(1, 0, f"{DIRECTIONS[inverse]} of {what} gives other bits")
 
@@ -32,13 +33,13 @@ def _agrees(subject: Subject, other: nn.Module, case: Case, what: str) -> Iterat
 @law(
     "state-dict",
     needs=("rebuild", "value-by-value"),
-    scope="few",
+    scope="value-independent",
     reference="the layer whose state_dict it is",
 )
-def state_dict(subject: Subject, case: Case) -> Iterator[Violation]:
-    """A layer built with another seed computes the same bits once it has loaded the state_dict:
-    what decides the map (permutations, masks, flags) is in there, or a checkpoint does not hold the
-    model."""
+def state_dict(subject: Subject, case: LawCase) -> Iterator[Violation]:
+    """A layer that was built with another seed computes the same bits once it has loaded the
+    state_dict. Otherwise something that decides the map (a permutation, a mask, a flag) is missing
+    there, and a checkpoint does not hold the model."""
     assert subject.build is not None
     other = subject.untrained(OTHER_SEED).eval()
     other.load_state_dict(subject.module.state_dict())
@@ -48,13 +49,13 @@ def state_dict(subject: Subject, case: Case) -> Iterator[Violation]:
 @law(
     "resumes-training",
     needs=("rebuild", "value-by-value"),
-    scope="few",
+    scope="value-independent",
     reference="the layer whose state_dict it is, trained on the same batch",
 )
-def resumes_training(subject: Subject, case: Case) -> Iterator[Violation]:
-    """A layer that loaded the state_dict of one that has seen a batch, and is trained on, goes on
-    as that one does: the same result and the same state after the next batch. An «initialised» that
-    is no part of the state_dict sets trained scales anew."""
+def resumes_training(subject: Subject, case: LawCase) -> Iterator[Violation]:
+    """A layer that loads the state_dict of a layer after one batch trains on as that layer does:
+    the next batch gives the same result and the same state. A flag «initialised» outside the
+    state_dict sets trained scales anew."""
     assert subject.build is not None
     half = max(2, len(case.x) // 2)
     batches = [(case.x[:half], None if case.cond is None else case.cond[:half])]
@@ -99,22 +100,22 @@ def _seeded(subject: Subject, x: Tensor, cond: Tensor | None) -> tuple[Tensor, T
         return call(subject, False, x, cond)
 
 
-@law("copies", needs=("value-by-value",), scope="few", reference="the original")
-def copies(subject: Subject, case: Case) -> Iterator[Violation]:
+@law("copies", needs=("value-by-value",), scope="value-independent", reference="the original")
+def copies(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """deepcopy gives a layer that computes the same bits."""
     yield from _agrees(subject, copy.deepcopy(subject.module), case, "a deep copy")
 
 
 @law(
     "pickle",
-    severity="capability",
+    category="capability",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference="the original",
 )
-def pickled(subject: Subject, case: Case) -> Iterator[Violation]:
-    """pickle, for a class that can be imported, gives a layer that computes the same bits: what
-    worker processes need."""
+def pickled(subject: Subject, case: LawCase) -> Iterator[Violation]:
+    """pickle, for a class that can be imported, gives a layer that computes the same bits. Worker
+    processes need this."""
     if _importable(subject.module):
         yield from _agrees(
             subject, pickle.loads(pickle.dumps(subject.module)), case, "an unpickled copy"
@@ -129,35 +130,36 @@ def _importable(module: nn.Module) -> bool:
 @law(
     "half-precision",
     needs=("elementwise", "wider", "on-cpu", "value-by-value", "exact", "real"),
-    scope="few",
-    reference="the float64 twin of the rounded weights",
+    scope="value-independent",
+    reference="the float64 reference of the rounded weights",
 )
-def half_precision(subject: Subject, case: Case) -> Iterator[Violation]:
-    """A coupling in bfloat16 and float16, where torch has the operations: as accurate as the dtype
-    allows against the float64 twin of the rounded weights, finite where the exact result is
-    representable, and of the dtype that went in. A layer that raises in a narrow type does not
-    support it, which is the law ``half-supported``."""
+def half_precision(subject: Subject, case: LawCase) -> Iterator[Violation]:
+    """A coupling in bfloat16 and float16, where torch has the operations, is as accurate as the
+    dtype allows against the float64 reference of the rounded weights, finite where the exact result
+    is representable, and keeps the dtype. A layer that raises in a narrow dtype does not support
+    it: that is the law ``half-supported``."""
     yield from _in_halves(subject, case)
 
 
 @law(
     "half-layer",
-    severity="capability",
+    category="capability",
     needs=("layer", "wider", "on-cpu", "value-by-value", "exact", "real"),
-    scope="few",
-    reference="the float64 twin of the rounded weights",
+    scope="value-independent",
+    reference="the float64 reference of the rounded weights",
 )
-def half_layer(subject: Subject, case: Case) -> Iterator[Violation]:
-    """As half-precision, of a layer: networks are seldom meant to run whole in a narrow type."""
+def half_layer(subject: Subject, case: LawCase) -> Iterator[Violation]:
+    """As half-precision, for a layer: few networks are meant to run in a narrow dtype as a
+    whole."""
     yield from _in_halves(subject, case)
 
 
-def _in_halves(subject: Subject, case: Case) -> Iterator[Violation]:
+def _in_halves(subject: Subject, case: LawCase) -> Iterator[Violation]:
     for half in HALVES:
         narrow = _narrow(subject, case, half)
         try:
             for inverse in subject.directions:
-                narrow.ours(inverse)
+                narrow.result(inverse)
         except Exception:
             continue
         for name in ("dtype", "accuracy", "finite"):
@@ -168,30 +170,34 @@ def _in_halves(subject: Subject, case: Case) -> Iterator[Violation]:
 
 @law(
     "half-supported",
-    severity="capability",
+    category="capability",
     needs=("wider", "on-cpu"),
-    scope="few",
+    scope="value-independent",
     reference="none: it raises or not",
 )
-def half_supported(subject: Subject, case: Case) -> Iterator[Violation]:
+def half_supported(subject: Subject, case: LawCase) -> Iterator[Violation]:
     """Both directions run in bfloat16 and float16."""
     for half in HALVES:
         narrow = _narrow(subject, case, half)
         for inverse in subject.directions:
-            narrow.ours(inverse)
+            narrow.result(inverse)
     yield from ()
 
 
-def _narrow(subject: Subject, case: Case, half: torch.dtype) -> Case:
-    return Case.of(
+def _narrow(subject: Subject, case: LawCase, half: torch.dtype) -> LawCase:
+    return LawCase.of(
         replace(case.recipe, rows=min(128, case.recipe.rows)), subject.as_type(half, "cpu")
     )
 
 
 @law(
-    "autocast", severity="capability", needs=("on-cpu",), scope="few", reference="the float64 twin"
+    "autocast",
+    category="capability",
+    needs=("on-cpu",),
+    scope="value-independent",
+    reference="the float64 reference",
 )
-def autocast(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def autocast(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """Under torch.autocast both directions run and return finite numbers: mixed precision is how
     flows are trained."""
     for inverse in subject.directions:

@@ -1,5 +1,5 @@
-"""Laws in distribution: of layers that draw random numbers, and of log-determinants that are
-estimates. Error rate: 1e-6 for each statement."""
+"""Laws in distribution, for layers that draw random numbers and for log-determinants that are
+estimates. Each errs at a rate of 1e-6."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.reference import by_autograd
 from invbench.laws.law import Tally, Violation, law
-from invbench.laws.statements.conduct import call
+from invbench.laws.statements.comparison import call
 from invbench.laws.subject import Subject
 
 DRAWS, CALLS, ROWS = 400, 192, 8
@@ -21,7 +21,7 @@ STANDARD_ERRORS = 6.0  # two-sided, 2e-9 a row
 BIAS = 1e-2  # of a truncated series
 
 
-def _random_direction(subject: Subject, case: Case) -> bool | None:
+def _random_direction(subject: Subject, case: LawCase) -> bool | None:
     """False where forward draws, True where inverse does; None where neither."""
     for inverse in subject.directions:
         v = case.inputs(inverse)
@@ -34,12 +34,12 @@ def _random_direction(subject: Subject, case: Case) -> bool | None:
 @law(
     "draws-agree",
     needs=("stochastic",),
-    scope="few",
+    scope="value-independent",
     reference="other draws of the same layer; Kolmogorov and Smirnov, error rate 1e-6",
 )
-def draws_agree(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """What a random direction gives has one distribution: the same for every row of a batch of
-    equal rows, and for the first and the second call; rows do not share their noise."""
+def draws_agree(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """A random direction has one distribution: for every row of a batch of equal rows, and for the
+    first and the second call. Rows do not share their noise."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         inverse = _random_direction(subject, case)
@@ -88,23 +88,23 @@ def _kolmogorov(a: Tensor, b: Tensor) -> float:
 @law(
     "estimate",
     needs=("estimate", "deterministic", "layer"),
-    scope="few",
+    scope="value-independent",
     reference=(
         "log|det J| by autograd; the mean of 192 calls, six standard errors and 1 % for a "
         "truncated series"
     ),
 )
-def estimate(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
+def estimate(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
     """A log_det that is an estimate is right in the mean: over 192 calls within six standard
-    errors, 1 % relative and the own error of the reference. One that never changes is not an
-    estimate, and must be that of the map to 5 %."""
-    twin = subject.twin()
-    x, cond = case.double()
+    errors, 1 % relative and the error of the reference. One that never changes is no estimate, and
+    must be that of the map to 5 %."""
+    reference = subject.float64_reference()
+    x, cond = case.float64_inputs(False)
     x, cond = x[:ROWS], None if cond is None else cond[:ROWS]
-    first = by_autograd(lambda v: twin.forward(v, cond)[0], x, neighbours=1)
+    first = by_autograd(lambda v: reference.forward(v, cond)[0], x, neighbours=1)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
-        logs = torch.stack([twin.forward(x, cond)[1] for _ in range(CALLS)])
+        logs = torch.stack([reference.forward(x, cond)[1] for _ in range(CALLS)])
     error = logs.std(0) / CALLS**0.5
     decided = (first.error < BIAS) & error.isfinite()
     yield Tally(int(decided.sum()), len(x))

@@ -1,4 +1,4 @@
-"""Laws of training mode: the same map, or another one that is right by its own lights."""
+"""Laws of training mode: the same map, or another one that is itself invertible."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import magnitude, unit_roundoff
 from invbench.laws.judging.reference import by_autograd, by_differences
 from invbench.laws.judging.relation import pair
 from invbench.laws.law import Tally, Violation, law
-from invbench.laws.statements.conduct import call, is_refusal, same_pair
+from invbench.laws.statements.comparison import call, same_pair
+from invbench.laws.statements.repetition import is_refusal
 from invbench.laws.subject import SEED, Subject
 
 SIZES = (2, 17, 96, 130, 515)  # of the batches: a path of its own for large ones shows
@@ -21,12 +22,12 @@ AFFINE = 1e-9  # a map is affine in a batch when this is left of it, relative
 ROUND_TRIP = 1e-3  # of training mode; statistics of a batch are known to no better in float32
 
 
-def _batch(case: Case, size: int) -> tuple[Tensor, Tensor | None]:
+def _batch(case: LawCase, size: int) -> tuple[Tensor, Tensor | None]:
     rows = torch.arange(size) % len(case.x)
     return case.x[rows], None if case.cond is None else case.cond[rows]
 
 
-def _differs(subject: Subject, case: Case) -> int | None:
+def _differs(subject: Subject, case: LawCase) -> int | None:
     """The size of a batch for which training mode is another map in either direction; None when it
     is the same for all."""
     for size in SIZES:
@@ -47,17 +48,17 @@ def _differs(subject: Subject, case: Case) -> int | None:
 @law(
     "train-eval",
     needs=("value-by-value",),
-    scope="few",
+    scope="value-independent",
     reference=(
         "the layer in evaluation mode; where it declares training='differs', or is seen "
         "to differ, itself"
     ),
 )
-def train_eval(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
-    """In training mode a layer is the same map, bit by bit, at every size of batch; or another one
-    (statistics of the batch, scales set by the first batch) that is an inverse too: inverse may
-    come first, forward then inverse gives x back, and its log_det is that of the map with the
-    statistics of the batch as constants. Declare ``training="same"`` to exclude the second."""
+def train_eval(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
+    """In training mode a layer is the same map, bit by bit, at every batch size. Or it is another
+    map (statistics of the batch, scales set by the first batch) that is invertible too: inverse may
+    come first, inverse(forward(x)) = x, and its log_det is that of the map with the statistics of
+    the batch as constants. ``training="same"`` excludes the second."""
     size = _differs(subject, case)
     if size is None:
         return
@@ -73,7 +74,7 @@ def train_eval(subject: Subject, case: Case) -> Iterator[Violation | Tally]:
     yield from _in_training(subject, case, max(size, 16))
 
 
-def _inverse_first(subject: Subject, case: Case) -> Iterator[Violation]:
+def _inverse_first(subject: Subject, case: LawCase) -> Iterator[Violation]:
     if not subject.invertible or subject.build is None:
         return
     fresh = replace(subject, module=subject.made(SEED).train())
@@ -87,7 +88,7 @@ def _inverse_first(subject: Subject, case: Case) -> Iterator[Violation]:
             )
 
 
-def _same_value_other_log(subject: Subject, case: Case, size: int) -> Iterator[Violation]:
+def _same_value_other_log(subject: Subject, case: LawCase, size: int) -> Iterator[Violation]:
     """The same values are the same map, so the log_det must be the same too."""
     if not subject.has_log_det:
         return
@@ -110,9 +111,9 @@ def _same_value_other_log(subject: Subject, case: Case, size: int) -> Iterator[V
         )
 
 
-def _in_training(subject: Subject, case: Case, size: int) -> Iterator[Violation | Tally]:
+def _in_training(subject: Subject, case: LawCase, size: int) -> Iterator[Violation | Tally]:
     """Forward, inverse and log_det of a copy in training mode, on one batch, in float64."""
-    wide = subject.twin().in_training()
+    wide = subject.float64_reference().in_training()
     x, cond = (None if v is None else v.cpu().double() for v in _batch(case, size))
     assert x is not None
     if subject.same_space:  # no two rows alike, and a mean that statistics notice
@@ -150,8 +151,7 @@ def _round_trip(wide: Subject, x: Tensor, z: Tensor, cond: Tensor | None) -> Ite
 
 
 def _mixes(wide: Subject, x: Tensor, cond: Tensor | None) -> bool:
-    """Whether what comes of a row depends on the others: the layer goes by statistics of its
-    batch."""
+    """Whether the result of a row depends on the others: the layer uses statistics of its batch."""
     changed = torch.cat((x[:1], 1.5 * x[1:] + 0.5))
     first, second = (
         call(replace(wide, module=wide._copied()), False, v, cond)[0][:1] for v in (x, changed)
@@ -162,19 +162,19 @@ def _mixes(wide: Subject, x: Tensor, cond: Tensor | None) -> bool:
 def _log_det(
     wide: Subject, x: Tensor, z: Tensor, log_det: Tensor, cond: Tensor | None
 ) -> Iterator[Violation | Tally]:
-    """Against the slope of an affine map, fitted over the batch; where rows do not see each other,
+    """Against the slope of an affine map that is fitted over the batch; where rows do not mix,
     against Jacobians."""
-    found = _affine(x, z)
+    expected = _affine(x, z)
     tolerance = 1e-6 + (wide.declaration.tolerance or 0.0)
     if wide.elementwise:
         log_det = log_det if log_det.ndim == 1 else log_det.flatten(1).sum(1)
-    if found is not None and log_det.shape == (len(x),):
-        off = (log_det - found).abs()
+    if expected is not None and log_det.shape == (len(x),):
+        off = (log_det - expected).abs()
         yield Tally(len(x), len(x))
-        if off.nan_to_num(nan=torch.inf).max() > (1e-3 + tolerance) * (1 + found.abs()):
+        if off.nan_to_num(nan=torch.inf).max() > (1e-3 + tolerance) * (1 + expected.abs()):
             at = int(off.argmax())
             said = pair(
-                log_det[at].item(), found.item(), "with the statistics of the batch as constants"
+                log_det[at].item(), expected.item(), "with the statistics of the batch as constants"
             )
             yield Violation(off[at].item(), 1e-3, f"in training mode, log_det: {said}")
         return
@@ -182,8 +182,8 @@ def _log_det(
 
 
 def _affine(x: Tensor, z: Tensor) -> Tensor | None:
-    """log|det A| of z = x·A + b over the rows; None when that does not fit, or the rows do not
-    tell."""
+    """log|det A| of z = x·A + b over the rows; None when no such map fits, or the rows do not
+    determine it."""
     flat, out = x.flatten(1), z.flatten(1)
     d = flat.shape[1]
     if len(flat) < d + 2 or flat.shape != out.shape or d > 64:

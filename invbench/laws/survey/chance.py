@@ -1,5 +1,4 @@
-"""Random numbers that a layer does not declare: a stochastic direction, a log_det that is an
-estimate."""
+"""Random numbers that a layer does not declare: a stochastic direction, or an estimated log_det."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from invbench.laws.subject import Subject
 
 __all__ = ["stochastic"]
 
-MATERIAL = 1e-3  # random differences below this share are not a stochastic layer but noise
+MATERIAL = 1e-3  # smaller random differences are noise, not a stochastic layer
 INTEGERS = (
     constraints.integer_interval(-8, 8),
     constraints.integer_interval(0, 255),
@@ -24,8 +23,8 @@ INTEGERS = (
 
 
 def stochastic(subject: Subject) -> Subject:
-    """A direction that draws random numbers, and the other takes them away again; or a log_det that
-    is an estimate."""
+    """Assume ``stochastic`` where a direction draws random numbers and the other takes them away
+    again, or a log_det that is an estimate."""
     if subject.declaration.stochastic is not None or subject.elementwise or not subject.invertible:
         return subject
     x, cond = subject.probes(ROWS)
@@ -41,11 +40,11 @@ def stochastic(subject: Subject) -> Subject:
             back = attempt(partial(_there_and_back, subject, inputs, cond))
             if not isinstance(back, Exception) and undoes(back[0], inputs):
                 why = "forward draws random numbers, and inverse takes them away again"
-                found = assume(subject, why, stochastic=True)
+                assumed = assume(subject, why, stochastic=True)
                 return (
-                    found
+                    assumed
                     if domain is None
-                    else assume(found, "whole numbers come back", domain=domain)
+                    else assume(assumed, "whole numbers come back", domain=domain)
                 )
         return subject
     z = first[0]
@@ -74,8 +73,8 @@ def _there_and_back(subject: Subject, x: Tensor, cond: Tensor | None) -> tuple[T
 
 
 def _differ(a: Tensor, b: Tensor) -> bool:
-    """By more than 0.1 % of what the rows differ among each other, on at least a quarter of
-    them."""
+    """Whether two results differ by more than 0.1 % of the spread of the rows, on at least a
+    quarter of them."""
     if a.shape != b.shape:
         return False
     scale = (a.double().std(0) if len(a) > 1 else a.double().abs()).nan_to_num(nan=1.0) + 1e-30

@@ -1,4 +1,4 @@
-"""The space of a condition that is not declared: labels, masks, positive numbers."""
+"""The space of an undeclared condition: labels, masks, positive numbers."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ __all__ = ["conditioned"]
 
 
 def conditioned(subject: Subject) -> Subject:
-    """The space of a condition that is not declared, where numbers of all of R raise or give
-    NaN."""
+    """Assume a space for the condition where real numbers raise, give NaN or have no effect."""
     if subject.elementwise or subject.cond_shape is None:
         return subject
     if subject.declaration.condition is not None:
         for labels in (False, True):
-            found = attempt(partial(_called, replace(subject, labels=labels), None))
-            if not isinstance(found, Exception):
+            result = attempt(partial(_called, replace(subject, labels=labels), None))
+            if not isinstance(result, Exception):
                 return replace(subject, labels=labels)
         names = subject.declaration.as_dict()["condition"]
         raise UsageError(
             f"{subject.name}: declared condition={names!r}, and the layer refuses such "
-            f"conditions: {type(found).__name__}: {str(found)[:200]}"
+            f"conditions: {type(result).__name__}: {str(result)[:200]}"
         )
     taken = _accepts(subject, None)
     if taken and _has_effect(subject):
@@ -54,11 +53,12 @@ def _called(subject: Subject, cond: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def _accepts(subject: Subject, candidate: Constraint | None) -> bool:
-    """Whether conditions of the space are taken, and have an effect where the space is a guess."""
-    found = attempt(lambda: _called(subject, None))
-    if isinstance(found, Exception) or not isinstance(found[0], Tensor):
+    """Whether conditions of the space are taken; for a guessed space also whether they have an
+    effect."""
+    result = attempt(lambda: _called(subject, None))
+    if isinstance(result, Exception) or not isinstance(result[0], Tensor):
         return False
-    nan = found[0].flatten(1).isnan().any(1).float().mean().item()
+    nan = result[0].flatten(1).isnan().any(1).float().mean().item()
     if nan > 0.25:
         return False
     if candidate is None:
@@ -85,16 +85,15 @@ def _condition_candidates(subject: Subject) -> Iterator[tuple[Constraint, bool]]
 
 
 def _classes(subject: Subject, labels: bool) -> int:
-    """How many labels a layer knows: 0, 1, … are taken, the next raises; 0 where numbers between
-    them count too."""
+    """How many labels a layer has: 0, 1, … are taken, the next raises. 0 where numbers between them
+    count too."""
     x, _ = subject.probes(2)
     assert subject.cond_shape is not None
+    shape = (2, *subject.cond_shape)
     there = replace(subject, labels=labels)
 
     def at(value: float) -> Any:
-        return attempt(
-            lambda: there.forward(x, torch.full((2, *subject.cond_shape), value, dtype=x.dtype))
-        )  # type: ignore[misc]
+        return attempt(lambda: there.forward(x, torch.full(shape, value, dtype=x.dtype)))
 
     count = 0
     while count < 1024 and not isinstance(at(float(count)), Exception):

@@ -12,13 +12,13 @@ from invbench.laws.subject import Subject
 
 __all__ = ["iterated"]
 
-ASSUMED_TOLERANCE = 1e-4  # of a direction that is seen to iterate or integrate
+ASSUMED_TOLERANCE = 1e-4  # of a direction that iterates or integrates
 SATURATED = 1e-2  # an error of float32 beyond which it says nothing about rounding
 
 
 def iterated(subject: Subject) -> Subject:
-    """A direction that runs in a loop is an iteration or an integration; one without gradients
-    inside is meant for sampling."""
+    """A direction with a loop is an iteration or an integration; one that computes without
+    gradients is for sampling."""
     if not subject.invertible:
         return subject
     x, cond = subject.probes(4)
@@ -45,11 +45,11 @@ def iterated(subject: Subject) -> Subject:
 
 
 def _inexact(subject: Subject) -> bool:
-    """Whether the two directions differ by more than rounding, whose share of the error falls
-    2²⁹-fold from float32 to float64: an exact loop (autoregressive, say) needs no tolerance."""
+    """Whether the two directions differ by more than rounding. Rounding falls 2²⁹-fold from float32
+    to float64; an exact loop, as of an autoregressive layer, needs no tolerance."""
     for weights in (("initial", 0), ("noise", 2)):
         other = subject.reweighted(*weights, seed=3)
-        wide = _disagreement(other.twin())
+        wide = _disagreement(other.float64_reference())
         narrow = _disagreement(other.as_type(torch.float32, "cpu"))
         if narrow < SATURATED and wide > 1e-13 and wide > 2.0**-16 * max(narrow, 1e-7):
             return True
@@ -57,13 +57,13 @@ def _inexact(subject: Subject) -> bool:
 
 
 def _disagreement(subject: Subject) -> float:
-    """The relative difference, in the middle row, of inverse(forward(x)) from x, and of the two
+    """The relative difference, in the middle row, of inverse(forward(x)) and x, and of the two
     log_dets."""
     x, cond = subject.probes(16)
     with torch.no_grad():
         z, log_det = subject.forward(x, cond)
         back, other = subject.inverse(z, cond)
-    # of the middle row: what is not exact shows in most of them
+    # the middle row: an inexact direction shows in most rows
     off = ((back - x).abs() / (1 + x.abs())).nan_to_num(nan=0.0).flatten(1).amax(1).median().item()
     if not subject.has_log_det:
         return off

@@ -1,5 +1,4 @@
-"""Spaces that a layer does not declare: angles, intervals, and images that are known only from what
-comes out."""
+"""Undeclared spaces: angles, intervals, and images that are known only from results."""
 
 from __future__ import annotations
 
@@ -32,31 +31,31 @@ CIRCLES = (Circle(), Circle(0.0), Circle(0.0, 1.0))
 
 
 def circle(subject: Subject) -> Subject:
-    """Angles: forward comes back after a turn of x, and stays within one turn."""
+    """Angles: forward is the same after a turn of x, and stays within one turn."""
     if subject.declaration.domain is not None or not plain_numbers(subject):
         return subject
-    twin = subject.twin()
-    x, cond = twin.probes(ROWS)
-    found = attempt(lambda: twin.forward(x, cond))
+    reference = subject.float64_reference()
+    x, cond = reference.probes(ROWS)
+    result = attempt(lambda: reference.forward(x, cond))
     if (
-        isinstance(found, Exception)
-        or not isinstance(found[0], Tensor)
-        or not found[0].isfinite().all()
+        isinstance(result, Exception)
+        or not isinstance(result[0], Tensor)
+        or not result[0].isfinite().all()
     ):
         return subject
     for turn in CIRCLES:
-        turned = [attempt(partial(twin.forward, x + k * turn.period, cond)) for k in (1, -2)]
+        turned = [attempt(partial(reference.forward, x + k * turn.period, cond)) for k in (1, -2)]
         if any(isinstance(t, Exception) for t in turned):
             continue
         low, high = float(turn.lower_bound) - 1e-9, float(turn.upper_bound) + 1e-9
-        same = all(_same_angle(t[0], found[0], turn.period) for t in turned)
-        values = torch.cat([found[0], *(t[0] for t in turned)])
-        back = attempt(lambda: twin.inverse(found[0], cond))
+        same = all(_same_angle(t[0], result[0], turn.period) for t in turned)
+        values = torch.cat([result[0], *(t[0] for t in turned)])
+        back = attempt(lambda: reference.inverse(result[0], cond))
         same = same and not isinstance(back, Exception) and back[0].shape == x.shape
         same = same and _same_angle(back[0], x, turn.period, 1e-6)
         if (
             same
-            and found[0].shape == x.shape
+            and result[0].shape == x.shape
             and bool(((values >= low) & (values <= high)).all())
             and values.std() > 1e-3
         ):
@@ -72,8 +71,8 @@ def _same_angle(a: Tensor, b: Tensor, period: float, slack: float = 1e-9) -> boo
 
 
 def spaces(subject: Subject) -> Subject:
-    """Domain from where forward is finite, codomain from where inverse is, or from an image that
-    never leaves an interval."""
+    """The domain from where forward is finite; the codomain from where inverse is, or from an image
+    within an interval."""
     if not plain_numbers(subject):
         return subject
     for latent in (False, True):
@@ -116,8 +115,8 @@ def spaces(subject: Subject) -> Subject:
 
 def _rows_bad(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -> Tensor:
     """Per row, whether the direction raises or gives a value or log_det that is NaN or infinite."""
-    found = attempt(lambda: subject.direction(inverse)(v, cond))
-    if isinstance(found, Exception):
+    result = attempt(lambda: subject.direction(inverse)(v, cond))
+    if isinstance(result, Exception):
         if len(v) == 1:
             return torch.ones(1, dtype=torch.bool)
         half = len(v) // 2
@@ -126,7 +125,7 @@ def _rows_bad(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -
             (v[half:], None if cond is None else cond[half:]),
         ]
         return torch.cat([_rows_bad(subject, inverse, *part) for part in parts])
-    value, log = found
+    value, log = result
     if not isinstance(value, Tensor) or value.shape[:1] != v.shape[:1]:
         return torch.zeros(len(v), dtype=torch.bool)
     bad = ~value.reshape(len(v), -1).isfinite().all(1)
@@ -136,16 +135,16 @@ def _rows_bad(subject: Subject, inverse: bool, v: Tensor, cond: Tensor | None) -
 
 
 def _outside(subject: Subject, latent: bool) -> tuple[Constraint | None, float] | None:
-    """(the interval outside which every row is bad and inside none, or None; share of bad rows);
-    None where all rows are good."""
-    twin = subject.twin()
-    shape = twin.packed(latent).shape
-    cond = twin.probes(ROWS)[1]
+    """(the interval outside which every row is bad and inside which none is, or None; the share of
+    bad rows). None where all rows are good."""
+    reference = subject.float64_reference()
+    shape = reference.packed(latent).shape
+    cond = reference.probes(ROWS)[1]
     points = []
     for index, scale in enumerate(SCALES):
         generator = torch.Generator().manual_seed(100 + index)
         points.append(scale * torch.randn(ROWS, *shape, generator=generator, dtype=torch.float64))
-    bad = [_rows_bad(twin, latent, v, cond) for v in points]
+    bad = [_rows_bad(reference, latent, v, cond) for v in points]
     share = float(torch.stack([b.float().mean() for b in bad]).mean())
     if share == 0:
         return None
@@ -154,29 +153,29 @@ def _outside(subject: Subject, latent: bool) -> tuple[Constraint | None, float] 
         rows_inside = strictly_inside(candidate, v).flatten(1).all(1)
         if not b[~rows_inside].all() or b[rows_inside].any():
             continue
-        placed = _placed(twin, latent, candidate, cond)
-        if not _rows_bad(twin, latent, placed, cond).any() and _comes_back(
-            twin, latent, placed, cond
+        placed = _placed(reference, latent, candidate, cond)
+        if not _rows_bad(reference, latent, placed, cond).any() and _comes_back(
+            reference, latent, placed, cond
         ):
             return candidate, share
     return None, share
 
 
-def _placed(twin: Subject, latent: bool, space: Constraint, cond: Tensor | None) -> Tensor:
-    shape = twin.packed(latent).shape
+def _placed(reference: Subject, latent: bool, space: Constraint, cond: Tensor | None) -> Tensor:
+    shape = reference.packed(latent).shape
     drawn = 2 * torch.randn(
         ROWS, *shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64
     )
     return place(space, drawn, torch.float64)
 
 
-def _comes_back(twin: Subject, latent: bool, v: Tensor, cond: Tensor | None) -> bool:
-    """Whether the other direction gives most of these values back: they are of the space, not only
-    tolerated."""
-    if not twin.invertible:
+def _comes_back(reference: Subject, latent: bool, v: Tensor, cond: Tensor | None) -> bool:
+    """Whether the other direction gives most of these values back: then they belong to the space,
+    and are not only tolerated."""
+    if not reference.invertible:
         return True
-    there = attempt(lambda: twin.direction(latent)(v, cond)[0])
-    back = attempt(lambda: twin.direction(not latent)(there, cond)[0])
+    there = attempt(lambda: reference.direction(latent)(v, cond)[0])
+    back = attempt(lambda: reference.direction(not latent)(there, cond)[0])
     if isinstance(there, Exception) or isinstance(back, Exception) or back.shape != v.shape:
         return False
     near = ((back - v).abs() <= 1e-2 * (1e-3 + v.abs())).flatten(1).all(1)
@@ -184,21 +183,21 @@ def _comes_back(twin: Subject, latent: bool, v: Tensor, cond: Tensor | None) -> 
 
 
 def _mends(subject: Subject, latent: bool) -> bool:
-    """Whether what the other direction gives is taken."""
-    twin = subject.twin()
-    x, cond = twin.probes(ROWS)
+    """Whether the results of the other direction are taken."""
+    reference = subject.float64_reference()
+    x, cond = reference.probes(ROWS)
     if latent:
-        found = attempt(lambda: twin.forward(x, cond))
+        result = attempt(lambda: reference.forward(x, cond))
     else:
-        shape = twin.packed(True).shape
+        shape = reference.packed(True).shape
         z = torch.randn(
             ROWS, *shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64
         )
-        found = attempt(lambda: twin.inverse(z, cond))
-    if isinstance(found, Exception) or not isinstance(found[0], Tensor):
+        result = attempt(lambda: reference.inverse(z, cond))
+    if isinstance(result, Exception) or not isinstance(result[0], Tensor):
         return False
-    good = found[0].reshape(ROWS, -1).isfinite().all(1)
-    bad = _rows_bad(twin, latent, found[0], cond) & good
+    good = result[0].reshape(ROWS, -1).isfinite().all(1)
+    bad = _rows_bad(reference, latent, result[0], cond) & good
     if not good.any() or bad.any():
         return False
     return not latent or not _moves(subject)
@@ -212,9 +211,9 @@ def _moves(subject: Subject) -> bool:
 
 def _edges(subject: Subject) -> list[tuple[list[float], str]]:
     """(the edge under each choice of weights and condition, above or below) of each side on which
-    forward comes to a stop: there it goes no further when x goes a thousand times as far."""
+    forward stops: there it goes no further when x goes a thousand times as far."""
     near, far = list(_extents(subject)), list(_extents(subject, (-4.0, 7.0)))
-    found = []
+    edges = []
     for index, word in ((0, "above"), (1, "below")):
         pairs = [
             (a[index], b[index])
@@ -224,12 +223,12 @@ def _edges(subject: Subject) -> list[tuple[list[float], str]]:
         if len(pairs) == len(near) and all(
             abs(a - b) <= 1e-2 * (1 + abs(a)) and abs(b) < 1e3 for a, b in pairs
         ):
-            found.append(([b for _, b in pairs], word))
-    return found
+            edges.append(([b for _, b in pairs], word))
+    return edges
 
 
 def _held_image(subject: Subject) -> Constraint | None:
-    """The interval that forward never leaves and fills, under several weights and conditions."""
+    """The interval that forward fills and never leaves, under several weights and conditions."""
     extents = list(_extents(subject))
     if any(e is None for e in extents):
         return None
@@ -244,8 +243,8 @@ def _held_image(subject: Subject) -> Constraint | None:
 
 
 def _bounded_image(subject: Subject) -> str | None:
-    """The sides on which forward comes to a stop that is the same for all weights and conditions,
-    in words."""
+    """In words, the sides on which forward stops at the same value for all weights and
+    conditions."""
     return " and ".join(f"{word} {edges[0]:.5g}" for edges, word in _edges(subject)) or None
 
 
@@ -254,17 +253,17 @@ def _extents(
 ) -> Iterator[tuple[float, float] | None]:
     """(least, largest value of forward) over a wide range of x (powers of ten), for several weights
     and conditions; None where it raises."""
-    twin = subject.twin()
+    reference = subject.float64_reference()
     for pattern, scale, seed in (("initial", 0, 0), ("noise", 1, 1), ("noise", 1, 2)):
-        other = twin.reweighted(pattern, scale, seed)
+        other = reference.reweighted(pattern, scale, seed)
         x, cond = other.probes(ROWS, seed=seed)
         size = torch.logspace(*sizes, ROWS, dtype=torch.float64).reshape(-1, *[1] * (x.ndim - 1))
-        found = attempt(partial(other.forward, x.sign() * size, cond))
+        result = attempt(partial(other.forward, x.sign() * size, cond))
         if (
-            isinstance(found, Exception)
-            or not isinstance(found[0], Tensor)
-            or found[0].isnan().any()
+            isinstance(result, Exception)
+            or not isinstance(result[0], Tensor)
+            or result[0].isnan().any()
         ):
             yield None
             continue
-        yield found[0].min().item(), found[0].max().item()
+        yield result[0].min().item(), result[0].max().item()

@@ -1,11 +1,9 @@
-"""What a layer does not declare and shows: its spaces, whether it iterates, draws random numbers,
-or has no inverse.
+"""The survey of a layer: its spaces, whether it iterates, draws random numbers, or has no inverse.
 
-Nothing declared means a bijection of Rⁿ. Where a layer cannot be that, one of these declarations
-may explain why, and the survey assumes it only on positive evidence: outside a domain *every* row
-is NaN or raises; an image stays within the same bounds under other weights and conditions; an angle
-comes back after a turn. What is declared is never replaced. Each assumption is a line that says
-what to write.
+Nothing declared means a bijection of Rⁿ. Where a layer cannot be that, a declaration may explain
+why. The survey assumes one only on positive evidence: outside a domain *every* row is NaN or
+raises; an image keeps its bounds under other weights and conditions; an angle comes back after a
+turn. What is declared is never replaced. Each assumption is a line that says what to write.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from invbench.laws.survey.spaces import circle, spaces
 
 __all__ = ["surveyed"]
 
-HANGS = 2  # looks that took too long, after which the survey ends
+HANGS = 2  # steps that took too long, after which the survey ends
 STRUCTURES = (
     constraints.simplex,
     constraints.corr_cholesky,
@@ -42,12 +40,12 @@ STRUCTURES = (
 
 
 def surveyed(subject: Subject) -> Subject:
-    """The subject with what can be assumed of it, warmed up. Raises ``UsageError`` for a
-    declaration that the layer contradicts."""
+    """The subject with its assumptions, warmed up. Raises ``UsageError`` for a declaration that the
+    layer contradicts."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         subject, hangs = _undrawable(subject), 0
-        looks = (
+        steps = (
             conditioned,
             _warm,
             _one_way,
@@ -58,16 +56,16 @@ def surveyed(subject: Subject) -> Subject:
             spaces,
             iterated,
         )
-        for look in looks if subject.elementwise else (_probed, *looks):
+        for step in steps if subject.elementwise else (_probed, *steps):
             try:
                 with guarded(8 * PROBE):
-                    subject = look(subject)
+                    subject = step(subject)
             except (KeyboardInterrupt, MemoryError, UsageError):
                 raise
             except TookTooLong:
                 hangs += 1
                 if hangs == HANGS:
-                    break  # the laws will meet it, and say so
+                    break  # the laws will report it
             except BaseException:  # a stranger's layer, which may even exit
                 continue
     return subject
@@ -78,29 +76,29 @@ def _warm(subject: Subject) -> Subject:
 
 
 def _undrawable(subject: Subject) -> Subject:
-    """A declared space of a kind that nothing is known of is drawn as what the other direction
-    gives."""
+    """A declared space whose values cannot be drawn is filled with results of the other
+    direction."""
     for latent, name in ((False, "x"), (True, "z")):
         space = subject.space(latent)
         if space is not None and not drawable(space, subject.raw_shape(latent)):
             subject = replace(subject, image=subject.image | {name})
     if subject.image == {"x", "z"}:
         raise UsageError(
-            f"{subject.name}: nothing is known of drawing from {subject.space(False)}; declare "
-            f"another domain"
+            f"{subject.name}: values of {subject.space(False)} cannot be drawn; declare another "
+            f"domain"
         )
     return subject
 
 
 def _probed(subject: Subject) -> Subject:
-    """Let an adapter find out the habits of the module that it holds, and take what it says of
-    spaces and directions."""
+    """Let an adapter read the conventions of its module, and take what it declares of spaces and
+    directions."""
     if not callable(getattr(subject.module, "probe", None)):
         return subject
     subject.probe(subject.module)
     told = Declaration.of(subject.name, getattr(subject.module, "declares", {}))
-    found = {f.name: v for f in fields(told) if (v := getattr(told, f.name)) is not None}
-    declaration = subject.declaration.assuming(**found)
+    values = {f.name: v for f in fields(told) if (v := getattr(told, f.name)) is not None}
+    declaration = subject.declaration.assuming(**values)
     inner = packing(declaration.event_shape, declaration.domain)
     outer = packing(declaration.latent_shape or declaration.event_shape, declaration.codomain)
     return replace(subject, declaration=declaration, inner=inner, outer=outer)
@@ -113,26 +111,26 @@ def _one_way(subject: Subject) -> Subject:
     if not callable(getattr(subject.module, "inverse", None)):
         return assume(subject, "there is no method inverse", inverse="none")
     x, cond = subject.probes(4)
-    found = attempt(lambda: subject.forward(x, cond))
-    if isinstance(found, Exception) or not isinstance(found[0], Tensor):
+    result = attempt(lambda: subject.forward(x, cond))
+    if isinstance(result, Exception) or not isinstance(result[0], Tensor):
         return subject
-    back = attempt(lambda: subject.inverse(found[0], cond))
+    back = attempt(lambda: subject.inverse(result[0], cond))
     if isinstance(back, NotImplementedError):
         return assume(subject, "inverse raises NotImplementedError", inverse="none")
     return subject
 
 
 def _shapes(subject: Subject) -> Subject:
-    """The shape of a latent, of a layer that declares none: several latents, or as many numbers in
+    """The shape of the latent, where none is declared: several latents, or as many numbers in
     another shape."""
     if subject.elementwise or subject.declaration.latent_shape is not None:
         _fits(subject)
         return subject
     x, cond = subject.probes(3)
-    found = attempt(lambda: subject.raw(x, cond, False))
-    if not (isinstance(found, (tuple, list)) and len(found) == 2):
+    result = attempt(lambda: subject.raw(x, cond, False))
+    if not (isinstance(result, (tuple, list)) and len(result) == 2):
         return subject
-    value = found[0]
+    value = result[0]
     tensors = list(value.values()) if isinstance(value, dict) else value
     if (
         isinstance(tensors, (tuple, list))
@@ -173,7 +171,7 @@ def _shapes(subject: Subject) -> Subject:
 
 
 def _structure(value: Any) -> Constraint | None:
-    """The space of whole values (simplex, Cholesky factor, …) in which all of these lie."""
+    """The space of whole values (simplex, Cholesky factor, …) that holds all of these."""
     if not isinstance(value, Tensor) or value.ndim < 2:
         return None
     for candidate in STRUCTURES:
@@ -188,43 +186,41 @@ def _structure(value: Any) -> Constraint | None:
 
 
 def _fits(subject: Subject) -> None:
-    """Raise ``UsageError`` where forward refuses the declared shape, or returns another latent
-    shape than is declared."""
+    """Raise ``UsageError`` where forward returns another latent shape than is declared."""
     if subject.elementwise:
         return
     x, cond = subject.probes(3)
-    found = attempt(lambda: subject.raw(x, cond, False))
-    if isinstance(found, (tuple, list)) and len(found) == 2 and isinstance(found[0], Tensor):
+    result = attempt(lambda: subject.raw(x, cond, False))
+    if isinstance(result, (tuple, list)) and len(result) == 2 and isinstance(result[0], Tensor):
         want = subject.packed(True).parts[0]
-        if tuple(found[0].shape[1:]) != want and not subject.packed(True).several:
+        if tuple(result[0].shape[1:]) != want and not subject.packed(True).several:
             raise UsageError(
                 f"{subject.name}: declared latent_shape={want}, and forward returns a value of "
-                f"shape {tuple(found[0].shape[1:])}"
+                f"shape {tuple(result[0].shape[1:])}"
             )
 
 
 def _contradicts(subject: Subject) -> Subject:
-    """Raise ``UsageError`` for a declared codomain that most of what forward gives lies outside
-    of."""
-    space, twin = subject.space(True), subject.twin()
+    """Raise ``UsageError`` for a declared codomain that most results of forward lie outside of."""
+    space, reference = subject.space(True), subject.float64_reference()
     if is_real(space) or subject.packed(True).several or "x" in subject.image:
         return subject
     assert space is not None
-    x, cond = twin.probes(ROWS)
-    found = attempt(lambda: twin.forward(x, cond)[0])
-    if isinstance(found, Exception) or not isinstance(found, Tensor):
+    x, cond = reference.probes(ROWS)
+    value = attempt(lambda: reference.forward(x, cond)[0])
+    if isinstance(value, Exception) or not isinstance(value, Tensor):
         return subject
     declared = f"{subject.name}: declared codomain={space_name(space)!r}"
     try:
-        ok = torch.as_tensor(space.check(found)).reshape(len(found), -1).all(1)
+        ok = torch.as_tensor(space.check(value)).reshape(len(value), -1).all(1)
     except Exception as error:
-        shape = tuple(found.shape[1:])
+        shape = tuple(value.shape[1:])
         raise UsageError(
             f"{declared}, and forward gives a value of shape {shape}: {str(error)[:120]}"
         ) from None
-    outside = ~ok & found.flatten(1).isfinite().all(1)
+    outside = ~ok & value.flatten(1).isfinite().all(1)
     if outside.float().mean() > 0.5:
-        shown = ", ".join(f"{n:.5g}" for n in found[outside][0].flatten()[:3].tolist())
+        shown = ", ".join(f"{n:.5g}" for n in value[outside][0].flatten()[:3].tolist())
         count = f"{int(outside.sum())} of {len(ok)} rows"
         raise UsageError(f"{declared}, and forward leaves it on {count}, as with {shown}")
     return subject

@@ -11,7 +11,7 @@ NO_REPORT = "class of fault, no report found"
 
 @dataclass(frozen=True)
 class Fault:
-    """A faulty layer and its corrected twin; ``report`` is owner/repository#number."""
+    """A faulty layer and its corrected version; ``report`` is owner/repository#number."""
 
     faulty: str
     fixed: str

@@ -22,9 +22,9 @@ from invbench.attacks.case import AttackCase, is_attack_case, read_case
 from invbench.data.images import image_size, read_image
 from invbench.errors import first_problem
 from invbench.flows import ConditionalFlow
+from invbench.laws.building import subject_of
 from invbench.laws.cases.counterexample import Counterexample, replay
-from invbench.laws.cases.recipe import Recipe
-from invbench.laws.subject import subject_of
+from invbench.laws.cases.recipe import InputRecipe
 from invbench.report.site.pictures import worst_pictures
 from invbench.report.table import read_table, render
 from invbench.runner.local_worker import Answer
@@ -33,7 +33,7 @@ from invbench.store.merge import merge
 from invbench.store.store import MAX_BYTES, Store
 from invbench.studies.study import Study
 from invbench.targets import resolve
-from invbench.testing.known_failures import read_known
+from invbench.testing.known_failures import read_known_failures
 from invbench.training.loop import read_checkpoint
 from invbench.training.toy2d import toy2d
 from invbench.training.weights import load_weights, read_card
@@ -168,7 +168,7 @@ def _law_case() -> dict[str, bytes]:
         message="x differs",
         dtype="float32",
         device="cpu",
-        recipe=asdict(Recipe(rows=2)),
+        recipe=asdict(InputRecipe(rows=2)),
         environment={"python": "3.11"},
     )
     x, cond = torch.zeros(2, *subject.event_shape), torch.zeros(2, *(subject.cond_shape or ()))
@@ -346,7 +346,7 @@ def _mutated_toml(rng: random.Random) -> bytes:
 
 
 def _read_toml(data: bytes, folder: Path) -> str:
-    for known in read_known(_write(folder / "known.toml", data)):
+    for known in read_known_failures(_write(folder / "known.toml", data)):
         assert all(isinstance(v, str) for v in (known.target, known.property, known.reason)), known
         assert isinstance(known.recipe, dict), known
     return ""
@@ -428,7 +428,7 @@ KINDS: dict[str, Kind] = {
     ),
     "known failures": Kind(
         "TOML",
-        "read_known (--xfails)",
+        "read_known_failures (--xfails)",
         12,
         _either(_mutated_toml, _bytes_of(KNOWN.encode)),
         _read_toml,

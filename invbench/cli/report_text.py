@@ -1,5 +1,5 @@
-"""A report as a person reads it in a terminal: the verdict, what was guessed and assumed, the
-failures with their smallest case."""
+"""A report for the terminal: the verdict, guesses and assumptions, failures with their smallest
+case."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from rich.markup import escape
 
-__all__ = ["WIDTH", "verdict_lines"]
+__all__ = ["WIDTH", "report_lines"]
 
 WIDTH = 100
 
 
-def verdict_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterator[str]:
-    """Lines of rich markup, at most 100 columns but for code and numbers that would break."""
+def report_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterator[str]:
+    """Lines of rich markup of at most 100 columns, except for code and numbers that would break."""
     measures = report.measures
     verdict = "[green]sound[/]" if report.sound else "[red]NOT SOUND[/]"
     yield f"{escape(report.target)}: {verdict} ({dtype}, {measures.get('seconds', 0)} s)"
@@ -52,7 +52,7 @@ def verdict_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterato
 
 
 def _listed(label: str, lines: Any) -> Iterator[str]:
-    """Each line after its label, which is not said twice."""
+    """Each line after its label, which is not repeated."""
     for line in map(str, lines or ()):
         text = (
             line.removeprefix(label.rstrip(": ")).lstrip(": ")
@@ -63,7 +63,7 @@ def _listed(label: str, lines: Any) -> Iterator[str]:
 
 
 def _case(text: str) -> Iterator[str]:
-    """The smallest case; from its first import on it is code, which is not broken."""
+    """The smallest case. From its first import on it is code, which is not wrapped."""
     code = False
     for line in text.splitlines():
         code = code or line.lstrip().startswith(("import ", "from "))
@@ -75,7 +75,7 @@ def _case(text: str) -> Iterator[str]:
 
 
 def _wrapped(label: str, text: str, indent: str) -> Iterator[str]:
-    """``label`` and text, broken at 100 columns; a line break of the text stays."""
+    """``label`` and text, wrapped at 100 columns. A line break of the text stays."""
     first = f"{indent}{label}"
     for number, paragraph in enumerate(text.splitlines() or [""]):
         broken = textwrap.wrap(

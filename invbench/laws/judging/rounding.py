@@ -10,13 +10,13 @@ from torch import Tensor
 from invbench.laws.judging.conditioning import APPEAL, FIRST, SLACK, Effort
 from invbench.laws.law import Tally, Violation
 
-__all__ = ["LOST", "Unit", "beyond_rounding", "per_row"]
+__all__ = ["LOST", "Unit", "per_row", "rounding_violations"]
 
 # the rounding units, or a function that gives those of some rows with some effort
 Unit = Tensor | Callable[[Tensor, Effort], Tensor]
 
 LOST = 1e4  # a sound round trip that loses more than this many u is reported as ill-conditioned
-HEARD = 6  # rows that may appeal
+APPEALS = 6  # rows that may appeal
 
 
 def per_row(valid: Tensor, elementwise: bool) -> Tensor:
@@ -24,7 +24,7 @@ def per_row(valid: Tensor, elementwise: bool) -> Tensor:
     return valid if elementwise else valid.flatten(1).all(1)
 
 
-def beyond_rounding(
+def rounding_violations(
     error: Tensor,
     unit: Unit,
     valid: Tensor,
@@ -34,13 +34,13 @@ def beyond_rounding(
     latent: bool = False,
     explain: Callable[[int], str] | None = None,
 ) -> Iterator[Violation | Tally]:
-    """A defect where error > SLACK·unit, also after an appeal with more effort; else
-    ill-conditioned where error > LOST·natural. NaN errors count as infinite.
+    """A defect where error > SLACK·unit, also on appeal with more effort; else ill-conditioned
+    where error > LOST·natural. NaN errors count as infinite.
 
-    A unit costs many more calls of the twin than an error of the subject, so it may be a function
-    of row numbers. It is asked only for rows with an error above SLACK·least, where ``least`` is
-    below every unit: in the others no unit could make a defect of it. ``explain(row)`` says what
-    was seen there. The tally counts valid rows whose unit is finite where it was asked for.
+    A unit costs many more calls than an error, so it may be a function of row numbers. It is
+    computed only for rows with an error above SLACK·least, where ``least`` is below every unit: the
+    others cannot be defects. ``explain(row)`` describes the row in the message. The tally counts
+    valid rows whose unit, where it was computed, is finite.
     """
     if not error.numel():
         return
@@ -54,7 +54,7 @@ def beyond_rounding(
         nan=0.0, posinf=torch.inf
     )
     if not isinstance(unit, Tensor) and ratio.max() > SLACK:
-        ratio = _heard(unit, error, units, ratio)
+        ratio = _after_appeal(unit, error, units, ratio)
     worst, row = _most(ratio)
     if worst > SLACK:
         off = error.flatten()[int(ratio.argmax())].item()
@@ -76,7 +76,7 @@ def beyond_rounding(
 def _units_of(
     unit: Callable[[Tensor, Effort], Tensor], error: Tensor, least: float | Tensor
 ) -> Tensor:
-    """The units of rows under suspicion; Inf in the others, which accuses nobody."""
+    """The units of suspicious rows; Inf in the others, which are no defects then."""
     units = torch.full_like(error, torch.inf)
     suspects = (error > SLACK * least).reshape(error.shape[0], -1).any(1).nonzero()[:, 0]
     if len(suspects):
@@ -84,19 +84,19 @@ def _units_of(
     return units
 
 
-def _heard(
+def _after_appeal(
     unit: Callable[[Tensor, Effort], Tensor], error: Tensor, units: Tensor, ratio: Tensor
 ) -> Tensor:
-    """The ratios after the worst rows have appealed; those not heard are not accused."""
+    """The ratios after the worst rows have appealed. The others do not count as defects."""
     of_rows = ratio.reshape(len(ratio), -1).amax(1)
-    rows = of_rows.topk(min(HEARD, len(of_rows))).indices
+    rows = of_rows.topk(min(APPEALS, len(of_rows))).indices
     rows = rows[of_rows[rows] > SLACK]
     more = torch.maximum(units[rows], unit(rows, APPEAL).nan_to_num(nan=torch.inf))
-    heard = torch.zeros_like(ratio)
-    heard[rows] = torch.where(
+    ratios = torch.zeros_like(ratio)
+    ratios[rows] = torch.where(
         error[rows] > 0, error[rows] / more, torch.zeros_like(error[rows])
     ).nan_to_num(nan=0.0, posinf=torch.inf)
-    return heard
+    return ratios
 
 
 def _most(ratio: Tensor) -> tuple[float, int]:

@@ -1,5 +1,5 @@
-"""A failure for the terminal: the smallest case, what came out of it, the weights, and how to run
-it without the harness."""
+"""A failure for the terminal: the smallest case, its results, its weights, and a way to run it
+without the harness."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import contextlib
 import torch
 from torch import Tensor
 
-from invbench.laws.cases.case import Case
+from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.reduce import minimal
 from invbench.laws.cases.snippet import calls, construction, reweighting
 from invbench.laws.guard import TookTooLong, guarded
@@ -16,17 +16,18 @@ from invbench.laws.judge import weights_in_words
 from invbench.laws.law import Law, Violation
 from invbench.targets import Target
 
-__all__ = ["shown"]
+__all__ = ["case_summary"]
 
-NUMBERS = 12  # that are written out
-LINES = 100  # columns
+NUMBERS = 12  # written out
 OUTCOME = 2.0  # seconds for both directions
 
 
-def shown(target: Target, law: Law, violation: Violation, case: Case, seconds: float) -> str:
-    """Several lines, each up to 100 columns."""
+def case_summary(
+    target: Target, law: Law, violation: Violation, case: LawCase, seconds: float
+) -> str:
+    """Several lines of up to 100 columns."""
     if seconds > 0:
-        with contextlib.suppress(ValueError):  # it may not show again on the case alone
+        with contextlib.suppress(ValueError):  # the case alone may not break the law
             case, violation = minimal(law, case, violation.kind, seconds)
     elif violation.row is not None and violation.row < len(case.x):
         case = case.part(torch.tensor([violation.row]))
@@ -56,8 +57,8 @@ def numbers(v: Tensor) -> str:
     return f"[{text}{', …' if len(flat) > NUMBERS else ''}]{shape}"
 
 
-def _outcome(case: Case, latent: bool, name: str) -> list[str]:
-    """What both directions make of it."""
+def _outcome(case: LawCase, latent: bool, name: str) -> list[str]:
+    """The results of both directions."""
     subject, first, second = (
         case.subject,
         "inverse" if latent else "forward",
@@ -76,7 +77,7 @@ def _outcome(case: Case, latent: bool, name: str) -> list[str]:
     return lines
 
 
-def _script(target: Target, case: Case, latent: bool, name: str) -> list[str]:
+def _script(target: Target, case: LawCase, latent: bool, name: str) -> list[str]:
     imports, make = construction(target)
     dtype = str(case.subject.dtype)
     argument, cond = "", []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invbench.cli.verdict_text import WIDTH, verdict_lines
+from invbench.cli.report_text import WIDTH, report_lines
 from invbench.laws import Failure, Report
 
 
@@ -29,7 +29,7 @@ def test_a_report_reads_well_at_100_columns():
         "undecided": {"log-det": "the reference is worse than what it should show"},
         "decided": {"inverse-log-det": 12, "round-trip-x": 40},
     }
-    lines = list(verdict_lines(Report("Scale", [failure], measures), "float32", "no bounds"))
+    lines = list(report_lines(Report("Scale", [failure], measures), "float32", "no bounds"))
     assert lines[0] == "Scale: [red]NOT SOUND[/] (float32, 1.5 s)"
     assert "  guessed: log_det is part 3: the other is the normal density of z" in lines
     assert any(line.startswith("  assumed: domain=unit_interval") for line in lines)
@@ -45,6 +45,6 @@ def test_a_report_reads_well_at_100_columns():
 
 
 def test_a_report_without_news_is_as_short_as_before():
-    assert list(verdict_lines(Report("affine", [], {}), "float32")) == [
+    assert list(report_lines(Report("affine", [], {}), "float32")) == [
         "affine: [green]sound[/] (float32, 0 s)"
     ]
