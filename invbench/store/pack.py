@@ -34,7 +34,8 @@ def pack(root: Path, done: Callable[[Cell], None] = lambda cell: None) -> Packed
     """
     store = Store(root)
     cells: dict[str, dict[str, Cell]] = {}
-    working, unreadable, lines = [], [], {}
+    working, unreadable = [], []
+    lines: dict[str, list[int]] = {}
     for entry in store.entries():
         packed = entry.path.endswith(PACKED)
         for found in store.read_packed(entry.path) if packed else [store.read(entry.path)]:

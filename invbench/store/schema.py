@@ -81,7 +81,7 @@ def read_cell(data: bytes) -> Stored:
     return Stored(cell.model_copy(update={"key": cell.spec.key}), key, version)
 
 
-FIRST_DEFAULTS = {
+FIRST_DEFAULTS: Document = {
     "seed": 0,
     "weights_digest": "",
     "dtype": "float32",
@@ -98,7 +98,7 @@ def _second(document: Document) -> Document:
     spec = document.get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("settings", {}), dict):
         raise ValueError("a cell of schema 1 without a spec")
-    spec = FIRST_DEFAULTS | spec
+    spec = {**FIRST_DEFAULTS, **spec}
     text = json.dumps(spec, sort_keys=True)
     if document.get("key") != hashlib.sha256(text.encode()).hexdigest()[:24]:
         raise OtherKey

@@ -92,8 +92,8 @@ class Store:
         for one in sorted(folder.glob("*.json")) if folder.is_dir() else ():
             if one.name not in self._known.setdefault(folder, {}):
                 cell = self._read(one)
-                old = isinstance(cell, Cell) and cell.key != one.stem
-                self._known[folder][one.name] = cell if old else None
+                old = cell if isinstance(cell, Cell) and cell.key != one.stem else None
+                self._known[folder][one.name] = old
         return found | {c.key: c for c in self._known.get(folder, {}).values() if c}
 
     def load(self) -> tuple[list[Cell], list[Unreadable]]:
