@@ -180,7 +180,7 @@ def test_no_cells_is_a_usage_error_and_only_damaged_ones_a_fault_of_the_harness(
 
 def parsed(line: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    for name in ("track", "entry", "data", "condition", "attack"):
+    for name in ("track", "entry", "data", "corruption", "attack"):
         parser.add_argument(f"--{name}", action="append", default=[])
     for name in ("severity", "eps"):
         parser.add_argument(f"--{name}", action="append", type=int, default=[])
@@ -199,7 +199,7 @@ def test_command_of_a_row_plans_its_very_cells(track, budget):
     for spec in plan(
         [track],
         ["affine"],
-        options_of(budget, None, "float32", "cpu", ["embedded"], [], [], [], None, []),
+        options_of(budget),
     ):
         one = Cell(key=spec.key, spec=spec, status="ok", provenance={"origin": "affine.py:3"})
         groups.setdefault("" if track == "coupling" else spec.case.partition("#")[0], []).append(
@@ -213,7 +213,7 @@ def test_command_of_a_row_plans_its_very_cells(track, budget):
             a.dtype,
             a.device,
             a.data or ["embedded"],
-            a.condition,
+            a.corruption,
             a.severity,
             a.attack,
             a.inputs,

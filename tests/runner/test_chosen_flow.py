@@ -10,7 +10,8 @@ import torch
 
 from invbench.couplings import Affine
 from invbench.report.rows import current_cells, make_rows
-from invbench.runner.run import builtin_entries
+from invbench.runner.engines import EngineConfig
+from invbench.runner.run import builtin_entries, options_of
 from invbench.runner.run import run as run_bench
 from invbench.store.cell import Cell
 from invbench.store.store import Store
@@ -35,11 +36,9 @@ def run(tmp_path, **chosen):
     run_bench(
         ["sr"],
         ["affine"],
-        "smoke",
-        results=tmp_path / "results",
-        corruptions=("noise",),
-        workers=1,
-        **chosen,
+        options_of("smoke", corruptions=("noise",), **chosen),
+        tmp_path / "results",
+        EngineConfig(workers=1),
     )
     return [c for c in Store(tmp_path / "results").load()[0] if "#" not in c.spec.case]
 

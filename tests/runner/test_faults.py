@@ -42,7 +42,7 @@ def test_a_results_folder_that_goes_away_ends_the_run_and_nothing_is_lost(tmp_pa
         run_cells(specs(20), 1, results, done)
     kept, damaged = Store(gone).load()
     assert len(kept) >= 3 and damaged == []
-    merge(results, gone)  # the cell that was under way when it went
+    merge(results, gone, current)  # the cell that was under way when it went
     assert len(Store(gone).load()[0]) == len(kept) + len(Store(results).load()[0])
 
 
