@@ -9,7 +9,6 @@ vocabulary of ``torch.distributions.constraints``, as objects or by name: ``"uni
 from __future__ import annotations
 
 import ast
-import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from invbench.errors import UsageError
+from invbench.errors import UsageError, did_you_mean
 
 __all__ = [
     "CHOICES",
@@ -87,8 +86,7 @@ def space(what: str | Constraint) -> Constraint:
         return what
     match = _CALL.match(what) if isinstance(what, str) else None
     if match is None or match[1] not in SPACES:
-        near = difflib.get_close_matches(match[1] if match else str(what), SPACES, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(match[1] if match else str(what), SPACES)
         raise UsageError(
             f"{what!r} is no space{hint}; known: {', '.join(SPACES)}, or a torch.distributions "
             f"constraint"

@@ -12,20 +12,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from invbench.attacks.latents import LATENT_PATTERNS, patterned
-from invbench.corruptions import apply_family, family_names
+from invbench.corruptions import DEFAULT_DARKENING, corrupt, corruption_names
 from invbench.data.conditions import sizes_only
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.registry import FLOWS as FLOW_REGISTRY
 from invbench.training.weights import load_flow
 from suites.records import append
 
 PROPERTY = "no-explosion"
 FLOWS, ANY_FLOWS = ("srflow", "fs_ncsr", "llflow"), ("srflow", "fs_ncsr", "llflow", "glow")
-DUSK = ("under-exposure", 2)  # what makes a photograph a condition of a low-light flow
 SAMPLES, TEMPERATURE = 4, 0.9
 LIMIT = 2.0  # log10: |x| > 100 is an explosion of an image in [0, 1]; an overshoot is not
 
@@ -38,7 +37,7 @@ def pairs(flow_name: str = "srflow") -> list[Pair]:
     found = sr_pairs("embedded", 64, 4)
     track = FLOW_REGISTRY[flow_name].metadata.get("track", "sr")
     if track == "lowlight":
-        dark = apply_family(*DUSK, [pair.high for pair in found])
+        dark = corrupt(*DEFAULT_DARKENING, [pair.high for pair in found])
         return [Pair(pair.name, pair.high, low) for pair, low in zip(found, dark, strict=True)]
     return (
         [Pair(p.name, p.high, sizes_only(p.high[None])[0]) for p in found]
@@ -49,8 +48,8 @@ def pairs(flow_name: str = "srflow") -> list[Pair]:
 
 @st.composite
 def cases(draw: st.DrawFn) -> dict[str, int | str]:
-    family = draw(st.sampled_from(family_names("sr")))
-    severities = len(CONDITIONS[family].metadata["strengths"])
+    family = draw(st.sampled_from(corruption_names("sr")))
+    severities = len(CORRUPTIONS[family].metadata["strengths"])
     return {
         "family": family,
         "severity": draw(st.integers(1, severities)),
@@ -73,7 +72,7 @@ def drawn(
 ) -> tuple[ConditionalFlow, Tensor, list[Tensor]]:
     """(flow, ``samples`` times the condition of ``case``, its latents)."""
     flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
-    (changed,) = apply_family(
+    (changed,) = corrupt(
         case["family"], case["severity"], [pairs(flow_name)[case["image"]]], case["seed"]
     )
     y = changed.to(device, getattr(torch, dtype))[None].expand(samples, -1, -1, -1)

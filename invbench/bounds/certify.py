@@ -12,9 +12,9 @@ from torch import Tensor
 from invbench.bounds.certificate import Certificate, LayerBound
 from invbench.bounds.claims import refuse_false_claims
 from invbench.bounds.decode import Decoded, decode_sets
+from invbench.bounds.decode_state import Moves, Run
 from invbench.bounds.lipschitz.interval import Interval
-from invbench.bounds.operations import Condition
-from invbench.bounds.run import Moves, Run
+from invbench.bounds.operations import ConditionBox
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 
@@ -166,7 +166,7 @@ def _boxes(conditions: Box | None) -> list[Interval] | None:
         lo, hi = (box.lo, box.hi) if eps else (y.detach().cpu().double(),) * 2
     if not len(lo):
         raise UsageError("conditions hold no row")
-    return [Condition(a[None], b[None]) for a, b in zip(lo, hi, strict=True)]
+    return [ConditionBox(a[None], b[None]) for a, b in zip(lo, hi, strict=True)]
 
 
 def _start(

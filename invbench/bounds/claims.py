@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from invbench.bounds.moves import move_of, unfused
+from invbench.bounds.moves import move_of, uncompiled
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
 from invbench.flows import ConditionalCoupling, ConditionalFlow, Split
@@ -28,7 +28,7 @@ def refuse_false_claims(flow: ConditionalFlow) -> None:
     tried: set[tuple[type, str]] = set()
     for part in flow.modules():
         if isinstance(part, ConditionalCoupling):
-            design = unfused(part.coupling)
+            design = uncompiled(part.coupling)
             own = {k: v for k, v in vars(design).items() if not k.startswith("_")}
             key = type(design), repr(sorted(own.items(), key=lambda item: item[0]))
             if key not in tried or next(design.parameters(), None) is not None:
@@ -46,7 +46,7 @@ def refuse_false_move(design: Elementwise) -> None:
     law ``declared-displacement``. Raises ``UsageError`` where it exceeds the displacement, or
     |c⁻¹(y) − y| the move: no certificate rests on a wrong constant.
     """
-    design = copy.deepcopy(unfused(design)).double()
+    design = copy.deepcopy(uncompiled(design)).double()
     displacement = getattr(design, "displacement", None)
     if displacement is None or not displacement < math.inf:
         return

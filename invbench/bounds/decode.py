@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from invbench.bounds.certificate import LayerBound
+from invbench.bounds.decode_state import Run, Unruled
 from invbench.bounds.layer_rules import rule_of
 from invbench.bounds.lipschitz.interval import Interval
-from invbench.bounds.operations import Condition
-from invbench.bounds.run import Run, Unruled
+from invbench.bounds.operations import ConditionBox
 from invbench.bounds.zonotope import Zonotope, roundoff
 from invbench.flows import ActNorm, ConditionalFlow, Conv1x1, Split, Squeeze
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
@@ -188,7 +188,7 @@ def _base(flow: ConditionalFlow, run: Run, y: Interval | None) -> Interval | Non
     """The base image over the box; without one, over images in [0, 1]."""
     if y is None:
         ones = torch.ones(1, 3, SIDE, SIDE, dtype=torch.float64)
-        y = Condition(0 * ones, ones)
+        y = ConditionBox(0 * ones, ones)
     return _intervals(flow._base, y, run)
 
 

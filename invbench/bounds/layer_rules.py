@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from invbench.bounds.decode_state import Run, Unruled
 from invbench.bounds.enclosures import Enclosure, enclosed
 from invbench.bounds.lipschitz.interval import Interval
-from invbench.bounds.moves import unfused
-from invbench.bounds.run import Run, Unruled
+from invbench.bounds.moves import uncompiled
 from invbench.bounds.zonotope import FLOAT64, Zonotope
 from invbench.flows import ActNorm, ConditionalCoupling, Conv1x1, Split, Squeeze
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
@@ -96,7 +96,7 @@ def _coupling(layer: ConditionalCoupling, z: Zonotope, run: Run) -> Zonotope:
     raw = run.raw(layer.network, kept, layer)
     if raw is None:
         return _moved(z, layer.kept, move, reason, run)
-    design = unfused(layer.coupling)
+    design = uncompiled(layer.coupling)
     lo, hi = (_by_parameter(end, design.n_params, moved.shape) for end in (raw.lo, raw.hi))
     found = enclosed(design, moved, Interval(lo, hi), move)
     if not found.finite.all():

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from invbench.couplings import RQ, BSpline, CubicSpline, LinearRational, QuadraticSpline, RQBounded
 from invbench.couplings.base import Elementwise
-from invbench.couplings.fused import Fused
+from invbench.couplings.compiled import CompiledCoupling
 
-__all__ = ["Move", "move_of", "unfused"]
+__all__ = ["Move", "move_of", "uncompiled"]
 
 # splines that are the identity outside their box, without a shift; by the very class: a subclass
 # may add one
@@ -26,14 +26,14 @@ class Move:
     reason: str = ""
 
 
-def unfused(design: Elementwise) -> Elementwise:
-    return design.design if isinstance(design, Fused) else design
+def uncompiled(design: Elementwise) -> Elementwise:
+    return design.design if isinstance(design, CompiledCoupling) else design
 
 
 def move_of(design: Elementwise) -> Move:
     """displacement + shift_bound, as the design declares them; a design that says nothing of its
     shift has a free one."""
-    design = unfused(design)
+    design = uncompiled(design)
     name, displacement, shift = (
         type(design).__name__,
         getattr(design, "displacement", None),

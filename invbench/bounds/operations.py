@@ -15,12 +15,12 @@ from torch.nn import functional as F
 
 from invbench.bounds.lipschitz.interval import RULES, Interval, Unsupported
 
-__all__ = ["Condition"]
+__all__ = ["ConditionBox"]
 
 U = torch.finfo(torch.float64).eps
 
 
-class Condition(Interval):
+class ConditionBox(Interval):
     """A box of conditions: an interval that also knows how many rows it has."""
 
     def __len__(self) -> int:

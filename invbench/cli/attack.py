@@ -16,14 +16,13 @@ from invbench.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.attacks import Found
+    from invbench.attacks import AttackResult
 
 __all__ = ["attack", "parse_eps"]
 
 SCALE = 4  # of a flow that does not say its own
 MULTIPLE = 16  # of a crop's sides: ×4, and squeezed twice
 DEFAULT = "china"
-DUSK = ("under-exposure", 2)
 
 
 def parse_eps(text: str) -> float:
@@ -126,7 +125,7 @@ def attack(
     inputs = Inputs(y, latents, x)
     saved: list[Path] = []
 
-    def keep(one: Found) -> None:
+    def keep(one: AttackResult) -> None:
         if any(one.verdicts[0].levels.values()):
             saved.append(
                 save_case(
@@ -176,7 +175,7 @@ def _picture(
     ``scale``: of super-resolution; for a flow of track ``lowlight``, where it is None, a picture of
     the user's is the dark one, and the embedded one is under-exposed to 1/16.
     """
-    from invbench.corruptions import apply_family
+    from invbench.corruptions import DEFAULT_DARKENING, corrupt
     from invbench.data.images import centre_crop, crops, embedded, read_image
     from invbench.data.resample import bicubic, quantise
 
@@ -194,13 +193,13 @@ def _picture(
     # the whole of a smaller picture, down to the sides that the flow takes
     part = centre_crop(crops(picture, side, 1)[0], multiple)
     if scale is None and image is None:
-        return source, apply_family(*DUSK, [part])[0], part
+        return source, corrupt(*DEFAULT_DARKENING, [part])[0], part
     if scale is None or as_condition:
         return source, part, None
     return source, quantise(bicubic(part, 1 / scale)), part
 
 
-def _record(one: Found) -> dict[str, object]:
+def _record(one: AttackResult) -> dict[str, object]:
     verdict, before = one.verdicts[0], one.before[0]
     return {
         "attack": one.attack,
@@ -225,7 +224,7 @@ def _record(one: Found) -> dict[str, object]:
     }
 
 
-def _show(title: str, found: list[Found], flags: list[str]) -> None:
+def _show(title: str, found: list[AttackResult], flags: list[str]) -> None:
     from invbench.attacks import LEVELS
     from invbench.attacks.judge import power
 

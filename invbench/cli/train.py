@@ -58,8 +58,8 @@ def train(
     --device cuda`
     """
     from invbench.registry import FLOWS
-    from invbench.training.published import Wanted, missing
-    from invbench.training.train import said, train_reference
+    from invbench.training.published import PublishedTraining, missing
+    from invbench.training.train_flow import loss_text, train_flow
 
     if every == bool(flow) or (every and (coupling or out_dir or seed or size != "mini")):
         raise UsageError(
@@ -77,7 +77,7 @@ def train(
         raise UsageError(
             f"say which coupling: invbench train {flow} --coupling affine (invbench list couplings)"
         )
-    queue = missing() if every else [Wanted(flow, coupling, seed)]
+    queue = missing() if every else [PublishedTraining(flow, coupling, seed)]
     cards = []
     with progress_bar() as progress:
         for place, one in enumerate(queue, 1):
@@ -91,12 +91,12 @@ def train(
                 skipped = (
                     f", {log.non_finite_steps} non-finite steps" if log.non_finite_steps else ""
                 )
-                words = said(log, recipe) + skipped
+                words = loss_text(log, recipe) + skipped
                 progress.update(bar, completed=log.step, total=total, description=words)
                 if not err.is_terminal and log.step % 250 == 0:
                     err.print(f"step {log.step} of {total}, {words}, {log.seconds:.0f} s")
 
-            path = train_reference(
+            path = train_flow(
                 one.flow,
                 one.coupling,
                 size,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.registry import coupling
 
 __all__ = ["Affine"]
 
 
 @coupling("affine")
-class Affine(Design):
+class Affine(CheckedElementwise):
     """y = (x + t)·s,  s = sigmoid(a + 2) + floor,  log c′ = log s.
 
     Parameters: (a, t). Zero parameters give y = 0.8809·x, the family's member nearest to the

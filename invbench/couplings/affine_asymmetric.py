@@ -7,14 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.registry import coupling
 
 __all__ = ["AffineAsymmetric"]
 
 
 @coupling("affine-asymmetric")
-class AffineAsymmetric(Design):
+class AffineAsymmetric(CheckedElementwise):
     """c⁻¹(y) = g(e^b·(y − t)): an asymmetric soft clamp b of the log-scale, then logarithmic tails
     g.
 

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from invbench.couplings.bins import edges, passed, select
-from invbench.couplings.design import Design
+from invbench.couplings.checked_elementwise import CheckedElementwise
 
 __all__ = ["BoxSpline"]
 
 Columns = list[list[Tensor]]
 
 
-class BoxSpline(Design):
+class BoxSpline(CheckedElementwise):
     """c maps K bins of widths w and heights h one onto the other; c(x) = x outside (−B, B). No
     shift.
 

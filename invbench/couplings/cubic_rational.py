@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invbench.couplings.amplitude import amplitude
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.root import monotone_root, through_root
 from invbench.registry import coupling
 
@@ -19,7 +19,7 @@ LOG_WIDTH_LIMIT = 30.0
 
 
 @coupling("cubic-rational")
-class CubicRational(Design):
+class CubicRational(CheckedElementwise):
     """y = x + a·x/(1 + (x/w)²) + t,  −1 < a < 8,  w > 0.
 
     With u = x/w and q = u²:  c′ = 1 + a·(1 − q)/(1 + q)², between 1 + a (at 0) and 1 − a/8 (at q =

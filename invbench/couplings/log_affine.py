@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 
 __all__ = ["LogAffine"]
 
 
-class LogAffine(Design):
+class LogAffine(CheckedElementwise):
     """y = s(a)·x + t,  log c′ = log s(a).  Parameters: (a, t). A design states ``log_scale``."""
 
     n_params = 2

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.mixture_logit import mixture_logit
 from invbench.couplings.mixture_slopes import mixture_slopes
 from invbench.couplings.root import monotone_root, through_root
@@ -22,7 +22,7 @@ FIXED = 0.01  # weight of the fixed component
 
 
 @coupling("logistic-mixture")
-class LogisticMixture(Design):
+class LogisticMixture(CheckedElementwise):
     """y = e^a·logit(F(x)) + t,  F(x) = ε·sigmoid(x) + (1 − ε)·Σ_k π_k·sigmoid(z_k),  z_k = (x −
     μ_k)/s_k,  K = 4, ε = 0.01.
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.rational_quadratic import segment, segment_inverse, slope_extremes
 from invbench.registry import coupling
 
@@ -18,7 +18,7 @@ LOG_SLOPE_LIMIT = 30.0  # e³⁰ ≈ 1e13: steeper than 1/u in float32, and its 
 
 
 @coupling("modified-rq")
-class ModifiedRQ(Design):
+class ModifiedRQ(CheckedElementwise):
     """c(x) = spline(x) + t inside (−B, B), x + t outside (Hong, Park, Chun, ICCV 2023, eq. 13).
 
     Two rational-quadratic bins with one free knot (x*, y*) of slope d; the end slopes are 1.

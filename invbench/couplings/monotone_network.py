@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.root import monotone_root, through_root
 from invbench.registry import coupling
 
@@ -18,7 +18,7 @@ FLOOR = 1e-2
 
 
 @coupling("monotone-network")
-class MonotoneNetwork(Design):
+class MonotoneNetwork(CheckedElementwise):
     """y = t + ∫₀ˣ g(u) du,  c′ = g = ε + (1 − ε)·(1 + elu(N)),  N(u) = c + Σ_k v_k·relu(w_k·u +
     b_k), ε = 0.01.
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design
+from invbench.couplings.checked_elementwise import CheckedElementwise
 from invbench.registry import coupling
 
 __all__ = ["SinhArcsinh"]
@@ -57,7 +57,7 @@ def _log_slope(a: Tensor, log_delta: Tensor, skew: Tensor) -> Tensor:
 
 
 @coupling("sinh-arcsinh")
-class SinhArcsinh(Design):
+class SinhArcsinh(CheckedElementwise):
     """y = sinh(δ·asinh x + ε),  c′ = δ·cosh(δ·asinh x + ε)/sqrt(1 + x²).
 
     Parameters, raw: (δ, ε):  δ = limit^tanh(raw) in (1/limit, limit), limit = 2; ε saturates at

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from invbench.couplings.amplitude import amplitude
 from invbench.couplings.bins import weights
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.root import monotone_root, through_root
 from invbench.registry import coupling
 
@@ -30,7 +30,7 @@ def _ramp(tau: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @coupling("smooth-bump")
-class SmoothBump(Design):
+class SmoothBump(CheckedElementwise):
     """y = x + A·(Σ_i π_i·R((x − l_i)/w_i) − R((x + B)/(2B))) + t,  R the smooth ramp from 0 to 1, M
     = 4, B = 3.
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.root import monotone_root, through_root
 from invbench.registry import coupling
 
@@ -24,7 +24,7 @@ NODES, WEIGHTS = (
 
 
 @coupling("sum-of-squares")
-class SumOfSquares(Design):
+class SumOfSquares(CheckedElementwise):
     """y = t + ∫₀ˣ p(u) du,  c′ = p(x) = ε + p₁(x)² + p₂(x)²,  p₁, p₂ quadratic, ε = 0.01: a
     polynomial of degree 5.
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invbench.corruptions import apply_family
+from invbench.corruptions import DEFAULT_DARKENING, corrupt
 from invbench.cures.activations import Batch
 from invbench.data.conditions import sizes_only, with_equalised
 from invbench.data.folders import LAYOUTS, find_images, image_files, some
@@ -25,9 +25,6 @@ from invbench.errors import UsageError
 from invbench.measures.bits import EIGHT_BIT, LLFLOW, Dequantisation
 
 __all__ = ["TRACKS", "Photographs", "photographs"]
-
-# what makes dark ones of the embedded photographs, as in track lowlight
-DUSK = ("under-exposure", 2)
 
 # an image of ground truth (3, H, W), and what is cropped with it: (c, H, W)
 Whole = tuple[Tensor, Tensor | None]
@@ -162,7 +159,7 @@ def _dark(name: str) -> list[Read]:
 
 def _dusk(which: str) -> Whole:
     image = embedded(which)
-    return image, with_equalised(apply_family(*DUSK, [image])[0])
+    return image, with_equalised(corrupt(*DEFAULT_DARKENING, [image])[0])
 
 
 def _lit(pairs: PairFiles, index: int) -> Whole:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from invbench.data.layouts import LAYOUTS, Layout
+from invbench.data.layouts import LAYOUTS, DataLayout
 from invbench.errors import UsageError
 
 __all__ = [
@@ -43,7 +43,7 @@ def data_root() -> Path:
     return root
 
 
-def locate(layout: Layout, folders: Sequence[str]) -> Path:
+def locate(layout: DataLayout, folders: Sequence[str]) -> Path:
     """The first of ``folders`` that exists below one of the layout's roots; the official place when
     none does."""
     places = [data_root() / root / folder for root in layout.roots for folder in folders]
@@ -68,7 +68,7 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(path for path in paths if path.suffix.lower() in SUFFIXES)
 
 
-def listed(layout: Layout, folders: Sequence[str]) -> list[Path]:
+def listed(layout: DataLayout, folders: Sequence[str]) -> list[Path]:
     """Image files of one folder of a layout. Raises ``UsageError`` naming the folder that is
     missing or empty, and the source."""
     folder = locate(layout, folders)
@@ -114,7 +114,7 @@ class Inventory:
         return text
 
 
-def take_inventory(layout: Layout) -> Inventory:
+def take_inventory(layout: DataLayout) -> Inventory:
     """Count the ground truth of a data set and name what is missing. Raises ``UsageError`` when
     there is none."""
     files = listed(layout, [layout.high])

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["LAYOUTS", "LOW_LIGHT", "Layout", "Partner"]
+__all__ = ["LAYOUTS", "LOW_LIGHT", "DataLayout", "Partner"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ LIGHT = (Partner("normal{}", "low{}"), Partner("{}", "{}"))
 
 
 @dataclass(frozen=True)
-class Layout:
+class DataLayout:
     """One split of a data set as published. Its folders are looked for below each of ``roots``, the
     first that exists is taken.
 
@@ -65,13 +65,13 @@ def _numbered(pattern: str, numbers: range) -> tuple[str, ...]:
     return tuple(pattern.format(n) for n in numbers)
 
 
-def _div2k(split: Literal["train", "valid"], numbers: range) -> Layout:
+def _div2k(split: Literal["train", "valid"], numbers: range) -> DataLayout:
     base = f"DIV2K_{split}"
     low = {s: (f"{base}_LR_bicubic/X{s}",) for s in (2, 3, 4)} | {
         8: (f"{base}_LR_x8", f"{base}_LR_bicubic/X8")
     }
     stems = _numbered("{:04d}", numbers)
-    return Layout(
+    return DataLayout(
         base,
         len(stems),
         ("", "DIV2K"),
@@ -93,11 +93,11 @@ SET14 = tuple(
 )
 
 _SUPER_RESOLUTION = (
-    Layout("T91", 91, ("T91",), "", "Yang et al. 2010", stems=_numbered("t{}", range(1, 92))),
-    Layout("Set5", 5, ("Set5", "benchmark/Set5"), "HR", SELFEXSR, BENCHMARK, stems=SET5),
-    Layout("Set14", 14, ("Set14", "benchmark/Set14"), "HR", SELFEXSR, BENCHMARK, stems=SET14),
-    Layout("BSD100", 100, ("BSD100", "B100", "benchmark/B100"), "HR", SELFEXSR, BENCHMARK),
-    Layout(
+    DataLayout("T91", 91, ("T91",), "", "Yang et al. 2010", stems=_numbered("t{}", range(1, 92))),
+    DataLayout("Set5", 5, ("Set5", "benchmark/Set5"), "HR", SELFEXSR, BENCHMARK, stems=SET5),
+    DataLayout("Set14", 14, ("Set14", "benchmark/Set14"), "HR", SELFEXSR, BENCHMARK, stems=SET14),
+    DataLayout("BSD100", 100, ("BSD100", "B100", "benchmark/B100"), "HR", SELFEXSR, BENCHMARK),
+    DataLayout(
         "Urban100",
         100,
         ("Urban100", "benchmark/Urban100"),
@@ -106,7 +106,7 @@ _SUPER_RESOLUTION = (
         BENCHMARK,
         stems=_numbered("img_{:03d}", range(1, 101)),
     ),
-    Layout(
+    DataLayout(
         "DIV2K_crops256",
         50,
         ("DIV2K_crops256",),
@@ -116,7 +116,7 @@ _SUPER_RESOLUTION = (
     ),
     _div2k("train", range(1, 801)),
     _div2k("valid", range(801, 901)),
-    Layout(
+    DataLayout(
         "Flickr2K",
         2650,
         ("", "Flickr2K"),
@@ -126,7 +126,7 @@ _SUPER_RESOLUTION = (
         stems=_numbered("{:06d}", range(1, 2651)),
     ),
 )
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in _SUPER_RESOLUTION}
+LAYOUTS: dict[str, DataLayout] = {layout.name: layout for layout in _SUPER_RESOLUTION}
 
 
 def _light(
@@ -137,11 +137,11 @@ def _light(
     folders: str,
     source: str,
     stems: tuple[str, ...] = (),
-) -> tuple[tuple[str, str], Layout]:
+) -> tuple[tuple[str, str], DataLayout]:
     """``folders``: both folders in one, ``{high|low}`` being the word that differs."""
     before, high, low, after = re.split(r"[{|}]", folders)
     high, low = before + high + after, before + low + after
-    return (name, split), Layout(
+    return (name, split), DataLayout(
         f"{name} {split}", count, roots, high, source, {1: (low,)}, LIGHT, stems
     )
 
@@ -157,7 +157,7 @@ REAL_TRAIN, REAL_TEST = (
 )
 
 # (data set, split) -> layout
-LOW_LIGHT: dict[tuple[str, str], Layout] = dict(
+LOW_LIGHT: dict[tuple[str, str], DataLayout] = dict(
     (
         _light("LOL", "train", 485, LOL, "our485/{high|low}", RETINEX),
         _light("LOL", "test", 15, LOL, "eval15/{high|low}", RETINEX),

@@ -11,7 +11,7 @@ from typing import overload
 from invbench.data.datasets import Pair
 from invbench.data.folders import data_root, listed, some
 from invbench.data.images import image_size, read_image
-from invbench.data.layouts import LAYOUTS, LOW_LIGHT, Layout
+from invbench.data.layouts import LAYOUTS, LOW_LIGHT, DataLayout
 from invbench.errors import UsageError
 
 __all__ = ["PairFile", "PairFiles", "lowlight_pairs", "pairs_of", "shipped_pairs"]
@@ -117,7 +117,7 @@ def lowlight_pairs(dataset: str, split: str) -> PairFiles:
     return pairs_of(LOW_LIGHT[dataset, split], 1)
 
 
-def pairs_of(layout: Layout, scale: int) -> PairFiles:
+def pairs_of(layout: DataLayout, scale: int) -> PairFiles:
     """Pairs of one layout at one of its scales, matched by name; errors as in ``shipped_pairs``."""
     title = layout.name if scale == 1 else f"{layout.name} ×{scale}"
     highs = _by_stem(listed(layout, [layout.high]))
@@ -152,7 +152,7 @@ def _beside(files: dict[str, Path], stem: str) -> Path:
     return other.with_name(stem + other.suffix)
 
 
-def _partner(layout: Layout, stem: str, scale: int, back: bool = False) -> str:
+def _partner(layout: DataLayout, stem: str, scale: int, back: bool = False) -> str:
     """Stem of the condition of the ground truth ``stem``, or ``back`` from the condition's stem, by
     the first rule that fits."""
     for rule in layout.partners:

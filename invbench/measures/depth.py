@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from invbench.bounds.lipschitz import largest_stretch
+from invbench.bounds.lipschitz import largest_jacobian_norm
 from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, Split, Squeeze
 
 __all__ = ["LayerRecord", "depth_profile", "origin", "variance_profile"]
@@ -82,7 +82,7 @@ def depth_profile(
                     return layer.inverse(z, cond)[0]  # type: ignore[operator]
 
                 with torch.enable_grad():
-                    found = largest_stretch(inverse, before, PRODUCTS).value.max().item()
+                    found = largest_jacobian_norm(inverse, before, PRODUCTS).value.max().item()
             growth = largest / last if last > 0 else math.nan
             log = math.log10(largest) if largest > 0 else -math.inf
             records.append(LayerRecord(name, _kind(name, layer), log, _variance(h), growth, found))

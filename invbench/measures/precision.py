@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from invbench.bounds.lipschitz import decoder, encoder, largest_stretch
+from invbench.bounds.lipschitz import decoder, encoder, largest_jacobian_norm
 from invbench.couplings.base import Elementwise
 from invbench.flows import ConditionalFlow
 
@@ -142,8 +142,8 @@ def flow_loss(
     with torch.no_grad():
         exact, _ = wide.encode(x.double(), y.double())
     inverse, point = decoder(wide, exact, y.double())
-    inverse_stretch = largest_stretch(inverse, point, products).value
-    stretch = largest_stretch(encoder(wide, y.double()), x.double(), products).value
+    inverse_stretch = largest_jacobian_norm(inverse, point, products).value
+    stretch = largest_jacobian_norm(encoder(wide, y.double()), x.double(), products).value
     found: dict[str, list[Loss]] = {}
     for name in names:
         precision = PRECISIONS[name]

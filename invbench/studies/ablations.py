@@ -20,9 +20,9 @@ import pandas as pd
 import torch
 import typer
 
-from invbench.corruptions import apply_family
+from invbench.corruptions import corrupt
 from invbench.couplings import Affine, Elementwise, ModifiedRQ
-from invbench.couplings.fused import fuse
+from invbench.couplings.compiled import compile_couplings
 from invbench.data.datasets import sr_pairs
 from invbench.files import cache_dir, write_atomically
 from invbench.flows import ConditionalFlow, Conv1x1
@@ -32,7 +32,7 @@ from invbench.targets import resolve
 from invbench.tracks.samples import condition_of, measure_samples
 from invbench.tracks.sr import SAMPLES, TEMPERATURE, quality
 from invbench.training.loop import train
-from invbench.training.train import recipes_of
+from invbench.training.train_flow import recipes_of
 
 ITERATIONS = 1000
 CASES = (
@@ -88,7 +88,7 @@ def trained(variant: Variant) -> tuple[ConditionalFlow, float, int]:
     for layer in flow.modules():
         if variant.frozen and isinstance(layer, Conv1x1):
             layer.weight.requires_grad_(False)
-    fuse(flow)
+    compile_couplings(flow)
     name = "".join(c if c.isalnum() else "-" for c in variant.key)
     checkpoint = cache_dir() / "checkpoints" / "ablations" / f"{name}.pt"
 
@@ -112,7 +112,7 @@ def measured(flow: ConditionalFlow, case: str) -> dict[str, Any]:
         track="sr", entry="", case=case, entry_digest="", batch_size=SAMPLES, settings=settings
     )
     found = measure_samples(
-        spec, flow, pairs, apply_family(family, severity, pairs, 0), partial(quality, scale=4)
+        spec, flow, pairs, corrupt(family, severity, pairs, 0), partial(quality, scale=4)
     ).measures
     inputs = int(found["inputs"])
     row = {"inputs": inputs, "inf": sum(found["inf"]), "error": sum(found["error"])}

@@ -18,7 +18,7 @@ import numpy as np
 import typer
 
 import invbench
-from invbench.corruptions import family_names
+from invbench.corruptions import corruption_names
 from invbench.files import write_atomically
 
 DESIGNS = ("affine", "affine-floor", "additive", "modified-rq")
@@ -31,7 +31,7 @@ def main(
     output: Annotated[Path, typer.Option(help="PNG to write.")] = Path("docs/families.png"),
 ) -> None:
     table = invbench.leaderboard("sr", results).set_index(["entry", "case"])
-    families = [name for name in family_names("sr") if name != "clean"]
+    families = [name for name in corruption_names("sr") if name != "clean"]
     figure, axes = plt.subplots(1, len(DESIGNS), figsize=(12, 7), layout="constrained", sharey=True)
     for panel, design in zip(axes, DESIGNS, strict=True):
         size = np.full((len(families) + 1, len(SEVERITIES)), np.nan)

@@ -35,16 +35,17 @@ from torch import Tensor
 
 import invbench
 from invbench.console import progress_bar
-from invbench.corruptions import apply_family, family_names
+from invbench.corruptions import corrupt, corruption_names
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.files import write_atomically
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.ood_score import OODScore
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.store.provenance import provenance
 from invbench.targets import resolve
-from invbench.training.train import recipes_of
+from invbench.training.train_flow import recipes_of
+from invbench.uniform import stream_seed
 
 
 def inputs(crops: int, photographs: int) -> list[tuple[dict[str, Any], Tensor]]:
@@ -58,10 +59,10 @@ def inputs(crops: int, photographs: int) -> list[tuple[dict[str, Any], Tensor]]:
         (dataset, pair) for dataset in DATASETS for pair in sr_pairs(dataset, CROP, 1, photographs)
     ]
     datasets, pairs = [dataset for dataset, _ in chosen], [pair for _, pair in chosen]
-    for family in family_names("sr"):
+    for family in corruption_names("sr"):
         if family != "clean":
-            for severity in range(1, len(CONDITIONS[family].metadata["strengths"]) + 1):
-                conditions = apply_family(family, severity, pairs, SEED)
+            for severity in range(1, len(CORRUPTIONS[family].metadata["strengths"]) + 1):
+                conditions = corrupt(family, severity, pairs, SEED)
                 found += named(pairs, datasets, family, severity, conditions)
     return found
 
@@ -77,7 +78,7 @@ def named(
             "severity": severity,
             "in_range": bool(y.min() >= 0) and bool(y.max() <= 1),
         }
-        rows.append(({**what, "latents": SEED * 1_000_003 + k}, y))
+        rows.append(({**what, "latents": stream_seed(SEED, k)}, y))
     return rows
 
 

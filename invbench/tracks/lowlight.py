@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from invbench.corruptions import apply_family, family_names
+from invbench.corruptions import DEFAULT_DARKENING, corrupt, corruption_names
 from invbench.data.conditions import with_equalised
 from invbench.data.datasets import Pair
 from invbench.data.images import EMBEDDED, centre_crop, crops, embedded
 from invbench.data.layouts import LOW_LIGHT
 from invbench.data.pair_files import lowlight_pairs
 from invbench.measures.quality import psnr, rescaled, ssim
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
 from invbench.tracks.samples import (
@@ -36,10 +36,10 @@ FLOW = "llflow"
 EMBEDDED_CROP, SAMPLES, TEMPERATURE = 256, 10, 1.0
 MULTIPLE = 8  # of the sides of an image: squeezed three times
 DARKENING = tuple(
-    name for name in family_names("lowlight") if CONDITIONS[name].metadata["track"] == "lowlight"
+    name
+    for name in corruption_names("lowlight")
+    if CORRUPTIONS[name].metadata["track"] == "lowlight"
 )
-# what the other families change, where the data set is not dark itself
-DUSK = ("under-exposure", 2)
 # end the names of a case's cells: under autocast, and of the mean latent
 HALF, MEAN = "#fp16", "#mean"
 OTHERWISE: dict[str, dict[str, Any]] = {
@@ -95,7 +95,7 @@ def _conditions(options: Options) -> Iterator[tuple[str, str]]:
         else:
             families = families or DARKENING
         for family in families:
-            known = len(CONDITIONS[family].metadata["strengths"])
+            known = len(CORRUPTIONS[family].metadata["strengths"])
             if family != "clean":
                 yield from ((dataset, f"{family}-{s}") for s in severities if s <= known)
 
@@ -107,9 +107,9 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     dataset, family, severity = condition_of(spec.case)
     pairs = dark_pairs(dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"])
     if dataset == "embedded" and family not in DARKENING:
-        dusk = apply_family(*DUSK, pairs, spec.seed)
+        dusk = corrupt(*DEFAULT_DARKENING, pairs, spec.seed)
         pairs = [Pair(pair.name, pair.high, low) for pair, low in zip(pairs, dusk, strict=True)]
-    conditions = apply_family(family, severity, pairs, spec.seed)
+    conditions = corrupt(family, severity, pairs, spec.seed)
     if spec.case.endswith(RADIUS):
         return measure_radius(
             spec, flow, [_part(*both) for both in zip(pairs, conditions, strict=True)], scale=None

@@ -17,11 +17,12 @@ from invbench.flows import ConditionalFlow
 from invbench.laws.check import parse_dtype
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.store.cell import CellSpec, Measured, Number, protocol_of
 from invbench.targets import Target
 from invbench.tracks.track import Data, Options
 from invbench.training.weights import digest_file, find_weights, load_flow
+from invbench.uniform import stream_seed
 
 __all__ = [
     "PHOTOGRAPHS",
@@ -60,7 +61,7 @@ def cases_of(options: Options, families: Sequence[str]) -> list[str]:
     for dataset in options.datasets:
         cases.append(f"{dataset}/clean")
         for family in families:
-            known = len(CONDITIONS[family].metadata["strengths"])
+            known = len(CORRUPTIONS[family].metadata["strengths"])
             if family != "clean":
                 severities = options.severities or options.size.severities
                 cases += [f"{dataset}/{family}-{s}" for s in severities if s <= known]
@@ -164,7 +165,7 @@ def measure_samples(
     for index, (pair, condition) in enumerate(zip(pairs, conditions, strict=True)):
         y = condition.to(next(flow.parameters()))[None]
         # one stream per (seed, input): a result does not depend on the other inputs
-        generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
+        generator = torch.Generator().manual_seed(stream_seed(spec.seed, index))
         with torch.no_grad(), _precision(spec):
             drawn = flow.sample_latents(count, y, temperature, generator)
             parts = [

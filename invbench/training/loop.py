@@ -22,14 +22,14 @@ from invbench.files import write_atomically
 from invbench.flows import ConditionalFlow
 from invbench.training.safe_unpickle import LARGEST_WEIGHTS, bytes_of, load_pickled
 
-__all__ = ["Recipe", "TrainingLog", "train"]
+__all__ = ["TrainingLog", "TrainingRecipe", "train"]
 
 Batches = Callable[[int], tuple[Tensor, Tensor]]  # step -> (x, y), the same for every coupling
 CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """Everything about training but the coupling: Adam, gradient norm clipped,
     ``extra["schedule"]`` of ``SCHEDULES`` (one-cycle when unsaid); float32, or with
     ``extra["autocast"]`` mixed precision."""
@@ -46,13 +46,13 @@ class Recipe:
         return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:8]
 
 
-def _one_cycle(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
+def _one_cycle(optimiser: Optimizer, recipe: TrainingRecipe) -> LRScheduler:
     return torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.lr, total_steps=recipe.iterations + 1
     )
 
 
-def _halved(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
+def _halved(optimiser: Optimizer, recipe: TrainingRecipe) -> LRScheduler:
     """At 50, 75, 90 and 95 % of the training, as SRFlow's, FS-NCSR's and LLFlow's released options
     have it."""
     ends = [recipe.iterations * percent // 100 for percent in (50, 75, 90, 95)]
@@ -84,7 +84,7 @@ class TrainingLog:
 def train(
     flow: ConditionalFlow,
     batches: Batches,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     checkpoint: Path | None = None,
     progress: Callable[[TrainingLog], None] = lambda log: None,
 ) -> TrainingLog:
@@ -137,7 +137,7 @@ def train(
 
 
 def _save(
-    path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe, log: TrainingLog
+    path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: TrainingRecipe, log: TrainingLog
 ) -> None:
     state = {
         "flow": flow.state_dict(),
@@ -164,7 +164,9 @@ def read_checkpoint(path: Path, weights: int = 0) -> dict[str, Any]:
         ) from error
 
 
-def _restore(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe) -> TrainingLog:
+def _restore(
+    path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: TrainingRecipe
+) -> TrainingLog:
     state = read_checkpoint(path, bytes_of(flow))
     if state["recipe"] != asdict(recipe):
         raise UsageError(f"checkpoint {path} belongs to another recipe; move it away to start anew")

@@ -7,7 +7,7 @@ import torch
 
 from invbench.couplings import Additive, Affine, AffineExp, AffineTanh
 from invbench.flows import ActNorm, ConditionalFlow, Conv1x1
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.measures.depth import depth_profile, origin, variance_profile
 from invbench.measures.precision import PRECISIONS, coupling_loss, flow_loss
 from invbench.measures.theory import minimise, nll, optimum, optimum_with_spread
@@ -27,7 +27,7 @@ def a_flow(scale: float) -> ConditionalFlow:
 
 
 def an_image_flow():
-    flow = shaken(srflow(AffineTanh, seed=0), 1, 0.05).eval()
+    flow = randomized(srflow(AffineTanh, seed=0), 1, 0.05).eval()
     return (
         flow,
         torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)),

@@ -19,9 +19,14 @@ U3    product over depth, usually vacuous, and then said so
 ================================================================
 """
 
-from invbench.bounds.lipschitz.blocks import additive_stretch, block_norm
-from invbench.bounds.lipschitz.certified import Certificate, DepthBound, certify_flow, certify_layer
-from invbench.bounds.lipschitz.golub_kahan import gaussian_estimate, largest_stretch
+from invbench.bounds.lipschitz.blocks import additive_jacobian_norm, block_norm
+from invbench.bounds.lipschitz.certified import (
+    DepthBound,
+    LipschitzCertificate,
+    certify_flow,
+    certify_layer,
+)
+from invbench.bounds.lipschitz.golub_kahan import gaussian_estimate, largest_jacobian_norm
 from invbench.bounds.lipschitz.interval import Interval, Unsupported
 from invbench.bounds.lipschitz.linear_map import LinearMap, decoder, encoder, full_jacobian
 from invbench.bounds.lipschitz.witness import (
@@ -32,13 +37,13 @@ from invbench.bounds.lipschitz.witness import (
 )
 
 __all__ = [
-    "Certificate",
     "DepthBound",
     "Interval",
     "LinearMap",
+    "LipschitzCertificate",
     "Unsupported",
     "Witness",
-    "additive_stretch",
+    "additive_jacobian_norm",
     "block_norm",
     "certify_flow",
     "certify_layer",
@@ -47,7 +52,7 @@ __all__ = [
     "encoder",
     "full_jacobian",
     "gaussian_estimate",
-    "largest_stretch",
+    "largest_jacobian_norm",
     "steepest_pair",
     "volume_bound",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["additive_stretch", "block_norm"]
+__all__ = ["additive_jacobian_norm", "block_norm"]
 
 
 def block_norm(beta: float, delta: float) -> float:
@@ -19,7 +19,7 @@ def block_norm(beta: float, delta: float) -> float:
     return (math.hypot(beta, 1 - delta) + math.hypot(beta, 1 + delta)) / 2
 
 
-def additive_stretch(m: float) -> float:
+def additive_jacobian_norm(m: float) -> float:
     """(m + sqrt(m² + 4))/2, exact for an additive coupling with a linear shift of norm m, in both
     directions."""
     return (m + math.sqrt(m * m + 4)) / 2

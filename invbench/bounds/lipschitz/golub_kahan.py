@@ -10,7 +10,7 @@ from torch import Tensor
 from invbench.bounds.lipschitz.linear_map import LinearMap, Map
 from invbench.bounds.lipschitz.witness import Witness
 
-__all__ = ["gaussian_estimate", "largest_stretch"]
+__all__ = ["gaussian_estimate", "largest_jacobian_norm"]
 
 TINY = 1e-300
 
@@ -39,7 +39,7 @@ def _against(v: Tensor, basis: list[Tensor]) -> Tensor:
     return v
 
 
-def largest_stretch(
+def largest_jacobian_norm(
     f: Map,
     x: Tensor,
     products: int = 30,

@@ -34,7 +34,7 @@ from invbench.couplings import (
     RQBounded,
 )
 from invbench.couplings.base import Elementwise
-from invbench.couplings.fused import Fused
+from invbench.couplings.compiled import CompiledCoupling
 
 __all__ = ["DECODED", "RULES", "decoded_box", "over_box"]
 
@@ -60,7 +60,7 @@ RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], Param
 def over_box(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
     """Bounds of a design over params (n_params, *x.shape) and x. Raises ``Unsupported`` where
     nothing certified is known."""
-    design = design.design if isinstance(design, Fused) else design
+    design = design.design if isinstance(design, CompiledCoupling) else design
     if rule := RULES.get(type(design)):
         return rule(design, params, x).wider()
     if design.slope_range is None:
@@ -74,7 +74,7 @@ def over_box(design: Elementwise, params: Interval, x: Interval) -> ParameterBox
 
 def decoded_box(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """A box that holds c⁻¹(y; params). Raises ``Unsupported`` for a design without a rule."""
-    design = design.design if isinstance(design, Fused) else design
+    design = design.design if isinstance(design, CompiledCoupling) else design
     if rule := DECODED.get(type(design)):
         return rule(design, y, params)
     raise Unsupported(f"no interval rule for the inverse of {type(design).__name__}")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.bounds.lipschitz import Interval, certify_layer, largest_stretch
+from invbench.bounds.lipschitz import Interval, certify_layer, largest_jacobian_norm
 from invbench.laws.cases.case import Case
 from invbench.laws.cases.recipe import Recipe
 from invbench.laws.guard import guarded
@@ -129,7 +129,7 @@ def _of_layer(subject: Subject) -> dict[str, Any]:
     x, cond = Case.of(Recipe("normal", 0, "normal", 0, LAYER_ROWS, seed=1), subject).double()
     with torch.no_grad():
         z, _ = twin.forward(x, cond)
-    witness = largest_stretch(lambda v: twin.inverse(v, cond)[0], z, PRODUCTS, cond=cond)
+    witness = largest_jacobian_norm(lambda v: twin.inverse(v, cond)[0], z, PRODUCTS, cond=cond)
     finite = witness.value.isfinite()
     if not finite.any():
         return {"sensitivity_reason": "the inverse is not finite at any of the points"}

@@ -3,13 +3,12 @@ it, below ``results/paper``."""
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from invbench.errors import UsageError
+from invbench.errors import UsageError, did_you_mean
 from invbench.files import write_atomically
 from invbench.studies.hong2023.study import Made, Missing, Study
 
@@ -68,8 +67,7 @@ def chosen(names: Sequence[str]) -> list[str]:
     ``UsageError`` for an unknown one."""
     for name in names:
         if name not in (*ARTEFACTS, ALL):
-            close = difflib.get_close_matches(name, [*ARTEFACTS, ALL], 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, [*ARTEFACTS, ALL]) or ";"
             raise UsageError(
                 f"artefact {name!r} is not known{hint} known: {', '.join([*ARTEFACTS, ALL])}"
             )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invbench.training.loop import Batches, Recipe
+from invbench.training.loop import Batches, TrainingRecipe
 
 __all__ = ["OOD_SHIFT", "RECIPES", "A", "batches", "draw"]
 
@@ -16,7 +16,7 @@ NOISE = 0.01
 OOD_SHIFT = 0.8  # the paper's: y_OOD = y_in + (0.8, −0.8)
 
 RECIPES = {
-    "mini": Recipe(
+    "mini": TrainingRecipe(
         data="uniform on the ring 0.5 < |x| < 0.8; y = A x + 0.01 n",
         iterations=1200,
         batch=256,

@@ -8,21 +8,25 @@ import torch
 from torch import Tensor
 
 from invbench.data.resample import bicubic
-from invbench.training.loop import Batches, Recipe
+from invbench.training.loop import Batches, TrainingRecipe
 from invbench_models.srflow.recipe import patches, photographs, published
 
 __all__ = ["RECIPES", "batches"]
 
 # noise_level: σ ~ U(0, that) per image, as published
 RECIPES = {
-    "mini": Recipe(
+    "mini": TrainingRecipe(
         iterations=3000,
         batch=8,
         lr=1e-3,
         **photographs("T91", 64, 4, "one-cycle", noise_level=0.05),
     ),
-    "paper": Recipe(iterations=220_000, batch=16, lr=2e-4, **published(4, noise_level=0.05)),
-    "paper-8x": Recipe(iterations=250_000, batch=16, lr=2e-4, **published(8, noise_level=0.03)),
+    "paper": TrainingRecipe(
+        iterations=220_000, batch=16, lr=2e-4, **published(4, noise_level=0.05)
+    ),
+    "paper-8x": TrainingRecipe(
+        iterations=250_000, batch=16, lr=2e-4, **published(8, noise_level=0.03)
+    ),
 }
 
 

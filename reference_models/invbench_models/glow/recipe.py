@@ -6,13 +6,15 @@ from __future__ import annotations
 from torch import Tensor
 
 from invbench.data.conditions import sizes_only
-from invbench.training.loop import Batches, Recipe
+from invbench.training.loop import Batches, TrainingRecipe
 from invbench_models.srflow.recipe import patches, photographs
 
 __all__ = ["RECIPES", "batches"]
 
 RECIPES = {
-    "mini": Recipe(iterations=2000, batch=8, lr=1e-3, **photographs("T91", 64, 4, "one-cycle"))
+    "mini": TrainingRecipe(
+        iterations=2000, batch=8, lr=1e-3, **photographs("T91", 64, 4, "one-cycle")
+    )
 }
 
 

@@ -10,14 +10,14 @@ from invbench.data.conditions import with_equalised
 from invbench.data.pair_files import lowlight_pairs
 from invbench.errors import UsageError
 from invbench.measures.bits import LLFLOW
-from invbench.training.loop import Batches, Recipe
+from invbench.training.loop import Batches, TrainingRecipe
 
 __all__ = ["RECIPES", "batches"]
 
 
-def _recipe(iterations: int, batch: int, lr: float, patch: int, schedule: str) -> Recipe:
+def _recipe(iterations: int, batch: int, lr: float, patch: int, schedule: str) -> TrainingRecipe:
     extra = {"patch": patch, "flips": True, "dequantisation": LLFLOW.text, "schedule": schedule}
-    return Recipe("LOL our485", iterations, batch, lr, extra=extra)
+    return TrainingRecipe("LOL our485", iterations, batch, lr, extra=extra)
 
 
 RECIPES = {

@@ -14,7 +14,7 @@ from invbench.data.images import centre_crop, image_size, read_image
 from invbench.data.resample import bicubic, quantise
 from invbench.errors import UsageError
 from invbench.measures.bits import EIGHT_BIT
-from invbench.training.loop import Batches, Recipe
+from invbench.training.loop import Batches, TrainingRecipe
 
 # from the released options, as all designs are trained here
 DIFFERS = (
@@ -42,9 +42,11 @@ def published(scale: int, **extra: object) -> dict[str, Any]:
 
 
 RECIPES = {
-    "mini": Recipe(iterations=3000, batch=8, lr=1e-3, **photographs("T91", 64, 4, "one-cycle")),
-    "paper": Recipe(iterations=200_000, batch=12, lr=2.5e-4, **published(4)),
-    "paper-8x": Recipe(iterations=200_000, batch=16, lr=5e-4, **published(8)),
+    "mini": TrainingRecipe(
+        iterations=3000, batch=8, lr=1e-3, **photographs("T91", 64, 4, "one-cycle")
+    ),
+    "paper": TrainingRecipe(iterations=200_000, batch=12, lr=2.5e-4, **published(4)),
+    "paper-8x": TrainingRecipe(iterations=200_000, batch=16, lr=5e-4, **published(8)),
 }
 
 
@@ -53,7 +55,7 @@ def batches(size: str, seed: int) -> Batches:
     return patches(RECIPES[size], seed)
 
 
-def patches(recipe: Recipe, seed: int) -> Batches:
+def patches(recipe: TrainingRecipe, seed: int) -> Batches:
     """step -> (HR patches with uniform dequantisation noise, LR patches), a function of (seed,
     step) alone.
 

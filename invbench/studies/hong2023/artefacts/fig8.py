@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invbench.corruptions import apply_family
+from invbench.corruptions import corrupt
 from invbench.data.datasets import sr_pairs
 from invbench.flows import ConditionalFlow
 from invbench.measures.depth import depth_profile, origin
@@ -71,7 +71,7 @@ What differs: a mini flow, two levels of four steps; embedded photographs.
 def conditions() -> Iterator[Input]:
     pairs = sr_pairs("embedded", CROP, 1)
     for name, (family, severity) in CONDITIONS.items():
-        for index, y in enumerate(apply_family(family, severity, pairs, 0)):
+        for index, y in enumerate(corrupt(family, severity, pairs, 0)):
             yield Input(name, pairs[index], y, index, SAMPLES)
 
 

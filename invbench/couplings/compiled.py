@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from invbench.couplings.base import Elementwise
 from invbench.files import cache_dir
 
-__all__ = ["Fused", "can_fuse", "cannot_compile", "fuse"]
+__all__ = ["CompiledCoupling", "cannot_compile", "compile_couplings", "compiler_missing"]
 
 Formula = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def can_fuse(device: str = "cpu") -> str | None:
+def compiler_missing(device: str = "cpu") -> str | None:
     """Why kernels cannot be compiled here, in words, or None."""
     if device == "cpu" and not any(
         shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++")
@@ -32,9 +32,9 @@ def can_fuse(device: str = "cpu") -> str | None:
 def cannot_compile(design: Elementwise, device: str = "cpu") -> str | None:
     """Why this coupling's forward pass cannot be compiled here, in words, or None; found out by
     compiling it."""
-    if hindrance := can_fuse(device):
+    if hindrance := compiler_missing(device):
         return hindrance
-    kernel = fuse(design)
+    kernel = compile_couplings(design)
     if kernel is design:
         return "it has weights of its own"
     x = torch.zeros(8, requires_grad=True, device=device)
@@ -47,7 +47,7 @@ def cannot_compile(design: Elementwise, device: str = "cpu") -> str | None:
     return None
 
 
-def fuse(module: nn.Module) -> nn.Module:
+def compile_couplings(module: nn.Module) -> nn.Module:
     """The coupling as compiled kernels; for any other module, all the couplings within it, replaced
     in place.
 
@@ -59,17 +59,17 @@ def fuse(module: nn.Module) -> nn.Module:
     if isinstance(module, Elementwise):
         return (
             module
-            if isinstance(module, Fused) or next(module.parameters(), None) is not None
-            else Fused(module)
+            if isinstance(module, CompiledCoupling) or next(module.parameters(), None) is not None
+            else CompiledCoupling(module)
         )
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, Elementwise):
-                setattr(parent, name, fuse(child))
+                setattr(parent, name, compile_couplings(child))
     return module
 
 
-class Fused(Elementwise):
+class CompiledCoupling(Elementwise):
     """The same map as ``design``. The gradient recomputes the forward pass inside its kernel, so
     only x and params are saved:
 

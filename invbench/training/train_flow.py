@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from invbench.couplings.fused import cannot_compile, fuse
+from invbench.couplings.compiled import cannot_compile, compile_couplings
 from invbench.data.folders import take_inventory
 from invbench.data.layouts import LAYOUTS, LOW_LIGHT
 from invbench.devices import require_device
@@ -21,22 +21,22 @@ from invbench.errors import UsageError
 from invbench.files import cache_dir
 from invbench.measures.bits import bits_per_dimension, convention, dequantisation_of
 from invbench.targets import Target, resolve
-from invbench.training.loop import Recipe, TrainingLog, train
+from invbench.training.loop import TrainingLog, TrainingRecipe, train
 from invbench.training.weights import save_weights, weights_name
 
-__all__ = ["likelihood", "recipes_of", "said", "train_reference"]
+__all__ = ["likelihood", "loss_text", "recipes_of", "train_flow"]
 
 LAYOUT = LAYOUTS | {"LOL our485": LOW_LIGHT["LOL", "train"]}  # of the names in a recipe's ``data``
 LONG = 2000  # iterations from which on compilation repays itself
 
 
-def train_reference(
+def train_flow(
     flow_name: str,
     coupling: str,
     size: str,
     seed: int = 0,
     out: Path | None = None,
-    progress: Callable[[TrainingLog, Recipe], None] = lambda log, recipe: None,
+    progress: Callable[[TrainingLog, TrainingRecipe], None] = lambda log, recipe: None,
     compiled: bool | None = None,
     device: str = "cpu",
     mixed: bool = False,
@@ -83,7 +83,7 @@ def train_reference(
             say(f"the coupling runs eager, which is slower: {hindrance}")
         compiled = not hindrance
     if compiled:
-        fuse(flow)
+        compile_couplings(flow)
     log = train(flow, batches, recipe, checkpoint, lambda log: progress(log, recipe))
     card = {
         "flow": flow_name,
@@ -127,7 +127,7 @@ def recipes_of(flow: Target) -> ModuleType:
     return importlib.import_module(name)
 
 
-def likelihood(log: TrainingLog, recipe: Recipe) -> dict[str, Any]:
+def likelihood(log: TrainingLog, recipe: TrainingRecipe) -> dict[str, Any]:
     """What a card says of the training's loss: bits per dimension and how they were got; nats where
     data have no levels. None where no step was finite."""
     levels = dequantisation_of(recipe.extra)
@@ -146,7 +146,7 @@ def likelihood(log: TrainingLog, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def said(log: TrainingLog, recipe: Recipe) -> str:
+def loss_text(log: TrainingLog, recipe: TrainingRecipe) -> str:
     """The newest loss in words."""
     levels = dequantisation_of(recipe.extra)
     if levels is None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from invbench.bounds.lipschitz.interval import Interval
-from invbench.bounds.moves import move_of, unfused
+from invbench.bounds.moves import move_of, uncompiled
 from invbench.bounds.zonotope import Zonotope
 from invbench.couplings.base import Elementwise
 
@@ -78,7 +78,7 @@ class Run:
         given = self.by_hand(layer)
         if given is not None:
             return given, ""
-        found = move_of(unfused(design))
+        found = move_of(uncompiled(design))
         return found.bound, found.reason
 
     def raw(self, network: Any, kept: Interval, layer: Any = None) -> Interval | None:

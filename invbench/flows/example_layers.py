@@ -18,10 +18,10 @@ from invbench.flows.residual import ResidualBlock
 from invbench.flows.squeeze import Squeeze
 from invbench.registry import layer
 
-__all__ = ["shaken"]
+__all__ = ["randomized"]
 
 
-def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
+def randomized(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
     """Add N(0, amount²) to every trainable parameter, so that zero-initialised heads do
     something."""
     generator = torch.Generator().manual_seed(seed)
@@ -39,13 +39,13 @@ def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
 @layer("actnorm", event_shape=(3, 4, 4), order=tuple(range(48)))
 def actnorm(seed: int) -> nn.Module:
     """ActNorm over three channels."""
-    return shaken(ActNorm(3), seed)
+    return randomized(ActNorm(3), seed)
 
 
 @layer("conv1x1", event_shape=(4, 2, 2))
 def conv1x1(seed: int) -> nn.Module:
     """Invertible 1×1 convolution over four channels."""
-    return shaken(Conv1x1(4), seed, 0.1)
+    return randomized(Conv1x1(4), seed, 0.1)
 
 
 @layer("squeeze", event_shape=(4, 4))
@@ -72,7 +72,7 @@ class SqueezeBack(nn.Module):
 )
 def affine_block(seed: int) -> nn.Module:
     """Conditional affine coupling block on six dimensions, dense conditioner."""
-    return shaken(
+    return randomized(
         ConditionalCoupling(Affine(), 6, 3, 2, partial(DenseConditioner, width=16, hidden=1)),
         seed,
         0.2,
@@ -89,7 +89,7 @@ def affine_block(seed: int) -> nn.Module:
 def spline_block(seed: int) -> nn.Module:
     """Conditional modified-RQ coupling block on images of four channels, convolutional
     conditioner."""
-    return shaken(
+    return randomized(
         ConditionalCoupling(ModifiedRQ(), 4, 2, 2, partial(ConvConditioner, width=8)), seed, 0.1
     )
 
@@ -97,7 +97,7 @@ def spline_block(seed: int) -> nn.Module:
 @layer("injector", event_shape=(4, 2, 2), cond_shape=(2, 2, 2), order=tuple(range(16)))
 def injector(seed: int) -> nn.Module:
     """Affine injector: all channels transformed by the condition alone."""
-    return shaken(
+    return randomized(
         ConditionalCoupling(Affine(), 4, 0, 2, partial(ConvConditioner, width=8)), seed, 0.1
     )
 
@@ -128,6 +128,6 @@ def residual(seed: int) -> nn.Module:
 )
 def orthogonal_additive(seed: int) -> nn.Module:
     """Orthogonal mixing and additive coupling on six dimensions: volume is kept exactly."""
-    return shaken(
+    return randomized(
         OrthogonalAdditive(6, 2, partial(DenseConditioner, width=16, hidden=1)), seed, 0.2
     )

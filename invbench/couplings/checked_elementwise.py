@@ -12,7 +12,7 @@ from torch import Tensor
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
 
-__all__ = ["Design", "shift"]
+__all__ = ["CheckedElementwise", "shift"]
 
 Formula = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -23,7 +23,7 @@ def shift(t: Tensor) -> Tensor:
     return torch.addcmul(t, t, t.new_zeros(()))
 
 
-class Design(Elementwise):
+class CheckedElementwise(Elementwise):
     """A coupling that states its formula in ``encode`` (data → noise) and ``decode``, for float32
     and float64.
 
