@@ -39,11 +39,11 @@ VACUOUS = 1e12  # beyond it a bound excludes nothing that float32 could show
 
 @dataclass(frozen=True)
 class LipschitzCertificate:
-    """Upper bounds on ‖J‖ and ‖J⁻¹‖ of one layer over the box it was asked for; NaN where none is
-    known, and then ``reason`` says why.
+    """Upper bounds on ‖J‖, ``forward``, and ‖J⁻¹‖, ``inverse``, of one layer over a box. NaN where
+    none is known; ``reason`` then says why.
 
-    ``slope_low``, ``slope_high``: of the coupling inside. ``tier``: ``exact``, ``U1``
-    (architecture) or ``U2`` (box).
+    ``slope_low``, ``slope_high``: bounds on c′ of the coupling in the layer. ``tier``: ``exact``,
+    ``U1`` (from the architecture), ``U2`` (over the box) or ``none``.
     """
 
     layer: str
@@ -57,8 +57,8 @@ class LipschitzCertificate:
 
 @dataclass(frozen=True)
 class DepthBound:
-    """U3 of a flow's decoder: the product of the layers' bounds on ‖J⁻¹‖. ``vacuous`` beyond 1e12,
-    or where a layer has none."""
+    """Tier U3 of a flow's decoder: ``value`` is the product of the layers' bounds on ‖J⁻¹‖. It is
+    ``vacuous`` beyond 1e12, and where a layer has none."""
 
     value: float
     layers: tuple[LipschitzCertificate, ...]
@@ -76,14 +76,14 @@ def certify_layer(
     name: str = "",
     relax: bool = False,
 ) -> LipschitzCertificate:
-    """Bounds over all inputs in the box ``x`` (of the data side; of the latent side when
-    ``inverse``) and conditions in ``cond``.
+    """Bounds over all inputs in the box ``x`` and conditions in ``cond``. With ``inverse`` the box
+    is on the latent side, else on the data side.
 
-    Layers whose bound is of the weights alone need no box. A layer or an operation without a rule
-    gives NaN and its name as ``reason``, never a number that is not a bound. The bounds are of the
-    exact map with these weights (float64, widened outward); rounding of the layer itself is left
-    out. ``relax``: linear bounds through a convolutional conditioner, two to five times tighter
-    parameters at some 30 times the cost of intervals.
+    Layers whose bounds depend on the weights alone need no box. Where a layer or an operation has
+    no rule, the bounds are NaN and ``reason`` names it. The bounds hold for the exact map with
+    these weights; they are computed in float64 and widened, and the rounding of the layer itself is
+    left out. ``relax``: linear bounds through a convolutional conditioner; parameters are two to
+    five times tighter than by intervals, at some 30 times the cost.
     """
     layer = copy.deepcopy(layer).double().eval()
     if relax and isinstance(network := getattr(layer, "network", None), ConvConditioner):
@@ -100,7 +100,7 @@ def certify_layer(
 def _ruled(
     name: str, layer: nn.Module, x: Interval | None, cond: Interval | None, inverse: bool
 ) -> tuple[LipschitzCertificate, Interval | None]:
-    """(the bounds, the box on the data side where it was asked for); the layer is in float64."""
+    """(the bounds, the box on the data side with ``inverse``); the layer is in float64."""
     rule = RULES.get(type(layer))
     if rule is None:
         raise Unsupported(f"no rule for a layer of type {type(layer).__name__}")
@@ -110,10 +110,10 @@ def _ruled(
 def parameters_over(
     layer: ConditionalCoupling, kept: Interval, cond: Interval | None, size: tuple[int, ...]
 ) -> tuple[Interval, float]:
-    """(raw parameters (n_params, B, C − kept, …) over the box, a bound on ‖∂params/∂kept‖):
-    interval propagation through the conditioner.
+    """(an interval of the raw parameters, (n_params, B, C − kept, …); a bound on ‖∂params/∂kept‖),
+    by interval propagation through the conditioner.
 
-    ``layer`` in float64. ``size``: positions of the layer's input.
+    ``layer``: in float64. ``size``: the layer's input without rows and channels.
     """
     seeded = Interval(kept.lo, kept.hi, Gain.identity(kept.shape[1])) if kept.shape[1] else kept
     raw = layer.network(seeded if cond is None else torch.cat((seeded, cond[:, layer.sees]), dim=1))  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ def parameters_over(
 def _coupling(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
 ) -> tuple[LipschitzCertificate, Interval | None]:
-    """n2(‖B‖, sup c′) and n2(‖D⁻¹B‖, 1/inf c′), with ‖B‖ ≤ sup sqrt(Σ(∂c/∂p)²)·‖∂params/∂x₁‖."""
+    """n₂(‖B‖, sup c′) and n₂(‖D⁻¹B‖, 1/inf c′), with ‖B‖ ≤ sup √(Σ(∂c/∂p)²)·‖∂params/∂x₁‖."""
     if x is None:
         return _from_architecture(name, layer), None
     kept, moved = x[:, : layer.kept], x[:, layer.kept :]
@@ -173,7 +173,7 @@ def _cat(a: Interval, b: Interval) -> Interval:
 def _actnorm(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
 ) -> tuple[LipschitzCertificate, Interval | None]:
-    """Its largest scale, and one over its least."""
+    """The largest scale, and one over the smallest."""
     after = None
     if inverse and x is not None:
         after = x * per_channel((-layer.logs).exp(), x.lo) - per_channel(layer.bias, x.lo)
@@ -186,8 +186,7 @@ def _actnorm(
 def _conv1x1(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
 ) -> tuple[LipschitzCertificate, Interval | None]:
-    """Its largest singular value, and one over its least; a singular matrix has no inverse and no
-    bound on it."""
+    """The largest singular value, and one over the smallest; infinite where that is 0."""
     values = torch.linalg.svdvals(layer.weight)
     if values[-1] <= values[0] * torch.finfo(torch.float64).eps:
         return LipschitzCertificate(
@@ -232,8 +231,8 @@ def _residual(
 def _orthogonal_additive(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
 ) -> tuple[LipschitzCertificate, Interval | None]:
-    """The additive block's: the orthogonal factor is an isometry. ‖∂t/∂x₁‖ over all inputs, since
-    ReLU and linear layers bound it."""
+    """The bounds of the additive block, since the orthogonal factor is an isometry. ReLU and linear
+    layers bound ‖∂t/∂x₁‖ over all inputs."""
     rows = 1 if cond is None else cond.shape[0]
     everywhere = torch.full((rows, layer.coupling.kept), math.inf, dtype=torch.float64)
     seeded = Interval(-everywhere, everywhere, Gain.identity(layer.coupling.kept))
@@ -245,7 +244,7 @@ def _orthogonal_additive(
 def _split(
     name: str, layer: Split, z1: Interval, eps: Interval
 ) -> tuple[LipschitzCertificate, Interval]:
-    """(z₁, ε) ↦ (z₁, mean(z₁) + ε·exp(logs(z₁))): a block like a coupling's, with slopes
+    """(z₁, ε) ↦ (z₁, mean(z₁) + ε·exp(logs(z₁))): a block as a coupling's, with slopes
     exp(logs)."""
     seeded = Interval(z1.lo, z1.hi, Gain.identity(z1.shape[1]))
     raw = layer.network(seeded)
@@ -279,12 +278,12 @@ RULES: dict[type[nn.Module], Rule] = {
 
 @torch.no_grad()
 def certify_flow(flow: ConditionalFlow, latents: list[Interval], y: Interval) -> DepthBound:
-    """U3: an upper bound on Lip(z ↦ decode(z, y)) over a box of latents, for every y in a box.
+    """Tier U3: an upper bound on Lip(z ↦ decode(z, y)) over a box of latents, for every y in a box.
 
-    Boxes run through the encoder and then layer by layer from noise to data; each layer's U2 over
-    the box that reaches it is multiplied in. Latents that enter later pass unchanged, so a layer
-    before them counts at least 1. Boxes grow at every layer: expect ``vacuous`` beyond a few
-    layers.
+    The box of conditions goes through the encoder, and that of the latents layer by layer from
+    noise to data. The bound is the product of each layer's U2 over the box that reaches it. Latents
+    that enter later pass a layer unchanged, so a layer before them counts at least 1. Boxes grow at
+    every layer, so beyond a few layers the bound is usually ``vacuous``.
     """
     flow = copy.deepcopy(flow).double().eval()
     found: list[LipschitzCertificate] = []
@@ -296,7 +295,7 @@ def certify_flow(flow: ConditionalFlow, latents: list[Interval], y: Interval) ->
         return DepthBound(math.nan, tuple(found))
     *waiting, h = latents
     box: Interval | None = h
-    # it moves the box by what depends on y alone, and nobody bounds that
+    # the prior moves the box by a function of y, for which there is no rule
     if flow.prior is not None:
         found.append(
             LipschitzCertificate(

@@ -1,7 +1,8 @@
-"""Which rule bounds which coupling over a box of its raw parameters.
+"""The rules that bound a coupling over a box of its raw parameters, by the coupling's class.
 
-A design without one falls back on its declared ``slope_range`` for the slopes (tier U1), and its
-sensitivity to the parameters is not available. All in float64, elementwise, and widened by 1e-12.
+Without a rule, the slopes are bounded by the declared ``slope_range`` (tier U1), and the
+derivatives by the parameters have no bound. All rules are elementwise, in float64, and widened by
+1e-12.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from invbench.couplings.compiled import CompiledCoupling
 
 __all__ = ["DECODED", "RULES", "decoded_box", "over_box"]
 
-# looked up by the very class, not by its parents: a rule knows one formula
+# a rule knows one formula, so the class itself is looked up, not its parents
 RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], ParameterBox]] = {
     Additive: affine_box.additive,
     Affine: affine_box.affine,
@@ -58,8 +59,8 @@ RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], Param
 
 
 def over_box(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
-    """Bounds of a design over params (n_params, *x.shape) and x. Raises ``Unsupported`` where
-    nothing certified is known."""
+    """Bounds on a design over boxes of its params (n_params, *x.shape) and of x. Raises
+    ``Unsupported`` where there is no rule and no declared slope range."""
     design = design.design if isinstance(design, CompiledCoupling) else design
     if rule := RULES.get(type(design)):
         return rule(design, params, x).wider()
@@ -101,7 +102,7 @@ def _shifted_last(design: Elementwise, y: Interval, params: Interval) -> Interva
 
 
 def _soft_tails(design: Elementwise, y: Interval, params: Interval) -> Interval:
-    """g((y − t)·e^b), g increasing."""
+    """g((y − t)·e^b), where g increases."""
     assert isinstance(design, AffineAsymmetric)
     v = _shifted_last(design, y, params)
     lo, hi = (
@@ -115,7 +116,8 @@ def _soft_tails(design: Elementwise, y: Interval, params: Interval) -> Interval:
 
 
 def _cubic(design: Elementwise, y: Interval, params: Interval) -> Interval:
-    """v = y − t = x + a·x/(1 + u²): x lies within |a|·w/2 of v, and between v and v/(1 + a)."""
+    """x from v = y − t = x + a·x/(1 + u²): it lies within |a|·w/2 of v, and between v and
+    v/(1 + a)."""
     assert isinstance(design, CubicRational)
     v = y - _shift(params)
     a = Interval(design._amplitude(params.lo[0]), design._amplitude(params.hi[0]))
@@ -128,7 +130,7 @@ def _cubic(design: Elementwise, y: Interval, params: Interval) -> Interval:
 
 
 def _box_spline(design: Elementwise, y: Interval, params: Interval) -> Interval:
-    """Identity outside (−B, B), so an end inside moves no further than to ±B."""
+    """The identity outside (−B, B), so an end inside moves to ±B at most."""
     v = y - _shift(params) if isinstance(design, ModifiedRQ) else y
     b = float(design.box)  # type: ignore[arg-type]
     return Interval(torch.where(v.lo.abs() < b, -b, v.lo), torch.where(v.hi.abs() < b, b, v.hi))
