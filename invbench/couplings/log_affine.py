@@ -1,4 +1,4 @@
-"""What the affine couplings that bound their log-scale share; a family, not a design."""
+"""The base class of the affine couplings that bound their log-scale."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LogAffine(CheckedElementwise):
     tail_slopes_equal = False
 
     def log_scale(self, a: Tensor) -> Tensor:
-        """log s(a); small enough that exp(log s) keeps every bit but one or two."""
+        """log s(a), so small that exp(log s) loses only a bit or two."""
         raise NotImplementedError
 
     def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:

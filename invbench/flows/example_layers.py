@@ -1,5 +1,5 @@
-"""The flow layers on the stand: factories ``make(seed)`` of small layers with weights away from
-their initial values."""
+"""The registered example layers: factories ``make(seed)`` of small layers with randomized weights,
+for the laws."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["randomized"]
 
 
 def randomized(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
-    """Add N(0, amount²) to every trainable parameter, so that zero-initialised heads do
-    something."""
+    """Add N(0, amount²) to every trainable parameter in place, so that heads that start at zero
+    have an effect. ActNorms count as initialised. Returns the module."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in (
@@ -31,7 +31,7 @@ def randomized(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
         ):
             parameter.add_(amount * torch.randn(parameter.shape, generator=generator))
         for part in module.modules():
-            if isinstance(part, ActNorm):  # as after its first batch in training
+            if isinstance(part, ActNorm):
                 part.initialised.fill_(True)
     return module
 
@@ -50,8 +50,7 @@ def conv1x1(seed: int) -> nn.Module:
 
 @layer("squeeze", event_shape=(4, 4))
 def squeeze(seed: int) -> nn.Module:
-    """Space to depth, viewed back to the input's shape so that the laws of a shape-keeping layer
-    apply."""
+    """Space to depth, reshaped to the input's shape, for the laws of layers that keep a shape."""
     return SqueezeBack()
 
 
