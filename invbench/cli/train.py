@@ -1,4 +1,5 @@
-"""The verb ``train``: a reference flow, or all that the published results are of."""
+"""The verb ``train``: train one flow, or all flows of the published results that have no
+weights."""
 
 from __future__ import annotations
 
@@ -21,13 +22,13 @@ def train(
     ] = "",
     coupling: Annotated[str, typer.Option(help="Coupling target.")] = "",
     size: Annotated[
-        str, typer.Option(help="mini, or a published size: paper, paper-8x; llflow's small.")
+        str, typer.Option(help="mini, or a published size: paper, paper-8x, or small (llflow).")
     ] = "mini",
     seed: Annotated[int, typer.Option(help="Seed of weights and data order.")] = 0,
     every: Annotated[
         bool,
         typer.Option(
-            "--all", help="Train whatever the published results are of and has no weights yet."
+            "--all", help="Train every flow of the published results that has no weights yet."
         ),
     ] = False,
     out_dir: Annotated[
@@ -36,22 +37,22 @@ def train(
     compiled: Annotated[
         bool | None,
         typer.Option(
-            "--compiled/--eager", help="Couplings as compiled kernels. Default: in long trainings."
+            "--compiled/--eager", help="Compile the couplings. Default: in long trainings."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     mixed: Annotated[
         bool,
         typer.Option(
-            "--mixed-precision", help="Autocast to bfloat16; needs --out, being another training."
+            "--mixed-precision", help="Autocast to bfloat16. Needs --out: weights differ."
         ),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a reference flow with this coupling; interrupted, the same command goes on.
+    """Train a flow with a coupling. After an interruption the same command continues.
 
-    A mini takes half an hour on two cores and photographs of T91 or LOL; a published size takes a
-    GPU, DIV2K and Flickr2K (or LOL), and days.
+    The size mini needs photographs of T91 or LOL, and half an hour on two cores. A published size
+    needs a GPU, DIV2K and Flickr2K (or LOL), and days.
 
     Examples: `INVBENCH_DATA=data invbench train srflow --coupling my.py`, `INVBENCH_DATA=data
     invbench train --all`, `INVBENCH_DATA=data invbench train srflow --coupling affine --size paper

@@ -1,17 +1,24 @@
-"""Official layouts of the data sets: which folders below ``INVBENCH_DATA``, how many images, which
-names belong together.
+"""Official layouts of the data sets: their folders below ``INVBENCH_DATA``, how many images they
+have, and which names make a pair.
 
-Super-resolution: DIV2K as its archives unpack (``DIV2K_valid_HR/0801.png``,
-``DIV2K_valid_LR_bicubic/X4/0801x4.png``, ×8 in ``DIV2K_valid_LR_x8``), Flickr2K likewise, Urban100
-as its authors name it (``img_001_SRF_4_HR.png`` with ``img_001_SRF_4_LR.png``), and the test sets
-as EDSR's benchmark archive lays them out (``HR``, ``LR_bicubic/X4``). Low light: LOL (Wei et al.
-2018: ``our485`` and ``eval15``, one name in ``low`` and ``high``), LOL-v2 (Yang et al. 2021:
-``Real_captured/Train/Low/low00001.png`` with ``Normal/normal00001.png``; ``Synthetic`` with one
-name), VE-LOL-L (Liu et al. 2021: ``VE-LOL-L-Cap-Full/VE-LOL-L-Cap-Low_train`` with
-``…-Normal_train``). ``VE-LOL/Real_captured`` and ``VE-LOL/Synthetic``, as some papers name their
-copy, are LOL-v2 and found under that name. Assumed, since no list of names is published: VE-LOL's
-pairs are named as in LOL-v2; the captured ones of LOL-v2 are numbered 1–689 (train) and 690–789
-(test). Folders and counts agree with public loaders of these sets.
+Super-resolution:
+
+- DIV2K as its archives unpack: ``DIV2K_valid_HR/0801.png``,
+  ``DIV2K_valid_LR_bicubic/X4/0801x4.png``, ×8 in ``DIV2K_valid_LR_x8``. Flickr2K likewise.
+- Urban100 as its authors name it: ``img_001_SRF_4_HR.png`` with ``img_001_SRF_4_LR.png``.
+- The test sets as in EDSR's benchmark archive: ``HR`` and ``LR_bicubic/X4``.
+
+Low light:
+
+- LOL (Wei et al. 2018): ``our485`` and ``eval15``, with one name in ``low`` and ``high``.
+- LOL-v2 (Yang et al. 2021): ``Real_captured/Train/Low/low00001.png`` with
+  ``Normal/normal00001.png``; ``Synthetic`` with one name.
+- VE-LOL-L (Liu et al. 2021): ``VE-LOL-L-Cap-Full/VE-LOL-L-Cap-Low_train`` with ``…-Normal_train``.
+  ``VE-LOL/Real_captured`` and ``VE-LOL/Synthetic``, which some papers have, are LOL-v2.
+
+No list of names is published for two of them. It is assumed that pairs of VE-LOL are named as in
+LOL-v2, and that captured pairs of LOL-v2 have the numbers 1–689 (train) and 690–789 (test). Folders
+and counts agree with public loaders.
 """
 
 from __future__ import annotations
@@ -26,7 +33,7 @@ __all__ = ["LAYOUTS", "LOW_LIGHT", "DataLayout", "Partner"]
 
 @dataclass(frozen=True)
 class Partner:
-    """Stems of one pair: ``{}`` stands for what they share, ``{scale}`` for the scale."""
+    """The stems of a pair: ``{}`` is what they share, ``{scale}`` the scale."""
 
     high: str
     low: str
@@ -38,12 +45,13 @@ LIGHT = (Partner("normal{}", "low{}"), Partner("{}", "{}"))
 
 @dataclass(frozen=True)
 class DataLayout:
-    """One split of a data set as published. Its folders are looked for below each of ``roots``, the
-    first that exists is taken.
+    """One split of a data set as published.
 
-    ``high``: folder of the ground truth; ``low``: scale -> folders the conditions may be in (scale
-    1: low light); ``count``: official number of images; ``stems``: their official names without
-    suffix where a list is known; ``partners``: the first rule that fits a name holds.
+    ``roots``: its folders lie below the first of these that exists. ``high``: folder of the ground
+    truth. ``low``: scale → folders of the conditions, of which one exists; scale 1 is low light.
+    ``count``: official number of images. ``stems``: their official names without suffix, where a
+    list is known. ``partners``: rules for pairs; the first that fits a name holds. ``source``:
+    where it was published.
     """
 
     name: str
@@ -138,7 +146,8 @@ def _light(
     source: str,
     stems: tuple[str, ...] = (),
 ) -> tuple[tuple[str, str], DataLayout]:
-    """``folders``: both folders in one, ``{high|low}`` being the word that differs."""
+    """A split of a low-light data set; ``folders`` names both folders, with ``{high|low}`` for the
+    word in which they differ."""
     before, high, low, after = re.split(r"[{|}]", folders)
     high, low = before + high + after, before + low + after
     return (name, split), DataLayout(

@@ -1,5 +1,5 @@
-"""Which trained flows the published results are of: ``invbench train --all`` trains those that are
-missing."""
+"""The trainings behind the published results; ``invbench train --all`` runs those that have no
+weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invbench.training.weights import find_weights
 
 __all__ = ["PUBLISHED", "PublishedTraining", "missing"]
 
-# 4 bins: weights of 8 are larger than ships
+# 4 bins, since the weights for 8 are too large to ship
 MAIN = ("affine", "affine-floor", "modified-rq", "rq-bounded(bins=4)")
 
 
@@ -25,8 +25,8 @@ class PublishedTraining:
 
 
 def _all() -> Iterator[PublishedTraining]:
-    """The shipped seed of every design first, then the seeds that tell how much one training
-    differs from another."""
+    """The seed that ships with every design first, then the seeds that show how much trainings
+    differ."""
     for coupling in (*MAIN, "additive", "affine-tanh", "rq(bins=4)", "cubic-rational-bounded"):
         yield PublishedTraining("srflow", coupling, 0)
     for flow in ("llflow", "glow", "fs_ncsr"):
@@ -43,7 +43,7 @@ PUBLISHED = tuple(_all())
 
 
 def missing() -> list[PublishedTraining]:
-    """Those that have no weights, neither shipped nor in the user's cache."""
+    """The published trainings without weights, neither shipped ones nor the user's."""
     return [
         w for w in PUBLISHED if find_weights(w.flow, resolve(w.coupling), "mini", w.seed) is None
     ]

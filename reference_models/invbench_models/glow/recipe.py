@@ -1,5 +1,5 @@
-"""The one recipe of the unconditional flow: ``srflow``'s photographs, patches and noise, without
-their conditions."""
+"""The training recipe of the unconditional flow: photographs, patches and noise of ``srflow``,
+without conditions."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ RECIPES = {
 
 
 def batches(size: str, seed: int) -> Batches:
-    """step -> (x, sizes only), a function of (seed, step) alone; x is the ``patches``' of the same
-    seed and step."""
+    """step → (x, ``sizes_only(x)``), a function of (seed, step) alone. x is that of the ``patches``
+    of the same seed and step."""
     pairs = patches(RECIPES[size], seed)
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
