@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invbench.bounds.lipschitz.interval import Interval, Unsupported
 from invbench.bounds.lipschitz.parameter_rules import RULES as SLOPES
-from invbench.bounds.lipschitz.parameter_rules import decoded_box, over_box
+from invbench.bounds.lipschitz.parameter_rules import decoded_box, over_box, reciprocal_slope
 from invbench.couplings import (
     Additive,
     Affine,
@@ -155,20 +155,14 @@ def _cubic(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     return Enclosure.between(Interval(one, one), Interval(shift.lo - moved, shift.hi + moved), v)
 
 
-def _reciprocal(design: Elementwise, params: Interval) -> Interval:
-    zero = torch.zeros_like(params.lo[0])
-    slopes = over_box(design, params, Interval(zero, zero))
-    return Interval(1 / slopes.high, 1 / slopes.low)
-
-
 def _shifted_first(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     """v/s − t."""
-    return Enclosure.between(_reciprocal(design, params), _shift(params), v)
+    return Enclosure.between(reciprocal_slope(design, params), _shift(params), v)
 
 
 def _shifted_last(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     """(v − t)/s."""
-    scale = _reciprocal(design, params)
+    scale = reciprocal_slope(design, params)
     return Enclosure.between(scale, _shift(params) * scale, v)
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from invbench.bounds.lipschitz import decoder, encoder, largest_jacobian_norm
+from invbench.bounds.zonotope import roundoff
 from invbench.couplings.base import Elementwise
 from invbench.flows import ConditionalFlow
 
@@ -44,18 +45,14 @@ class Precision:
         )
 
 
-def _roundoff(dtype: torch.dtype) -> float:
-    return torch.finfo(dtype).eps / 2
-
-
 PRECISIONS: dict[str, Precision] = {
-    "float64": Precision(torch.float64, _roundoff(torch.float64)),
-    "float32": Precision(torch.float32, _roundoff(torch.float32)),
+    "float64": Precision(torch.float64, roundoff(torch.float64)),
+    "float32": Precision(torch.float32, roundoff(torch.float32)),
     "tf32": Precision(torch.float32, 2.0**-11, tf32=True, device="cuda"),
-    "bfloat16": Precision(torch.bfloat16, _roundoff(torch.bfloat16)),
-    "float16": Precision(torch.float16, _roundoff(torch.float16)),
-    "autocast-bfloat16": Precision(torch.float32, _roundoff(torch.bfloat16), torch.bfloat16),
-    "autocast-float16": Precision(torch.float32, _roundoff(torch.float16), torch.float16),
+    "bfloat16": Precision(torch.bfloat16, roundoff(torch.bfloat16)),
+    "float16": Precision(torch.float16, roundoff(torch.float16)),
+    "autocast-bfloat16": Precision(torch.float32, roundoff(torch.bfloat16), torch.bfloat16),
+    "autocast-float16": Precision(torch.float32, roundoff(torch.float16), torch.float16),
 }
 
 

@@ -150,7 +150,9 @@ def test_every_wanted_training_has_a_recipe_and_a_coupling():
 
 def test_train_all_trains_what_is_missing_and_only_that(invbench, cache, monkeypatch):
     monkeypatch.setitem(
-        toy_recipe.RECIPES, "mini", training.Recipe(data="drawn", iterations=50, batch=16, lr=1e-3)
+        toy_recipe.RECIPES,
+        "mini",
+        training.TrainingRecipe(data="drawn", iterations=50, batch=16, lr=1e-3),
     )
     monkeypatch.setattr(
         wanted,

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invbench.bounds.lipschitz.gain import Gain
+from invbench.bounds.lipschitz.parameter_box import nearest_zero
 from invbench.errors import InvbenchError
 
 __all__ = ["RULES", "Interval", "Unsupported"]
@@ -168,10 +169,6 @@ def _increasing(
     return rule
 
 
-def _nearest_zero(lo: Tensor, hi: Tensor) -> Tensor:
-    return torch.where((lo <= 0) & (hi >= 0), 0.0, torch.minimum(lo.abs(), hi.abs()))
-
-
 def _leaky(v: Interval, negative_slope: float = 0.01, inplace: bool = False) -> Interval:
     def slope(lo: Tensor, hi: Tensor) -> Tensor:
         return torch.where(hi > 0, max(1.0, negative_slope), negative_slope)
@@ -180,7 +177,7 @@ def _leaky(v: Interval, negative_slope: float = 0.01, inplace: bool = False) -> 
 
 
 def _sigmoid_slope(lo: Tensor, hi: Tensor) -> Tensor:
-    at = torch.sigmoid(-_nearest_zero(lo, hi))
+    at = torch.sigmoid(-nearest_zero(lo, hi))
     return at * (1 - at) * (1 + 8 * U) + TINY
 
 
@@ -284,10 +281,6 @@ def _clamp(v: Interval, min: float | None = None, max: float | None = None) -> I
     return _increasing(lambda x: x.clamp(min, max), slope)(v)
 
 
-def _one(lo: Tensor, hi: Tensor) -> Tensor:
-    return torch.ones_like(lo)
-
-
 RULES: dict[str, Callable[..., Any]] = {
     "add": _add,
     "radd": _add,
@@ -302,9 +295,9 @@ RULES: dict[str, Callable[..., Any]] = {
     "sigmoid": _increasing(torch.sigmoid, _sigmoid_slope),
     "tanh": _increasing(
         torch.tanh,
-        lambda lo, hi: (1 - torch.tanh(_nearest_zero(lo, hi)) ** 2) * (1 + 8 * U) + 4 * U,
+        lambda lo, hi: (1 - torch.tanh(nearest_zero(lo, hi)) ** 2) * (1 + 8 * U) + 4 * U,
     ),
-    "atan": _increasing(torch.atan, lambda lo, hi: 1 / (1 + _nearest_zero(lo, hi) ** 2)),
+    "atan": _increasing(torch.atan, lambda lo, hi: 1 / (1 + nearest_zero(lo, hi) ** 2)),
     "clamp": _clamp,
     "conv2d": _conv2d,
     "linear": _linear,

@@ -37,7 +37,7 @@ from invbench.couplings import (
 from invbench.couplings.base import Elementwise
 from invbench.couplings.compiled import CompiledCoupling
 
-__all__ = ["DECODED", "RULES", "decoded_box", "over_box"]
+__all__ = ["DECODED", "RULES", "decoded_box", "over_box", "reciprocal_slope"]
 
 # a rule knows one formula, so the class itself is looked up, not its parents
 RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], ParameterBox]] = {
@@ -81,7 +81,8 @@ def decoded_box(design: Elementwise, y: Interval, params: Interval) -> Interval:
     raise Unsupported(f"no interval rule for the inverse of {type(design).__name__}")
 
 
-def _reciprocal(design: Elementwise, params: Interval) -> Interval:
+def reciprocal_slope(design: Elementwise, params: Interval) -> Interval:
+    """An interval of 1/c′, for designs whose slope depends on the parameters alone."""
     zero = torch.zeros_like(params.lo[0])
     slopes = over_box(design, params, Interval(zero, zero))
     return Interval(1 / slopes.high, 1 / slopes.low)
@@ -93,12 +94,12 @@ def _shift(params: Interval) -> Interval:
 
 def _shifted_first(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """y/s − t."""
-    return y * _reciprocal(design, params) - _shift(params)
+    return y * reciprocal_slope(design, params) - _shift(params)
 
 
 def _shifted_last(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """(y − t)/s."""
-    return (y - _shift(params)) * _reciprocal(design, params)
+    return (y - _shift(params)) * reciprocal_slope(design, params)
 
 
 def _soft_tails(design: Elementwise, y: Interval, params: Interval) -> Interval:
