@@ -27,14 +27,14 @@ from torch.nn import functional as F
 import invbench
 from invbench.bounds.lipschitz import (
     Interval,
-    additive_stretch,
+    additive_jacobian_norm,
     block_norm,
     certify_flow,
     certify_layer,
     decoder,
     encoder,
     full_jacobian,
-    largest_stretch,
+    largest_jacobian_norm,
 )
 from invbench.bounds.lipschitz.certified import parameters_over
 from invbench.bounds.lipschitz.parameter_rules import RULES, over_box
@@ -42,7 +42,7 @@ from invbench.bounds.lipschitz.relaxation import Relaxed
 from invbench.data.datasets import sr_pairs
 from invbench.files import write_atomically
 from invbench.flows import ActNorm, Conv1x1
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import COUPLINGS
 from invbench_models.srflow import SIZES, SRFlowSize, srflow
 
@@ -102,7 +102,7 @@ def random_cases() -> list[Row]:
     def measure() -> tuple[int, float, float]:
         worst, above, slack = 0, 0.0, math.inf
         for f, beta, delta in ((forward, b, d), (inverse, b / d[:, :, None], 1 / d)):
-            low = largest_stretch(f, normal(10_000, 8, seed=3), 24).value
+            low = largest_jacobian_norm(f, normal(10_000, 8, seed=3), 24).value
             betas, deltas = torch.linalg.matrix_norm(beta, 2).tolist(), delta.amax(1).tolist()
             up = torch.tensor(
                 [block_norm(p, q) for p, q in zip(betas, deltas, strict=True)], dtype=torch.float64
@@ -190,14 +190,17 @@ def linear() -> list[Row]:
     def error() -> float:
         worst = 0.0
         for seed in range(100):
-            conv, norm = shaken(Conv1x1(12), seed, 0.3).double(), shaken(ActNorm(12), seed).double()
+            conv, norm = (
+                randomized(Conv1x1(12), seed, 0.3).double(),
+                randomized(ActNorm(12), seed).double(),
+            )
             values = torch.linalg.svdvals(conv.weight.detach())
             scales = norm.logs.detach().exp()
             m = normal(6, 6, seed=seed)
             block = torch.eye(12, dtype=torch.float64)
             block[6:, :6] = m
             truth = torch.linalg.svdvals(block)
-            sizes = additive_stretch(torch.linalg.matrix_norm(m, 2).item())
+            sizes = additive_jacobian_norm(torch.linalg.matrix_norm(m, 2).item())
             pairs = [
                 (certify_layer(conv).forward, values[0]),
                 (certify_layer(conv).inverse, 1 / values[-1]),
@@ -235,7 +238,7 @@ def against_svd() -> list[Row]:
                         (
                             n
                             for n in range(4, 62, 2)
-                            if largest_stretch(f, at, n).value >= 0.99 * truth
+                            if largest_jacobian_norm(f, at, n).value >= 0.99 * truth
                         ),
                         99,
                     )
@@ -313,12 +316,12 @@ def one_image() -> list[Row]:
         encode = encoder(flow, y)
         (back, ahead), seconds = timed(
             lambda d=decode, p=point, e=encode, x=x: (
-                largest_stretch(d, p, 30),
-                largest_stretch(e, x, 30),
+                largest_jacobian_norm(d, p, 30),
+                largest_jacobian_norm(e, x, 30),
             )
         )
         long = [
-            largest_stretch(f, at, 200, restarts=2).value.item()
+            largest_jacobian_norm(f, at, 200, restarts=2).value.item()
             for f, at in ((decode, point), (encode, x))
         ]
         values = back.value.item(), ahead.value.item()
@@ -404,7 +407,7 @@ def paper_size() -> list[Row]:
         y = uniform(1, 3, side // 4, side // 4).float()
         z = flow.sample_latents(1, y, 0.9, torch.Generator().manual_seed(0))
         decode, point = decoder(flow, z, y)
-        found, seconds = timed(lambda d=decode, p=point: largest_stretch(d, p, 10))
+        found, seconds = timed(lambda d=decode, p=point: largest_jacobian_norm(d, p, 10))
         count = sum(p.numel() for p in flow.parameters()) / 1e6
         measured = (
             f"{_peak():.1f} GB; σmax(J⁻¹) {found.value.item():.3g}; {count:.1f} M "

@@ -14,7 +14,7 @@ import typer
 from torch import nn
 
 import invbench
-from invbench.bounds.run import Moves
+from invbench.bounds.decode_state import Moves
 from invbench.data.datasets import sr_pairs
 from invbench.flows import ConditionalCoupling, Split
 from invbench.registry import COUPLINGS, FLOWS

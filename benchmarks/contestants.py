@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.couplings.fused import can_fuse, fuse
+from invbench.couplings.compiled import compile_couplings, compiler_missing
 from invbench.registry import COUPLINGS
 
 BINS = 8
@@ -43,7 +43,10 @@ def ours(names: list[str]) -> list[Contestant]:
     found = []
     for name in names:
         design = COUPLINGS[name].obj()
-        for mode, module in (("eager", design), ("compiled", None if can_fuse() else fuse(design))):
+        for mode, module in (
+            ("eager", design),
+            ("compiled", None if compiler_missing() else compile_couplings(design)),
+        ):
             if module is not None:
                 maps = (
                     lambda x, p, m=module: m(x, p[0]),

@@ -1,7 +1,7 @@
 """How fast families are: taskset -c 0 python benchmarks/families.py [--repeats 7] [--note TEXT]
 [--output results/benchmarks]
 
-CPU seconds of ``apply_family`` on a batch of 16 conditions of 128×128 at severity 3, one thread,
+CPU seconds of ``corrupt`` on a batch of 16 conditions of 128×128 at severity 3, one thread,
 families and references taking turns after one untimed turn each; medians. The reference of the
 ratio is clamp(y + σ·n, 0, 1) with torch's own normal numbers, in the same turns.
 """
@@ -22,11 +22,11 @@ import torch
 import typer
 
 import invbench  # noqa: F401  registers the families
-from invbench.corruptions import apply_family
+from invbench.corruptions import corrupt
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.data.resample import bicubic, quantise
 from invbench.files import write_atomically
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 
 SIDE, BATCH, SEVERITY, TARGET = 128, 16, 3, 200.0
 NOISE, COPY = "(reference) clamp(y + σ·n)", "(reference) copy"
@@ -45,9 +45,9 @@ def tasks(pairs: list[Pair]) -> dict[str, Callable[[], object]]:
         NOISE: lambda: (torch.stack(lows) + 0.1 * torch.randn(BATCH, *lows[0].shape)).clamp(0, 1),
         COPY: lambda: torch.stack(lows),
     }
-    for name, entry in CONDITIONS.items():
+    for name, entry in CORRUPTIONS.items():
         severity = min(SEVERITY, len(entry.metadata["strengths"]))
-        found[name] = lambda name=name, severity=severity: apply_family(
+        found[name] = lambda name=name, severity=severity: corrupt(
             name, severity, pairs, 0, batch=BATCH
         )
     return found
@@ -66,7 +66,8 @@ def measured(repeats: int) -> pd.DataFrame:
     rows = [
         {
             "family": name,
-            "needs_truth": name in CONDITIONS and CONDITIONS[name].metadata["family"].needs_high,
+            "needs_truth": name in CORRUPTIONS
+            and CORRUPTIONS[name].metadata["corruption"].needs_high,
             "images_per_second": 1 / each,
             "ms_per_image": 1000 * each,
             "times_reference": each / median[NOISE],

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import invbench  # noqa: F401  registers the flows
-from invbench.couplings.fused import can_fuse, fuse
+from invbench.couplings.compiled import compile_couplings, compiler_missing
 from invbench.flows import ConditionalFlow
 from invbench.registry import COUPLINGS, FLOWS
 
@@ -21,7 +21,7 @@ def build(name: str, compiled: bool) -> ConditionalFlow:
     """The flow after one step of training has moved its heads off zero."""
     flow = FLOWS["srflow"].obj(COUPLINGS[name].obj, "mini", 0)
     if compiled:
-        fuse(flow)
+        compile_couplings(flow)
     return flow
 
 
@@ -73,7 +73,7 @@ def flow_rows(names: list[str], repeats: int, medians: Medians) -> pd.DataFrame:
         torch.rand(8, 3, 64, 64, generator=generator),
         torch.rand(8, 3, 16, 16, generator=generator),
     )
-    modes = ["eager"] if can_fuse() else ["eager", "compiled"]
+    modes = ["eager"] if compiler_missing() else ["eager", "compiled"]
     rows, tasks = [], []
     for name in names:
         for mode in modes:

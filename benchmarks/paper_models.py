@@ -32,7 +32,7 @@ from invbench.data.images import crops, embedded
 from invbench.data.resample import bicubic, quantise
 from invbench.files import write_atomically
 from invbench.flows import ConditionalFlow
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import COUPLINGS, FLOWS
 
 MODELS = [(flow, size) for flow in ("srflow", "fs_ncsr") for size in ("paper", "paper-8x")]
@@ -46,7 +46,7 @@ def fresh(flow: str, size: str, design: str, shake: float = 0.0) -> tuple[Condit
     """The flow of seed 0, N(0, shake²) added to every weight, and its scale."""
     model = FLOWS[flow].obj(COUPLINGS[design].obj, size, 0)
     if shake:
-        shaken(model, 1, shake)
+        randomized(model, 1, shake)
         for part in model.modules():
             if hasattr(part, "initialised"):  # the first batch sets it, as in training
                 part.initialised.fill_(False)

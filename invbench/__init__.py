@@ -8,7 +8,7 @@ from invbench import corruptions as _corruptions  # noqa: F401  registers the co
 from invbench import flows as _flows  # noqa: F401  registers the layers
 from invbench.adapters import adapt
 from invbench.couplings import Elementwise
-from invbench.couplings.fused import fuse
+from invbench.couplings.compiled import compile_couplings
 from invbench.errors import HarnessError, InvbenchError, UsageError
 from invbench.registry import coupling, flow, layer
 from invbench.training import toy2d as _toy2d  # noqa: F401  registers the toy flow; others come through entry points
@@ -32,9 +32,9 @@ __all__ = [
     "adapt",
     "certify",
     "check",
+    "compile_couplings",
     "coupling",
     "flow",
-    "fuse",
     "guard",
     "layer",
     "leaderboard",

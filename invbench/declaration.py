@@ -8,7 +8,6 @@ Nothing declared means a bijection of Rⁿ with exact inverse and log-determinan
 from __future__ import annotations
 
 import ast
-import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.constraints import Constraint
 
-from invbench.errors import UsageError
+from invbench.errors import UsageError, did_you_mean
 
 __all__ = [
     "CHOICES",
@@ -85,8 +84,7 @@ def space(what: str | Constraint) -> Constraint:
         return what
     match = _CALL.match(what) if isinstance(what, str) else None
     if match is None or match[1] not in SPACES:
-        near = difflib.get_close_matches(match[1] if match else str(what), SPACES, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(match[1] if match else str(what), SPACES)
         raise UsageError(
             f"{what!r} is no space{hint}; known: {', '.join(SPACES)}, or a torch.distributions "
             f"constraint"

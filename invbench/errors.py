@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from pydantic import ValidationError
 
-__all__ = ["HarnessError", "InvbenchError", "UnknownName", "UsageError", "first_problem"]
+__all__ = [
+    "HarnessError",
+    "InvbenchError",
+    "UnknownName",
+    "UsageError",
+    "did_you_mean",
+    "first_problem",
+]
 
 MANY = 100  # problems of one file; pydantic makes a record of each when one is asked for
 
@@ -25,6 +35,13 @@ class UnknownName(UsageError, KeyError):
     """A name that is not in a registry; a ``KeyError`` too, as a mapping must raise."""
 
     __str__ = Exception.__str__
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'a' or 'b'?`` of up to three names of ``known`` that are like ``name``;
+    empty where none is."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def first_problem(error: ValidationError) -> str:

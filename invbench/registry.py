@@ -1,9 +1,7 @@
-"""One registry class for every kind of thing that has a name: couplings, layers, flows,
-conditions."""
+"""The registry of things with names: couplings, layers, flows, corruptions and attacks."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +10,11 @@ from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from invbench.declaration import Declaration
-from invbench.errors import UnknownName, UsageError
+from invbench.errors import UnknownName, UsageError, did_you_mean
 
 __all__ = [
     "ATTACKS",
-    "CONDITIONS",
+    "CORRUPTIONS",
     "COUPLINGS",
     "FLOWS",
     "LAYERS",
@@ -52,11 +50,12 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
     ``register`` raises ``UsageError`` when the name is taken by another definition; ``__getitem__``
     raises it with the nearest names when the name is unknown. Plugins from the entry-point group
     are imported at the first look-up; one that fails is kept in ``broken`` as (entry point,
-    reason), to be shown as an error row.
+    reason), to be shown as an error row. ``listed``: what ``invbench list`` calls the kind.
     """
 
-    def __init__(self, kind: str, group: str | None = None) -> None:
+    def __init__(self, kind: str, group: str | None = None, listed: str = "") -> None:
         self.kind = kind
+        self.listed = listed or f"{kind}s"
         self.group = group
         self.broken: list[tuple[str, str]] = []
         self._items: dict[str, Registered[T]] = {}
@@ -106,10 +105,9 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
         try:
             return self._items[name]
         except KeyError:
-            near = difflib.get_close_matches(name, self._items, n=3, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise UnknownName(
-                f"{self.kind} {name!r} is not registered{hint} (invbench list {self.kind}s)"
+                f"{self.kind} {name!r} is not registered{did_you_mean(name, self._items)} "
+                f"(invbench list {self.listed})"
             ) from None
 
     def __contains__(self, name: object) -> bool:
@@ -141,7 +139,7 @@ def _file(where: str) -> str:
 COUPLINGS: Registry[type] = Registry("coupling", "invbench.couplings")
 LAYERS: Registry[Callable[..., Any]] = Registry("layer", "invbench.layers")
 FLOWS: Registry[Callable[..., Any]] = Registry("flow", "invbench.flows")
-CONDITIONS: Registry[Callable[..., Any]] = Registry("condition")
+CORRUPTIONS: Registry[Callable[..., Any]] = Registry("corruption", listed="conditions")
 ATTACKS: Registry[Any] = Registry("attack")
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import inspect
 import re
@@ -19,7 +18,7 @@ from invbench.adapters import LIBRARIES, load_library
 from invbench.adapters.plain import Plain, is_plain, plain_entry
 from invbench.couplings.base import Elementwise
 from invbench.declaration import Declaration
-from invbench.errors import UsageError
+from invbench.errors import UsageError, did_you_mean
 from invbench.loading import import_module, load_file
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
 from invbench.source import code_digest, source_files
@@ -218,10 +217,7 @@ def _resolved(
             return [_target(spec, _REGISTRIES[kind][name], options)]
     if len(kinds) == 1:
         _REGISTRIES[kinds[0]][name]  # raises, with the nearest names
-    near = difflib.get_close_matches(
-        name, [n for kind in kinds for n in _REGISTRIES[kind]], n=2, cutoff=0.5
-    )
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    hint = did_you_mean(name, [n for kind in kinds for n in _REGISTRIES[kind]])
     raise UsageError(f"{name!r} is no registered {what}{hint} (invbench list)")
 
 

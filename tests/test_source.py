@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invbench.registry import ATTACKS, CONDITIONS
+from invbench.registry import ATTACKS, CORRUPTIONS
 from invbench.source import code_digest, source_files, syntax_digest
 from invbench.targets import resolve
 
@@ -71,10 +71,10 @@ def test_an_entry_depends_on_the_couplings_that_it_uses_and_on_no_machinery():
 
 
 def test_corruptions_of_different_files_have_different_digests():
-    noise, blur = (code_digest(CONDITIONS[n].obj) for n in ("noise", "gaussian-blur"))
+    noise, blur = (code_digest(CORRUPTIONS[n].obj) for n in ("noise", "gaussian-blur"))
     assert noise != blur
-    assert "noise.py" in {f.name for f in source_files(CONDITIONS["noise"].obj)}
-    assert "jpeg.py" not in {f.name for f in source_files(CONDITIONS["noise"].obj)}
+    assert "noise.py" in {f.name for f in source_files(CORRUPTIONS["noise"].obj)}
+    assert "jpeg.py" not in {f.name for f in source_files(CORRUPTIONS["noise"].obj)}
 
 
 def test_an_attack_depends_on_its_search():

@@ -28,6 +28,7 @@ from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
 from invbench.tracks.sr import quality
 from invbench.training.weights import load_flow
+from invbench.uniform import stream_seed
 from invbench_models.srflow.recipe import batches
 
 CROP, SAMPLES, TEMPERATURE, SEED = 128, 10, 0.9, 0
@@ -93,7 +94,7 @@ def measure(flow: ConditionalFlow, pair: Pair, index: int) -> dict[str, float]:
     decode's seconds of this process."""
     y = pair.low[None]
     drawn = flow.sample_latents(
-        SAMPLES, y, TEMPERATURE, torch.Generator().manual_seed(SEED * 1_000_003 + index)
+        SAMPLES, y, TEMPERATURE, torch.Generator().manual_seed(stream_seed(SEED, index))
     )
     started = time.process_time()
     samples = flow.decode(drawn, y.expand(SAMPLES, -1, -1, -1))

@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks" / "evidence")]
 from runs import Row, in_parallel  # noqa: E402
 
 from invbench.console import err  # noqa: E402
-from invbench.couplings.fused import can_fuse  # noqa: E402
+from invbench.couplings.compiled import compiler_missing  # noqa: E402
 from invbench.files import write_atomically  # noqa: E402
 from invbench.laws import LAWS, check  # noqa: E402
 from invbench.targets import Target  # noqa: E402
@@ -38,7 +38,7 @@ def of_mutant(index: int) -> Row:
     """The laws that accuse one planted fault; the law that it is planted for first."""
     law, target = every_mutant()[index]
     found = accused(target, budget="smoke")
-    if LAWS[law].scope == "deep" and can_fuse() is None:
+    if LAWS[law].scope == "deep" and compiler_missing() is None:
         found |= accused(target, budget="deep", properties=[law])
     return {"law": law, "name": target.name, "found": sorted(found)}
 

@@ -27,7 +27,7 @@ import pandas as pd
 import typer
 
 from invbench.console import err
-from invbench.corruptions import family_names
+from invbench.corruptions import corruption_names
 from invbench.files import write_atomically
 from invbench.report.charts.evidence import MOST_DRAWN, MOST_RANKED
 from invbench.report.site.data import MOST_TRACED
@@ -56,10 +56,10 @@ def image_cases(track: str) -> list[tuple[str, dict[str, Any]]]:
     attacks and radii."""
     found: list[tuple[str, dict[str, Any]]] = []
     for dataset in DATASETS if track == "sr" else DATASETS[:1]:
-        conditions = [f"{family}-{s}" for family in family_names(track) for s in range(1, 6)]
+        conditions = [f"{family}-{s}" for family in corruption_names(track) for s in range(1, 6)]
         found += [(f"{dataset}/{condition}", {}) for condition in ["clean", *conditions]]
         if track == "sr":
-            found += [(f"{dataset}/{family}-3#stretch", {}) for family in family_names(track)]
+            found += [(f"{dataset}/{family}-3#stretch", {}) for family in corruption_names(track)]
             found += [
                 (f"{dataset}/attack-{name}-{e}", {})
                 for name in ("both", "condition")

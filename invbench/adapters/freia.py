@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from invbench.adapters.generic import Adapted, Functional, per_row
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import coupling, layer
 
 DIM, COND = 6, 3
@@ -49,7 +49,7 @@ def _block(
 
     def make(seed: int) -> nn.Module:
         conditions = {"dims_c": [(COND,)]} if conditional else {}
-        return Block(shaken(cls([said["event_shape"]], **conditions, **options), seed, 0.1))
+        return Block(randomized(cls([said["event_shape"]], **conditions, **options), seed, 0.1))
 
     make.__doc__ = doc
     layer(name, cond_shape=(COND,) if conditional else None, **said)(make)
@@ -95,7 +95,7 @@ def actnorm(seed: int) -> nn.Module:
     """ActNorm as after training: initialised."""
     module = blocks.ActNorm([(DIM,)])
     module.init_on_next_batch = False
-    return Block(shaken(module, seed, 0.1))
+    return Block(randomized(module, seed, 0.1))
 
 
 @coupling("FrEIA/affine")

@@ -7,7 +7,7 @@ from glasflow import CouplingNSF, RealNVP
 from torch import nn
 
 from invbench.adapters.generic import Adapted
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import layer
 
 DIM, COND = 6, 3
@@ -23,12 +23,13 @@ SMALL = {
 @layer("glasflow/realnvp", event_shape=(DIM,), cond_shape=(COND,))
 def realnvp(seed: int) -> nn.Module:
     """RealNVP, two transforms."""
-    return Adapted(shaken(RealNVP(**SMALL), seed, 0.1), condition="conditional")
+    return Adapted(randomized(RealNVP(**SMALL), seed, 0.1), condition="conditional")
 
 
 @layer("glasflow/coupling-nsf", event_shape=(DIM,), cond_shape=(COND,))
 def coupling_nsf(seed: int) -> nn.Module:
     """CouplingNSF, two transforms."""
     return Adapted(
-        shaken(CouplingNSF(num_bins=8, tail_bound=3.0, **SMALL), seed, 0.1), condition="conditional"
+        randomized(CouplingNSF(num_bins=8, tail_bound=3.0, **SMALL), seed, 0.1),
+        condition="conditional",
     )

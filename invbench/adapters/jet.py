@@ -11,7 +11,7 @@ import torch
 from jet_pytorch import Jet
 from torch import Tensor, nn
 
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import layer
 
 SIZE, PATCH, CHANNELS = 4, 2, 3
@@ -48,7 +48,7 @@ def _jet(name: str, doc: str, types: tuple[str, ...]) -> None:
             num_heads=2,
             coupling_types=types,
         )
-        return Tokens(shaken(module, seed, 0.1))
+        return Tokens(randomized(module, seed, 0.1))
 
     make.__doc__ = doc
     # images are scaled to [0, 1] and dequantised; layer norms overflow far beyond them

@@ -20,7 +20,7 @@ from memcnn import (
 )
 from torch import Tensor, nn
 
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import layer
 
 DIM = 6
@@ -52,7 +52,7 @@ def _coupling(
         module = cls(_network(outputs), _network(outputs), **options)
         if wrapped:
             module = InvertibleModuleWrapper(module, keep_input=True, keep_input_inverse=True)
-        return Plain(shaken(module, seed, 0.1))
+        return Plain(randomized(module, seed, 0.1))
 
     make.__doc__ = doc
     layer(f"memcnn/{name}", event_shape=(DIM,), log_det="none")(make)

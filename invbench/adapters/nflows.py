@@ -12,7 +12,7 @@ from nflows.transforms.splines import cubic, linear, quadratic, rational_quadrat
 from torch import Tensor, nn
 
 from invbench.adapters.generic import Adapted, Functional
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import coupling as register_coupling
 from invbench.registry import layer
 
@@ -28,7 +28,7 @@ def network(n_in: int, n_out: int) -> nn.Module:
 def _coupling(name: str, cls: Any, doc: str, **options: Any) -> None:
     def make(seed: int) -> nn.Module:
         mask = torch.tensor([0, 1] * (DIM // 2))
-        return Adapted(shaken(cls(mask, network, **options), seed, 0.2), condition="context")
+        return Adapted(randomized(cls(mask, network, **options), seed, 0.2), condition="context")
 
     make.__doc__ = doc
     layer(name, event_shape=(DIM,), cond_shape=(COND,), **HALF)(make)
@@ -37,7 +37,7 @@ def _coupling(name: str, cls: Any, doc: str, **options: Any) -> None:
 def _autoregressive(name: str, cls: Any, doc: str, **options: Any) -> None:
     def make(seed: int) -> nn.Module:
         module = cls(DIM, 16, context_features=COND, num_blocks=1, **options)
-        return Adapted(shaken(module, seed, 0.2), condition="context")
+        return Adapted(randomized(module, seed, 0.2), condition="context")
 
     make.__doc__ = doc
     layer(name, event_shape=(DIM,), cond_shape=(COND,), order=tuple(range(DIM)))(make)
@@ -78,13 +78,13 @@ _autoregressive(
 @layer("nflows/lu-linear", event_shape=(DIM,))
 def lu_linear(seed: int) -> nn.Module:
     """LULinear."""
-    return Adapted(shaken(lu.LULinear(DIM), seed, 0.2))
+    return Adapted(randomized(lu.LULinear(DIM), seed, 0.2))
 
 
 @layer("nflows/svd-linear", event_shape=(DIM,))
 def svd_linear(seed: int) -> nn.Module:
     """SVDLinear by Householder reflections."""
-    return Adapted(shaken(svd.SVDLinear(DIM, num_householder=4), seed, 0.2))
+    return Adapted(randomized(svd.SVDLinear(DIM, num_householder=4), seed, 0.2))
 
 
 @layer("nflows/actnorm", event_shape=(DIM,))
@@ -92,7 +92,7 @@ def actnorm(seed: int) -> nn.Module:
     """ActNorm, initialised."""
     module = normalization.ActNorm(DIM)
     module.initialized.fill_(True)
-    return Adapted(shaken(module, seed, 0.2))
+    return Adapted(randomized(module, seed, 0.2))
 
 
 @layer("nflows/actnorm-fresh", event_shape=(DIM,), training="differs")

@@ -9,14 +9,14 @@ from normflows.utils.splines import unconstrained_rational_quadratic_spline
 from torch import Tensor, nn
 
 from invbench.adapters.generic import Adapted, Functional
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import coupling, layer
 
 DIM, COND, BINS, BOX = 6, 3, 8, 3.0
 
 
 def _adapted(module: nn.Module, seed: int, condition: str | None = None) -> nn.Module:
-    return Adapted(shaken(module, seed, 0.2), "inverse", "forward", condition)
+    return Adapted(randomized(module, seed, 0.2), "inverse", "forward", condition)
 
 
 @layer(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from invbench.adapters.generic import AdaptedTransform, Functional
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import coupling, layer
 
 DIM, COND, BINS, BOX = 6, 3, 8, 3.0
@@ -28,7 +28,7 @@ def _layer(
 ) -> None:
     def make(seed: int) -> nn.Module:
         arguments = (DIM, COND) if conditional else (DIM,)
-        return AdaptedTransform(shaken(function(*arguments, **options), seed, 0.2))
+        return AdaptedTransform(randomized(function(*arguments, **options), seed, 0.2))
 
     make.__doc__ = doc
     layer(

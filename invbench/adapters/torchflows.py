@@ -17,7 +17,7 @@ from torchflows.bijections.finite.residual import ProximalResFlow
 from torchflows.bijections.finite.residual.radial import Radial
 
 from invbench.adapters.generic import Adapted
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import layer
 
 DIM, COND = 6, 3
@@ -33,7 +33,7 @@ def _conditional(name: str, cls: Any, doc: str, declared: dict[str, Any], **opti
     def make(seed: int) -> nn.Module:
         torch.manual_seed(seed)
         module = cls((DIM,), context_shape=(COND,), **options)
-        return Adapted(shaken(module, seed, 0.2), condition="context")
+        return Adapted(randomized(module, seed, 0.2), condition="context")
 
     make.__doc__ = doc
     layer(f"torchflows/{name}", event_shape=(DIM,), cond_shape=(COND,), **declared)(make)
@@ -78,7 +78,7 @@ _conditional(
 def _plain(name: str, make_module: Callable[[], Any], doc: str, **declared: Any) -> None:
     def make(seed: int) -> nn.Module:
         torch.manual_seed(seed)
-        return Adapted(shaken(make_module(), seed, 0.2))
+        return Adapted(randomized(make_module(), seed, 0.2))
 
     make.__doc__ = doc
     layer(f"torchflows/{name}", event_shape=(DIM,), **declared)(make)
@@ -107,7 +107,7 @@ def actnorm(seed: int) -> nn.Module:
     """ActNorm as after training: initialised."""
     module = layers.ActNorm((DIM,))
     module.first_training_batch_pass = False
-    return Adapted(shaken(module, seed, 0.2))
+    return Adapted(randomized(module, seed, 0.2))
 
 
 @layer("torchflows/actnorm-fresh", event_shape=(DIM,), training="differs")

@@ -10,7 +10,7 @@ from zuko import transforms
 from zuko.flows import GeneralCouplingTransform, MaskedAutoregressiveTransform
 
 from invbench.adapters.generic import Adapted, Functional, per_row
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.registry import coupling, layer
 
 DIM, COND, BINS, BOX = 6, 3, 8, 3.0
@@ -34,7 +34,7 @@ class Lazy(Adapted):
 
 def _lazy(name: str, cls: Any, doc: str, declared: dict[str, Any], **options: Any) -> None:
     def make(seed: int) -> nn.Module:
-        return Lazy(shaken(cls(DIM, COND, hidden_features=(16,), **options), seed, 0.2))
+        return Lazy(randomized(cls(DIM, COND, hidden_features=(16,), **options), seed, 0.2))
 
     make.__doc__ = doc
     layer(name, event_shape=(DIM,), cond_shape=(COND,), **declared)(make)

@@ -1,23 +1,23 @@
-"""Searches for what breaks a conditional flow: objectives, where they may go, how they climb, and
-the standard ensemble."""
+"""Searches for inputs that break a conditional flow: objectives, threat models, search methods, and
+the standard ensemble of attacks."""
 
 from invbench.attacks import attack as _attack  # noqa: F401  registers the attacks
 from invbench.attacks.budget import ATTACK_BUDGETS, AttackBudget, attack_budget
 from invbench.attacks.ensemble import frozen, run_ensemble, sanity
-from invbench.attacks.found import Found, run_attack
-from invbench.attacks.judge import LEVELS, Verdict, judge
+from invbench.attacks.judge import LEVELS, AttackVerdict, judge
 from invbench.attacks.radius import Radii, critical_radii
-from invbench.attacks.space import Inputs, Space
+from invbench.attacks.result import AttackResult, run_attack
+from invbench.attacks.threat_model import Inputs, ThreatModel
 
 __all__ = [
     "ATTACK_BUDGETS",
     "LEVELS",
     "AttackBudget",
-    "Found",
+    "AttackResult",
+    "AttackVerdict",
     "Inputs",
     "Radii",
-    "Space",
-    "Verdict",
+    "ThreatModel",
     "attack_budget",
     "critical_radii",
     "frozen",

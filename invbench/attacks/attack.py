@@ -1,4 +1,4 @@
-"""The attacks by name: what each moves, what it goes up, and how."""
+"""The attacks by name: what each moves, what it maximises, and how it searches."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ from dataclasses import dataclass
 from typing import Literal
 
 from invbench.attacks.budget import AttackBudget
-from invbench.attacks.climb import Ladder, climb
+from invbench.attacks.climb import LARGE_X, Ladder, climb
 from invbench.attacks.failure_rate import failure_rate_objective
-from invbench.attacks.gradient_free import draw, squares
+from invbench.attacks.gradient_free import random_search, square_attack
 from invbench.attacks.objective import OBJECTIVES
-from invbench.attacks.outcome import Outcome
-from invbench.attacks.space import Space
+from invbench.attacks.search_trace import SearchTrace
+from invbench.attacks.threat_model import ThreatModel
 from invbench.flows import ConditionalFlow
 from invbench.registry import ATTACKS
 
 __all__ = ["Attack", "Search"]
 
-# (flow, its float64 twin or None, space, budget, seed) -> what was found
-Search = Callable[[ConditionalFlow, "ConditionalFlow | None", Space, AttackBudget, int], Outcome]
+# (flow, the same in float64 or None, threat model, budget, seed) -> what the search saw
+Search = Callable[
+    [ConditionalFlow, "ConditionalFlow | None", ThreatModel, AttackBudget, int], SearchTrace
+]
 
 
 @dataclass(frozen=True)
 class Attack:
-    """``moved``: "latents", "y" (the condition), "x" (the image). ``uses_eps``: it needs a radius
-    in pixels. ``keeps``: the point that it is judged by, that of the largest |x| or that of the
-    largest objective. ``gradient``: it needs one. ``typical``: over the typical set."""
+    """One row of the table of attacks.
+
+    ``moved``: the inputs it changes, of "latents", "y" (the condition) and "x" (the image).
+    ``keeps``: the point by which it is judged: "x", that of the largest |x|, or "value", that of
+    the largest objective. ``uses_eps``: it needs a radius in pixels. ``gradient``: it follows
+    gradients. ``typical``: it is held to the typical set of latents.
+    """
 
     name: str
     statement: str
@@ -45,139 +51,114 @@ class Attack:
 
 
 def _climb(
-    flow: ConditionalFlow,
-    twin: ConditionalFlow | None,
-    space: Space,
-    budget: AttackBudget,
-    seed: int,
-) -> Outcome:
-    return climb(flow, twin, space, budget.steps, seed)
+    steps: Callable[[AttackBudget], int],
+    ladder: Callable[[AttackBudget], Ladder] = lambda budget: LARGE_X,
+) -> Search:
+    """``climb`` for the steps and up the ladder that the budget gives."""
+
+    def search(
+        flow: ConditionalFlow,
+        float64_reference: ConditionalFlow | None,
+        threat: ThreatModel,
+        budget: AttackBudget,
+        seed: int,
+    ) -> SearchTrace:
+        return climb(flow, float64_reference, threat, steps(budget), seed, ladder(budget))
+
+    return search
 
 
-def _stretch(
-    flow: ConditionalFlow,
-    twin: ConditionalFlow | None,
-    space: Space,
-    budget: AttackBudget,
-    seed: int,
-) -> Outcome:
-    return climb(flow, twin, space, budget.stretch_steps, seed, Ladder.of(OBJECTIVES["stretch"]))
+def _without_gradient(method: Callable[..., SearchTrace]) -> Search:
+    """``method`` on the largest |x|, for as many evaluations as the gradient search has."""
+
+    def search(
+        flow: ConditionalFlow,
+        float64_reference: ConditionalFlow | None,
+        threat: ThreatModel,
+        budget: AttackBudget,
+        seed: int,
+    ) -> SearchTrace:
+        return method(flow, threat, OBJECTIVES["output"], budget.evaluations, seed)
+
+    return search
 
 
-def _round_trip(
-    flow: ConditionalFlow,
-    twin: ConditionalFlow | None,
-    space: Space,
-    budget: AttackBudget,
-    seed: int,
-) -> Outcome:
-    return climb(
-        flow, twin, space, budget.round_trip_steps, seed, Ladder.of(OBJECTIVES["round-trip"])
-    )
-
-
-def _failure_rate(
-    flow: ConditionalFlow,
-    twin: ConditionalFlow | None,
-    space: Space,
-    budget: AttackBudget,
-    seed: int,
-) -> Outcome:
-    return climb(
-        flow,
-        twin,
-        space,
-        budget.condition_steps,
-        seed,
-        Ladder.of(failure_rate_objective(budget.latents)),
-    )
-
-
-def _squares(
-    flow: ConditionalFlow,
-    twin: ConditionalFlow | None,
-    space: Space,
-    budget: AttackBudget,
-    seed: int,
-) -> Outcome:
-    return squares(flow, space, OBJECTIVES["output"], budget.evaluations, seed)
-
-
-def _draw(
-    flow: ConditionalFlow,
-    twin: ConditionalFlow | None,
-    space: Space,
-    budget: AttackBudget,
-    seed: int,
-) -> Outcome:
-    return draw(flow, space, OBJECTIVES["output"], budget.evaluations, seed)
-
+LARGE = _climb(lambda budget: budget.steps)
+JACOBIAN_NORM = _climb(
+    lambda budget: budget.stretch_steps, lambda budget: Ladder.of(OBJECTIVES["jacobian-norm"])
+)
+ROUND_TRIP = _climb(
+    lambda budget: budget.round_trip_steps, lambda budget: Ladder.of(OBJECTIVES["round-trip"])
+)
+FAILURE_RATE = _climb(
+    lambda budget: budget.condition_steps,
+    lambda budget: Ladder.of(failure_rate_objective(budget.latents)),
+)
 
 _TABLE = (
     Attack(
         "latent",
         "gradient search over latents: the growth of any layer, and |x|",
         ("latents",),
-        _climb,
+        LARGE,
     ),
     Attack(
         "latent-typical",
         "the same over latents that have the marginals and covariances of a draw",
         ("latents",),
-        _climb,
+        LARGE,
         typical=True,
     ),
     Attack(
         "latent-squares",
         "the same without gradients: random squares",
         ("latents",),
-        _squares,
+        _without_gradient(square_attack),
         gradient=False,
     ),
     Attack(
         "latent-random",
         "the control: random latents, as many evaluations",
         ("latents",),
-        _draw,
+        _without_gradient(random_search),
         gradient=False,
     ),
     Attack(
         "latent-stretch",
         "gradient search over latents: σmax of the decoder's Jacobian",
         ("latents",),
-        _stretch,
-        "value",
+        JACOBIAN_NORM,
+        keeps="value",
     ),
     Attack(
         "latent-round-trip",
         "gradient search over latents: relative error of x → z → x̂",
         ("latents",),
-        _round_trip,
-        "value",
+        ROUND_TRIP,
+        keeps="value",
     ),
     Attack(
         "condition",
         "gradient search over conditions within eps: share of latents that fail",
         ("y",),
-        _failure_rate,
-        "value",
-        True,
+        FAILURE_RATE,
+        keeps="value",
+        uses_eps=True,
     ),
     Attack(
         "both",
         "gradient search over latents and condition within eps: the growth of any layer, and |x|",
         ("latents", "y"),
-        _climb,
-        "x",
-        True,
+        LARGE,
+        uses_eps=True,
     ),
     Attack(
         "image",
         "gradient search over images within eps: relative error of x → z → x̂",
         ("x",),
-        _round_trip,
-        "value",
-        True,
+        ROUND_TRIP,
+        keeps="value",
+        uses_eps=True,
     ),
 )
 for _attack in _TABLE:

@@ -11,11 +11,13 @@ __all__ = ["ATTACK_BUDGETS", "AttackBudget", "attack_budget"]
 
 @dataclass(frozen=True)
 class AttackBudget:
-    """``steps`` of the gradient search on activations (3 evaluations each), ``stretch_steps`` and
-    ``round_trip_steps`` of those on the other objectives, ``condition_steps`` over ``latents``
-    latents at once; ``fresh`` unseen latents judge a condition; ``radius_steps`` and ``bisections``
-    of the critical radius. The searches without gradients get the evaluations of the gradient
-    search."""
+    """How many steps the searches of one attack may take.
+
+    ``steps``: of the gradient search for large values. ``stretch_steps``: of that for the norm of
+    the Jacobian. ``round_trip_steps``: of that for the round-trip error. ``condition_steps``: of
+    that over conditions, with ``latents`` latents at once; ``fresh`` unseen latents judge what it
+    found. ``radius_steps`` and ``bisections``: of the critical radius.
+    """
 
     steps: int
     stretch_steps: int
@@ -28,6 +30,8 @@ class AttackBudget:
 
     @property
     def evaluations(self) -> int:
+        """Passes through the flow of a search without gradients: as many as the gradient search
+        for large values takes, 3 per step."""
         return 3 * self.steps
 
 
@@ -39,7 +43,7 @@ ATTACK_BUDGETS = {
 
 
 def attack_budget(name: str) -> AttackBudget:
-    """Raises ``UsageError`` when there is no such budget."""
+    """The budget of a name: smoke, default or full. Raises ``UsageError`` for any other."""
     if name not in ATTACK_BUDGETS:
         raise UsageError(f"budget {name!r} is not known; choose from {', '.join(ATTACK_BUDGETS)}")
     return ATTACK_BUDGETS[name]

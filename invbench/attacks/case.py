@@ -1,4 +1,4 @@
-"""What an attack found as a folder: the inputs, a picture, and enough to see it again."""
+"""What an attack found, as a folder: the inputs, a picture, and all that a replay needs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import save
 
-from invbench.attacks.found import Found
-from invbench.attacks.judge import LEVELS, Verdict, judge
-from invbench.attacks.sheet import sheet
-from invbench.attacks.space import Inputs
+from invbench.attacks.case_picture import case_picture
+from invbench.attacks.judge import LEVELS, AttackVerdict, judge
+from invbench.attacks.result import AttackResult
+from invbench.attacks.threat_model import Inputs
 from invbench.errors import UsageError, first_problem
 from invbench.files import LARGEST_RECORD, parse_json, read_limited
 from invbench.flows import ConditionalFlow
@@ -34,7 +34,7 @@ LATENT = "latent{:02d}"
 
 @dataclass(frozen=True)
 class Model:
-    """A trained flow by name: what ``load_flow`` is called with."""
+    """A trained flow by name: the arguments of ``load_flow``."""
 
     flow: str
     coupling: Target
@@ -47,13 +47,17 @@ class Model:
 
     @property
     def digest(self) -> str:
+        """Digest of the weights file; empty where there is none."""
         path = self.weights or find_weights(self.flow, self.coupling, self.size, self.seed)
         return digest_file(path) if path else ""
 
 
 class AttackCase(BaseModel):
-    """``case.json``. The folder is data: reading it runs no code but that of the coupling, which
-    must be registered or named anew."""
+    """The record of a case, ``case.json``.
+
+    A case's folder is data. Decoding it again runs the code of its flow and coupling alone; each
+    must be registered, or be named by the user.
+    """
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
     kind: str = Field(pattern=f"^{KIND}$")
@@ -80,7 +84,7 @@ class AttackCase(BaseModel):
 
 def case_files(
     model: Model,
-    found: Found,
+    found: AttackResult,
     row: int,
     clean: Inputs,
     flow: ConditionalFlow,
@@ -88,9 +92,12 @@ def case_files(
     source: str,
     scale: int | None = 4,
 ) -> tuple[str, dict[str, bytes]]:
-    """(name of a folder, its files) for row ``row`` of what was found on ``clean``:
-    ``tensors.safetensors`` (y, clean_y, the latents or x), ``sheet.png``, ``case.json``. ``flow``
-    is the flow that was attacked, in its own dtype."""
+    """(name of a folder, its files by name) for row ``row`` of an attack on the inputs ``clean``.
+
+    The files are ``tensors.safetensors`` (y, clean_y, and the latents or x), ``sheet.png`` and
+    ``case.json``. ``flow``: the flow that was attacked, in its own dtype; ``source``: where the
+    picture comes from, in words.
+    """
     at = torch.tensor([row], device=found.inputs.y.device)
     one, before, verdict = found.inputs.rows(at), clean.rows(at), found.verdicts[row]
     record = AttackCase(
@@ -131,8 +138,8 @@ def case_files(
         "tensors.safetensors": save(
             {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         ),
-        "sheet.png": sheet(flow, one, before, verdict, title),
-        # last: a folder with case.json is complete
+        "sheet.png": case_picture(flow, one, before, verdict, title),
+        # written last: a folder that has case.json is complete
         "case.json": (record.model_dump_json(indent=1) + "\n").encode(),
     }
     hashed = hashlib.sha256(files["tensors.safetensors"] + model.digest.encode()).hexdigest()[:8]
@@ -141,7 +148,7 @@ def case_files(
 
 
 def is_attack_case(folder: Path) -> bool:
-    """Whether the folder says that an attack wrote it; reads ``case.json`` and nothing else."""
+    """Whether the folder holds a case of an attack. Only ``case.json`` is read."""
     try:
         document: Any = parse_json(read_limited(folder / "case.json", LARGEST_RECORD))
     except ValueError:
@@ -150,8 +157,8 @@ def is_attack_case(folder: Path) -> bool:
 
 
 def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
-    """(record, tensors). Raises ``UsageError`` naming the folder when a file is missing, too large
-    or not what it should be."""
+    """(record, tensors by name) of a case's folder. Raises ``UsageError``, which names the folder,
+    when a file is missing, too large or not well formed."""
     try:
         record = AttackCase.model_validate_json(read_limited(folder / "case.json", LARGEST_RECORD))
         tensors = read_tensors(folder / "tensors.safetensors")
@@ -173,12 +180,12 @@ def replay_case(
     coupling: str | None = None,
     weights: Path | None = None,
     flow_name: str | None = None,
-) -> tuple[AttackCase, Verdict, Sequence[str]]:
-    """Decode a saved case again: its record, the verdict now, and what differs from then, in words.
+) -> tuple[AttackCase, AttackVerdict, Sequence[str]]:
+    """Decode a saved case again: (its record, the verdict now, what has changed since, in words).
 
     A coupling or flow that is a file or module runs only when it is given as ``coupling`` or
-    ``flow_name``. Raises ``UsageError`` without it, without weights, and when the shapes do not fit
-    the flow.
+    ``flow_name``. Raises ``UsageError`` when it is not given, when there are no weights, and when
+    the tensors do not fit the flow.
     """
     record, tensors = read_case(folder)
     if flow_name is None and runs_new_code(record.flow):

@@ -1,5 +1,5 @@
-"""How a search climbs: what it goes up, in which order, and what it does where no gradient
-leads."""
+"""The gradient search of the attacks: which objectives it climbs, in which order, and what it does
+where no gradient leads."""
 
 from __future__ import annotations
 
@@ -10,72 +10,89 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invbench.attacks.gradient import PASSES_OF_GRADIENT, ascend
-from invbench.attacks.gradient_free import squares
+from invbench.attacks.gradient import PASSES_OF_GRADIENT, apgd
+from invbench.attacks.gradient_free import square_attack
 from invbench.attacks.objective import OBJECTIVES, Objective
-from invbench.attacks.outcome import LEVELS_SEEN, Outcome
-from invbench.attacks.space import Space
+from invbench.attacks.search_trace import LEVELS_SEEN, SearchTrace
+from invbench.attacks.threat_model import ThreatModel
 from invbench.flows import ConditionalFlow
 
 __all__ = ["LARGE_X", "Ladder", "climb"]
 
-# of the steps, and of the evaluations, for rows that have nothing to show
+# what rows without success get on top: a share of the steps for a restart, and of the evaluations
+# for random squares
 RESTART, SQUARES = 0.25, 1 / 3
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """``first``: objectives that share the steps, each from the start. Rows that have nothing to
-    show go on: up ``last`` from a random point, and by random squares up ``last``. ``shown``:
-    whether an outcome's rows have something to show."""
+    """Which objectives a search climbs.
+
+    The objectives ``first`` share the steps, and each begins at the start. Rows without success go
+    on with the objective ``last``: by gradient from a random point, then by random squares.
+    ``succeeded``: trace → whether each row has success, (B,).
+    """
 
     first: Sequence[Objective]
     last: Objective
-    shown: Callable[[Outcome], Tensor]
+    succeeded: Callable[[SearchTrace], Tensor]
 
     @classmethod
     def of(cls, objective: Objective) -> Ladder:
-        """One objective of its own: rows that a gradient steered have something to show."""
-        return cls([objective], objective, lambda found: found.steered)
+        """A single objective; a row that a gradient steered counts as a success."""
+        return cls([objective], objective, lambda trace: trace.steered)
 
 
-# Either of the first two stands still where the other goes on: growth where a layer that cannot
-# move is the largest, output where one pixel saturates; and where neither leads beyond F2, the
-# slope may be hidden
+# For large |x|. Growth stands still where the largest layer cannot move, output where one pixel
+# saturates; each goes on where the other stands. Where neither reaches F2, the smooth maximum may
+# still have a slope.
 LARGE_X = Ladder(
     (OBJECTIVES["growth"], OBJECTIVES["output"]),
     OBJECTIVES["smooth"],
-    lambda found: found.log10_x > LEVELS_SEEN["F2"],
+    lambda trace: trace.log10_x > LEVELS_SEEN["F2"],
 )
 
 
 def climb(
     flow: ConditionalFlow,
-    twin: ConditionalFlow | None,
-    space: Space,
+    float64_reference: ConditionalFlow | None,
+    threat: ThreatModel,
     steps: int,
     seed: int = 0,
     ladder: Ladder = LARGE_X,
-) -> Outcome:
-    """``steps`` gradient steps up the first objectives of ``ladder``. Rows with nothing to show
-    then get a quarter of the steps from a random point, and a third of the evaluations for random
-    squares, which need no gradient. What has been non-finite once is searched no further."""
-    everyone = torch.arange(len(space.start), device=space.start.device)
-    found = Outcome.at(space.start)
+) -> SearchTrace:
+    """``steps`` gradient steps up the first objectives of ``ladder``, on every row of ``threat``.
+
+    Rows without success then get a quarter of the steps from a random point, and after that a third
+    of the evaluations for random squares, which need no gradient. A row whose value is infinite is
+    searched no further. ``float64_reference``: as in ``apgd``.
+    """
+    everyone = torch.arange(len(threat.start), device=threat.start.device)
+    trace = SearchTrace.at(threat.start)
     for k, objective in enumerate(ladder.first):
         part = steps // len(ladder.first) + (k < steps % len(ladder.first))
-        open_ = everyone[found.value < math.inf]
+        open_ = everyone[trace.value < math.inf]
         if part and len(open_):
-            found.join(open_, ascend(flow, space.rows(open_), objective, part, twin=twin))
+            trace.join(
+                open_,
+                apgd(
+                    flow, threat.rows(open_), objective, part, float64_reference=float64_reference
+                ),
+            )
 
-    def without() -> Tensor:
-        return everyone[~ladder.shown(found) & (found.value < math.inf)]
+    def without_success() -> Tensor:
+        return everyone[~ladder.succeeded(trace) & (trace.value < math.inf)]
 
-    if len(open_ := without()):
-        here, part = space.rows(open_), math.ceil(RESTART * steps)
+    if len(open_ := without_success()):
+        here, part = threat.rows(open_), math.ceil(RESTART * steps)
         anywhere = here.random(seed, open_.tolist())
-        found.join(open_, ascend(flow, here, ladder.last, part, start=anywhere, twin=twin))
-    if len(open_ := without()):
+        trace.join(
+            open_,
+            apgd(
+                flow, here, ladder.last, part, start=anywhere, float64_reference=float64_reference
+            ),
+        )
+    if len(open_ := without_success()):
         evaluations = math.ceil(SQUARES * PASSES_OF_GRADIENT * steps) * ladder.last.passes
-        found.join(open_, squares(flow, space.rows(open_), ladder.last, evaluations, seed))
-    return found
+        trace.join(open_, square_attack(flow, threat.rows(open_), ladder.last, evaluations, seed))
+    return trace

@@ -1,5 +1,5 @@
-"""The standard ensemble: every attack on one model at a fixed budget, and whether the result can be
-trusted."""
+"""The standard ensemble: every attack on one flow at a fixed budget, and checks that the searches
+worked."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable, Sequence
 
 from invbench.attacks.attack import Attack
 from invbench.attacks.budget import AttackBudget
-from invbench.attacks.found import Found, run_attack
-from invbench.attacks.space import Inputs
+from invbench.attacks.result import AttackResult, run_attack
+from invbench.attacks.threat_model import Inputs
 from invbench.flows import ConditionalFlow
 from invbench.registry import ATTACKS
 
 __all__ = ["frozen", "run_ensemble", "sanity"]
 
-CLEAR = 0.1  # decades by which random must beat the search before that is said
+CLEAR = 0.1  # decades by which a random latent must beat the search to cast doubt on it
 
 
 def frozen(flow: ConditionalFlow) -> tuple[ConditionalFlow, ConditionalFlow]:
-    """(the flow in evaluation mode without gradients to its parameters, its float64 twin);
-    copies."""
+    """Two copies of the flow in evaluation mode, whose parameters take no gradients: (in its own
+    dtype, in float64)."""
     own = copy.deepcopy(flow).eval().requires_grad_(False)
     return own, copy.deepcopy(own).double()
 
@@ -35,34 +35,41 @@ def run_ensemble(
     scale: int | None = 4,
     names: Sequence[str] = (),
     progress: Callable[[str], None] = lambda name: None,
-    done: Callable[[Found], None] = lambda found: None,
-) -> list[Found]:
-    """Every attack, or those in ``names``; those with a radius once per value of ``eps``. Attacks
-    on the image are left out without one.
+    done: Callable[[AttackResult], None] = lambda result: None,
+) -> list[AttackResult]:
+    """Run every attack, or those in ``names``, on every row of ``inputs``.
 
-    ``progress`` is told what comes next, ``done`` what each has found, as soon as it has.
+    An attack that needs a radius in pixels runs once per value of ``eps``. Attacks on the image are
+    left out where ``inputs`` has none. ``progress`` is told the name of each attack before it
+    starts, ``done`` gets each result as soon as it is there. ``scale``: as in ``run_attack``.
     """
-    own, twin = frozen(flow)
-    found = []
+    own, float64_reference = frozen(flow)
+    results = []
     for name in names or ATTACKS:
         attack: Attack = ATTACKS[name].obj
         if "x" in attack.moved and inputs.x is None:
             continue
         for radius in eps if attack.uses_eps else (0.0,):
             progress(f"{name} {255 * radius:.3g}/255" if attack.uses_eps else name)
-            found.append(
-                run_attack(name, own, inputs, temperature, budget, radius, seed, twin, scale)
+            results.append(
+                run_attack(
+                    name, own, inputs, temperature, budget, radius, seed, float64_reference, scale
+                )
             )
-            done(found[-1])
-    return found
+            done(results[-1])
+    return results
 
 
-def sanity(found: Sequence[Found]) -> list[str]:
-    """What casts doubt on the searches, in words; empty when nothing does (after Carlini et al.,
-    2019, and Croce and Hein, 2020)."""
-    by_name = {f.attack: f for f in found}
+def sanity(results: Sequence[AttackResult]) -> list[str]:
+    """Reasons to doubt that the searches worked, one sentence each; empty when there are none.
+
+    After Carlini et al. (On evaluating adversarial robustness, 2019) and Croce and Hein (ICML
+    2020): a row was not searched, no gradient led, random latents do better, or a search without
+    gradients breaks what the gradient search does not (masked gradients).
+    """
+    by_name = {f.attack: f for f in results}
     flags = []
-    for f in found:
+    for f in results:
         for count, what in (
             (
                 f.searched.count(False),

@@ -1,5 +1,5 @@
-"""Attacks on a condition: over many latents, since one fixed latent hides what a condition does to
-the others."""
+"""The objective of attacks on a condition: the share of latents that fail under it. A single latent
+would hide what a condition does to the others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from invbench.attacks.objective import Objective, Reading, layer_sizes, log10_largest, start_sizes
-from invbench.attacks.space import Inputs
+from invbench.attacks.threat_model import Inputs
 from invbench.flows import ConditionalFlow
+from invbench.uniform import stream_seed
 
 __all__ = ["failure_rate_objective", "failures", "pooled"]
 
@@ -18,23 +19,23 @@ LARGE, WIDTH = 1.0, 0.5
 
 
 def pooled(inputs: Inputs) -> Inputs:
-    """Rows (B) with latents (B, N, …) as B·N rows of one latent each."""
+    """Inputs whose latents are (B, N, …), as B·N rows of one latent each."""
     count = inputs.latents[0].shape[1]
     return Inputs(inputs.y.repeat_interleave(count, 0), [z.flatten(0, 1) for z in inputs.latents])
 
 
 def _start_sizes(flow: ConditionalFlow, inputs: Inputs) -> Tensor:
-    """(B, N, layers)."""
+    """``start_sizes`` of every latent of every row, (B, N, layers)."""
     sizes = start_sizes(flow, pooled(inputs))
     return sizes.reshape(len(inputs.y), -1, sizes.shape[1])
 
 
 def _expected(flow: ConditionalFlow, inputs: Inputs, scale: Tensor | None) -> Reading:
-    """Mean over N latents of sigmoid((g − 1)/0.5), g the largest over layers of log10(max |h| / max
-    |h| at the start): a smooth count of the latents that explode.
+    """The share of the N latents that explode, smoothed: the mean of sigmoid((g − 1)/0.5), where g
+    is the largest over layers of log10(max |h| / max |h| at the start).
 
-    Layers, not x alone: one of them has a slope where x does not look conspicuous yet. A latent
-    that is not finite counts 1 and has no slope.
+    It looks at all layers, not at x alone, because a layer has a slope long before x is large. A
+    latent that is not finite counts as 1 and has no slope.
     """
     rows = inputs.y.shape[0]
     sizes, x = layer_sizes(flow, pooled(inputs))
@@ -47,8 +48,8 @@ def _expected(flow: ConditionalFlow, inputs: Inputs, scale: Tensor | None) -> Re
 
 
 def failure_rate_objective(latents: int) -> Objective:
-    """The objective for conditions with ``latents`` latents per row; its value is a share, not a
-    logarithm."""
+    """The objective of attacks on conditions, with ``latents`` latents per row. Its value is a
+    share, not a logarithm."""
     statement = f"share of {latents} latents that explode, smoothed"
     return Objective("failure-rate", statement, _expected, latents, _start_sizes)
 
@@ -62,14 +63,15 @@ def failures(
     seed: int,
     level: float = 1.0,
 ) -> tuple[list[float], Inputs]:
-    """(the share of ``latents`` latents that give some |x| > 10^level or a non-finite one, the
-    inputs that give the largest |x|), per row of y.
+    """(per row of y, the share of ``latents`` drawn latents that fail; the inputs with the latent
+    of the largest |x|).
 
-    Row i draws from stream i of ``seed``: called with two conditions, the latents are the same.
+    A latent fails when some |x| exceeds 10^level or is not finite. Row i draws from stream i of
+    ``seed``, so two calls with different conditions see the same latents.
     """
     shares, worst = [], []
     for row in range(y.shape[0]):
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + row)
+        generator = torch.Generator().manual_seed(stream_seed(seed, row))
         sizes, parts = [], []
         for first in range(0, latents, BATCH):
             n = min(BATCH, latents - first)

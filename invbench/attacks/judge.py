@@ -1,5 +1,5 @@
-"""Whether what a search found fails: a plain decode in the flow's own dtype, one input at a time,
-so that a replay sees the same bits."""
+"""The verdict on a point: a plain decode in the flow's own dtype, one input at a time, so that a
+replay computes the same bits."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from invbench.attacks.objective import log10_largest
-from invbench.attacks.space import Inputs
+from invbench.attacks.threat_model import Inputs
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.quality import lr_psnr
 from invbench.measures.round_trip import round_trip_error
 
-__all__ = ["LEVELS", "Verdict", "judge", "plain_output", "power"]
+__all__ = ["LEVELS", "AttackVerdict", "judge", "plain_output", "power"]
 
 LEVELS = {
     "F1": "an element of x is not finite",
@@ -33,9 +33,13 @@ def power(log10: float) -> str:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Of one input. ``error``: a pixel > 1.5, < −0.5 or non-finite (the paper's). ``round_trip``:
-    largest |x̂ − x|. ``lr_psnr`` in dB, NaN where there is no condition to compare with."""
+class AttackVerdict:
+    """How one input fares.
+
+    ``log10_x``: log10 of the largest |x|, infinite when x is not finite. ``round_trip``: largest
+    |x̂ − x|. ``lr_psnr``: in dB, NaN where there is no condition to compare with. ``error``: a
+    pixel lies above 1.5 or below −0.5 or is not finite (Hong, Park, Chun, ICCV 2023, Table 1).
+    """
 
     log10_x: float
     round_trip: float
@@ -44,6 +48,7 @@ class Verdict:
 
     @property
     def levels(self) -> dict[str, bool]:
+        """Which of ``LEVELS`` are reached."""
         return {
             "F1": math.isinf(self.log10_x) and self.log10_x > 0,
             "F2": self.log10_x > LARGE,
@@ -54,7 +59,7 @@ class Verdict:
 
 @torch.no_grad()
 def plain_output(flow: ConditionalFlow, inputs: Inputs) -> Tensor:
-    """x of one input: the decode of its latents, or that of its image's own latents."""
+    """x of one input: the decode of its latents, or for an image the decode of its encode."""
     latents = inputs.latents if inputs.x is None else flow.encode(inputs.x, inputs.y)[0]
     return flow.decode(latents, inputs.y)
 
@@ -62,9 +67,9 @@ def plain_output(flow: ConditionalFlow, inputs: Inputs) -> Tensor:
 @torch.no_grad()
 def judge(
     flow: ConditionalFlow, inputs: Inputs, clean: Tensor | None = None, scale: int = 4
-) -> list[Verdict]:
-    """One verdict per row. ``clean``: conditions (B, 3, h, w) that samples ``scale`` times as large
-    are compared with, or None."""
+) -> list[AttackVerdict]:
+    """One verdict per row. ``clean``: conditions (B, 3, h, w), which samples ``scale`` times as
+    large are compared with by LR-PSNR; None for no such comparison."""
     found = []
     for row in range(inputs.y.shape[0]):
         one = inputs.rows(torch.tensor([row], device=inputs.y.device))
@@ -77,5 +82,5 @@ def judge(
         )
         size = log10_largest(x).item()
         error = round_trip_error(flow, data, one.y).item() if math.isfinite(size) else math.inf
-        found.append(Verdict(size, error, psnr, explosion(x).error))
+        found.append(AttackVerdict(size, error, psnr, explosion(x).error))
     return found

@@ -1,5 +1,5 @@
-"""Latents by recipe: as sampling draws them, and with structure that sampling never draws, all
-inside the norm ball and the box of draws."""
+"""Latents with structure that sampling hardly ever draws, inside the norm ball and the box of
+draws."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _board(n: Tensor) -> Tensor:
 
 
 def _spikes(n: Tensor) -> Tensor:
-    # one in 80, the others as they are: mean square 1.06
+    # one value in 80 becomes ±3.5: mean square 1.06
     return torch.where(n.abs() > 2.5, 3.5 * n.sign(), n)
 
 
@@ -33,7 +33,7 @@ def _one_channel(n: Tensor) -> Tensor:
     return kept
 
 
-# name → what it makes of standard normal numbers; times τ these are the latents
+# name → what it makes of standard normal numbers; multiplied by τ they are latents
 LATENT_PATTERNS: dict[str, Pattern] = {
     "normal": lambda n: n,
     "zero": torch.zeros_like,
@@ -48,8 +48,8 @@ LATENT_PATTERNS: dict[str, Pattern] = {
 
 
 def patterned(latents: list[Tensor], pattern: str) -> list[Tensor]:
-    """Standard normal ``latents`` (B, C, h, w) each, with structure. Raises ``UsageError`` for an
-    unknown pattern."""
+    """Standard normal ``latents``, each (B, C, h, w), changed into ``pattern``. Raises
+    ``UsageError`` for an unknown pattern."""
     if pattern not in LATENT_PATTERNS:
         raise UsageError(
             f"latent pattern {pattern!r} is not known; known: {', '.join(LATENT_PATTERNS)}"

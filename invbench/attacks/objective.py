@@ -1,4 +1,5 @@
-"""What a search maximises: logarithms, so that 1e30 has a slope; larger is worse for the flow."""
+"""What a search maximises. Objectives are logarithms, so that 1e30 has a slope; larger is worse for
+the flow."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invbench.attacks.space import Inputs
-from invbench.bounds.lipschitz import LinearMap, decoder, largest_stretch
+from invbench.attacks.threat_model import Inputs
+from invbench.bounds.lipschitz import LinearMap, decoder, largest_jacobian_norm
 from invbench.flows import ConditionalFlow
 
 __all__ = [
@@ -23,22 +24,20 @@ __all__ = [
     "start_sizes",
 ]
 
-# ε^0.75: relative size of the perturbation that stands for rounding, so small that f is linear, far
-# above rounding itself
+# a perturbation of relative size ε^0.75 stands for rounding: f is linear over it, and it is far
+# larger than rounding
 PROBE = 0.75
-NOT_LAYERS = (
-    "latent",
-    "prior",
-)  # what is put in: where the flow is bounded, the latent itself is the largest value of a decode
+# of a trace; they are what is put in, and in a bounded flow the latent is the largest value of all
+NOT_LAYERS = ("latent", "prior")
 POWER = 8  # of the smooth maximum
-LEAST = -3.0  # log10 of the smallest scale of a layer
-PRODUCTS = 7  # with the Jacobian, for the direction that is stretched most
+LEAST = -3.0  # log10 of the smallest size that a layer counts as having at the start
+PRODUCTS = 7  # with the Jacobian, for its largest singular direction
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Per row: ``ascent``, differentiable, what the steps go up; ``value`` = log10 of what is
-    sought, infinite when not finite; ``x``, the flow's output."""
+    """An objective at B points: ``ascent`` (B,), differentiable, which the steps climb; ``value``
+    (B,), log10 of what is sought, infinite when not finite; ``x``, the flow's output."""
 
     ascent: Tensor
     value: Tensor
@@ -51,9 +50,12 @@ Read = Callable[[ConditionalFlow, Inputs, Scale], Reading]
 
 @dataclass(frozen=True)
 class Objective:
-    """``passes``: through the flow in one reading; a gradient costs twice as many again.
-    ``statement``: what is maximised. ``scale``: what is measured of the start once, one row per
-    input, and given to every reading; None for nothing."""
+    """What is maximised: ``statement`` says it in words, ``read`` computes it.
+
+    ``passes``: how many passes through the flow one reading takes; its gradient costs twice as many
+    more. ``scale``: measures the start once, one row per input, for every reading; None for
+    nothing.
+    """
 
     name: str
     statement: str
@@ -71,15 +73,14 @@ def _value(v: Tensor) -> Tensor:
 
 
 def log10_largest(x: Tensor) -> Tensor:
-    """log10 max |x| per row; infinite when an element is not finite."""
+    """log10 max |x| per row, (B,), float64; infinite when an element is not finite."""
     return _log10(x.detach().double().abs().flatten(1).amax(1).nan_to_num(math.inf, math.inf))
 
 
 def layer_sizes(flow: ConditionalFlow, inputs: Inputs) -> tuple[Tensor, Tensor]:
-    """(log10 of the largest |h| of every layer's output along the decode, (B, layers), and the
-    flow's output).
+    """(log10 of the largest |h| behind every layer of the decode, (B, layers); the flow's output).
 
-    The latent and the prior are left out: they are what is put in, no answer of the flow.
+    The latent and the prior are left out: they are inputs of the decode.
     """
     sizes = []
     h = inputs.y
@@ -91,14 +92,14 @@ def layer_sizes(flow: ConditionalFlow, inputs: Inputs) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def start_sizes(flow: ConditionalFlow, inputs: Inputs) -> Tensor:
-    """``layer_sizes`` of the start, (B, layers), each at least 10^−3: a layer that is 0 there would
-    grow without bound."""
+    """``layer_sizes`` of the start, (B, layers), at least −3 each: the growth of a layer that is 0
+    there would have no bound."""
     return layer_sizes(flow, inputs)[0].clamp(min=LEAST)
 
 
 def _growth(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
-    """Largest over layers of log10(max |h| / max |h| at the start): every layer has a say, whatever
-    its units, also where |x| is not conspicuous yet."""
+    """The largest over layers of log10(max |h| / max |h| at the start). Every layer counts,
+    whatever its units, also while |x| is still small."""
     sizes, x = layer_sizes(flow, inputs)
     return Reading((sizes - (0 if scale is None else scale)).amax(1), log10_largest(x), x.detach())
 
@@ -110,7 +111,7 @@ def _output(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
 
 
 def _smooth(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
-    """log10 of the mean of |x|^p to the power 1/p: as the largest |x|, but every element has a
+    """log10 of (mean |x|^p)^(1/p), p = 8: close to the largest |x|, but every element has a
     slope."""
     x = flow.decode(inputs.latents, inputs.y)
     log = _log10(x.abs().flatten(1)) * math.log(10)
@@ -118,27 +119,29 @@ def _smooth(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
     return Reading(mean / math.log(10), log10_largest(x), x.detach())
 
 
-def _stretch(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
-    """log10 σmax(J⁻¹), J⁻¹ = ∂decode/∂z: ⟨u, J⁻¹(z)·v⟩ with u, v the singular pair at z, whose
-    derivative by z is that of σmax."""
+def _jacobian_norm(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
+    """log10 σmax(J⁻¹), J⁻¹ = ∂decode/∂z.
+
+    It is computed as ⟨u, J⁻¹(z)·v⟩ with the singular vectors u, v at z held fixed; its derivative
+    by z is that of σmax.
+    """
     decode, point = decoder(flow, inputs.latents, inputs.y)
-    v = largest_stretch(decode, point.detach(), PRODUCTS).direction
-    stretched = LinearMap(decode, point.detach()).times(v)
-    size = stretched.double().flatten(1).norm(dim=1)
+    v = largest_jacobian_norm(decode, point.detach(), PRODUCTS).direction
+    image = LinearMap(decode, point.detach()).times(v)
+    size = image.double().flatten(1).norm(dim=1)
     x = decode(point)
     broken = ~x.detach().flatten(1).isfinite().all(1)
     value = _value(_log10(size)).masked_fill(broken, math.inf)
     if not point.requires_grad:
         return Reading(_log10(size), value, x)
-    u = stretched / size.to(x.dtype).clamp(min=torch.finfo(x.dtype).tiny).view(
-        -1, *[1] * (x.ndim - 1)
-    )
+    u = image / size.to(x.dtype).clamp(min=torch.finfo(x.dtype).tiny).view(-1, *[1] * (x.ndim - 1))
     (pulled,) = torch.autograd.grad((u * x).sum(), point, create_graph=True)
     return Reading(_log10((pulled * v).sum(1)), value, x.detach())
 
 
 def relative_round_trip(flow: ConditionalFlow, x: Tensor, y: Tensor) -> Tensor:
-    """‖decode(encode(x, y), y) − x‖/‖x‖ per row as computed, float64; infinite when not finite."""
+    """‖decode(encode(x, y), y) − x‖/‖x‖ per row, (B,), float64, as the flow computes it; infinite
+    when not finite."""
     with torch.no_grad():
         error = (flow.decode(flow.encode(x, y)[0], y).double() - x.double()).flatten(1).norm(dim=1)
     return (error / x.double().flatten(1).norm(dim=1).clamp(min=1e-300)).nan_to_num(
@@ -149,8 +152,9 @@ def relative_round_trip(flow: ConditionalFlow, x: Tensor, y: Tensor) -> Tensor:
 def _round_trip(flow: ConditionalFlow, inputs: Inputs, scale: Scale) -> Reading:
     """log10 of the relative round-trip error x → z → x̂ (Behrmann et al., AISTATS 2021).
 
-    Rounding has no useful derivative, so the steps go up what a fixed perturbation of z, ε^0.75 of
-    its size, does to x̂; the value is the error as it is computed. From latents, x is their decode.
+    The value is the error as it is computed. Rounding has no useful derivative, so the steps climb
+    what a fixed perturbation of z, of ε^0.75 times its size, does to x̂. Where only latents are
+    given, x is their decode.
     """
     y = inputs.y
     if inputs.x is None:
@@ -185,7 +189,7 @@ OBJECTIVES = {
         ),
         Objective("output", "log10 of the largest |x|", _output, 1),
         Objective("smooth", "log10 of the 8-norm of x over its size", _smooth, 1),
-        Objective("stretch", "log10 σmax(J⁻¹)", _stretch, 2 + PRODUCTS),
+        Objective("jacobian-norm", "log10 σmax(J⁻¹)", _jacobian_norm, 2 + PRODUCTS),
         Objective("round-trip", "log10 of the relative round-trip error", _round_trip, 4),
     )
 }

@@ -1,4 +1,4 @@
-"""The critical radius: how little a drawn latent must move for the flow to fail."""
+"""The critical radius: how far a drawn latent must move for the flow to fail."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from dataclasses import dataclass, replace
 import torch
 
 from invbench.attacks.climb import climb
-from invbench.attacks.judge import Verdict, judge
-from invbench.attacks.space import Space
+from invbench.attacks.judge import AttackVerdict, judge
+from invbench.attacks.threat_model import ThreatModel
 from invbench.flows import ConditionalFlow
 
 __all__ = ["LARGEST", "SMALLEST", "Radii", "critical_radii"]
 
 SMALLEST, LARGEST = 2.0**-6, 4.0  # in τ
 
-Level = Callable[[Verdict], bool]
+Level = Callable[[AttackVerdict], bool]
 DEFAULT: Mapping[str, Level] = {
-    name: lambda v, name=name: v.levels[name] for name in ("F2", "F1", "F4")
-}  # type: ignore[misc]
+    "F2": lambda verdict: verdict.levels["F2"],
+    "F1": lambda verdict: verdict.levels["F1"],
+    "F4": lambda verdict: verdict.levels["F4"],
+}
 
 
 @dataclass(frozen=True)
 class Radii:
-    """Per level and input: the least ℓ∞ radius, in τ, at which the search reached the level;
-    infinite (censored) where it did not within 4τ, NaN where no search got under way
-    (``Outcome.searched``), so that nothing is known.
+    """The critical radii of B inputs.
 
-    Known to a factor of 2^(8/2^bisections); ``log10_x[i]``: (radius, log10 |x|) of every search
-    made on input i.
+    ``levels[level][i]``: the least ℓ∞ radius, in τ, at which a search on input i reached the level,
+    to a factor of 2^(8/2^bisections). Infinite (censored) where none did within 4τ, NaN where no
+    search got under way (``SearchTrace.searched``), so that nothing is known. ``log10_x[i]``:
+    (radius, log10 |x|) of every search on input i.
     """
 
     levels: dict[str, list[float]]
@@ -40,24 +42,23 @@ class Radii:
 
 def critical_radii(
     flow: ConditionalFlow,
-    space: Space,
+    threat: ThreatModel,
     steps: int,
     bisections: int = 5,
     levels: Mapping[str, Level] = DEFAULT,
     scale: int | None = 4,
-    twin: ConditionalFlow | None = None,
+    float64_reference: ConditionalFlow | None = None,
 ) -> Radii:
-    """Bisection of log radius in [1/64, 4]·τ, each radius tried by ``climb`` with ``steps``, the
-    start unmoved.
+    """Bisect the logarithm of the radius in [1/64, 4]·τ; each radius is tried by ``climb`` for
+    ``steps`` steps from the start.
 
-    ``levels``: name → whether a verdict reaches it. A search serves every level: what it reached
-    counts at its radius and beyond. A row whose untouched origin fails already has radius 0.
-    ``space`` moves latents; its radius is replaced. ``scale`` None: there is no condition image to
-    compare with (level F4 is not reached).
+    ``levels``: name → whether a verdict reaches it. Every search serves all levels: what it reached
+    counts at its radius and beyond. An input that fails at its start has radius 0. ``threat`` moves
+    latents; its radius is replaced. ``scale`` and ``float64_reference``: as in ``run_attack``.
     """
-    clean = None if scale is None else space.origin.y
-    rows = space.start.shape[0]
-    everyone = torch.arange(rows, device=space.start.device)
+    clean = None if scale is None else threat.origin.y
+    rows = threat.start.shape[0]
+    everyone = torch.arange(rows, device=threat.start.device)
     low = {level: torch.full((rows,), SMALLEST / 2, dtype=torch.float64) for level in levels}
     high = {level: torch.full((rows,), math.inf, dtype=torch.float64) for level in levels}
     seen: list[list[tuple[float, float]]] = [[] for _ in range(rows)]
@@ -68,7 +69,7 @@ def critical_radii(
         index: torch.Tensor, radius: torch.Tensor, at: torch.Tensor, passes: torch.Tensor
     ) -> None:
         verdicts = judge(
-            flow, space.rows(index).unpack(at), None if clean is None else clean[index], scale or 1
+            flow, threat.rows(index).unpack(at), None if clean is None else clean[index], scale or 1
         )
         for k, (row, verdict) in enumerate(zip(index.tolist(), verdicts, strict=True)):
             r = float(radius[k])
@@ -81,16 +82,16 @@ def critical_radii(
                     low[level][row] = max(low[level][row].item(), r)
 
     def attempt(index: torch.Tensor, radius: torch.Tensor) -> None:
-        here = replace(space.rows(index), radius=radius.to(space.start))
-        found = climb(flow, twin, here, steps)
-        note(index, radius, found.worst, found.evaluations.cpu())
-        searched[index] |= found.searched.cpu()
+        here = replace(threat.rows(index), radius=radius.to(threat.start))
+        trace = climb(flow, float64_reference, here, steps)
+        note(index, radius, trace.worst, trace.evaluations.cpu())
+        searched[index] |= trace.searched.cpu()
 
-    note(everyone, torch.zeros(rows), space.start, torch.ones(rows))
+    note(everyone, torch.zeros(rows), threat.start, torch.ones(rows))
     attempt(everyone, torch.full((rows,), LARGEST, dtype=torch.float64))
     for level in levels:
         for _ in range(bisections):
-            # tried already for another level, unreachable, or as fine as asked for
+            # left out: what is unreachable, fails at once, or is as fine as asked for
             width = (high[level] / low[level]).log2()
             open_ = (
                 (high[level].isfinite() & (high[level] > 0) & (width > 9 / 2**bisections))

@@ -1,4 +1,4 @@
-"""Latents that a sceptic takes for draws of N(0, τ²I): a set that a search may be held to, and how
+"""Latents that cannot be told from draws of N(0, τ²I): a set that a search may be held to, and how
 improbable a latent is."""
 
 from __future__ import annotations
@@ -13,40 +13,46 @@ from torch import Tensor
 
 __all__ = ["LEVEL", "TypicalSet", "kolmogorov"]
 
-LEVEL = 0.01  # share of draws that lie outside the set by their covariances
-DRAWS = 1000  # simulated, for the means, the spreads and the limit of the covariances
-# of positions: one and the same, then the eight neighbours
+LEVEL = 0.01  # share of draws whose covariances lie outside the set
+DRAWS = 1000  # simulated for the means, the deviations and the limit of the covariances
+# between two positions: none, then four neighbours, whose opposites have the same covariances
 LAGS = ((0, 0), (0, 1), (1, 0), (1, 1), (1, -1))
-HALVINGS = 7  # of the way back to the start
+HALVINGS = 7  # of the way from the start
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class TypicalSet:
-    """Latents with the marginals of a draw and with covariances that draws show, as rows (B, D) of
-    parts of ``shapes``, one after another.
+    """Latents with the marginals of a draw and with covariances that draws show.
 
-    *Marginals*: in each channel of each part z has the values of the start, a draw of N(0, τ²I), in
-    another order. Permutations of coordinates are exact symmetries of N(0, τ²I): norm, mean,
-    variance and every quantile per channel are those of a draw to the bit.
-    *Covariances*: with u = z/τ and n positions, C(k) = Σ_p u_p u_{p+k}ᵀ/√n between the channels at
-    positions k apart, k = 0 and the eight neighbours. The statistics are the largest |entry| and
-    the root mean square of each C(k) of each part (without the diagonal of C(0), which the
-    marginals fix), each less its mean in 1 000 draws and over its deviation there; their largest is
-    ``excess``. In the set it is at most ``limit``, which one draw of 100 exceeds, or that of the
-    start, if larger.
+    Latents are rows (B, D): parts of ``shapes``, one after another.
 
-    A part of one position (a vector) is one channel: its order is free, and it has no neighbours.
+    *Marginals*: each channel of each part has the values of the start, a draw of N(0, τ²I), in
+    another order. Permutations of coordinates are exact symmetries of N(0, τ²I), so norm, mean,
+    variance and every quantile of a channel are those of a draw, to the bit.
+
+    *Covariances*: with u = z/τ and n positions, C(k) = Σ_p u_p u_{p+k}ᵀ/√n between the channels of
+    positions k apart, for k = 0 and the eight neighbours. The statistics are the largest |entry|
+    and the root mean square of each C(k) of each part, without the diagonal of C(0), which the
+    marginals fix. Each is standardised by its mean and deviation in 1 000 draws, and the largest is
+    the ``excess``. In the set it is at most ``limit``, which one draw in 100 exceeds, or at most
+    that of the start where the start's is larger.
+
+    A part of one position (a vector) counts as one channel: its order is free, and it has no
+    neighbours.
     """
 
     shapes: tuple[Shape, ...]
     temperature: float
 
     def nearest(self, v: Tensor, start: Tensor) -> Tensor:
-        """A point of the set near v, (B, D): the values of ``start`` in the order of v, which is
-        the nearest such order (rearrangement inequality); where its covariances are too large, that
-        of start + s·(v − start) with the largest s ∈ {1, j/2^7} found by halving."""
+        """A point of the set near v, (B, D).
+
+        It has the values of ``start`` in the order of v, which is the nearest such point
+        (rearrangement inequality). Where its covariances are too large, it takes the order of
+        start + s·(v − start), with the largest s = j/2⁷ that halving finds.
+        """
         found = self._ordered(v, start)
         limit = self.excess(start).clamp(min=self.limit)
         outside = (self.excess(found) > limit).nonzero().flatten()
@@ -64,8 +70,8 @@ class TypicalSet:
         return found.index_copy(0, outside, best)
 
     def excess(self, z: Tensor) -> Tensor:
-        """(B,): by how many standard deviations of draws the most unusual covariance of z lies
-        above their mean."""
+        """(B,): by how many standard deviations the most unusual covariance statistic of z exceeds
+        its mean among draws."""
         mean, deviation, _ = _simulated(self.shapes)
         found = _statistics(z / self.temperature, self.shapes)
         if not found.shape[1]:
@@ -74,11 +80,11 @@ class TypicalSet:
 
     @property
     def limit(self) -> float:
-        """The quantile 1 − ``LEVEL`` of ``excess`` among draws."""
+        """The (1 − ``LEVEL``) quantile of ``excess`` among draws."""
         return _simulated(self.shapes)[2]
 
     def _ordered(self, v: Tensor, start: Tensor) -> Tensor:
-        """The values of start, channel by channel, in the order of v."""
+        """The values of ``start`` in the order of v, channel by channel."""
         parts = []
         for own, given in zip(
             _channels(v, self.shapes), _channels(start, self.shapes), strict=True
@@ -89,9 +95,11 @@ class TypicalSet:
 
 
 def kolmogorov(z: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """(D, log10 P), each (B,): the Kolmogorov–Smirnov distance of the coordinates (B, n) to N(0,
-    τ²), and log10 of what bounds the probability that a draw has as large a one: 2 exp(−2nD²), at
-    most 1 (Massart 1990)."""
+    """(D, log10 P), each (B,): the Kolmogorov–Smirnov distance of the coordinates of z (B, n) to
+    N(0, τ²), and log10 of P = min(1, 2·exp(−2nD²)).
+
+    P bounds the probability that a draw is as far away (Massart 1990).
+    """
     n = z.shape[1]
     ordered = (z.double() / temperature).sort(1).values
     at = torch.special.ndtr(ordered)
@@ -101,7 +109,7 @@ def kolmogorov(z: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
 
 
 def _channels(z: Tensor, shapes: Sequence[Shape]) -> list[Tensor]:
-    """Each part as (B, channels, positions); a vector is one channel."""
+    """The parts, (B, channels, positions) each; a vector is one channel."""
     pieces = z.split([math.prod(shape) for shape in shapes], 1)
     return [
         piece.reshape(len(z), shape[0] if len(shape) > 1 else 1, -1)
@@ -110,7 +118,7 @@ def _channels(z: Tensor, shapes: Sequence[Shape]) -> list[Tensor]:
 
 
 def _statistics(u: Tensor, shapes: Sequence[Shape]) -> Tensor:
-    """(B, number of statistics), float64: largest |entry| and root mean square of each C(k)."""
+    """The largest |entry| and the root mean square of each C(k): (B, number of them), float64."""
     found = []
     for part, shape in zip(_channels(u.double(), shapes), shapes, strict=True):
         if len(shape) != 3:
@@ -136,8 +144,8 @@ def _statistics(u: Tensor, shapes: Sequence[Shape]) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _simulated(shapes: tuple[Shape, ...]) -> tuple[Tensor, Tensor, float]:
-    """(mean, standard deviation, limit of the excess) of the statistics in ``DRAWS`` draws of a
-    fixed seed."""
+    """(mean, standard deviation, limit of the excess) of the statistics, from ``DRAWS`` draws with
+    a fixed seed."""
     size, generator = sum(map(math.prod, shapes)), torch.Generator().manual_seed(0)
     draws = [
         _statistics(torch.randn(20, size, generator=generator), shapes) for _ in range(DRAWS // 20)

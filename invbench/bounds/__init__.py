@@ -1,5 +1,5 @@
-"""How large a decode can get: the zonotope certificate, over every condition or over a box of
-them."""
+"""How large a decode can get: the zonotope certificate, for every condition or for a box of
+conditions. Lipschitz bounds are in ``lipschitz``."""
 
 from invbench.bounds.certificate import Certificate, LayerBound
 from invbench.bounds.certify import certify

@@ -1,4 +1,4 @@
-"""What a certificate says, layer by layer."""
+"""The certificate of a flow: bounds on its values, layer by layer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ __all__ = ["Certificate", "LayerBound"]
 
 @dataclass(frozen=True)
 class LayerBound:
-    """No value behind this layer of the decode exceeds ``max_abs``, and no partial sum in it
-    ``largest_sum``.
+    """Bounds on one layer of a decode.
 
-    ``move``: how far it moves a value beyond its linear part, 0 for a linear layer. ``reason``: why
-    the layer has no bound, or empty; behind one without, every bound is infinite.
+    ``max_abs``: no value behind the layer exceeds it. ``largest_sum``: no partial sum within the
+    layer does. ``move``: how far the layer moves a value beyond its linear part, 0 for a linear
+    layer. ``reason``: why the layer has no bound; empty where it has one. Behind a layer without a
+    bound every bound is infinite.
     """
 
     name: str
@@ -28,15 +29,15 @@ class LayerBound:
 
 @dataclass(frozen=True)
 class Certificate:
-    """No decode of latents |z| ≤ ``radius``·``temperature`` has a value beyond ``max_abs``, under
-    any condition that ``conditions`` names.
+    """A bound on all decodes of latents |z| ≤ ``radius``·``temperature``, under any condition that
+    ``conditions`` names.
 
-    ``max_residual``: the same of what the layers give, before the base image is added where a flow
-    has one; under every condition, the base of ``max_abs`` is that of images in [0, 1].
-    ``max_intermediate``: the largest value between any two layers. ``dtypes``: those in which no
-    value and no partial sum between latent and data can overflow. ``reason``: the first layer
-    without a bound, and why; empty when finite. ``notes``: where the box of conditions could not be
-    used. ``assumed``: moves were given by hand, so this is no certificate of the flow.
+    ``max_abs``: no value of x exceeds it. ``max_residual``: the same before the base image is
+    added, where the flow has one; for every condition, ``max_abs`` is about base images of
+    conditions in [0, 1]. ``max_intermediate``: no value between two layers exceeds it. ``dtypes``:
+    those in which no value and no partial sum between latent and data can overflow. ``reason``: the
+    first layer without a bound, and why; empty when finite. ``notes``: where the box of conditions
+    could not be used. ``assumed``: moves were given by hand, so this is no certificate of the flow.
     """
 
     max_abs: float
@@ -53,15 +54,16 @@ class Certificate:
 
     @property
     def finite(self) -> bool:
+        """Whether x is bounded."""
         return math.isfinite(self.max_abs)
 
     @property
     def unbounded(self) -> tuple[LayerBound, ...]:
-        """Every layer that has no bound of its own."""
+        """The layers that have no bound of their own."""
         return tuple(layer for layer in self.layers if layer.reason)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: the fields, the layers as dictionaries."""
+        """The fields and ``finite``, for JSON; layers are dictionaries."""
         return {
             **vars(self),
             "finite": self.finite,
@@ -69,7 +71,7 @@ class Certificate:
         }
 
     def lines(self) -> Iterator[str]:
-        """The certificate in words, for a person."""
+        """The certificate in words."""
         yield f"|z| ≤ {self.radius:g}·{self.temperature:g}, {self.conditions}"
         if self.assumed:
             yield "what if: moves were given by hand; this is no certificate of the flow"

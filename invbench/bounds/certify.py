@@ -1,4 +1,5 @@
-"""The largest value that any condition can cause, or where it is infinite and why."""
+"""Certify a flow: the largest value that any condition can cause, or the layer that has no
+bound."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from torch import Tensor
 from invbench.bounds.certificate import Certificate, LayerBound
 from invbench.bounds.claims import refuse_false_claims
 from invbench.bounds.decode import Decoded, decode_sets
+from invbench.bounds.decode_state import DecodeState, Moves
 from invbench.bounds.lipschitz.interval import Interval
-from invbench.bounds.operations import Condition
-from invbench.bounds.run import Moves, Run
+from invbench.bounds.operations import ConditionBox
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 
@@ -35,24 +36,25 @@ def certify(
     """A bound on |decode(z, y)| over all latents |z_i| ≤ radius·temperature, layer by layer.
 
     Without ``conditions`` it holds for every condition, every finite output of every conditioner,
-    and every image size. With a box of conditions, ``y`` or ``(y, eps)`` for y ± eps in every
-    pixel, or an ``Interval``, each coupling, injector and split counts with what its conditioner's
-    outputs over the box let it do: tighter, for this condition and size alone.
+    and every image size. ``conditions`` may be y, a pair (y, eps) for y ± eps in every pixel, or an
+    ``Interval``, each with one box per row. Then the outputs of the conditioners over the box limit
+    what each coupling, injector and split can do. The bound is tighter, and holds for these
+    conditions and this size alone.
 
-    Most of a decode is linear at every position; what is not moves a value v to c⁻¹(v; h), with
-    |c⁻¹(v; h) − v| ≤ m = displacement + shift_bound for all h. So the decodes lie in a zonotope c +
-    G·[−1, 1]ⁿ: linear layers map c and G, a coupling or injector adds m·e_i for each channel it
-    moves, a split stacks its latent, unsqueezing sends four positions on their own ways. A
-    channel's radius, Σ_k |G_jk|, is the exact worst case when the moves are independent. In
-    float64, widened for the rounding of both this and the decode.
+    Most of a decode is linear at every position. The rest moves a value v to c⁻¹(v; h), with
+    |c⁻¹(v; h) − v| ≤ m = displacement + shift_bound for all parameters h. So the decodes lie in a
+    zonotope c + G·[−1, 1]ⁿ. Linear layers map c and G; a coupling or injector adds m·e_i for each
+    channel that it moves; a split stacks its latent; unsqueezing splits a position into four. A
+    channel's radius, Σ_k |G_jk|, is the exact worst case when the moves are independent. Computed
+    in float64, widened for the rounding of this computation and of the decode.
 
-    A flow with a decode of its own has none, unless it bounds it itself: a guarded flow has the
+    A flow with a decode of its own has no bound, unless it states one: a guarded flow has the
     certificate of its clamps.
 
-    ``moves``: (layer's name, layer) → how far it moves a value, None to ask the design; the
-    certificate is then ``assumed``. Raises ``UsageError`` for a radius or temperature that is no
-    positive number, a box that is none of the flow's conditions, or a design or split that was
-    found to move values further than it declares.
+    ``moves``: (name of a layer, the layer) → how far it moves a value, or None to ask the design;
+    the certificate is then ``assumed``. Raises ``UsageError`` for a radius or temperature that is
+    no positive number, for conditions that the flow does not take, and for a design or split that
+    moves values further than it declares.
     """
     latent = float(radius) * float(temperature)
     if not (0 <= latent < math.inf and radius > 0 and temperature >= 0):
@@ -80,20 +82,22 @@ def certify(
             math.inf, math.inf, math.inf, (), (none,), reason=f"decode: {hindrance}", **said
         )
     if any(part.device.type != "cpu" for part in flow.parameters()):
-        flow = copy.deepcopy(flow).cpu()  # float64 and linear algebra are there
+        flow = copy.deepcopy(flow).cpu()  # which has float64 and linear algebra
     refuse_false_claims(flow)
     dtype = next((p.dtype for p in flow.parameters() if p.is_floating_point()), torch.float32)
     notes: dict[str, None] = {}
     starts = [] if boxes is None else [_start(flow, box, notes) for box in boxes]
 
     def decoded(kind: torch.dtype) -> list[Decoded]:
-        every = decode_sets(flow, Run(kind, latent, moves), None, None)
+        every = decode_sets(flow, DecodeState(kind, latent, moves), None, None)
         if boxes is None:
             return [every]
-        runs = [Run(kind, latent, moves, features, notes=notes) for _, features, _ in starts]
+        states = [
+            DecodeState(kind, latent, moves, features, notes=notes) for _, features, _ in starts
+        ]
         found = [
-            decode_sets(flow, run, y, shape)
-            for run, (y, _, shape) in zip(runs, starts, strict=True)
+            decode_sets(flow, state, y, shape)
+            for state, (y, _, shape) in zip(states, starts, strict=True)
         ]
         return [one.met(every) for one in found]
 
@@ -108,7 +112,7 @@ def certify(
         tuple(
             str(kind).removeprefix("torch.")
             for kind in DTYPES
-            # a wider dtype holds the same weights, rounds less and reaches further
+            # a wider dtype holds the same weights, rounds less and has a larger range
             if finite
             and _fits(own if torch.promote_types(kind, dtype) == kind else decoded(kind), kind)
         ),
@@ -120,7 +124,7 @@ def certify(
 
 
 def _own_decode(flow: Any) -> str:
-    """Why the layers do not say what the flow decodes, or nothing."""
+    """Why the flow's layers do not determine its decode; empty where they do."""
     kind = type(flow)
     if not isinstance(flow, ConditionalFlow):
         return (
@@ -134,9 +138,11 @@ def _own_decode(flow: Any) -> str:
 
 
 def _declared(flow: Any, said: dict[str, Any]) -> Certificate:
-    """Of a flow that bounds its own decode, as a guarded one does by its clamps: ``bound(dtype)``
-    with ``max_abs``, ``max_intermediate`` and the largest value per place in ``layers``, for any
-    latents and condition."""
+    """The certificate of a flow that bounds its own decode, as a guarded flow does.
+
+    ``flow.bound(dtype)`` has ``max_abs``, ``max_intermediate`` and ``layers``, the largest value
+    per place, and holds for any latents and condition.
+    """
     dtype = next((p.dtype for p in flow.parameters() if p.is_floating_point()), torch.float32)
     found = flow.bound(dtype)
     layers = tuple(LayerBound(name, size, size) for name, size in found.layers.items())
@@ -151,7 +157,7 @@ def _declared(flow: Any, said: dict[str, Any]) -> Certificate:
 
 
 def _boxes(conditions: Box | None) -> list[Interval] | None:
-    """One box per row."""
+    """One box per row; None for every condition."""
     if conditions is None:
         return None
     if isinstance(conditions, Interval):
@@ -166,14 +172,17 @@ def _boxes(conditions: Box | None) -> list[Interval] | None:
         lo, hi = (box.lo, box.hi) if eps else (y.detach().cpu().double(),) * 2
     if not len(lo):
         raise UsageError("conditions hold no row")
-    return [Condition(a[None], b[None]) for a, b in zip(lo, hi, strict=True)]
+    return [ConditionBox(a[None], b[None]) for a, b in zip(lo, hi, strict=True)]
 
 
 def _start(
     flow: ConditionalFlow, box: Interval, notes: dict[str, None]
 ) -> tuple[Interval, Any, tuple[int, ...]]:
-    """(the box, intervals of the features, the last latent's shape). An encoder without a rule
-    leaves the features free, and says so."""
+    """(the box, intervals of the features over it, the shape of the last latent).
+
+    Where an operation of the encoder has no rule, the features are unbounded (None), and a note
+    says so.
+    """
     *_, shape = flow._latent_shapes(box.lo)
     wide = copy.deepcopy(flow).double()
     try:
@@ -181,13 +190,13 @@ def _start(
             return box, wide.conditions(box), shape  # type: ignore[arg-type]
     except UsageError:
         raise
-    except Exception as error:  # a stranger's encoder meets something that is no tensor
+    except Exception as error:  # any encoder may meet what is no tensor
         notes[f"encoder: {error}; bounded for every condition"] = None
         return box, None, shape
 
 
-def _merged(runs: list[Decoded]) -> tuple[LayerBound, ...]:
-    """The worst of every layer over the boxes."""
+def _merged(decoded: list[Decoded]) -> tuple[LayerBound, ...]:
+    """The worst bounds of every layer over the boxes."""
     return tuple(
         LayerBound(
             rows[0].name,
@@ -196,12 +205,14 @@ def _merged(runs: list[Decoded]) -> tuple[LayerBound, ...]:
             max(row.move for row in rows),
             next((row.reason for row in rows if row.reason), ""),
         )
-        for rows in zip(*(run.layers for run in runs), strict=False)
+        for rows in zip(*(one.layers for one in decoded), strict=False)
     )
 
 
-def _fits(runs: list[Decoded], dtype: torch.dtype) -> bool:
+def _fits(decoded: list[Decoded], dtype: torch.dtype) -> bool:
+    """Whether no value and no partial sum exceeds the largest number of the dtype."""
     most = torch.finfo(dtype).max
     return all(
-        run.data <= most and all(layer.largest_sum <= most for layer in run.layers) for run in runs
+        one.data <= most and all(layer.largest_sum <= most for layer in one.layers)
+        for one in decoded
     )

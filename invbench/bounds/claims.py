@@ -1,5 +1,4 @@
-"""No certificate rests on a wrong constant: what designs and splits declare is tried before it is
-used."""
+"""Checks of what designs and splits declare, before a certificate rests on it."""
 
 from __future__ import annotations
 
@@ -9,26 +8,26 @@ import math
 import torch
 from torch import Tensor, nn
 
-from invbench.bounds.moves import move_of, unfused
+from invbench.bounds.moves import move_of, uncompiled
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
 from invbench.flows import ConditionalCoupling, ConditionalFlow, Split
 
 __all__ = ["refuse_false_claims", "refuse_false_move", "refuse_false_reach"]
 
-# of the raw parameters that a claim is tried with: none, mild, saturated
+# of the raw parameters that a claim is tried with: from none to saturated
 SCALES = (0.0, 1.0, 4.0, 16.0, 60.0)
 SETS, POINTS, REACH = 48, 129, 8.0
 FAR = (16.0, 256.0, 65536.0)
 
 
 def refuse_false_claims(flow: ConditionalFlow) -> None:
-    """Every design of the flow, those of equal class and options once, and every split that
-    declares a reach. Raises ``UsageError``."""
+    """Try every design of the flow, one of each class and options, and every split that declares a
+    reach. Raises ``UsageError`` where a claim is false."""
     tried: set[tuple[type, str]] = set()
     for part in flow.modules():
         if isinstance(part, ConditionalCoupling):
-            design = unfused(part.coupling)
+            design = uncompiled(part.coupling)
             own = {k: v for k, v in vars(design).items() if not k.startswith("_")}
             key = type(design), repr(sorted(own.items(), key=lambda item: item[0]))
             if key not in tried or next(design.parameters(), None) is not None:
@@ -43,10 +42,10 @@ def refuse_false_move(design: Elementwise) -> None:
     float64.
 
     Half the range of c⁻¹(y) − y over y is the least sup |c⁻¹(y) − (y − t)| over shifts t, as in the
-    law ``declared-displacement``. Raises ``UsageError`` where it exceeds the displacement, or
-    |c⁻¹(y) − y| the move: no certificate rests on a wrong constant.
+    law ``declared-displacement``. Raises ``UsageError`` where it exceeds the displacement, or where
+    |c⁻¹(y) − y| exceeds displacement + shift_bound.
     """
-    design = copy.deepcopy(unfused(design)).double()
+    design = copy.deepcopy(uncompiled(design)).double()
     displacement = getattr(design, "displacement", None)
     if displacement is None or not displacement < math.inf:
         return
@@ -82,26 +81,26 @@ def _refuse(owner: nn.Module, what: str, found: float, bound: float, allowed: fl
 
 
 def refuse_false_reach(split: Split, latent: float = 4.0) -> None:
-    """The same for a split's ``reach``: its inverse at latents |ε| ≤ 4, half of them at ±4, with
-    drawn outputs in place of its conditioner's.
+    """Try the declared ``reach`` of a split: its inverse at latents |ε| ≤ 4, half of them at ±4,
+    with drawn numbers in place of the outputs of its conditioner.
 
-    Raises ``UsageError`` where it is exceeded, or where the split cannot be tried.
+    Raises ``UsageError`` where the reach is exceeded, or where the split cannot be tried.
     """
-    twin = copy.deepcopy(split).double()
+    tried = copy.deepcopy(split).double()
     generator = torch.Generator().manual_seed(0)
     found = 0.0
     try:
         with torch.no_grad():
-            z1, raw = _asked(twin, generator)
+            z1, raw = _asked(tried, generator)
             eps = latent * (2 * torch.rand(z1.shape, generator=generator, dtype=torch.float64) - 1)
             eps[::2] = latent * eps[::2].sign()
             for scale in SCALES:
-                twin.network = _Drawn(
+                tried.network = _Drawn(
                     scale * torch.randn(raw.shape, generator=generator, dtype=torch.float64)
                 )
                 found = max(
                     found,
-                    twin.inverse(z1, eps)[0][:, twin.kept :]
+                    tried.inverse(z1, eps)[0][:, tried.kept :]
                     .abs()
                     .nan_to_num(math.inf)
                     .max()
@@ -115,8 +114,8 @@ def refuse_false_reach(split: Split, latent: float = 4.0) -> None:
 
 
 def _asked(split: Split, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(kept halves, what the conditioner says of them): images of 2×2 positions, or vectors where
-    it takes none."""
+    """(kept halves, the conditioner's outputs): images of 2×2 positions, or vectors where it takes
+    no images."""
     z1 = torch.randn(SETS, split.kept, 2, 2, generator=generator, dtype=torch.float64)
     try:
         return z1, split.network(z1)
@@ -125,7 +124,7 @@ def _asked(split: Split, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 class _Drawn(nn.Module):
-    """A conditioner whose outputs are given."""
+    """A conditioner with given outputs."""
 
     def __init__(self, raw: Tensor) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
-"""A design's inverse over a box of its raw parameters: c⁻¹(v; h) ∈ slope·v + offset ± by, for all h
-in the box and v in its own."""
+"""Linear enclosures of a design's inverse: c⁻¹(v; h) ∈ slope·v + offset ± by for all v and all
+parameters h in given boxes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invbench.bounds.lipschitz.interval import Interval, Unsupported
 from invbench.bounds.lipschitz.parameter_rules import RULES as SLOPES
-from invbench.bounds.lipschitz.parameter_rules import decoded_box, over_box
+from invbench.bounds.lipschitz.parameter_rules import decoded_box, over_box, reciprocal_slope
 from invbench.couplings import (
     Additive,
     Affine,
@@ -36,7 +36,7 @@ ROUNDINGS = 1e-14  # relative, of one evaluation of a design in float64
 
 @dataclass(frozen=True)
 class Enclosure:
-    """``slope``, ``offset``, ``by``: per element, (B, C, H, W)."""
+    """c⁻¹(v) ∈ slope·v + offset ± by, per element: three tensors (B, C, H, W)."""
 
     slope: Tensor
     offset: Tensor
@@ -44,18 +44,23 @@ class Enclosure:
 
     @classmethod
     def between(cls, slope: Interval, shift: Interval, v: Interval) -> Enclosure:
-        """slope·v + shift, both in a box: middles, and the rest as ``by``."""
+        """The enclosure of slope·v + shift over intervals of all three: the middles, and what
+        remains as ``by``."""
         slopes, spread = _middle(slope)
         offset, more = _middle(shift)
         return cls(slopes, offset, (v.magnitude * spread + more) * WIDER)
 
     @property
     def finite(self) -> Tensor:
+        """Which elements have a bound."""
         return self.slope.isfinite() & self.offset.isfinite() & self.by.isfinite()
 
     def or_nearer(self, other: Enclosure, v: Interval) -> Enclosure:
-        """Per element the one that leaves v more as it is, by + |slope − 1|·radius of v: a flat one
-        may have a smaller radius, and forgets how the channels of v hang together."""
+        """Per element the one that is nearer to the identity: smaller by + |slope − 1|·radius of v.
+
+        A flat enclosure may have a smaller radius, but it forgets how the channels of v move
+        together.
+        """
         own, others = (
             torch.where(
                 e.finite, (e.slope - 1).abs() * (v.hi - v.lo) / 2 + e.by, math.inf
@@ -72,14 +77,15 @@ class Enclosure:
 
 
 def enclosed(design: Elementwise, v: Interval, params: Interval, move: float) -> Enclosure:
-    """The nearest to the identity that is known: v ± ``move`` whatever the parameters, the shift's
-    own box and the displacement, the scale's own box, the mean value theorem, and the interval of
-    ``decoded_box``. ``by`` is infinite where nothing bounds it."""
+    """The enclosure nearest to the identity that is known; ``by`` is infinite where there is none.
+
+    Candidates: v ± ``move``, for all parameters; what the design's own rule says of its shift,
+    scale and displacement; the mean value theorem; and the interval of ``decoded_box``.
+    """
     one, zero = torch.ones_like(v.lo), torch.zeros_like(v.lo)
     found = Enclosure(one, zero, torch.full_like(v.lo, move))
     if 0 < getattr(design, "shift_bound", math.inf) < math.inf:
-        # its shift is some function of the raw parameter, which the rules below take for the shift
-        # itself
+        # the rules below take the raw parameter for the shift, and here it is a function of it
         return found
     for other in _known(design, v, params):
         found = found.or_nearer(other, v)
@@ -100,11 +106,12 @@ def _known(design: Elementwise, v: Interval, params: Interval) -> Iterator[Enclo
 
 
 def _centred(design: Elementwise, v: Interval, params: Interval, x: Interval) -> Enclosure:
-    """The mean value theorem around the middles v₀, h₀: c⁻¹(v; h) ∈ c⁻¹(v₀; h₀) + [1/sup c′, 1/inf
-    c′]·(v − v₀) ± ‖∂c⁻¹/∂h‖·‖h − h₀‖.
+    """The mean value theorem around the middles v₀, h₀ of the boxes:
 
-    ``x`` holds c⁻¹ over both boxes. The error of the computed c⁻¹(v₀; h₀) = x₀ is at most |c(x₀;
-    h₀) − v₀|/inf c′, and rounding.
+        c⁻¹(v; h) ∈ c⁻¹(v₀; h₀) + [1/sup c′, 1/inf c′]·(v − v₀) ± ‖∂c⁻¹/∂h‖·‖h − h₀‖.
+
+    ``x`` holds c⁻¹ over both boxes. The computed x₀ = c⁻¹(v₀; h₀) errs by at most
+    |c(x₀; h₀) − v₀|/inf c′, and by rounding.
     """
     known = over_box(design, params, x)
     if known.by_params_inverse is None:
@@ -121,13 +128,13 @@ def _centred(design: Elementwise, v: Interval, params: Interval, x: Interval) ->
 
 
 def _middle(box: Interval) -> tuple[Tensor, Tensor]:
-    """(centre, radius), the radius widened past the rounding of both."""
+    """(centre, radius) of a box; the radius is widened for the rounding of both."""
     centre = box.lo + (box.hi - box.lo) / 2
     return centre, torch.maximum(box.hi - centre, centre - box.lo) + 1e-15 * centre.abs()
 
 
 def _shift(params: Interval) -> Interval:
-    """−t of the designs whose last parameter is t."""
+    """The interval of −t, for designs whose last parameter is t."""
     return Interval(-params.hi[-1], -params.lo[-1])
 
 
@@ -148,20 +155,14 @@ def _cubic(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     return Enclosure.between(Interval(one, one), Interval(shift.lo - moved, shift.hi + moved), v)
 
 
-def _reciprocal(design: Elementwise, params: Interval) -> Interval:
-    zero = torch.zeros_like(params.lo[0])
-    slopes = over_box(design, params, Interval(zero, zero))
-    return Interval(1 / slopes.high, 1 / slopes.low)
-
-
 def _shifted_first(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     """v/s − t."""
-    return Enclosure.between(_reciprocal(design, params), _shift(params), v)
+    return Enclosure.between(reciprocal_slope(design, params), _shift(params), v)
 
 
 def _shifted_last(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     """(v − t)/s."""
-    scale = _reciprocal(design, params)
+    scale = reciprocal_slope(design, params)
     return Enclosure.between(scale, _shift(params) * scale, v)
 
 

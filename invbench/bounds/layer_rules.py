@@ -1,10 +1,10 @@
-"""Which rule carries the set of values through the inverse of which layer.
+"""Rules that carry the set of values through the inverse of a layer, by the layer's class.
 
-``RULES`` is looked up by the layer's class, or the nearest parent whose formula it still has: a
-subclass that overrides one of the methods named beside the rule has a formula of its own, and needs
-a rule of its own. A split with another formula may say ``reach(r)``: sup |x₂| over latents |ε| ≤ r
-and all outputs of its conditioner. A class without a rule is ``Unruled``: no bound, never a wrong
-one.
+A layer has the rule of its class, or of the nearest parent whose formula it still has. A subclass
+that overrides one of the methods that are named beside the rule has another formula, and needs a
+rule of its own. A split with another formula may state ``reach(r)``: sup |x₂| over latents |ε| ≤ r
+and all outputs of its conditioner. Without a rule ``rule_of`` raises ``Unruled``, so that there is
+no bound instead of a wrong one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from invbench.bounds.decode_state import DecodeState, Unruled
 from invbench.bounds.enclosures import Enclosure, enclosed
 from invbench.bounds.lipschitz.interval import Interval
-from invbench.bounds.moves import unfused
-from invbench.bounds.run import Run, Unruled
+from invbench.bounds.moves import uncompiled
 from invbench.bounds.zonotope import FLOAT64, Zonotope
 from invbench.flows import ActNorm, ConditionalCoupling, Conv1x1, Split, Squeeze
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
@@ -31,15 +31,15 @@ __all__ = ["RULES", "LayerRule", "rule_of"]
 
 @dataclass(frozen=True)
 class LayerRule:
-    """``through(layer, set on the noise side, run)`` → set on the data side. ``methods``: those
-    that make the formula it knows."""
+    """``through(layer, set on the noise side, state)`` gives the set on the data side; ``methods``:
+    those of the layer that make up its formula."""
 
-    through: Callable[[Any, Zonotope, Run], Zonotope]
+    through: Callable[[Any, Zonotope, DecodeState], Zonotope]
     methods: tuple[str, ...]
 
 
 def rule_of(layer: nn.Module) -> LayerRule:
-    """Raises ``Unruled`` with the class's name."""
+    """The rule of a layer. Raises ``Unruled``, which names the class, where there is none."""
     kind = type(layer)
     for parent in kind.__mro__:
         rule = RULES.get(parent)
@@ -52,21 +52,21 @@ def rule_of(layer: nn.Module) -> LayerRule:
     raise Unruled(f"no rule for a layer of type {kind.__name__}")
 
 
-def _actnorm(layer: ActNorm, z: Zonotope, run: Run) -> Zonotope:
+def _actnorm(layer: ActNorm, z: Zonotope, state: DecodeState) -> Zonotope:
     """x = z·exp(−logs) − b."""
     scale, bias = (
-        (-run.weight(layer.logs)).exp().view(-1, 1, 1),
-        run.weight(layer.bias).view(-1, 1, 1),
+        (-state.weight(layer.logs)).exp().view(-1, 1, 1),
+        state.weight(layer.bias).view(-1, 1, 1),
     )
     after = z.scaled(scale, -bias, torch.zeros_like(bias))
-    run.seen(scale.max().item(), (z.magnitude * scale).max().item())
+    state.seen(scale.max().item(), (z.magnitude * scale).max().item())
     return after
 
 
-def _conv1x1(layer: Conv1x1, z: Zonotope, run: Run) -> Zonotope:
-    """x = W⁻¹z. The decode's own inverse is taken in float64 too; two of them differ by less than
+def _conv1x1(layer: Conv1x1, z: Zonotope, state: DecodeState) -> Zonotope:
+    """x = W⁻¹z. The decode computes W⁻¹ in float64 too; two such inverses differ by less than
     8·C·u·cond(W)·‖W⁻¹‖."""
-    weight = run.weight(layer.weight)
+    weight = state.weight(layer.weight)
     try:
         inverse = torch.linalg.inv(weight)
     except RuntimeError:  # LinAlgError is one
@@ -77,33 +77,33 @@ def _conv1x1(layer: Conv1x1, z: Zonotope, run: Run) -> Zonotope:
     least = values[-1].item()
     error = 8 * z.channels * FLOAT64 * values[0].item() / least**2 if least > 0 else math.inf
     after, sums = z.mixed(inverse, error)
-    run.seen(inverse.abs().max().item(), sums)
+    state.seen(inverse.abs().max().item(), sums)
     return after
 
 
-def _squeeze(layer: Squeeze, z: Zonotope, run: Run) -> Zonotope:
+def _squeeze(layer: Squeeze, z: Zonotope, state: DecodeState) -> Zonotope:
     if z.channels % 4:
         raise Unruled(f"{z.channels} channels cannot be unsqueezed")
     return z.unsqueezed()
 
 
-def _coupling(layer: ConditionalCoupling, z: Zonotope, run: Run) -> Zonotope:
-    """x₁ = z₁, x₂ = c⁻¹(z₂; NN(x₁, cond)): z₂ ± move, or the enclosure over the conditioner's
-    outputs. Kept 0: an injector."""
-    move, reason = run.declared(layer, layer.coupling)
-    box = run.box(z)
+def _coupling(layer: ConditionalCoupling, z: Zonotope, state: DecodeState) -> Zonotope:
+    """x₁ = z₁, x₂ = c⁻¹(z₂; NN(x₁, cond)): z₂ ± move, or the enclosure over the interval of the
+    conditioner's outputs. An injector keeps no channel."""
+    move, reason = state.declared(layer, layer.coupling)
+    box = state.box(z)
     kept, moved = box[:, : layer.kept], box[:, layer.kept :]
-    raw = run.raw(layer.network, kept, layer)
+    raw = state.raw(layer.network, kept, layer)
     if raw is None:
-        return _moved(z, layer.kept, move, reason, run)
-    design = unfused(layer.coupling)
+        return _moved(z, layer.kept, move, reason, state)
+    design = uncompiled(layer.coupling)
     lo, hi = (_by_parameter(end, design.n_params, moved.shape) for end in (raw.lo, raw.hi))
     found = enclosed(design, moved, Interval(lo, hi), move)
     if not found.finite.all():
-        run.unbounded(f"{reason}, and over the box nothing bounds its inverse")
+        state.unbounded(f"{reason}, and over the box nothing bounds its inverse")
         return z
     shape = z.centre[layer.kept :].shape
-    run.move = (
+    state.move = (
         (found.by + (found.slope - 1).abs() * moved.magnitude + found.offset.abs()).max().item()
     )
     return z.enclosed(
@@ -115,71 +115,71 @@ def _by_parameter(raw: Tensor, n_params: int, shape: torch.Size) -> Tensor:
     return raw.reshape(raw.shape[0], n_params, *shape[1:]).movedim(1, 0)
 
 
-def _moved(z: Zonotope, start: int, move: float, reason: str, run: Run) -> Zonotope:
+def _moved(z: Zonotope, start: int, move: float, reason: str, state: DecodeState) -> Zonotope:
     if reason or not move < math.inf:
-        run.unbounded(reason or "an infinite move was given")
+        state.unbounded(reason or "an infinite move was given")
         return z
-    run.move = move
+    state.move = move
     one = torch.ones_like(z.centre[start:])
     return z.enclosed(start, one, torch.zeros_like(one), move * one)
 
 
-def _split(layer: Split, z: Zonotope, run: Run) -> Zonotope:
-    """x₂ = mean(z₁) + ε·exp(logs(z₁)): no bound for every condition; with the conditioner's outputs
-    in a box, mean ± |ε|·exp(logs)."""
-    given = run.by_hand(layer)
+def _split(layer: Split, z: Zonotope, state: DecodeState) -> Zonotope:
+    """x₂ = mean(z₁) + ε·exp(logs(z₁)): mean ± |ε|·exp(logs) over the interval of the conditioner's
+    outputs; without one there is no bound."""
+    given = state.by_hand(layer)
     if given is not None:
-        return _entered(layer, z, run, run.latent + given)
-    raw = run.raw(layer.network, run.box(z))
+        return _entered(layer, z, state, state.latent + given)
+    raw = state.raw(layer.network, state.box(z))
     if raw is None:
-        run.unbounded("the affine split's exp(logs) is unbounded")
-        return _entered(layer, z, run, run.latent)
+        state.unbounded("the affine split's exp(logs) is unbounded")
+        return _entered(layer, z, state, state.latent)
     half = raw.shape[1] // 2
     mean, scale = raw[:, :half], raw[:, half:].exp()
     one = torch.ones_like(mean.lo)
-    found = Enclosure.between(scale, mean, Interval(-run.latent * one, run.latent * one))
-    radius = found.by + found.slope * run.latent
+    found = Enclosure.between(scale, mean, Interval(-state.latent * one, state.latent * one))
+    radius = found.by + found.slope * state.latent
     if not (found.finite.all() and radius.isfinite().all()):
-        run.unbounded("the affine split's exp(logs) is unbounded over the box")
-        return _entered(layer, z, run, run.latent)
+        state.unbounded("the affine split's exp(logs) is unbounded over the box")
+        return _entered(layer, z, state, state.latent)
     shape = (half, *z.centre.shape[1:])
-    run.move = (found.offset.abs() + radius).max().item()
+    state.move = (found.offset.abs() + radius).max().item()
     return z.stacked(found.offset.reshape(shape), radius.reshape(shape))
 
 
-def _bounded_split(layer: Any, z: Zonotope, run: Run) -> Zonotope:
-    """A split that says ``reach(r)`` = sup |x₂| over latents |ε| ≤ r and all parameters."""
-    given = run.by_hand(layer)
-    reach = float(layer.reach(run.latent)) if given is None else run.latent + given
+def _bounded_split(layer: Any, z: Zonotope, state: DecodeState) -> Zonotope:
+    """A split that states ``reach(r)`` = sup |x₂| over latents |ε| ≤ r and all parameters."""
+    given = state.by_hand(layer)
+    reach = float(layer.reach(state.latent)) if given is None else state.latent + given
     if not 0 <= reach < math.inf:
-        run.unbounded(f"{type(layer).__name__} has an unbounded reach")
-        reach = run.latent
-    return _entered(layer, z, run, reach)
+        state.unbounded(f"{type(layer).__name__} has an unbounded reach")
+        reach = state.latent
+    return _entered(layer, z, state, reach)
 
 
-def _entered(layer: Split, z: Zonotope, run: Run, reach: float) -> Zonotope:
-    fresh = run.split_channels - z.channels
+def _entered(layer: Split, z: Zonotope, state: DecodeState, reach: float) -> Zonotope:
+    fresh = state.split_channels - z.channels
     if z.channels != layer.kept or fresh < 1:
         raise Unruled(
-            f"a split that keeps {layer.kept} channels met {z.channels} of {run.split_channels}"
+            f"a split that keeps {layer.kept} channels met {z.channels} of {state.split_channels}"
         )
-    run.move = reach - run.latent
+    state.move = reach - state.latent
     radius = torch.full((fresh, *z.centre.shape[1:]), reach * (1 + 4 * z.unit), dtype=torch.float64)
     return z.stacked(torch.zeros_like(radius), radius)
 
 
-def _residual(layer: ResidualBlock, z: Zonotope, run: Run) -> Zonotope:
-    """x = z − g(x), |g − b₂| ≤ L·Σ_j |W₂|_ij since |tanh| ≤ 1, whatever x is."""
+def _residual(layer: ResidualBlock, z: Zonotope, state: DecodeState) -> Zonotope:
+    """x = z − g(x), with |g − b₂| ≤ L·Σ_j |W₂|_ij for every x, since |tanh| ≤ 1."""
     last = layer._weights()[1].detach().double()
     row, bias = last.abs().sum(1).view(-1, 1, 1), layer.last.bias.detach().double().view(-1, 1, 1)
-    run.move = (row + bias.abs()).max().item()
+    state.move = (row + bias.abs()).max().item()
     return z.scaled(torch.ones_like(row), -bias, row * (1 + 1e-6))
 
 
-def _orthogonal_additive(layer: OrthogonalAdditive, z: Zonotope, run: Run) -> Zonotope:
+def _orthogonal_additive(layer: OrthogonalAdditive, z: Zonotope, state: DecodeState) -> Zonotope:
     """x = Qᵀ A⁻¹(z)."""
-    after, sums = _coupling(layer.coupling, z, run).mixed(layer._rotation().detach().double().T)
-    run.seen(sums)
+    after, sums = _coupling(layer.coupling, z, state).mixed(layer._rotation().detach().double().T)
+    state.seen(sums)
     return after
 
 

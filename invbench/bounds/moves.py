@@ -1,5 +1,5 @@
-"""How far the inverse of a design moves a value, whatever its parameters: |c⁻¹(v; h) − v| ≤
-displacement + shift_bound."""
+"""How far the inverse of a design moves a value, for all parameters h:
+|c⁻¹(v; h) − v| ≤ displacement + shift_bound."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from dataclasses import dataclass
 
 from invbench.couplings import RQ, BSpline, CubicSpline, LinearRational, QuadraticSpline, RQBounded
 from invbench.couplings.base import Elementwise
-from invbench.couplings.fused import Fused
+from invbench.couplings.compiled import CompiledCoupling
 
-__all__ = ["Move", "move_of", "unfused"]
+__all__ = ["Move", "move_of", "uncompiled"]
 
-# splines that are the identity outside their box, without a shift; by the very class: a subclass
-# may add one
+# splines that are the identity outside their box and have no shift; a subclass may add one, so the
+# class itself is looked up
 WITHOUT_SHIFT = (RQ, RQBounded, BSpline, CubicSpline, LinearRational, QuadraticSpline)
 
 
 @dataclass(frozen=True)
 class Move:
-    """``bound`` = sup |c⁻¹(v; h) − v| over v and all parameters h; infinite with a ``reason``, or
-    where the design does not say."""
+    """``bound`` ≥ sup |c⁻¹(v; h) − v| over all v and parameters h; infinite with a ``reason``."""
 
     bound: float
     reason: str = ""
 
 
-def unfused(design: Elementwise) -> Elementwise:
-    return design.design if isinstance(design, Fused) else design
+def uncompiled(design: Elementwise) -> Elementwise:
+    """The design itself, where it was compiled."""
+    return design.design if isinstance(design, CompiledCoupling) else design
 
 
 def move_of(design: Elementwise) -> Move:
-    """displacement + shift_bound, as the design declares them; a design that says nothing of its
-    shift has a free one."""
-    design = unfused(design)
+    """displacement + shift_bound, as the design declares them. A design that declares no
+    ``shift_bound`` counts as having an unbounded shift."""
+    design = uncompiled(design)
     name, displacement, shift = (
         type(design).__name__,
         getattr(design, "displacement", None),

@@ -1,8 +1,8 @@
-"""Operations of encoders, priors and base images that intervals run through here, beside those of
+"""Interval rules for the operations of encoders, priors and base images, beside those of
 conditioners.
 
-They are entered in the table of the intervals; importing this file is enough. None of them carries
-a bound on a Jacobian.
+Importing this file adds them to the table of the intervals. None of them carries a bound on a
+Jacobian.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch.nn import functional as F
 
 from invbench.bounds.lipschitz.interval import RULES, Interval, Unsupported
 
-__all__ = ["Condition"]
+__all__ = ["ConditionBox"]
 
 U = torch.finfo(torch.float64).eps
 
 
-class Condition(Interval):
-    """A box of conditions: an interval that also knows how many rows it has."""
+class ConditionBox(Interval):
+    """A box of conditions: an interval with a length, the number of its rows."""
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -33,8 +33,8 @@ def _plain(v: Interval, name: str) -> None:
 
 
 def _matmul(a: Any, b: Any) -> Interval:
-    """Constant @ interval or interval @ constant: the centre by the matrix, the radius by its
-    absolute values."""
+    """constant @ interval or interval @ constant: the matrix maps the centre, its absolute values
+    map the radius."""
     left = isinstance(b, Interval)
     v, matrix = (b, a) if left else (a, b)
     if not isinstance(v, Interval) or not isinstance(matrix, Tensor):

@@ -16,19 +16,18 @@ from invbench.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from invbench.attacks import Found
+    from invbench.attacks import AttackResult
 
 __all__ = ["attack", "parse_eps"]
 
-SCALE = 4  # of a flow that does not say its own
-MULTIPLE = 16  # of a crop's sides: ×4, and squeezed twice
+SCALE = 4  # of a super-resolution flow that does not state its own
+MULTIPLE = 16  # of the sides of a crop: reduced by 4, and squeezed twice
 DEFAULT = "china"
-DUSK = ("under-exposure", 2)
 
 
 def parse_eps(text: str) -> float:
-    """``8/255`` or ``0.03``. Raises ``UsageError`` for what is neither, is negative, or exceeds
-    1."""
+    """The number in ``8/255`` or ``0.03``. Raises ``UsageError`` for anything else, and outside
+    [0, 1]."""
     over, slash, under = text.partition("/")
     try:
         eps = float(over) / float(under) if slash else float(over)
@@ -63,14 +62,14 @@ def attack(
         typer.Option("--attack", help="Attack (invbench list attacks); repeatable. Default: all."),
     ] = [],  # noqa: B006
     budget: Annotated[
-        str, typer.Option(help="smoke, default or full: the same for every model.")
+        str, typer.Option(help="How long to search: smoke, default or full.")
     ] = "default",
     temperature: Annotated[
         float | None,
         typer.Option(
             help=(
-                "Of the latents, τ. Default: the flow's own, 0.9 for super-resolution, 1 in "
-                "low light."
+                "Temperature τ of the latents. Default: that of the flow, 0.9 in super-resolution, "
+                "1 in low light."
             )
         ),
     ] = None,
@@ -82,13 +81,15 @@ def attack(
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     results: Annotated[
-        Path, typer.Option("--results", help="What was found is saved below this folder.")
+        Path, typer.Option("--results", help="Cases that were found are saved below this folder.")
     ] = Path("results"),
     as_json: JsonFlag = False,
 ) -> None:
-    """What breaks this flow on this picture? Exit code 1 when a decode is not finite or exceeds 10.
+    """Search for inputs that break a trained flow on one picture. Exit code 1 when a decode is not
+    finite or exceeds 10.
 
-    Every case found is saved with a picture and can be replayed. Ctrl-C keeps what is saved.
+    Every case that is found is saved with a picture, and can be replayed. Ctrl-C keeps the saved
+    cases.
 
     Examples: `invbench attack srflow`, `invbench attack srflow --coupling modified-rq --image
     photo.jpg --eps 8/255`, `invbench attack srflow --attack latent --budget smoke --json`
@@ -126,7 +127,7 @@ def attack(
     inputs = Inputs(y, latents, x)
     saved: list[Path] = []
 
-    def keep(one: Found) -> None:
+    def keep(one: AttackResult) -> None:
         if any(one.verdicts[0].levels.values()):
             saved.append(
                 save_case(
@@ -135,7 +136,7 @@ def attack(
             )
 
     with err.status("attacking …") as status:
-        say = lambda what: status.update(f"{escape(model.coupling.name)}: {escape(what)}")  # noqa: E731
+        say = lambda name: status.update(f"{escape(model.coupling.name)}: {escape(name)}")  # noqa: E731
         found = run_ensemble(
             loaded, inputs, temperature, chosen, (radius,), seed, scale, name, say, keep
         )
@@ -170,13 +171,14 @@ def attack(
 def _picture(
     image: Path | None, as_condition: bool, crop: int, scale: int | None, multiple: int
 ) -> tuple[str, Tensor, Tensor | None]:
-    """(where it comes from, condition, ground truth or None). Raises ``UsageError`` when it is too
-    small. The sides of the image are made multiples of ``multiple``.
+    """(where the picture comes from, condition, ground truth or None). Raises ``UsageError`` when
+    it is too small.
 
-    ``scale``: of super-resolution; for a flow of track ``lowlight``, where it is None, a picture of
-    the user's is the dark one, and the embedded one is under-exposed to 1/16.
+    The sides of the image are cropped to multiples of ``multiple``. ``scale``: of super-resolution.
+    It is None in low light, where the user's picture is the dark one, and an embedded photograph is
+    darkened.
     """
-    from invbench.corruptions import apply_family
+    from invbench.corruptions import DEFAULT_DARKENING, corrupt
     from invbench.data.images import centre_crop, crops, embedded, read_image
     from invbench.data.resample import bicubic, quantise
 
@@ -184,23 +186,23 @@ def _picture(
         raise UsageError(f"--crop must be a multiple of {multiple}, got {crop}")
     picture = embedded(DEFAULT) if image is None else read_image(image)
     source = f"embedded {DEFAULT}" if image is None else image.name
-    times = scale if as_condition and scale else 1  # that the picture is smaller than the image
+    times = scale if as_condition and scale else 1  # the image is so many times larger
     side, multiple = crop // times, multiple // times
     if min(picture.shape[-2:]) < multiple:
         height, width = picture.shape[-2:]
         raise UsageError(
             f"{source} has {width}×{height} pixels; this needs at least {multiple}×{multiple}"
         )
-    # the whole of a smaller picture, down to the sides that the flow takes
+    # a smaller picture is taken whole, but for sides that the flow cannot take
     part = centre_crop(crops(picture, side, 1)[0], multiple)
     if scale is None and image is None:
-        return source, apply_family(*DUSK, [part])[0], part
+        return source, corrupt(*DEFAULT_DARKENING, [part])[0], part
     if scale is None or as_condition:
         return source, part, None
     return source, quantise(bicubic(part, 1 / scale)), part
 
 
-def _record(one: Found) -> dict[str, object]:
+def _record(one: AttackResult) -> dict[str, object]:
     verdict, before = one.verdicts[0], one.before[0]
     return {
         "attack": one.attack,
@@ -225,7 +227,7 @@ def _record(one: Found) -> dict[str, object]:
     }
 
 
-def _show(title: str, found: list[Found], flags: list[str]) -> None:
+def _show(title: str, found: list[AttackResult], flags: list[str]) -> None:
     from invbench.attacks import LEVELS
     from invbench.attacks.judge import power
 

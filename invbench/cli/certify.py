@@ -1,5 +1,5 @@
-"""The verb ``certify``: the largest value that any condition can cause, or where it is infinite and
-why."""
+"""The verb ``certify``: the largest value that any condition can cause, or the layer without a
+bound."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def certify(
     radius: Annotated[float, typer.Option(help="Largest |z| of a latent, in units of τ.")] = 4.0,
     temperature: Annotated[
         float | None,
-        typer.Option(help="Of the latents, τ. Default: the flow's own, 0.9 for super-resolution."),
+        typer.Option(help="Temperature τ of the latents. Default: that of the flow."),
     ] = None,
     guard: Annotated[
         Path | None,
-        typer.Option(help="A guard of this flow (invbench guard): the certificate of its clamps."),
+        typer.Option(help="A guard of the flow (invbench guard): certify the clamped flow."),
     ] = None,
     image: Annotated[
         Path | None,
-        typer.Option(help="A picture that is the condition: bounds it and its size alone."),
+        typer.Option(help="A picture as the condition: the bound holds for it and its size alone."),
     ] = None,
     eps: Annotated[str, typer.Option(help="Largest change of a pixel of that picture.")] = "0",
     layers: Annotated[bool, typer.Option("--layers", help="One row per layer.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """How large can a decode get, whatever the condition? Exit code 1 when nothing bounds it; the
+    """Bound the values of a decode for every condition. Exit code 1 when there is no bound; the
     layer and the reason are named.
 
     Examples: `invbench certify srflow --coupling rq-bounded`, `invbench certify llflow --coupling
@@ -63,7 +63,7 @@ def certify(
 
     change = parse_eps(eps)
     if image is None and change:
-        raise UsageError("--eps is of a picture's pixels; name it with --image FILE")
+        raise UsageError("--eps is the change of a picture; name the picture with --image FILE")
     known = resolve(flow, ("flow",)).entry.metadata
     target = resolve(coupling)
     tau = float(known.get("temperature", 1.0)) if temperature is None else temperature

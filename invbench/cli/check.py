@@ -75,12 +75,12 @@ def _draw(kind: str, path: Path, as_json: bool) -> None:
         )
     if path.suffix.lower() != ".png":
         raise UsageError(f"--sheet {path}: the sheet is a PNG; give a name that ends in .png")
-    from invbench.corruptions.gallery import PHOTOGRAPH, sheet
+    from invbench.corruptions.gallery import PHOTOGRAPH, gallery
     from invbench.data.datasets import sr_pairs
     from invbench.files import write_atomically
 
     (pair,) = (p for p in sr_pairs("embedded", 128, 1) if p.name == PHOTOGRAPH)
-    write_atomically(path, sheet(pair))
+    write_atomically(path, gallery(pair))
     if as_json:
         print_json({"sheet": str(path)})
     else:

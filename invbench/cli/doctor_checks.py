@@ -13,7 +13,7 @@ import torch
 
 from invbench.data.folders import data_root, locate, take_inventory
 from invbench.data.images import EMBEDDED, embedded
-from invbench.data.layouts import LAYOUTS, LOW_LIGHT, Layout
+from invbench.data.layouts import LAYOUTS, LOW_LIGHT, DataLayout
 from invbench.data.pair_files import pairs_of
 from invbench.errors import InvbenchError
 from invbench.files import cache_dir
@@ -102,7 +102,7 @@ def _data_sets() -> Iterator[Finding]:
             )
 
 
-def _pairs(layout: Layout) -> Iterator[str]:
+def _pairs(layout: DataLayout) -> Iterator[str]:
     """Which pairs are there, by the heads of their files. Raises ``UsageError`` for pairs that are
     incomplete or do not fit."""
     absent = [

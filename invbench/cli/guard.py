@@ -1,5 +1,4 @@
-"""The verb ``guard``: clamps for a flow that is trained already, made from photographs, and what
-such a file holds."""
+"""The verb ``guard``: make clamps for a trained flow from photographs, or read a file of them."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ def guard(
         str,
         typer.Option(
             help=(
-                "Folder of photographs, a data set, or embedded; for low light a folder with "
+                "Photographs: a folder, a data set, or embedded. In low light a folder with "
                 "high and low, or LOL."
             )
         ),
@@ -37,14 +36,14 @@ def guard(
         Path | None, typer.Option("--output", "-o", help="The guard's file, .safetensors.")
     ] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Say what this guard holds, and whether it fits the flow.")
+        Path | None, typer.Option(help="Read this guard, and tell whether it fits the flow.")
     ] = None,
     margin: Annotated[
         float, typer.Option(help="Widens each interval about its middle; 1 is the range seen.")
     ] = 1.0,
     quantile: Annotated[
         float | None,
-        typer.Option(help="Of the values seen, above 0.5, at most 1. Default: the extremes."),
+        typer.Option(help="Quantile of the values seen, in (0.5, 1]. Default: the extremes."),
     ] = None,
     crop: Annotated[int, typer.Option(help="Side of the crops.")] = 64,
     patches: Annotated[int, typer.Option(help="How many crops are encoded.")] = 192,
@@ -62,8 +61,8 @@ def guard(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Clamp each layer of a trained flow to the values that photographs gave it: no retraining.
-    Exit code 1 when a checked guard does not fit.
+    """Clamp each layer of a trained flow to the values that it has on photographs, without
+    training. Exit code 1 when a guard that is checked does not fit.
 
     Examples: `invbench guard srflow --calibrate photographs/ -o guard.safetensors`, `invbench guard
     srflow --check guard.safetensors`, `invbench guard llflow --calibrate LOL -o dark.safetensors
@@ -142,7 +141,7 @@ def _say(
     reason: str,
     as_json: bool,
 ) -> None:
-    """What the guard holds, its certificate where it fits, else why it does not."""
+    """Print what the guard holds, and its certificate, or why it does not fit."""
     bound = guarded.bound() if guarded is not None else None
     record = {
         "file": str(path),

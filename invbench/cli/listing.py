@@ -15,7 +15,7 @@ def listed(kind: str) -> list[dict[str, str]]:
     from invbench.errors import UsageError
     from invbench.laws import LAWS
     from invbench.laws.distributions.laws import DISTRIBUTION_LAWS
-    from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS, FLOWS, LAYERS
+    from invbench.registry import ATTACKS, CORRUPTIONS, COUPLINGS, FLOWS, LAYERS
     from invbench.tracks import TRACKS
 
     errors: list[tuple[str, str]] = []
@@ -30,7 +30,7 @@ def listed(kind: str) -> list[dict[str, str]]:
             except UsageError as error:
                 errors.append((library, str(error)))
     registries: dict[str, Any] = {"couplings": COUPLINGS, "layers": LAYERS, "flows": FLOWS}
-    registry = (registries | {"conditions": CONDITIONS, "attacks": ATTACKS})[kind]
+    registry = (registries | {"conditions": CORRUPTIONS, "attacks": ATTACKS})[kind]
     rows = [
         {
             "name": name,

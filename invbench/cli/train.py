@@ -1,4 +1,5 @@
-"""The verb ``train``: a reference flow, or all that the published results are of."""
+"""The verb ``train``: train one flow, or all flows of the published results that have no
+weights."""
 
 from __future__ import annotations
 
@@ -21,13 +22,13 @@ def train(
     ] = "",
     coupling: Annotated[str, typer.Option(help="Coupling target.")] = "",
     size: Annotated[
-        str, typer.Option(help="mini, or a published size: paper, paper-8x; llflow's small.")
+        str, typer.Option(help="mini, or a published size: paper, paper-8x, or small (llflow).")
     ] = "mini",
     seed: Annotated[int, typer.Option(help="Seed of weights and data order.")] = 0,
     every: Annotated[
         bool,
         typer.Option(
-            "--all", help="Train whatever the published results are of and has no weights yet."
+            "--all", help="Train every flow of the published results that has no weights yet."
         ),
     ] = False,
     out_dir: Annotated[
@@ -36,30 +37,30 @@ def train(
     compiled: Annotated[
         bool | None,
         typer.Option(
-            "--compiled/--eager", help="Couplings as compiled kernels. Default: in long trainings."
+            "--compiled/--eager", help="Compile the couplings. Default: in long trainings."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     mixed: Annotated[
         bool,
         typer.Option(
-            "--mixed-precision", help="Autocast to bfloat16; needs --out, being another training."
+            "--mixed-precision", help="Autocast to bfloat16. Needs --out: weights differ."
         ),
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a reference flow with this coupling; interrupted, the same command goes on.
+    """Train a flow with a coupling. After an interruption the same command continues.
 
-    A mini takes half an hour on two cores and photographs of T91 or LOL; a published size takes a
-    GPU, DIV2K and Flickr2K (or LOL), and days.
+    The size mini needs photographs of T91 or LOL, and half an hour on two cores. A published size
+    needs a GPU, DIV2K and Flickr2K (or LOL), and days.
 
     Examples: `INVBENCH_DATA=data invbench train srflow --coupling my.py`, `INVBENCH_DATA=data
     invbench train --all`, `INVBENCH_DATA=data invbench train srflow --coupling affine --size paper
     --device cuda`
     """
     from invbench.registry import FLOWS
-    from invbench.training.published import Wanted, missing
-    from invbench.training.train import said, train_reference
+    from invbench.training.published import PublishedTraining, missing
+    from invbench.training.train_flow import loss_text, train_flow
 
     if every == bool(flow) or (every and (coupling or out_dir or seed or size != "mini")):
         raise UsageError(
@@ -77,7 +78,7 @@ def train(
         raise UsageError(
             f"say which coupling: invbench train {flow} --coupling affine (invbench list couplings)"
         )
-    queue = missing() if every else [Wanted(flow, coupling, seed)]
+    queue = missing() if every else [PublishedTraining(flow, coupling, seed)]
     cards = []
     with progress_bar() as progress:
         for place, one in enumerate(queue, 1):
@@ -91,12 +92,12 @@ def train(
                 skipped = (
                     f", {log.non_finite_steps} non-finite steps" if log.non_finite_steps else ""
                 )
-                words = said(log, recipe) + skipped
+                words = loss_text(log, recipe) + skipped
                 progress.update(bar, completed=log.step, total=total, description=words)
                 if not err.is_terminal and log.step % 250 == 0:
                     err.print(f"step {log.step} of {total}, {words}, {log.seconds:.0f} s")
 
-            path = train_reference(
+            path = train_flow(
                 one.flow,
                 one.coupling,
                 size,

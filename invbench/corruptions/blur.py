@@ -1,4 +1,4 @@
-"""Blur and its opposite. Beyond the border an image goes on with its last row or column."""
+"""Blur, and its opposite. Beyond its border an image is continued by its last row or column."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from invbench.corruptions.corruption import Batch, family
+from invbench.corruptions.base import Batch, corruption
 
 __all__ = ["gaussian_blur", "weighted_sum"]
 
@@ -17,8 +17,10 @@ Taps = tuple[tuple[int, int, float], ...]  # rows down, columns to the right, we
 
 
 def weighted_sum(image: Tensor, taps: Taps) -> Tensor:
-    """Σ weight·image moved by (rows, columns), of (…, h, w): product by product, in the order of
-    ``taps``."""
+    """Σ_k weight_k·image[p + (rows_k, columns_k)] at every place p of an image (…, h, w).
+
+    The products are added one by one in the order of ``taps``, so every device rounds alike.
+    """
     height, width = image.shape[-2:]
     reach_y, reach_x = max(abs(dy) for dy, _, _ in taps), max(abs(dx) for _, dx, _ in taps)
     rows = torch.arange(-reach_y, height + reach_y, device=image.device).clamp(0, height - 1)
@@ -33,7 +35,8 @@ def weighted_sum(image: Tensor, taps: Taps) -> Tensor:
 
 
 def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
-    """Gaussian of standard deviation σ pixels, up to 3σ, rows then columns."""
+    """The image (…, h, w) under a Gaussian of standard deviation σ pixels, cut at 3σ: rows first,
+    then columns."""
     reach = math.ceil(3 * sigma)
     weights = [math.exp(-0.5 * (k / sigma) ** 2) for k in range(-reach, reach + 1)]
     taps = [(k - reach, weight / sum(weights)) for k, weight in enumerate(weights)]
@@ -41,7 +44,7 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     return weighted_sum(blurred, tuple((0, k, weight) for k, weight in taps))
 
 
-@family("gaussian-blur", (0.5, 1.0, 1.5, 2.5, 4.0))
+@corruption("gaussian-blur", (0.5, 1.0, 1.5, 2.5, 4.0))
 def gaussian(batch: Batch) -> Tensor:
     """Gaussian blur of standard deviation σ pixels, cut at 3σ."""
     return gaussian_blur(batch.low, batch.strength).clamp(0, 1)
@@ -59,7 +62,7 @@ def _disc(radius: float) -> Taps:
     return tuple((dy, dx, weight / total) for dy, dx, weight in found if weight > 0)
 
 
-@family("defocus", (0.75, 1.25, 2.0, 3.0, 4.0))
+@corruption("defocus", (0.75, 1.25, 2.0, 3.0, 4.0))
 def defocus(batch: Batch) -> Tensor:
     """Mean over a disc of radius r pixels, its edge weighted clamp(r + 1/2 − distance, 0, 1): a
     lens out of focus."""
@@ -79,7 +82,7 @@ def _segment(length: float, angle: float) -> Taps:
     return tuple((dy, dx, weight) for (dy, dx), weight in sorted(weights.items()) if weight > 1e-9)
 
 
-@family("motion-blur", (3.0, 5.0, 9.0, 13.0, 19.0))
+@corruption("motion-blur", (3.0, 5.0, 9.0, 13.0, 19.0))
 def motion_blur(batch: Batch) -> Tensor:
     """Mean of L points one pixel apart on a segment centred at the pixel, its angle uniform in [0,
     π) per image; bilinear between pixels."""
@@ -89,7 +92,7 @@ def motion_blur(batch: Batch) -> Tensor:
     )
 
 
-@family("sharpen", (0.5, 1.0, 2.0, 4.0, 8.0))
+@corruption("sharpen", (0.5, 1.0, 2.0, 4.0, 8.0))
 def sharpen(batch: Batch) -> Tensor:
     """Unsharp mask, clamp(y + a·(y − blur(y)), 0, 1); blur: 5×5 Gaussian, σ = 1, edges
     replicated."""

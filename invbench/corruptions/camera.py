@@ -1,9 +1,9 @@
-"""Low light: a camera that gets little of it.
+"""Low light, as a camera sees it.
 
-Light is linear: L = y² (a display gamma of 2, so that a square and a root do, which every device
-rounds alike). A correct exposure fills a pixel with N = 1000 electrons at white; a short one
-collects n ~ Poisson(e·N·L); reading adds r ~ N(0, 2²) electrons; gain multiplies; the converter
-clamps, takes the root and rounds to 8 bits: y' = Q(√(gain·(n + r)/N)).
+Light is linear, L = y²: a display gamma of 2 needs a square and a root only, which every device
+rounds alike. A correct exposure fills a white pixel with N = 1000 electrons. A short exposure e
+collects n ~ Poisson(e·N·L) of them, reading adds r ~ N(0, 2²), and the gain multiplies. The
+converter clamps, takes the root and rounds to 8 bits: y' = Q(√(gain·(n + r)/N)).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invbench.corruptions.corruption import Batch, family
+from invbench.corruptions.base import Batch, corruption
 from invbench.corruptions.poisson import levels, photons
 from invbench.data.resample import quantise
 
@@ -20,7 +20,7 @@ __all__: list[str] = []
 WELL, READ = 1000.0, 2.0  # electrons
 
 
-@family("under-exposure", (1 / 4, 1 / 16, 1 / 36, 1 / 64, 1 / 144), track="lowlight")
+@corruption("under-exposure", (1 / 4, 1 / 16, 1 / 36, 1 / 64, 1 / 144), track="lowlight")
 def under_exposure(batch: Batch) -> Tensor:
     """Q(√(e·y²)): exposure e in linear light (L = y²), no noise, no gain, to 8 bits; a dark picture
     of few grey levels."""
@@ -28,7 +28,7 @@ def under_exposure(batch: Batch) -> Tensor:
     return quantise((batch.strength * (light * light)).sqrt())
 
 
-@family("sensor-noise", (1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64), track="lowlight")
+@corruption("sensor-noise", (1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64), track="lowlight")
 def sensor_noise(batch: Batch) -> Tensor:
     """Q(√((n + r)/(e·N))): exposure e made up for by gain 1/e; shot noise n ~ Poisson(e·N·y²), y at
     its nearest of 256 grey levels, N = 1000 electrons at white; read noise r ~ N(0, 2²) electrons;

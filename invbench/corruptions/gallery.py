@@ -1,4 +1,4 @@
-"""All families on one photograph as a picture: a row per family, a column per severity."""
+"""All corruptions of one photograph as a picture: a row per corruption, a column per severity."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from invbench.corruptions import Family, apply_family
+from invbench.corruptions import Corruption, corrupt
 from invbench.data.datasets import Pair
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 
-__all__ = ["PHOTOGRAPH", "sheet"]
+__all__ = ["PHOTOGRAPH", "gallery"]
 
 PHOTOGRAPH = "china/0"  # of ``sr_pairs``, for the command line: edges, flat parts and colour
 SEVERITIES = 5
@@ -24,20 +24,20 @@ ZOOM, GAP, LABEL, HEAD = 3, 8, 470, 64  # HEAD, LABEL and GAP in pixels of the p
 LINE, CHARACTERS = 13, 74  # height of a line of the formula, and how many characters fit into LABEL
 
 
-def sheet(pair: Pair, seed: int = 0) -> bytes:
-    """PNG of every registered family at every severity on the condition of ``pair``: (3, h, w),
-    each pixel shown as ZOOM×ZOOM.
+def gallery(pair: Pair, seed: int = 0) -> bytes:
+    """PNG of the condition of ``pair`` (3, h, w) under every registered corruption at every
+    severity, each pixel shown as ZOOM×ZOOM.
 
-    What leaves [0, 1] is shown clamped. Raises ``UsageError`` when the ground truth of ``pair`` is
-    no whole multiple of the condition.
+    What leaves [0, 1] is shown clamped. Raises ``UsageError`` when the sides of the ground truth
+    are no whole multiples of the condition's.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    families: list[Family] = [entry.metadata["family"] for entry in CONDITIONS.values()]
+    corruptions: list[Corruption] = [entry.metadata["corruption"] for entry in CORRUPTIONS.values()]
     height, width = (ZOOM * side for side in pair.low.shape[-2:])
     across = LABEL + SEVERITIES * (width + GAP) + GAP
-    down = HEAD + len(families) * (height + GAP)
+    down = HEAD + len(corruptions) * (height + GAP)
     figure = Figure(figsize=(across / DPI, down / DPI), dpi=DPI)
     canvas = FigureCanvasAgg(figure)
 
@@ -47,7 +47,7 @@ def sheet(pair: Pair, seed: int = 0) -> bytes:
             x / across, 1 - y / down, text, fontsize=size, va="top", parse_math=False, **how
         )
 
-    write(GAP, GAP, f"Condition families on {pair.name}, seed {seed}", 11, weight="bold")
+    write(GAP, GAP, f"Corruptions of {pair.name}, seed {seed}", 11, weight="bold")
     write(GAP, GAP + 22, "name: strengths 1 … 5, then the formula. Shown clamped to [0, 1].", 8)
     for severity in range(1, SEVERITIES + 1):
         write(
@@ -57,7 +57,7 @@ def sheet(pair: Pair, seed: int = 0) -> bytes:
             10,
             ha="center",
         )
-    for row, found in enumerate(families):
+    for row, found in enumerate(corruptions):
         top = HEAD + row * (height + GAP)
         write(
             GAP,
@@ -71,7 +71,7 @@ def sheet(pair: Pair, seed: int = 0) -> bytes:
         )
         write(GAP, top + 18, "\n".join(lines), 8)
         for severity in range(1, len(found.strengths) + 1):
-            (changed,) = apply_family(found.name, severity, [pair], seed)
+            (changed,) = corrupt(found.name, severity, [pair], seed)
             left = LABEL + (severity - 1) * (width + GAP)
             figure.figimage(_enlarged(changed), left, down - top - height, origin="upper")
     canvas.draw()

@@ -1,4 +1,4 @@
-"""JPEG compression in torch: what a file loses, step by step as baseline libjpeg does it (ITU-T
+"""JPEG compression in torch: what a file loses, step by step as baseline libjpeg loses it (ITU-T
 T.81; JFIF)."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.corruptions.corruption import Batch, family
+from invbench.corruptions.base import Batch, corruption
 from invbench.data.resample import quantise
 
 __all__ = ["compress"]
@@ -34,7 +34,7 @@ COSINES = [
 
 
 def _steps(table: str, quality: int) -> list[list[float]]:
-    """Quantisation steps at a quality of 1 to 100, as libjpeg scales the table."""
+    """Quantisation steps (8 × 8) at a quality of 1 to 100, as libjpeg scales the table."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
     steps = [float(min(max((int(entry) * percent + 50) // 100, 1), 255)) for entry in table.split()]
     return [steps[row : row + 8] for row in range(0, 64, 8)]
@@ -45,7 +45,7 @@ def _round(values: Tensor) -> Tensor:
 
 
 def _extend(plane: Tensor, multiple: int) -> Tensor:
-    """Sides filled up to a multiple with the last row and column."""
+    """The plane with its last row and column repeated until its sides are multiples."""
     rows, columns = (
         torch.arange(-(-side // multiple) * multiple, device=plane.device).clamp(max=side - 1)
         for side in plane.shape[-2:]
@@ -54,13 +54,13 @@ def _extend(plane: Tensor, multiple: int) -> Tensor:
 
 
 def _transform(blocks: Tensor, matrix: Tensor) -> Tensor:
-    """M·X·Mᵀ of blocks X (8, 8, n), product by product: the same rounding for every n."""
+    """M·X·Mᵀ of blocks X (8, 8, n), summed product by product: the same rounding for every n."""
     half = sum((matrix[:, i, None, None] * blocks[i] for i in range(8)), torch.zeros_like(blocks))
     return sum((half[:, None, j] * matrix[:, j, None] for j in range(8)), torch.zeros_like(blocks))
 
 
 def _coded(plane: Tensor, steps: Tensor) -> Tensor:
-    """A plane (…, 8a, 8b) of 0 … 255 through the cosine transform, quantised and back."""
+    """A plane (…, 8a, 8b) of 0 … 255: cosine transform, quantisation, and back."""
     *rest, height, width = plane.shape
     tiles = plane.reshape(-1, height // 8, 8, width // 8, 8).permute(2, 4, 0, 1, 3)
     cosines = plane.new_tensor(COSINES)
@@ -104,13 +104,13 @@ def _doubled(plane: Tensor) -> Tensor:
 
 
 def compress(image: Tensor, quality: int) -> Tensor:
-    """(…, 3, h, w) in [0, 1] through baseline JPEG of ``quality`` 1 … 100, colour halved along both
-    axes (4:2:0); any h and w, on the 8-bit grid.
+    """An image (…, 3, h, w) in [0, 1] after baseline JPEG of ``quality`` 1 … 100, colour halved
+    along both axes (4:2:0). Any h and w; the result is on the 8-bit grid.
 
-    On the embedded photographs within 0.3 grey levels of Pillow on average, and at most 2 % of
-    values off by more than 2. The rest: libjpeg's integer cosine transform rounds coefficients near
-    a tie the other way, which moves a whole block (all of it, where an image has few); and it
-    upsamples the colour of images narrower than 5 pixels differently.
+    On the embedded photographs it lies within 0.3 grey levels of Pillow's on average, and at most
+    2 % of the values are off by more than 2. They differ because libjpeg's integer cosine transform
+    rounds coefficients near a tie the other way, which moves a whole block, and because it
+    upsamples the colour of images narrower than 5 pixels in another way.
     """
     height, width = image.shape[-2:]
     r, g, b = _extend((image.clamp(0, 1) * 255).round(), 16).unbind(-3)
@@ -127,7 +127,7 @@ def compress(image: Tensor, quality: int) -> Tensor:
     return quantise(rgb / 255)
 
 
-@family("jpeg", (80.0, 50.0, 25.0, 10.0, 5.0))
+@corruption("jpeg", (80.0, 50.0, 25.0, 10.0, 5.0))
 def jpeg(batch: Batch) -> Tensor:
     """Baseline JPEG of quality q and back: YCbCr, colour halved along both axes (4:2:0), 8×8 cosine
     transform, the tables of T.81 scaled as libjpeg does, triangle upsampling, 8 bits."""

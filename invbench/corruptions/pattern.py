@@ -1,4 +1,4 @@
-"""Patterns laid over the condition, or put in its place."""
+"""Patterns that are laid over the condition, or take its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.corruptions.corruption import Batch, family
+from invbench.corruptions.base import Batch, corruption
 from invbench.corruptions.tone import blend
 from invbench.data.images import OTHER_KINDS, embedded
 
@@ -15,20 +15,20 @@ __all__: list[str] = []
 
 
 def _grid(y: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and column numbers, (h, 1) and (w,)."""
+    """Row numbers (h, 1) and column numbers (w,) of the pixels."""
     return torch.arange(y.shape[-2], device=y.device)[:, None], torch.arange(
         y.shape[-1], device=y.device
     )
 
 
-@family("constant", (0.2, 0.4, 0.6, 0.8, 1.0))
+@corruption("constant", (0.2, 0.4, 0.6, 0.8, 1.0))
 def constant(batch: Batch) -> Tensor:
     """(1 − a)·y + a·colour, one colour per image, uniform in [0, 1]³: at severity 5 no picture is
     left."""
     return blend(batch.low, batch.uniform()[:, :, :1, :1].expand_as(batch.low), batch.strength)
 
 
-@family("checkerboard", (0.1, 0.25, 0.5, 0.75, 1.0))
+@corruption("checkerboard", (0.1, 0.25, 0.5, 0.75, 1.0))
 def checkerboard(batch: Batch) -> Tensor:
     """(1 − a)·y + a·board, board = (row + column) mod 2: the highest frequency there is."""
     rows, columns = _grid(batch.low)
@@ -37,7 +37,7 @@ def checkerboard(batch: Batch) -> Tensor:
     )
 
 
-@family("stripes", (0.1, 0.25, 0.5, 0.75, 1.0))
+@corruption("stripes", (0.1, 0.25, 0.5, 0.75, 1.0))
 def stripes(batch: Batch) -> Tensor:
     """(1 − a)·y + a·(⌊k/w⌋ mod 2), k the row or the column, w = 1, 2 or 4 pixels: both drawn per
     image."""
@@ -50,7 +50,7 @@ def stripes(batch: Batch) -> Tensor:
     )
 
 
-@family("gradient", (0.2, 0.4, 0.6, 0.8, 1.0))
+@corruption("gradient", (0.2, 0.4, 0.6, 0.8, 1.0))
 def gradient(batch: Batch) -> Tensor:
     """(1 − a)·y + a·ramp, ramp from 0 to 1 across the image, its direction uniform on the circle
     per image: (p·d − min)/(max − min)."""
@@ -72,7 +72,7 @@ def _mirrored(start: int, count: int, size: int, device: torch.device) -> Tensor
     return torch.where(places < size, places, 2 * size - 1 - places)
 
 
-@family("cross-data-set", (0.2, 0.4, 0.6, 0.8, 1.0))
+@corruption("cross-data-set", (0.2, 0.4, 0.6, 0.8, 1.0))
 def cross_data_set(batch: Batch) -> Tensor:
     """(1 − a)·y + a·t, t a crop at a random place of a picture of another kind, which ships with
     scikit-image: gravel, printed page, moon, galaxies, stained tissue, retina; mirrored where it is

@@ -1,4 +1,4 @@
-"""Coupling designs, one file each. Importing this package registers the built-in ones."""
+"""Coupling designs, one per file. Importing this package registers the built-in ones."""
 
 from invbench.couplings.additive import Additive
 from invbench.couplings.affine import Affine

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.registry import coupling
 
 __all__ = ["Additive"]
 
 
 @coupling("additive")
-class Additive(Design):
+class Additive(CheckedElementwise):
     """y = x + t, log c′ = 0.  Parameters: t.  Zero parameters give the identity."""
 
     n_params = 1

@@ -5,19 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.registry import coupling
 
 __all__ = ["Affine"]
 
 
 @coupling("affine")
-class Affine(Design):
+class Affine(CheckedElementwise):
     """y = (x + t)·s,  s = sigmoid(a + 2) + floor,  log c′ = log s.
 
-    Parameters: (a, t). Zero parameters give y = 0.8809·x, the family's member nearest to the
-    identity that the released models start from. s lies in (floor, 1 + floor); the released floor
-    is 1e-4.
+    Parameters: (a, t). Zero parameters give y = 0.8809·x, from which the released models start.
+    s lies in (floor, 1 + floor); the released floor is 1e-4.
     """
 
     n_params = 2
@@ -33,8 +32,8 @@ class Affine(Design):
     }
 
     def _scale(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """(s, log s). For a + 2 > 0, s = 1 + (floor − sigmoid(−a − 2)), so log1p keeps the bits
-        near s = 1."""
+        """(s, log s). For a + 2 > 0, s = 1 + (floor − sigmoid(−a − 2)), so log1p is accurate near
+        s = 1."""
         a = params[0] + 2
         near_one = self.floor - torch.sigmoid(-a)
         s = torch.sigmoid(a) + self.floor

@@ -1,4 +1,4 @@
-"""The affine coupling with an asymmetric soft clamp and soft logarithmic tails."""
+"""The affine coupling with an asymmetric soft clamp and logarithmic tails."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.registry import coupling
 
 __all__ = ["AffineAsymmetric"]
 
 
 @coupling("affine-asymmetric")
-class AffineAsymmetric(Design):
+class AffineAsymmetric(CheckedElementwise):
     """c⁻¹(y) = g(e^b·(y − t)): an asymmetric soft clamp b of the log-scale, then logarithmic tails
     g.
 
-        b(a) = (2/π)·α·atan(a/α),  α = 0.1 for a ≥ 0, 2 for a < 0, so decoding stretches by less
-        than e^0.1 and
-                                   shrinks by less than e^2;
-        g(v) = sign(v)·(min(|v|, τ) + log(1 + max(|v| − τ, 0))),  τ = 100 (LOFT).
+        b(a) = (2/π)·α·atan(a/α),  α = 0.1 for a ≥ 0 and 2 for a < 0
+        g(v) = sign(v)·(min(|v|, τ) + log(1 + max(|v| − τ, 0))),  τ = 100 (LOFT)
 
-    Andrade samples by affine steps and one last g; here every coupling has both. Data → noise, c(x)
-    = e^(−b)·g⁻¹(x) + t with g⁻¹(x) = sign(x)·(min(|x|, τ) + expm1(max(|x| − τ, 0))), overflows
-    beyond τ + 88 in float32: no datum lies there.
+    So decoding expands by less than e^0.1 and contracts by less than e^2. Andrade samples by affine
+    steps and one last g; here every coupling has both. Data → noise is c(x) = e^(−b)·g⁻¹(x) + t
+    with g⁻¹(x) = sign(x)·(min(|x|, τ) + expm1(max(|x| − τ, 0))). It overflows beyond τ + 88 in
+    float32, where no data lie.
 
     Parameters: (a, t). Zero parameters give the identity for |x| ≤ τ. Raises ``ValueError`` unless
     α, τ > 0.

@@ -11,7 +11,7 @@ from invbench.registry import coupling
 
 __all__ = ["AffineExp"]
 
-LIMIT = 80.0  # e^±80 ≈ 1e±35: beyond it neither s nor 1/s is a normal float32
+LIMIT = 80.0  # e^±80 ≈ 1e±35: s and 1/s are still normal float32
 
 
 @coupling("affine-exp")

@@ -1,4 +1,4 @@
-"""The paper's † variant: the affine coupling with its scale kept above 0.1."""
+"""The affine coupling with a scale above 0.1: the † of Hong, Park, Chun (ICCV 2023)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["AffineFloor"]
 
 @coupling("affine-floor")
 class AffineFloor(Affine):
-    """y = (x + t)·s,  s = sigmoid(a + 2) + 0.1, so s in (0.1, 1.1): the † of Tables 1 and 2.
+    """y = (x + t)·s,  s = sigmoid(a + 2) + 0.1, so s in (0.1, 1.1): the † of their Tables 1 and 2.
 
     Parameters: (a, t). Zero parameters give y = 0.9808·x.
     """

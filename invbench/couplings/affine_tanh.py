@@ -1,4 +1,4 @@
-"""The affine coupling with a tanh around its log-scale."""
+"""The affine coupling with a tanh of its log-scale."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from invbench.registry import coupling
 
 __all__ = ["AffineTwoSigmoid"]
 
-LOWEST = -80.0  # 2·sigmoid(−80) ≈ 4e-35: below it 1/s leaves float32
+LOWEST = -80.0  # 2·sigmoid(−80) ≈ 4e-35: 1/s is still a float32
 
 
 @coupling("affine-two-sigmoid")
@@ -36,7 +36,7 @@ class AffineTwoSigmoid(Affine):
 
     def _scale(self, params: Tensor) -> tuple[Tensor, Tensor]:
         a = params[0].clamp(min=LOWEST)
-        # log 2σ(a) = log1p(tanh(a/2)) keeps the bits near a = 0, where log s = a/2
+        # log 2σ(a) = log1p(tanh(a/2)) is accurate near a = 0, where log s ≈ a/2
         near = torch.log1p(torch.tanh(a.clamp(-2, 2) / 2))
         far = torch.nn.functional.logsigmoid(a) + math.log(2)
         return 2 * torch.sigmoid(a), torch.where(a.abs() < 2, near, far)

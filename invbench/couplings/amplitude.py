@@ -1,4 +1,4 @@
-"""A signed amplitude between two limits of different size."""
+"""A signed amplitude between limits of different size."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ __all__ = ["amplitude"]
 
 
 def amplitude(raw: Tensor, least: float, most: float) -> Tensor:
-    """least·most·(eʳ − 1)/(most + least·eʳ): increasing from −least to most, 0 at raw = 0; neither
-    cancels nor overflows."""
+    """least·most·(eʳ − 1)/(most + least·eʳ), r = ``raw``: it increases from −least to most, and is
+    0 at r = 0. Nothing cancels or overflows."""
     decay = torch.exp(-raw.abs())
     growing = -torch.expm1(-raw.clamp(min=0)) / (most * decay + least)
     falling = torch.expm1(raw.clamp(max=0)) / (most + least * decay)

@@ -15,8 +15,8 @@ __all__ = ["BSpline"]
 
 @coupling("b-spline")
 class BSpline(BoxSpline):
-    """A cubic B-spline on K = 8 bins of [−B, B], B = 3, identity outside; twice continuously
-    differentiable, also at ±B.
+    """A cubic B-spline on K = 8 bins of [−B, B], B = 3; the identity outside. It is twice
+    continuously differentiable, also at ±B.
 
     c′ is the quadratic B-spline Σ r_i·N_i with K + 2 coefficients. Its first and last two are 1, so
     that c′ = 1 and c″ = 0 at ±B. The others are r_i = ρ + (1 − ρ)·π_i·M/G_i, where G_i is a third
@@ -28,9 +28,9 @@ class BSpline(BoxSpline):
         + d⁺)/3.
 
     Parameters, raw: K widths (at least 0.05 of the box), K − 2 coefficients. Zero parameters give
-    the identity. inf c′ = ρ on three bins of little mass. sup c′ is reached where one coefficient
-    has all the mass over three smallest bins beside the fixed coefficient 1; there too lies the
-    largest displacement. Both are evaluated on that curve.
+    the identity. inf c′ = ρ, on three bins without mass. sup c′ and the displacement are largest
+    where one coefficient has all the mass, over three smallest bins beside the fixed coefficient 1.
+    Both are evaluated on that curve.
     """
 
     closed_inverse = False

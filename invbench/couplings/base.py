@@ -28,11 +28,13 @@ class Elementwise(nn.Module):
     ``slope_bounds(params)``
         exact ``(inf, sup)`` of c′ over all x, each of shape ``params.shape[1:]``;
     ``slope_range``
-        ``(s_l, s_u)``, the bounds of c′ over all x *and all parameters*;
+        ``(s_l, s_u)``, bounds on c′ over all x *and all parameters*;
     ``displacement``
         sup over y and parameters of ``|c⁻¹(y) − (y − t)|``, t the design's shift; may be infinite;
+    ``shift_bound``
+        sup ``|t|`` over parameters; absent for a free shift;
     ``tail_slopes_equal``
-        whether c′(−∞) = c′(+∞) = 1 whatever the parameters (the paper's Remark 2);
+        whether c′(−∞) = c′(+∞) = 1 for all parameters (Hong, Park, Chun, ICCV 2023, Remark 2);
     ``metadata``
         ``citation``, ``year``, ``family``, ``formula``.
     """
@@ -51,7 +53,7 @@ class Elementwise(nn.Module):
 
     @classmethod
     def contract_violation(cls) -> str | None:
-        """What keeps ``cls`` from being a coupling, in words, or None."""
+        """Why ``cls`` is no coupling, in words, or None."""
         for name, signature in (
             ("forward", "forward(self, x, params)"),
             ("inverse", "inverse(self, y, params)"),

@@ -1,8 +1,7 @@
-"""Bins of a spline: their sizes from raw parameters, the bin that holds a value, and what belongs
-to it.
+"""The bins of a spline: their sizes from raw parameters, and the bin that holds a value.
 
-Everything is a list with one tensor per bin, so that K bins are K elementwise operations: they fuse
-into one kernel, and no gather, sort or cumulative sum over a last dimension is needed.
+Columns are lists with one tensor per bin. So K bins are K elementwise operations, which compile
+into one kernel without a gather, a sort or a cumulative sum over a dimension.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from torch import Tensor
 
 __all__ = ["edges", "passed", "select", "shares", "softplus_slope", "weights"]
 
-STEEPEST = 1e4  # knot slopes saturate there: four of them can still be multiplied in float32
+STEEPEST = 1e4  # of a knot slope: a product of four is still a float32
 
 
 def weights(raw: Sequence[Tensor]) -> list[Tensor]:
-    """softmax over the list."""
+    """softmax over the K tensors of the list."""
     largest = reduce(torch.maximum, raw)
     exps = [torch.exp(r - largest) for r in raw]
     total = reduce(torch.add, exps)
@@ -34,18 +33,18 @@ def shares(raw: Sequence[Tensor], floor: float) -> list[Tensor]:
 
 
 def edges(sizes: Sequence[Tensor], start: float) -> list[Tensor]:
-    """Left edges of the bins, from ``start``."""
+    """The left edges of the bins; the first is ``start``."""
     first = torch.full_like(sizes[0], start)
     return list(itertools.accumulate(sizes[:-1], initial=first))
 
 
 def passed(v: Tensor, left: Sequence[Tensor]) -> list[Tensor]:
-    """Whether v lies beyond the left edge, for every bin but the first."""
+    """For every bin but the first, whether v lies at or beyond its left edge."""
     return [v >= edge for edge in left[1:]]
 
 
 def select(beyond: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
-    """The entry of v's own bin."""
+    """The entry of the bin that holds v; ``beyond`` is from ``passed``."""
     chosen = columns[0]
     for mask, column in zip(beyond, columns[1:], strict=True):
         chosen = torch.where(mask, column, chosen)
@@ -53,7 +52,8 @@ def select(beyond: Sequence[Tensor], columns: Sequence[Tensor]) -> Tensor:
 
 
 def softplus_slope(raw: Tensor, floor: float) -> Tensor:
-    """Knot slope floor + softplus(raw + log(e^(1−floor) − 1)), 1 at raw = 0; saturates at 1e4."""
+    """A knot slope floor + softplus(raw + log(e^(1−floor) − 1)): 1 at raw = 0, at most about
+    1e4."""
     offset = math.log(math.expm1(1 - floor))
-    # 20 would lose 2e-9
+    # torch's own threshold of 20 would cost an error of 2e-9
     return floor + torch.nn.functional.softplus((raw + offset).clamp(max=STEEPEST), threshold=80)

@@ -1,5 +1,4 @@
-"""What the splines on a box share: K bins on [−B, B] → [−B, B], identity outside; a family, not a
-design."""
+"""The base class of the splines on a box: K bins on [−B, B] → [−B, B], the identity outside."""
 
 from __future__ import annotations
 
@@ -10,21 +9,22 @@ import torch
 from torch import Tensor
 
 from invbench.couplings.bins import edges, passed, select
-from invbench.couplings.design import Design
+from invbench.couplings.checked_elementwise import CheckedElementwise
 
 __all__ = ["BoxSpline"]
 
 Columns = list[list[Tensor]]
 
 
-class BoxSpline(Design):
-    """c maps K bins of widths w and heights h one onto the other; c(x) = x outside (−B, B). No
+class BoxSpline(CheckedElementwise):
+    """c maps K bins of widths w onto K bins of heights h; c(x) = x outside (−B, B), without a
     shift.
 
     A design states ``bins_of(params)``: the widths, the heights and further columns, K tensors
-    each, and the segment on the unit square, s = h/w: ``segment(xi, s, *columns) -> (v, log c′)``,
-    ``segment_inverse(v, s, *columns) -> (xi, log c′)``, ``segment_extremes(s, *columns) -> (inf c′,
-    sup c′)``. Raises ``ValueError`` unless bins ≥ ``least_bins``, 0 < box and 0 < floor < 1/bins.
+    each. It also states the segment on the unit square, with s = h/w: ``segment(xi, s, *columns) ->
+    (v, log c′)``, ``segment_inverse(v, s, *columns) -> (xi, log c′)`` and ``segment_extremes(s,
+    *columns) -> (inf c′, sup c′)``. Raises ``ValueError`` unless bins ≥ ``least_bins``, box > 0 and
+    0 < floor < 1/bins.
     """
 
     tail_slopes_equal = True
@@ -44,21 +44,25 @@ class BoxSpline(Design):
         self.bins, self.box, self.floor = bins, float(box), float(floor)
 
     def bins_of(self, params: Tensor) -> tuple[list[Tensor], list[Tensor], Columns]:
+        """(widths, heights, further columns), lists of K tensors each."""
         raise NotImplementedError
 
     def segment(self, xi: Tensor, s: Tensor, *columns: Any) -> tuple[Tensor, Tensor]:
+        """(v, log c′) at ξ in [0, 1]."""
         raise NotImplementedError
 
     def segment_inverse(self, v: Tensor, s: Tensor, *columns: Any) -> tuple[Tensor, Tensor]:
+        """(ξ, log c′ at ξ) of the root of segment(ξ) = v in [0, 1]."""
         raise NotImplementedError
 
     def segment_extremes(self, s: Tensor, *columns: Any) -> tuple[Tensor, Tensor]:
+        """(inf c′, sup c′) over the segment."""
         raise NotImplementedError
 
     def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         widths, heights, columns = self.bins_of(params)
         left = edges(widths, -self.box)
-        # clamped before the formula: an unselected branch must not put NaN into gradients
+        # clamped first, so that the branch that is not selected puts no NaN into gradients
         inner = x.clamp(-self.box, self.box)
         beyond = passed(inner, left)
         w, h = select(beyond, widths), select(beyond, heights)

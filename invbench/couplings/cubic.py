@@ -1,12 +1,12 @@
-"""One increasing cubic segment in Bernstein form: value, inverse, slopes.
+"""An increasing cubic segment in Bernstein form: value, inverse, slopes.
 
-On the unit square, with mean slope s, end slopes 3s·q₀ and 3s·q₁, and q = 1 − q₀ − q₁ between them,
+On the unit square, with the mean slope s, end slopes 3s·q₀ and 3s·q₁, and q = 1 − q₀ − q₁:
 
     v(ξ)  = 3ξη²·q₀ + 3ξ²η·(1 − q₁) + ξ³,   η = 1 − ξ
     c′(ξ) = 3s·(q₀η² + 2qξη + q₁ξ²)
 
-Increasing when q₀, q₁ > 0 and q > −sqrt(q₀·q₁). v has positive terms; so has c′ when q ≥ 0, and for
-q₀, q₁ ≤ 2/3 its terms are at most three times their sum.
+It increases when q₀, q₁ > 0 and q > −√(q₀·q₁). All terms of v are positive, and so are those of c′
+when q ≥ 0. For q₀, q₁ ≤ 2/3 the terms of c′ are at most three times their sum.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ def _value_and_slope(xi: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Ten
 def cubic_segment_inverse(
     v: Tensor, s: Tensor, q0: Tensor, q: Tensor, q1: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """(ξ, log c′ at ξ) of the root in [0, 1]: v(0) = 0 and v(1) = 1, so the bracket is proven."""
-
+    """(ξ, log c′ at ξ) of the root in [0, 1], which v(0) = 0 and v(1) = 1 prove to be a bracket."""
     xi = monotone_root(
         _value_and_slope, v, torch.zeros_like(v), torch.ones_like(v), given=(q0, q, q1)
     )
@@ -47,7 +46,7 @@ def cubic_segment_inverse(
 
 
 def cubic_extremes(s: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> tuple[Tensor, Tensor]:
-    """Exact (min, max) of c′: its ends, and its vertex where that lies inside."""
+    """The exact (min, max) of c′, from its ends and its vertex, where that lies inside."""
     bend = q0 + q1 - 2 * q
     at = ((q0 - q) / torch.where(bend == 0, torch.ones_like(bend), bend)).clamp(0, 1)
     eta = 1 - at

@@ -1,4 +1,4 @@
-"""The cubic-rational coupling: a local stretch of free width, tails of slope 1."""
+"""The cubic-rational coupling: a local change of slope, of free width, with tails of slope 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invbench.couplings.amplitude import amplitude
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.root import monotone_root, through_root
 from invbench.registry import coupling
 
@@ -19,16 +19,17 @@ LOG_WIDTH_LIMIT = 30.0
 
 
 @coupling("cubic-rational")
-class CubicRational(Design):
+class CubicRational(CheckedElementwise):
     """y = x + a·x/(1 + (x/w)²) + t,  −1 < a < 8,  w > 0.
 
-    With u = x/w and q = u²:  c′ = 1 + a·(1 − q)/(1 + q)², between 1 + a (at 0) and 1 − a/8 (at q =
-    3); increasing for −1 < a < 8. Parameters, raw: (a, w, t):  a = (1 − floor)·8(eᵃ − 1)/(eᵃ + 8),
-    w = eʷ with w saturating at ±30; floor = 0.1 keeps c′ in [floor, 9 − 8·floor]. Zero parameters
-    give the identity. It moves a value by up to |a|·w/2: without bound.
+    With u = x/w and q = u², c′ = 1 + a·(1 − q)/(1 + q)². It lies between 1 + a (at q = 0) and
+    1 − a/8 (at q = 3), so c increases for −1 < a < 8. Parameters, raw: (r_a, r_w, t), with
+    a = (1 − floor)·8(e^r_a − 1)/(e^r_a + 8) and w = e^r_w; r_w saturates at ±30. floor = 0.1 keeps
+    c′ in [floor, 9 − 8·floor]. Zero parameters give the identity. A value moves by up to |a|·w/2,
+    which has no bound.
 
-    The inverse, in units of w, is the root u of u + a·u/(1 + u²) = v; it lies between v and v/(1 +
-    a). Raises ``ValueError`` unless 0 < floor < 1.
+    The inverse, in units of w, is the root u of u + a·u/(1 + u²) = v, between v and v/(1 + a).
+    Raises ``ValueError`` unless 0 < floor < 1.
     """
 
     n_params = 3

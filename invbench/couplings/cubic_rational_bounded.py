@@ -1,5 +1,4 @@
-"""The cubic-rational coupling with a bounded width: bounded slope, bounded displacement, equal
-tails."""
+"""The cubic-rational coupling with a bounded width, and so with a bounded displacement."""
 
 from __future__ import annotations
 
@@ -16,12 +15,12 @@ __all__ = ["CubicRationalBounded"]
 
 @coupling("cubic-rational-bounded")
 class CubicRationalBounded(CubicRational):
-    """y = x + a·x/(1 + (x/w)²) + t,  −0.9 < a < 7.2,  w = width·sigmoid(raw) ≤ width = 0.5 (and ≥
-    1e-3·width).
+    """y = x + a·x/(1 + (x/w)²) + t,  −0.9 < a < 7.2,  w = width·(10⁻³ + (1 − 10⁻³)·sigmoid(raw)),
+    width = 0.5.
 
-    |a·x/(1 + (x/w)²)| ≤ |a|·w/2, so the displacement is below 8·(1 − floor)·width/2 = 1.8, at
-    slopes in [0.1, 8.2]. The formulas and the inverse are those of ``cubic-rational``. Zero
-    parameters give the identity. Raises ``ValueError`` unless width > 0.
+    |a·x/(1 + (x/w)²)| ≤ |a|·w/2, so the displacement is below 8·(1 − floor)·width/2 = 1.8. Slopes
+    lie in [0.1, 8.2]. The formula and the inverse are those of ``cubic-rational``. Zero parameters
+    give the identity. Raises ``ValueError`` unless width > 0.
     """
 
     metadata = {

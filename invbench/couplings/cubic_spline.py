@@ -12,7 +12,7 @@ from invbench.registry import coupling
 
 __all__ = ["CubicSpline"]
 
-EPS = 1e-3  # a knot slope keeps that share away from 0 and from Steffen's limit
+EPS = 1e-3  # by this share a knot slope stays away from 0 and from Steffen's limit
 
 
 @coupling("cubic-spline")
@@ -26,21 +26,25 @@ class CubicSpline(BoxSpline):
 
     Bounds over all parameters, s the mean slope of a bin, σ = floor/(1 − (K − 1)·floor) ≤ s ≤ 1/σ:
 
-        2ε·σ ≤ c′ ≤ max(1.5/σ, 2(1 − ε)·ρ),   ρ = (1 − (K − 2)·floor)/(2·floor) for K ≥ 3, ρ = 1 for
-        K = 2.
+        2ε·σ ≤ c′ ≤ max(1.5/σ, 2(1 − ε)·ρ),
+        ρ = (1 − (K − 2)·floor)/(2·floor) for K ≥ 3, ρ = 1 for K = 2.
 
-    On a bin c′ = 6s·ξη + d₀·η(η − 2ξ) + d₁·ξ(ξ − 2η), linear in its end slopes. Above, c′ ≤
-    max(1.5s, d₀, d₁): for ξ in [1/3, 2/3] neither coefficient is positive and 6s·ξη ≤ 1.5s; for ξ <
-    1/3 d₁ only lowers c′, and without it c′ ≤ 1.5s·(1 − ξ²) if d₀ ≤ 1.5s, else it falls from d₀; ξ
-    > 2/3 is the mirror image. A knot's d ≤ 2(1 − ε)·min(s, s′) of its two bins, and min(s, s′) ≤ (h
-    + h′)/(w + w′) ≤ ρ (two bins fill the box). Outer ends are at most 1. Below: c′ has the
-    Bernstein coefficients d₀, 3s − d₀ − d₁, d₁, so c′ ≥ min(d₀, d₁) unless the middle one is less;
-    then both ends lie in [s/2, 2s], and c′ ≥ s/2 at all corners of that square. An inner d is at
-    least 2ε·σ.
-    1.5/σ is approached by one steep bin between two flat ones, 2(1 − ε)·ρ by two smallest bins that
-    share the height: the larger one when floor is close to 1/K. The curve passes a knot at 2B·(1 −
-    K·floor) from the diagonal and cannot pass 2B·(1 − (K − 1)·floor). The inverse is a Newton
-    iteration in its bin; the closed form of a cubic's root cancels.
+    Proof. On a bin c′ = 6s·ξη + d₀·η(η − 2ξ) + d₁·ξ(ξ − 2η), which is linear in its end slopes.
+
+    Upper bound: c′ ≤ max(1.5s, d₀, d₁). For ξ in [1/3, 2/3] neither coefficient of d₀, d₁ is
+    positive, and 6s·ξη ≤ 1.5s. For ξ < 1/3 d₁ only lowers c′; without it c′ ≤ 1.5s·(1 − ξ²) if
+    d₀ ≤ 1.5s, else it falls from d₀. ξ > 2/3 is the mirror image. A knot has
+    d ≤ 2(1 − ε)·min(s, s′) of its two bins, and min(s, s′) ≤ (h + h′)/(w + w′) ≤ ρ, since two bins
+    fill the box at most. The outer ends are at most 1.
+
+    Lower bound: c′ has the Bernstein coefficients d₀, 3s − d₀ − d₁, d₁, so c′ ≥ min(d₀, d₁) unless
+    the middle one is less. Then both ends lie in [s/2, 2s], and c′ ≥ s/2 at all corners of that
+    square. An inner d is at least 2ε·σ.
+
+    1.5/σ is approached by a steep bin between two flat ones, 2(1 − ε)·ρ by two smallest bins that
+    share the height; the latter is larger when floor is close to 1/K. The curve can pass a knot at
+    2B·(1 − K·floor) from the diagonal, and cannot pass 2B·(1 − (K − 1)·floor). The inverse is a
+    Newton iteration in the bin, since the closed form of a cubic's root cancels.
     """
 
     closed_inverse = False

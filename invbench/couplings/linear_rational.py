@@ -17,21 +17,21 @@ __all__ = ["LinearRational"]
 @coupling("linear-rational")
 class LinearRational(BoxSpline):
     """K = 8 bins on [−B, B], B = 3, each of two linear rational pieces that meet at the share λ of
-    its width; identity outside.
+    its width; the identity outside.
 
     On the unit square with mean slope s and end slopes a, b, r = sqrt(a/b), q = λr + 1 − λ:
 
         m = sqrt(a·b)·q/s,   θ ≤ λ:  v = (a/s)·λθ/(λ − θ + mθ),  c′ = a·(λ/(λ − θ + mθ))²,
 
-    inverse θ = λv/(m(v_m − v) + v) with v_m = λr/q. The second piece is the first one mirrored: 1 −
-    θ, 1 − v, 1 − λ, b, m/r. c′ is monotone on each piece, so its extremes are a, b and a/m² where
-    they meet.
+    with the inverse θ = λv/(m(v_m − v) + v), v_m = λr/q. The second piece is the first one
+    mirrored, with 1 − θ, 1 − v, 1 − λ, b and m/r. c′ is monotone on each piece, so its extremes are
+    a, b, and a/m² where the pieces meet.
 
     Parameters, raw: K widths, K heights, K − 1 knot slopes (1e-3 + softplus, saturating at 1e4), K
     splits λ = 0.025 + 0.95·sigmoid. Widths and heights are at least 1e-3 of the box. Where the
-    pieces meet c′ can exceed 1e8: a step. A float32 sum of widths puts it 15 u off, so everything
-    is computed in float64. Zero parameters give the identity. sup |c⁻¹(y) − y| = 2B·(1 − (K −
-    1)·floor).
+    pieces meet c′ can exceed 1e8, like a step, and a float32 sum of widths would place it 15 u off;
+    so everything is computed in float64. Zero parameters give the identity.
+    sup |c⁻¹(y) − y| = 2B·(1 − (K − 1)·floor).
     """
 
     working = torch.float64
@@ -62,8 +62,8 @@ class LinearRational(BoxSpline):
     def _pieces(
         self, s: Tensor, a: Tensor, b: Tensor, raw: Tensor
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """(λ, slope at the outer end, m, v_m) of the first piece, and of the second one
-        mirrored."""
+        """(λ, slope at the outer end, m, v_m) of the first piece, and of the mirrored second
+        one."""
         near, far = 0.025 + 0.95 * torch.sigmoid(raw), 0.025 + 0.95 * torch.sigmoid(-raw)
         r = torch.sqrt(a / b)
         q = near * r + far

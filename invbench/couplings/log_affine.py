@@ -1,16 +1,16 @@
-"""What the affine couplings that bound their log-scale share; a family, not a design."""
+"""The base class of the affine couplings that bound their log-scale."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 
 __all__ = ["LogAffine"]
 
 
-class LogAffine(Design):
+class LogAffine(CheckedElementwise):
     """y = s(a)·x + t,  log c′ = log s(a).  Parameters: (a, t). A design states ``log_scale``."""
 
     n_params = 2
@@ -18,7 +18,7 @@ class LogAffine(Design):
     tail_slopes_equal = False
 
     def log_scale(self, a: Tensor) -> Tensor:
-        """log s(a); small enough that exp(log s) keeps every bit but one or two."""
+        """log s(a), so small that exp(log s) loses only a bit or two."""
         raise NotImplementedError
 
     def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:

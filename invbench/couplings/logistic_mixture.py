@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.mixture_logit import mixture_logit
 from invbench.couplings.mixture_slopes import mixture_slopes
 from invbench.couplings.root import monotone_root, through_root
@@ -16,27 +16,30 @@ from invbench.registry import coupling
 __all__ = ["LogisticMixture"]
 
 LOG_SCALE_LIMIT = 7.0
-LOG_GAIN_LIMIT = 3.0  # logit F rounds by u near 0, and e^a multiplies that
+LOG_GAIN_LIMIT = 3.0  # e^a multiplies the rounding of logit F
 FARTHEST = 8.0  # of a mean from 0
 FIXED = 0.01  # weight of the fixed component
 
 
 @coupling("logistic-mixture")
-class LogisticMixture(Design):
-    """y = e^a·logit(F(x)) + t,  F(x) = ε·sigmoid(x) + (1 − ε)·Σ_k π_k·sigmoid(z_k),  z_k = (x −
-    μ_k)/s_k,  K = 4, ε = 0.01.
+class LogisticMixture(CheckedElementwise):
+    """y = e^a·logit(F(x)) + t,  F(x) = ε·sigmoid(x) + (1 − ε)·Σ_k π_k·sigmoid(z_k),
+    z_k = (x − μ_k)/s_k,  K = 4, ε = 0.01.
 
     logit F = log F − log(1 − F), each by a logsumexp over logsigmoid(±z). The slope is a ratio of
-    averages, so that it has no difference of large logarithms: with ω_k ∝ π_k·(1 − F_k),  e^(−a)·c′
-    = Σ ω_k·F_k/s_k / F  for F ≥ 1/2, mirrored below. Both tails have the slope e^a/max s_k.
+    averages, without a difference of large logarithms: e^(−a)·c′ = Σ ω_k·F_k/s_k / F with
+    ω_k ∝ π_k·(1 − F_k) for F ≥ 1/2, mirrored below. Both tails have the slope e^a/max s_k.
 
-    Between two narrow components that lie far apart Flow++'s F is constant to the last bit and
-    cannot be inverted. Ours has the fixed component of weight ε, and |μ_k| < 8. So over all
-    parameters, with F′ = Σ π_k·F_k·(1 − F_k)/s_k and e^(−a)·c′ = F′/(F(1 − F)): c′ ≤ e^a/min s_k,
-    because Σ π_k·F_k(1 − F_k) ≤ F(1 − F), x ↦ x(1 − x) being concave; e^(−a)·c′ ≥ 4ε·sigmoid′(8) =
-    1.3e-5 in [−8, 8], where F′ ≥ ε·sigmoid′(8); and c′ ≥ e^a/(2·max s_k) to the right of it, where
-    F_k ≥ 1/2, so F′ ≥ Σ π_k·(1 − F_k)/(2s_k); mirrored to the left. For given parameters
-    ``slope_bounds`` is certified by branch and bound (``mixture_slopes``).
+    Between narrow components that lie far apart, F of Flow++ is constant to the last bit and cannot
+    be inverted. Here a fixed component has the weight ε, and |μ_k| < 8. So c′ is bounded over all
+    parameters. With F′ = Σ π_k·F_k·(1 − F_k)/s_k and e^(−a)·c′ = F′/(F(1 − F)):
+
+    - c′ ≤ e^a/min s_k, because Σ π_k·F_k(1 − F_k) ≤ F(1 − F), x ↦ x(1 − x) being concave;
+    - e^(−a)·c′ ≥ 4ε·sigmoid′(8) = 1.3e-5 in [−8, 8], where F′ ≥ ε·sigmoid′(8);
+    - c′ ≥ e^a/(2·max s_k) to the right of 8, where F_k ≥ 1/2 and so F′ ≥ Σ π_k·(1 − F_k)/(2s_k);
+      and likewise to the left of −8.
+
+    For given parameters branch and bound certifies ``slope_bounds`` (``mixture_slopes``).
 
     Parameters, raw: K logits of π, K means 8·tanh(raw/8), K log-scales (saturating at ±7), a
     (saturating at ±3), t. Zero parameters give the identity. The root of logit F = v lies between
@@ -72,7 +75,7 @@ class LogisticMixture(Design):
         self.n_params = 3 * components + 2
 
     def _mixture(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """log π, μ, −log s of shape (K + 1, …), the fixed component last; a, t."""
+        """(log π, μ, −log s, a, t); the first three (K + 1, …), with the fixed component last."""
         k = self.components
         log_s = params[2 * k : 3 * k].clamp(-LOG_SCALE_LIMIT, LOG_SCALE_LIMIT)
         a = params[3 * k].clamp(-LOG_GAIN_LIMIT, LOG_GAIN_LIMIT)
@@ -107,7 +110,7 @@ class LogisticMixture(Design):
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """Certified over all x and within 0.1 % of the truth: ``mixture_slopes``."""
+        """Certified over all x, and within 0.1 % of the truth (``mixture_slopes``)."""
         dtype, shape = params.dtype, params.shape[1:]
         found = []
         for some in params.double().flatten(1).split(1024, dim=1):

@@ -1,5 +1,5 @@
-"""Extremes over all x of the slope of logit F, F a mixture of logistic distributions: certified by
-branch and bound."""
+"""The extremes over all x of the slope of logit F, F a mixture of logistic distributions, certified
+by branch and bound."""
 
 from __future__ import annotations
 
@@ -11,31 +11,34 @@ from invbench.couplings.mixture_logit import mixture_logit
 
 __all__ = ["SLACK", "mixture_slopes"]
 
-SLACK = 1e-4  # of log-slope, by which a bound may miss the extreme
+SLACK = 1e-4  # by which a bound on the log-slope may miss the extreme
 ROUNDS = 60
-FAR = 88.0  # scales s_k from every mean, beyond which F_k and G_k are 1 or below e^−88
-# ends of the first intervals, in scales around every mean
+FAR = 88.0  # in scales s_k from every mean: beyond it F_k or 1 − F_k is below e^−88
+# ends of the first intervals, in scales from every mean
 START = (-FAR, -8.0, -2.0, 0.0, 2.0, 8.0, FAR)
 
 Mixture = tuple[Tensor, Tensor, Tensor]
 
 
 def mixture_slopes(log_pi: Tensor, mean: Tensor, log_rate: Tensor) -> tuple[Tensor, Tensor]:
-    """(inf, sup) over all x of e^h, h = log(F′/(F·G)) the log-slope of logit F, G = 1 − F;
-    (components, n) → (n,) each. Neither lies inside the truth, and both lie within ``SLACK`` of it.
+    """Bounds on (inf, sup) over all x of e^h, where h = log(F′/(F·G)) is the log-slope of logit F
+    and G = 1 − F. Parameters are (components, n), the bounds (n,) each.
 
-    With F_k = sigmoid((x − μ_k)/s_k), G_k = 1 − F_k and weights w_k ∝ π_k·F_k·G_k/s_k, p_k ∝
-    π_k·F_k, q_k ∝ π_k·G_k,
+    The bounds enclose the range of h, exceed it by at most ``SLACK``, and are certified but for
+    rounding. With F_k = sigmoid((x − μ_k)/s_k), G_k = 1 − F_k and weights w_k ∝ π_k·F_k·G_k/s_k,
+    p_k ∝ π_k·F_k, q_k ∝ π_k·G_k,
 
-        h″ = Var_w((1 − 2F_k)/s_k) − Var_p(G_k/s_k) − Var_q(F_k/s_k) + Σ (p_k + q_k −
-        2w_k)·F_k·G_k/s_k².
+        h″ = Var_w((1 − 2F_k)/s_k) − Var_p(G_k/s_k) − Var_q(F_k/s_k)
+             + Σ (p_k + q_k − 2w_k)·F_k·G_k/s_k².
 
-    On an interval of length δ with h″ ≤ M, h ≥ the smaller end − M·δ²/8. F_k is monotone and
-    F_k·G_k has one peak, so both have exact bounds on an interval; a weight is at most its largest
-    numerator over the sum of all least ones; Var(v) ≤ Σ weight·max(v − c)² for any c. Intervals
-    that could hold an extreme better than the best point by more than ``SLACK`` are halved. For x ≥
-    μ_k + 88·s_k of all k, F_k = 1 to e^−88: the slope is then Σ q_k/s_k, which falls to 1/max s_k
-    as q moves to the widest component; mirrored on the left. Certified but for rounding.
+    On an interval of length δ with h″ ≤ M, h is at least the smaller of its ends less M·δ²/8. F_k
+    is monotone and F_k·G_k has one peak, so both have exact bounds on an interval. A weight is at
+    most its largest numerator over the sum of all least ones, and Var(v) ≤ Σ weight·max(v − c)² for
+    any c. Intervals are halved while they could hold a value that is better than the best point by
+    more than ``SLACK``.
+
+    For x ≥ μ_k + 88·s_k for all k, F_k = 1 to within e^−88. The slope is then Σ q_k/s_k, which
+    falls to 1/max s_k as q moves to the widest component. The left side is the mirror image.
     """
     z = torch.tensor(START, dtype=mean.dtype, device=mean.device)
     grid = (mean[:, None] + z[:, None] * torch.exp(-log_rate[:, None])).flatten(0, 1).sort(0).values
@@ -47,7 +50,7 @@ def mixture_slopes(log_pi: Tensor, mean: Tensor, log_rate: Tensor) -> tuple[Tens
 
 def _largest(grid: Tensor, mixture: Mixture, sign: int) -> Tensor:
     """An upper bound on sign·h between the ends of the grid (points, n), at most ``SLACK`` above
-    the truth."""
+    the supremum."""
     log_pi, mean, log_rate = mixture
     heights = sign * mixture_logit(grid, log_pi[:, None], mean[:, None], log_rate[:, None])[1]
     best, n = heights.amax(0), grid.shape[1]
@@ -92,12 +95,13 @@ def _bend(a: Tensor, b: Tensor, mixture: tuple[Tensor, ...], sign: int) -> Tenso
 
 
 def _weight(most: Tensor, least: Tensor) -> Tensor:
-    """sup of a share, from the logarithms of its largest numerator and of all least ones."""
+    """An upper bound on a share, from the logarithms of its largest numerator and of all least
+    ones."""
     return (most - torch.logsumexp(least, 0)).clamp(max=0).exp()
 
 
 def _variance(weight: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """sup Var(v), v between ``first`` and ``last``, whose mean is near the weighted one of the
-    ends."""
+    """An upper bound on Var(v) for v between ``first`` and ``last``, by its deviations from the
+    weighted mean of the ends."""
     centre = (weight * (first + last)).sum(0) / (2 * weight.sum(0))
     return (weight * torch.maximum((first - centre) ** 2, (last - centre) ** 2)).sum(0)

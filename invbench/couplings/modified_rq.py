@@ -1,4 +1,4 @@
-"""The paper's modified rational-quadratic spline."""
+"""The modified rational-quadratic spline of Hong, Park, Chun (ICCV 2023)."""
 
 from __future__ import annotations
 
@@ -7,33 +7,32 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.rational_quadratic import segment, segment_inverse, slope_extremes
 from invbench.registry import coupling
 
 __all__ = ["ModifiedRQ"]
 
-EPS = 1e-3  # smallest share of the box that a bin may take, and smallest knot slope
+EPS = 1e-3  # the smallest share of the box that a bin may have, and the smallest knot slope
 LOG_SLOPE_LIMIT = 30.0  # e³⁰ ≈ 1e13: steeper than 1/u in float32, and its square is still finite
 
 
 @coupling("modified-rq")
-class ModifiedRQ(Design):
+class ModifiedRQ(CheckedElementwise):
     """c(x) = spline(x) + t inside (−B, B), x + t outside (Hong, Park, Chun, ICCV 2023, eq. 13).
 
     Two rational-quadratic bins with one free knot (x*, y*) of slope d; the end slopes are 1.
     Parameters, raw: (w, h, d, t), with ε = 1e-3 and B = 0.5,
 
-        x* = −B + 2B(ε + (1−2ε)·sigmoid(w)),  y* = −B + 2B(ε + (1−2ε)·sigmoid(h)),  d = ε +
-        (1−ε)·exp(d_raw).
+        x* = −B + 2B(ε + (1−2ε)·sigmoid(w)),  y* = −B + 2B(ε + (1−2ε)·sigmoid(h)),
+        d  = ε + (1−ε)·exp(d_raw).
 
-    Zero parameters give the identity. It moves no value by more than 2B(1−ε), apart from t; its
-    slope has no bound, because d has none. d_raw saturates at 30: a knot so steep is flat to the
-    last bit of float32 on one of its sides, and A² in the inverse stays finite.
+    Zero parameters give the identity. Apart from t it moves no value by more than 2B(1−ε). Its
+    slope has no bound, because d has none. d_raw saturates at 30, so that A² in the inverse stays
+    finite; a steeper knot would look the same in float32.
 
-    Both bins are evaluated as one segment counted from the box's outer end: the right bin is the
-    left one mirrored. Distances from ±B are exact near ±B, and only one segment is evaluated per
-    element.
+    The right bin is evaluated as the mirrored left one, from the outer end of the box. So distances
+    from ±B are exact near ±B, and only one segment is evaluated per element.
     """
 
     n_params = 4
@@ -58,7 +57,7 @@ class ModifiedRQ(Design):
         self.displacement = 2 * self.box * (1 - EPS)  # type: ignore[misc]
 
     def _share(self, raw: Tensor) -> Tensor:
-        """Length of a bin; ``_share(raw) + _share(-raw) = 2B``, each accurate on its own."""
+        """The length of a bin; ``_share(raw) + _share(-raw) = 2B``, and both are accurate."""
         return 2 * self.box * (EPS + (1 - 2 * EPS) * torch.sigmoid(raw))
 
     def _knot_slope(self, raw: Tensor) -> Tensor:
@@ -71,7 +70,7 @@ class ModifiedRQ(Design):
         sign = torch.where(left, 1.0, -1.0).to(x.dtype)
         w, h = self._share(sign * w_raw), self._share(sign * h_raw)
         d = self._knot_slope(d_raw)
-        # clamped before the formula: an unselected branch must not put NaN into gradients
+        # clamped first, so that the branch that is not selected puts no NaN into gradients
         xi = ((self.box + sign * x.clamp(-self.box, self.box)) / w).clamp(max=1)
         v, log_slope = segment(xi, h / w, torch.ones_like(d), d)
         y = torch.where(inside, sign * (h * v - self.box), x)

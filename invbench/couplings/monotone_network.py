@@ -1,4 +1,4 @@
-"""The unconstrained monotonic neural network: the integral of a positive network."""
+"""The unconstrained monotonic neural network (UMNN): the integral of a positive network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.root import monotone_root, through_root
 from invbench.registry import coupling
 
@@ -18,18 +18,19 @@ FLOOR = 1e-2
 
 
 @coupling("monotone-network")
-class MonotoneNetwork(Design):
-    """y = t + ∫₀ˣ g(u) du,  c′ = g = ε + (1 − ε)·(1 + elu(N)),  N(u) = c + Σ_k v_k·relu(w_k·u +
-    b_k), ε = 0.01.
+class MonotoneNetwork(CheckedElementwise):
+    """y = t + ∫₀ˣ g(u) du,  c′ = g = ε + (1 − ε)·(1 + elu(N)),  ε = 0.01,
+    N(u) = c + Σ_k v_k·relu(w_k·u + b_k).
 
-    The integrand is UMNN's (a network, then ELU + 1) with one hidden layer of H = 4 rectifiers,
-    whose weights come from the conditioner. N is linear between its H breakpoints −b_k/w_k, so the
-    integral is a sum of closed forms, not a quadrature: over a piece of length ℓ with N from A to
-    B, ∫elu(N) + 1 is ℓ·(1 + (A + B)/2) where N ≥ 0, ℓ·e^A·expm1(B − A)/(B − A) where N ≤ 0. All
-    pieces between 0 and x have the sign of x, so nothing cancels.
+    The integrand is that of UMNN (a network, then ELU + 1), with one hidden layer of H = 4
+    rectifiers whose weights come from the conditioner. N is linear between its H breakpoints
+    −b_k/w_k. So the integral is a sum of closed forms instead of a quadrature: over a piece of
+    length ℓ on which N goes from A to B, ∫elu(N) + 1 is ℓ·(1 + (A + B)/2) where N ≥ 0, and
+    ℓ·e^A·expm1(B − A)/(B − A) where N ≤ 0. All pieces between 0 and x contribute with the sign of
+    x, so nothing cancels.
 
     Parameters, raw: v, w, b (H each), c, t; ±1 is added to w_k and ±1/2 to b_k, so that the
-    rectifiers differ. Zero parameters give the identity. v, w, b saturate at ±1e3. N is monotone on
+    rectifiers differ. v, w, b saturate at ±1e3. Zero parameters give the identity. N is monotone on
     each piece, so the extremes of c′ lie at the breakpoints and in the tails, where c′ grows
     linearly or falls to ε. The inverse is a root between 0 and (y − t)/ε.
     """
@@ -56,8 +57,7 @@ class MonotoneNetwork(Design):
         self.n_params = 3 * hidden + 2
 
     def _network(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """v, w, b of shape (H, …) and c; w is kept away from 0, where a breakpoint would lie at
-        infinity."""
+        """(v, w, b, c); the first three (H, …), with the offsets added."""
         h = self.hidden
         index = torch.arange(h, device=params.device).reshape(h, *[1] * (params.ndim - 1))
         sign = 1.0 - 2.0 * (index % 2)
@@ -70,8 +70,7 @@ class MonotoneNetwork(Design):
         return v, w, b + half.to(b.dtype), params[3 * h].clamp(-1e3, 1e3)
 
     def _breakpoints(self, w: Tensor, b: Tensor) -> Tensor:
-        """−b/w, sorted along the first axis; a rectifier with w = 0 has none, its place is taken by
-        0."""
+        """−b/w, sorted along the first axis; 0 in place of that of a rectifier with w = 0."""
         flat = w == 0
         places = torch.where(
             flat, torch.zeros_like(w), -b / torch.where(flat, torch.ones_like(w), w)
@@ -81,8 +80,8 @@ class MonotoneNetwork(Design):
     def _line(
         self, u: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """(A, B) with N = A·u + B around u. Far out the sum of the rectifiers would lose what their
-        slopes cancel."""
+        """(A, B) with N = A·u + B around u. Sums of the slopes first: for large u the sum of the
+        rectifiers would cancel."""
         v, w, b, c = network
         on = v * (w * u + b > 0)
         return (on * w).sum(0), c + (on * b).sum(0)
@@ -100,8 +99,7 @@ class MonotoneNetwork(Design):
         positive = torch.where(
             crosses, torch.maximum(start, end) / steep, (start > 0).to(rise.dtype)
         )
-        # relu, unlike clamp, has the gradient 0 at 0: an end at N = 0 is on the negative side, as
-        # in ``crosses``
+        # relu, unlike clamp, has the gradient 0 at 0: N = 0 counts as negative, as in ``crosses``
         above = positive * (1 + (torch.relu(start) + torch.relu(end)) / 2)
         low, high = torch.minimum(start, end).clamp(max=0), torch.maximum(start, end).clamp(max=0)
         fall = high - low
@@ -113,8 +111,8 @@ class MonotoneNetwork(Design):
     def _integral(
         self, x: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor], points: Tensor
     ) -> Tensor:
-        """ε·x + (1 − ε)·∫₀ˣ: over the pieces between 0 and x, from 0 outwards."""
-        # where, not minimum and maximum: at x = 0 their derivatives would be halved
+        """ε·x + (1 − ε)·∫₀ˣ (1 + elu(N)), over the pieces between 0 and x."""
+        # minimum and maximum would halve the derivatives at x = 0
         low, high = (
             torch.where(x < 0, x, torch.zeros_like(x)),
             torch.where(x < 0, torch.zeros_like(x), x),
@@ -129,9 +127,8 @@ class MonotoneNetwork(Design):
         ]
         total = torch.zeros_like(x)
         for start, end in itertools.pairwise(at):
-            # which rectifiers are on is asked in the middle of the piece; moving its ends does not
-            # change the integral, as N is continuous, so the breakpoints need no gradient, and
-            # equal ones cannot get a wrong one
+            # The middle of the piece tells which rectifiers are on. N is continuous, so a move of
+            # the breakpoints does not change the integral, and they need no gradient.
             rise, at_zero = self._line((start / 2 + end / 2).detach(), network)
             total = total + self._piece(end - start, rise * start + at_zero, rise * end + at_zero)
         return FLOOR * x + (1 - FLOOR) * torch.where(x < 0, -total, total)
@@ -151,7 +148,7 @@ class MonotoneNetwork(Design):
             points = self._breakpoints(*network[1:3])
             largest = torch.finfo(v.dtype).max / 2
             bound = (v / FLOOR).clamp(-largest, largest)
-            # the root's piece: between the breakpoints whose images enclose v
+            # the root lies between the breakpoints whose images enclose v
             v_, w_, b_, c_ = network
             wide = (v_[:, None], w_[:, None], b_[:, None], c_)
             images = self._integral(points, wide, points[:, None])
@@ -168,7 +165,7 @@ class MonotoneNetwork(Design):
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """Exact over all x: the breakpoints, and the tails."""
+        """Exact over all x, from the breakpoints and the tails."""
         network = self._network(params)
         at = self._breakpoints(*network[1:3])
         values = torch.stack([self._slope(self._preactivation(u, network)) for u in at.unbind(0)])
@@ -177,7 +174,7 @@ class MonotoneNetwork(Design):
         return values.amin(0), values.amax(0)
 
     def tail_slopes(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """ε where N falls, Inf where it grows, and g at its constant value where all growing
+        """ε where N falls, Inf where it grows, and g of its constant value where the growing
         rectifiers cancel."""
         v, w, b, c = self._network(params)
         found = []

@@ -15,16 +15,16 @@ __all__ = ["QuadraticSpline"]
 @coupling("quadratic-spline")
 class QuadraticSpline(BoxSpline):
     """K = 8 bins on [−B, B], B = 3, on which c′ is linear between its values v at the knots; v = 1
-    at ±B, identity outside.
+    at ±B, and the identity outside.
 
     With ξ = (x − x_k)/w, η = 1 − ξ:  c′ = v₀η + v₁ξ,  c = y_k + w·ξ·(v₀(1 + η) + v₁ξ)/2. For the
     share f = (y − y_k)/h of the bin's height, c′ = sqrt((1 − f)·v₀² + f·v₁²) and ξ = f·(v₀ +
     v₁)/(v₀ + c′): sums of positive terms.
 
-    Parameters, raw: K widths, K − 1 masses. The area left by the two fixed ends, 2B − (w₁ + w_K)/2,
-    is shared out over the interior knots; v_k = mass/((w_{k−1} + w_k)/2). Shares are floor + (1 −
-    n·floor)·softmax, floor = 1e-3. Zero parameters give the identity. No value moves by more than
-    the box, and the curve can come within 1 % of that.
+    Parameters, raw: K widths, K − 1 masses. The two fixed ends leave the area 2B − (w₁ + w_K)/2,
+    which the interior knots share; v_k = mass/((w_{k−1} + w_k)/2). Shares are
+    floor + (1 − n·floor)·softmax, floor = 1e-3. Zero parameters give the identity. No value moves
+    by more than 2B, and a curve can come within 1 % of that.
     """
 
     least_bins = 4
@@ -42,8 +42,8 @@ class QuadraticSpline(BoxSpline):
         self.n_params = 2 * bins - 1
         self.displacement = 2 * self.box  # type: ignore[misc]
         most = 1 - (bins - 2) * floor
-        # largest: both bins at a knot and both outer bins smallest; smallest: the first bin as wide
-        # as it can be
+        # largest where both bins at a knot and both outer bins are smallest; smallest where the
+        # first bin is widest
         self.slope_range = (floor * (1 + (bins - 2) * floor) / most, (1 - floor) * most / floor)  # type: ignore[misc]
 
     def bins_of(self, params: Tensor) -> tuple[list[Tensor], list[Tensor], Columns]:

@@ -1,8 +1,7 @@
-"""One rational-quadratic segment (Durkan et al., Neural Spline Flows, NeurIPS 2019): value,
-inverse, slopes.
+"""A rational-quadratic segment (Durkan et al., Neural Spline Flows, NeurIPS 2019): value, inverse,
+slopes.
 
-A segment maps [0, w] to [0, h]; s = h/w is its mean slope, d0 and d1 are its end slopes, ξ = x/w,
-and
+A segment maps [0, w] to [0, h]. With its mean slope s = h/w, its end slopes d0 and d1, and ξ = x/w,
 
     D(ξ)  = s·(ξ² + (1−ξ)²) + (d0 + d1)·ξ(1−ξ)
     c(ξ)  = h·(s·ξ² + d0·ξ(1−ξ)) / D
@@ -25,8 +24,8 @@ def log_slope(xi: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> Tensor:
 
 
 def segment(xi: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
-    """(c/h, log c′) at ξ in [0, 1]. One logarithm: with s ≥ 1e-3 and slopes below 1e13 its argument
-    is a normal float32."""
+    """(c/h, log c′) at ξ in [0, 1]. One logarithm is enough: with s ≥ 1e-3 and slopes below 1e13
+    its argument is a normal float32."""
     eta = 1 - xi
     cross = xi * eta
     denominator = s * (xi * xi + eta * eta) + (d0 + d1) * cross
@@ -36,17 +35,16 @@ def segment(xi: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tens
 
 
 def segment_inverse(v: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
-    """(ξ, log c′ at ξ) of the one root of c(ξ)/h = v, for v in [0, 1].
+    """(ξ, log c′ at ξ) of the root of c(ξ)/h = v, for v in [0, 1].
 
-    With ω = 1 − v and A = d0·ω − d1·v the discriminant A² + 4s²·v·ω is a sum of squares, so it
-    cannot turn negative; it is positive, because A = d0 at v = 0 and A = −d1 at v = 1. E = |A| + R
-    adds two terms of one sign, so neither form of the root cancels, and both denominators are
-    positive.
+    With ω = 1 − v and A = d0·ω − d1·v, the discriminant R² = A² + 4s²·v·ω is a sum of squares. It
+    is positive, because A = d0 at v = 0 and A = −d1 at v = 1. E = |A| + R adds two terms of one
+    sign, so neither form of the root cancels, and both denominators are positive.
     """
     omega = 1 - v
     a = d0 * omega - d1 * v
     positive = a >= 0
-    # where, not abs: the derivative of abs at 0 is 0, that of the selected branch is right
+    # where instead of abs, whose derivative at 0 would be 0
     e = torch.where(positive, a, -a) + torch.sqrt(a * a + 4 * s * s * v * omega)
     near, far = 2 * s * v, 2 * s * omega
     xi = torch.where(positive, near, e) / (e + torch.where(positive, near, far))
@@ -54,12 +52,14 @@ def segment_inverse(v: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tenso
 
 
 def slope_extremes(s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
-    """Exact (min, max) of c′ over ξ in [0, 1]; evaluated in float64, returned in the dtype given.
+    """The exact (min, max) of c′ over ξ in [0, 1], evaluated in float64, returned in the dtype
+    given.
 
-    With σ = d0 + d1 − 2s, m = d0·d1 − s² and p = σξ + (s − d0), interior critical points solve p³ +
-    3mp − (d1 − d0)m = 0. The extremes are over the ends and the real roots with ξ in (0, 1). All
-    three roots are taken in complex arithmetic by Cardano's formula, polished by Newton's method,
-    and clamped into [0, 1]: a value of c′ anywhere in the segment never widens the range wrongly.
+    With σ = d0 + d1 − 2s, m = d0·d1 − s² and p = σξ + (s − d0), interior critical points solve
+    p³ + 3mp − (d1 − d0)m = 0. The extremes are at the ends or at the real roots with ξ in (0, 1).
+    All three roots are computed by Cardano's formula in complex arithmetic, polished by Newton's
+    method, and clamped into [0, 1]. A point too many does no harm: any c′ in the segment lies in
+    the range.
     """
     dtype = s.dtype
     s, d0, d1 = torch.broadcast_tensors(s.double(), d0.double(), d1.double())

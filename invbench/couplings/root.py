@@ -1,4 +1,4 @@
-"""Inverses that have no closed form: a root inside a bracket that is proven to contain it, and its
+"""Inverses without a closed form: a root in a bracket that is proven to contain it, and its
 gradient."""
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from torch import Tensor
 
 __all__ = ["monotone_root", "through_root"]
 
-# bisection of all exponents and all bits of float64, with room; Newton needs 4 to 10
+# enough to bisect all exponents and all bits of float64; Newton's method needs 4 to 10
 ITERATIONS = 120
 
 
 def _middle(low: Tensor, high: Tensor) -> Tensor:
-    """A point between: 0 when the signs differ, the geometric mean of ends far apart, else the
-    arithmetic mean.
+    """A point between the ends: 0 where their signs differ, the geometric mean where they are far
+    apart, else the arithmetic mean.
 
-    The geometric mean halves the range of exponents, so that a wide bracket costs 8 steps and not
+    The geometric mean halves the range of exponents, so a wide bracket costs 8 steps instead of
     1000.
     """
     near, far = torch.minimum(low.abs(), high.abs()), torch.maximum(low.abs(), high.abs())
@@ -38,17 +38,17 @@ def monotone_root(
     given: Sequence[Tensor] = (),
     noise: float = 0.0,
 ) -> Tensor:
-    """x in [low, high] with c(x) = y, for an increasing c and low ≤ x ≤ high proven by the caller.
+    """x with c(x) = y, for an increasing c. The caller proves that low ≤ x ≤ high.
 
-    ``function(x, *given)`` gives (c(x), c′(x)); x comes flat, of shape (n,), and what is ``given``
-    of shape (*, *y.shape) comes as (*, n), because only the elements that have not converged are
-    computed. Newton steps that leave the bracket, or that shrink the step by less than half, are
-    replaced by a bisection; the bracket always keeps the root, so the iteration cannot diverge.
+    ``function(x, *given)`` gives (c(x), c′(x)). It gets x flat, (n,), and a tensor (*, *y.shape) in
+    ``given`` as (*, n), because only elements that have not converged are computed. A Newton step
+    that leaves the bracket, or that is more than half the step before, is replaced by a bisection.
+    The bracket always holds the root, so the iteration cannot diverge.
 
     An element is done when its residual is below 8u·(|y| + c′|x| + noise), a backward error of 8
-    that the step still to come lowers to the rounding of c, when its step is below 2u·|x|, or when
-    its y is not finite. What it returns does not depend on the other elements. ``noise``: c rounds
-    by about u·noise however small y and x are, so that no smaller residual can be asked for.
+    that one more step lowers to the rounding of c; when its step is below 2u·|x|; or when its y is
+    not finite. The result does not depend on other elements. ``noise``: c rounds by about u·noise
+    even for small y and x, so that no smaller residual is demanded.
     """
     unit = torch.finfo(y.dtype).eps
     low, high = torch.minimum(low, high), torch.maximum(low, high)
@@ -63,7 +63,7 @@ def monotone_root(
         residual = value - y
         low, high = torch.where(residual <= 0, x, low), torch.where(residual >= 0, x, high)
         newton = x - residual / slope
-        # a step that ends a little outside is cut to the end: rounding put the root just beyond it
+        # a step that ends just outside is cut to the end: rounding has moved the root there
         cut = torch.minimum(torch.maximum(newton, low), high)
         good = ((newton - cut).abs() <= 0.01 * (high - low)) & ((newton - x).abs() <= before / 2)
         moved = torch.where(good, cut, _middle(low, high))
@@ -71,7 +71,7 @@ def monotone_root(
         small = (residual.abs() <= 4 * unit * size) & size.isfinite()
         done = small | ((moved - x).abs() <= unit * x.abs()) | (low == high) | moved.isnan()
         before = torch.where(good, (newton - x).abs(), torch.inf)
-        # a converged element still takes a Newton step, which brings it closer, but no bisection
+        # a converged element takes one more Newton step, but no bisection
         x = torch.where(~live | (residual == 0) | (small & ~good), x, moved)
         live = live & ~done
         left = int(live.sum())
@@ -92,14 +92,14 @@ def monotone_root(
 def through_root(
     x: Tensor, y: Tensor, encode: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor]:
-    """(x, −log c′(x)) of a root x of c(x) = y, with gradients by the implicit function theorem.
+    """(x, −log c′(x)) for a root x of c(x) = y, with gradients by the implicit function theorem.
 
-    dx/dy = 1/c′ and dx/dp = −(∂c/∂p)/c′; the log-slope depends on x and p, so its gradient follows
+    dx/dy = 1/c′ and dx/dp = −(∂c/∂p)/c′. The log-slope depends on x and p, and its gradient follows
     by the chain rule. ``encode(x)`` gives (c(x), log c′(x)).
     """
     value, log_slope = encode(x)
     if torch.is_grad_enabled() and (value.requires_grad or y.requires_grad):
-        # two differences that are 0 in value and carry the gradients
+        # both differences are 0 and carry gradients
         change = (y - y.detach()) - (value - value.detach())
         change = torch.where(change == 0, change, torch.zeros_like(change))  # Inf − Inf is NaN
         x = x.detach() + change * torch.exp(-log_slope.detach())

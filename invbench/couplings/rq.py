@@ -17,9 +17,9 @@ __all__ = ["RQ"]
 class RQ(RQSpline):
     """K = 8 rational-quadratic bins on [−B, B], B = 3; linear tails of slope 1; no shift.
 
-    Widths and heights of at least 1e-3 of the box; knot slopes 1e-3 + softplus, saturating at 1e4.
-    A curve can reach the upper left corner of the box but for the K − 1 smallest bins: sup |c⁻¹(y)
-    − y| = 2B·(1 − (K − 1)·floor).
+    Widths and heights are at least 1e-3 of the box. Knot slopes are 1e-3 + softplus, saturating at
+    1e4. All but one bin may be smallest, so the curve comes near the upper left corner of the box:
+    sup |c⁻¹(y) − y| = 2B·(1 − (K − 1)·floor).
     """
 
     slope_range = (0.0, math.inf)

@@ -17,13 +17,15 @@ __all__ = ["RQBounded"]
 @coupling("rq-bounded")
 class RQBounded(RQSpline):
     """K = 8 rational-quadratic bins on [−B, B], B = 3; knot slopes δ^tanh(raw) in (1/δ, δ), δ = 4;
-    bins of at least 0.05.
+    bins of at least ``floor`` = 0.05 of the box.
 
-    Mean slopes of bins lie in [s, 1/s], s = floor/(1 − (K−1)·floor), so c′ is bounded on both sides
-    (numerics.md, section 2): below by the least slope of a segment with mean slope s and ends δ or
-    1/δ, above by max(δ, 2/s²/(1/s + 1/δ)). The curve comes nearest to the box's upper left corner
-    on a square bin of the smallest size with ends δ and 1/δ, at ξ = 1/(1 + √δ): sup |c⁻¹(y) − y| =
-    2B·(1 − (K − 1)·floor − 2·floor/(1 + √δ)) for K ≥ 3.
+    The mean slope of a bin lies in [s, 1/s], s = floor/(1 − (K − 1)·floor), so c′ is bounded on
+    both sides. The lower bound is the least slope of a segment with the mean slope s and ends δ or
+    1/δ. The upper bound is max(δ, 2·m²/(m + 1/δ)) with m = 1/s, since a segment with the mean slope
+    m and ends of at least d has c′ ≤ max(ends, 2m²/(m + d)). The curve comes nearest to the upper
+    left corner of the box on a smallest square bin with ends δ and 1/δ, at ξ = 1/(1 + √δ):
+    sup |c⁻¹(y) − y| = 2B·(1 − (K − 1)·floor − 2·floor/(1 + √δ)) for K ≥ 3. Raises ``ValueError``
+    unless limit > 1 and bins ≥ 3.
     """
 
     metadata = {

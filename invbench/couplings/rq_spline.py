@@ -1,4 +1,4 @@
-"""What the rational-quadratic splines with K bins share; a family, not a design."""
+"""The base class of the rational-quadratic splines with K bins."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class RQSpline(BoxSpline):
         self.n_params = 3 * bins - 1
 
     def knot_slope(self, raw: Tensor) -> Tensor:
+        """The slope at an interior knot: increasing in raw, 1 at 0."""
         raise NotImplementedError
 
     def bins_of(self, params: Tensor) -> tuple[list[Tensor], list[Tensor], Columns]:

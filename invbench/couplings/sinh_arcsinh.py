@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design
+from invbench.couplings.checked_elementwise import CheckedElementwise
 from invbench.registry import coupling
 
 __all__ = ["SinhArcsinh"]
@@ -16,18 +16,18 @@ SKEW_LIMIT = 16.0  # e^16 ≈ 1e7
 
 
 def _power(x: Tensor, log_delta: Tensor, skew: Tensor) -> Tensor:
-    """sinh(δ·asinh x + ε) by powers: with P = (|x| + sqrt(1 + x²))^δ·e^(σε), σ the sign of x, it is
-    σ(P − 1/P)/2.
+    """sinh(δ·asinh x + ε) by powers: σ(P − 1/P)/2 with P = (|x| + √(1 + x²))^δ·e^(σε), σ the sign
+    of x.
 
-    A rounded exponent of size 70 would cost 70 u; a power costs one or two. Where the exponent is
-    below 1 it is exact enough, and P − 1/P would cancel.
+    The rounding of an exponent of 70 would cost 70 u; a power costs one or two. Where the exponent
+    is below 1, P − 1/P would cancel, and sinh is accurate.
     """
     delta = torch.exp(log_delta)
     sign = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
     near = delta * torch.asinh(x) + skew
     size = x.abs().clamp(max=1e9)  # sqrt(1 + x²) is |x| long before x² overflows
     root = torch.where(x.abs() < 1e9, torch.sqrt(1 + size * size), x.abs())
-    # in halves: neither overflows unless the result does
+    # in halves, which overflow only where the result does
     half = torch.pow(x.abs() + root, delta / 2)
     power = half * torch.exp(sign * skew) * half
     return torch.where(
@@ -36,9 +36,9 @@ def _power(x: Tensor, log_delta: Tensor, skew: Tensor) -> Tensor:
 
 
 def _log_slope(a: Tensor, log_delta: Tensor, skew: Tensor) -> Tensor:
-    """log(δ·cosh(δa + ε)/cosh a); the large parts of the two log cosh are subtracted first.
+    """log(δ·cosh(δa + ε)/cosh a); the large parts of both log cosh are subtracted first.
 
-    |δa + ε| − |a| = (δ − 1)|a| + σε where δa + ε has the sign σ of a; else it is −(δ + 1)|a| − σε.
+    |δa + ε| − |a| is (δ − 1)|a| + σε where δa + ε has the sign σ of a, else −(δ + 1)|a| − σε.
     """
     arg = torch.exp(log_delta) * a + skew
     sign = torch.where(a < 0, -1.0, 1.0).to(a.dtype)
@@ -57,13 +57,13 @@ def _log_slope(a: Tensor, log_delta: Tensor, skew: Tensor) -> Tensor:
 
 
 @coupling("sinh-arcsinh")
-class SinhArcsinh(Design):
+class SinhArcsinh(CheckedElementwise):
     """y = sinh(δ·asinh x + ε),  c′ = δ·cosh(δ·asinh x + ε)/sqrt(1 + x²).
 
-    Parameters, raw: (δ, ε):  δ = limit^tanh(raw) in (1/limit, limit), limit = 2; ε saturates at
+    Parameters, raw: (δ, ε), with δ = limit^tanh(raw) in (1/limit, limit), limit = 2; ε saturates at
     ±16. No shift. Zero parameters give the identity. The inverse is the same map with 1/δ and −ε/δ.
-    Tails grow like |x|^δ: for δ > 1 the slope is unbounded above, for δ < 1 it falls to 0, for δ =
-    1 the tails have slopes e^±ε.
+    Tails grow like |x|^δ: for δ > 1 the slope has no upper bound, for δ < 1 it falls to 0, and for
+    δ = 1 the tails have the slopes e^±ε.
     """
 
     n_params = 2
@@ -99,8 +99,8 @@ class SinhArcsinh(Design):
         return _power(y, -log_delta, skew), _log_slope(torch.asinh(y), -log_delta, skew)
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """δ > 1: the minimum, where δ·tanh(δa + ε) = tanh a; δ < 1: the maximum, from the inverse
-        map; δ = 1: e^±ε in the tails."""
+        """Exact over all x. For δ > 1 the minimum is where δ·tanh(δa + ε) = tanh a. For δ < 1 the
+        maximum is 1 over the minimum of the inverse map. For δ = 1 the tails have e^±ε."""
         dtype = params.dtype
         log_delta, skew = self._shape(params.double())
         steep = log_delta.abs()
@@ -112,8 +112,8 @@ class SinhArcsinh(Design):
         return low.to(dtype), high.to(dtype)
 
     def _least(self, log_delta: Tensor, skew: Tensor) -> Tensor:
-        """inf c′ for δ ≥ 1. The root of δ·tanh(δa + ε) − tanh a lies between −ε/δ and −ε/(δ − 1);
-        found by bisection."""
+        """inf c′ for δ ≥ 1: the root of δ·tanh(δa + ε) − tanh a, between −ε/δ and −ε/(δ − 1), by
+        bisection."""
         delta = torch.exp(log_delta)
         first = -skew / delta
         last = -skew / torch.expm1(log_delta).clamp(min=1e-12)  # as good as infinite where δ = 1

@@ -1,4 +1,4 @@
-"""Mixtures of smooth bumps: infinitely differentiable, the identity outside a box."""
+"""Mixtures of smooth ramps: infinitely differentiable, and the identity outside a box."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from invbench.couplings.amplitude import amplitude
 from invbench.couplings.bins import weights
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.root import monotone_root, through_root
 from invbench.registry import coupling
 
@@ -21,8 +21,8 @@ Mixture = tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]
 
 
 def _ramp(tau: Tensor) -> tuple[Tensor, Tensor]:
-    """(R, R′) of R(τ) = ρ(τ)/(ρ(τ) + ρ(1 − τ)) = sigmoid(1/(1 − τ) − 1/τ), ρ(τ) = e^(−1/τ); max R′
-    = R′(1/2) = 2."""
+    """(R, R′) for R(τ) = ρ(τ)/(ρ(τ) + ρ(1 − τ)) = sigmoid(1/(1 − τ) − 1/τ), ρ(τ) = e^(−1/τ).
+    max R′ = R′(1/2) = 2."""
     tau = tau.clamp(EDGE, 1 - EDGE)
     near, far = 1 / tau, 1 / (1 - tau)
     up, down = torch.sigmoid(far - near), torch.sigmoid(near - far)
@@ -30,14 +30,15 @@ def _ramp(tau: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @coupling("smooth-bump")
-class SmoothBump(Design):
-    """y = x + A·(Σ_i π_i·R((x − l_i)/w_i) − R((x + B)/(2B))) + t,  R the smooth ramp from 0 to 1, M
-    = 4, B = 3.
+class SmoothBump(CheckedElementwise):
+    """y = x + A·(Σ_i π_i·R((x − l_i)/w_i) − R((x + B)/(2B))) + t,  R the smooth ramp from 0 to 1,
+    M = 4 ramps, B = 3.
 
-    Köhler mixes such ramps on a compact interval; here the ramp of the whole box is taken off, so
-    that c(x) = x + t outside it, with all derivatives. −(1 − κ)·w₀/2 < A < (1 − κ)·B with the
-    smallest width w₀ = 2B·floor, so c′ ≥ κ = 0.1 for either sign: R′ ≤ 2. c′ ≤ 1 + (1 − κ)/floor,
-    and no value moves by more than (1 − κ)·B; both are approached by one narrow ramp at the edge.
+    Köhler et al. mix such ramps on a compact interval. Here the ramp of the whole box is
+    subtracted, so that c(x) = x + t outside it, with all derivatives. −(1 − κ)·w₀/2 < A < (1 − κ)·B
+    with the smallest width w₀ = 2B·floor, so c′ ≥ κ = 0.1 for either sign, since R′ ≤ 2. c′ is at
+    most 1 + (1 − κ)/floor, and no value moves by more than (1 − κ)·B; one narrow ramp at the edge
+    approaches both.
 
     Parameters, raw: M logits of π, M places l = −B + (2B − w)·sigmoid, M widths w = 2B·(floor + (1
     − floor)·sigmoid), A, t. Zero parameters give A = 0, the identity. The inverse is a root between
@@ -76,7 +77,8 @@ class SmoothBump(Design):
         self.displacement = (1 - least) * self.box  # type: ignore[misc]
 
     def _mixture(self, params: Tensor) -> Mixture:
-        """A; and π, left ends, widths of every ramp, the last being the box's own with π = −1."""
+        """(A, shares π, left ends, widths) of the ramps; the last ramp is the box's, with π =
+        −1."""
         raw, m = params.unbind(0), self.components
         shares = weights(raw[:m])
         widths = [
@@ -119,12 +121,12 @@ class SmoothBump(Design):
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """Over all x, certified: the extremes over 513 points on every ramp, widened by what c′ can
-        change between them.
+        """Certified over all x: the extremes over 513 points on every ramp, widened by how much c′
+        can change between them.
 
-        An extreme of c′ lies within w_i/1024 of a sample for every ramp i that is not constant
-        there, and c″ = 0 at it, so c′ differs from the sample's by at most Σ
-        |A·π_i|·max|R‴|/w_i³·(w_i/1024)²/2: below 0.5 % of the smallest slope.
+        An extreme of c′ lies within w_i/1024 of a sample, for every ramp i that is not constant
+        there, and c″ = 0 at it. So c′ differs from that at the sample by at most
+        Σ |A·π_i|·max|R‴|/w_i³·(w_i/1024)²/2, which is below 0.5 % of the smallest slope.
         """
         dtype, shape = params.dtype, params.shape[1:]
         tau = torch.linspace(0, 1, POINTS, dtype=torch.float64)[:, None]

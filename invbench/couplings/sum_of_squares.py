@@ -8,15 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invbench.couplings.design import Design, shift
+from invbench.couplings.checked_elementwise import CheckedElementwise, shift
 from invbench.couplings.root import monotone_root, through_root
 from invbench.registry import coupling
 
 __all__ = ["SumOfSquares"]
 
 FLOOR = 1e-2
-# Gauss–Legendre nodes and weights on [0, 1]: three points integrate the squares of quadratics
-# exactly
+# Gauss–Legendre nodes and weights on [0, 1]: three points are exact for squares of quadratics
 NODES, WEIGHTS = (
     (part + shift) / 2
     for part, shift in zip(np.polynomial.legendre.leggauss(3), (1.0, 0.0), strict=True)
@@ -24,14 +23,14 @@ NODES, WEIGHTS = (
 
 
 @coupling("sum-of-squares")
-class SumOfSquares(Design):
-    """y = t + ∫₀ˣ p(u) du,  c′ = p(x) = ε + p₁(x)² + p₂(x)²,  p₁, p₂ quadratic, ε = 0.01: a
-    polynomial of degree 5.
+class SumOfSquares(CheckedElementwise):
+    """y = t + ∫₀ˣ p(u) du, a polynomial of degree 5, with c′ = p(x) = ε + p₁(x)² + p₂(x)², p₁ and
+    p₂ quadratic, ε = 0.01.
 
-    Parameters: the coefficients (a₀, a₁, a₂) of p₁ and of p₂, and t; sqrt(1 − ε) is added to a₀ of
-    p₁, so that zero parameters give the identity. The integral is x·Σ w_i·p(x·ξ_i) by three
-    Gauss–Legendre points, exact for these degrees and a sum of positive terms; expanded
-    coefficients would cancel. Coefficients saturate at ±1e4.
+    Parameters: the coefficients (a₀, a₁, a₂) of p₁ and of p₂, and t. √(1 − ε) is added to a₀ of p₁,
+    so that zero parameters give the identity. Coefficients saturate at ±1e4. The integral is
+    x·Σ w_i·p(x·ξ_i) over three Gauss–Legendre points, which is exact for these degrees, and a sum
+    of positive terms, where expanded coefficients would cancel.
 
     Slopes lie above ε and grow like x⁴. The inverse is a root between 0 and (y − t)/ε.
     """
@@ -58,9 +57,12 @@ class SumOfSquares(Design):
         return FLOOR + first * first + second * second
 
     def _log_slope(self, x: Tensor, a: tuple[Tensor, ...]) -> Tensor:
-        """log p = 4·log s + log(p/s⁴), s = |x| where a quadratic overflows and 1 elsewhere, and
-        p/s⁴ scaled by its size before it is squared: x² leaves float32 from 2⁶⁴ on, x⁴ from 2³² on,
-        their logarithms do not. s and the size carry no gradient: they cancel."""
+        """log p = 4·log s + log(p/s⁴), with s = |x| where a quadratic overflows and 1 elsewhere.
+
+        In float32 x² overflows from 2⁶⁴ on and x⁴ from 2³² on; their logarithms do not. The
+        quadratics are scaled by their size before they are squared. s and the size cancel, so they
+        carry no gradient.
+        """
         with torch.no_grad():
             overflows = ~(((a[2] * x + a[1]) * x).isfinite() & ((a[5] * x + a[4]) * x).isfinite())
             s = torch.where(overflows & x.isfinite(), x.abs(), torch.ones_like(x))
@@ -102,8 +104,8 @@ class SumOfSquares(Design):
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """inf: the least p at the real roots of the cubic p′; sup: infinite, or p where p is
-        constant."""
+        """inf c′ is the least p at the real roots of the cubic p′; sup c′ is infinite, or p where p
+        is constant."""
         dtype = params.dtype
         a = self._coefficients(params.double())
         low = self._slope(torch.zeros_like(a[0]), a)
@@ -113,11 +115,11 @@ class SumOfSquares(Design):
         return low.to(dtype), torch.where(constant, low, math.inf).to(dtype)
 
     def _critical(self, a: tuple[Tensor, ...]) -> list[Tensor]:
-        """Real parts of the roots of p′/2 = c₃x³ + c₂x² + c₁x + c₀; any real point is a sound
+        """The real parts of the roots of p′/2 = c₃x³ + c₂x² + c₁x + c₀. Any real point is a valid
         candidate for the least p.
 
-        p′ is kept as the companion matrix of its reversal or of itself, whichever has the larger
-        leading coefficient.
+        They are eigenvalues of a companion matrix: that of p′ or that of its reversal, whichever
+        has the larger leading coefficient.
         """
         c3 = 2 * (a[2] ** 2 + a[5] ** 2)
         c2 = 3 * (a[1] * a[2] + a[4] * a[5])

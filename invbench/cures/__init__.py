@@ -1,1 +1,1 @@
-"""What is done about explosions: for flows that are trained already, and for their users."""
+"""Cures of explosions for flows that are trained already: guards, which clamp their layers."""

@@ -1,5 +1,5 @@
-"""What a flow's layers take in when data are encoded: per layer and channel the least and the
-largest value, or quantiles of them."""
+"""The range of a flow's activations while data are encoded: per layer and channel the least and the
+largest value, or quantiles."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from invbench.flows import ConditionalFlow
 
 __all__ = ["BASE", "Batch", "base_of", "places_of", "seen_by"]
 
-BASE = "base(y)"  # the place of what is known from y; a layer that is called so would be refused
+BASE = "base(y)"  # the place of the base image; no layer may have this name
 LEAVE_OUT = "leave out the images whose encode is not finite"
-BINS = 2048  # of a channel's range, when quantiles are asked for
+BINS = 2048  # of a channel's range, for quantiles
 
 Batch = tuple[Tensor, Tensor]
 See = Callable[[str, Tensor], None]
 
 
 def base_of(flow: ConditionalFlow) -> Callable[[Tensor], Tensor] | None:
-    """y → the part of x that is known from y; None where there is none."""
+    """The flow's base: y → the part of x that is known from y; None where there is none."""
     return flow._base
 
 
 def places_of(flow: ConditionalFlow) -> tuple[str, ...]:
-    """Where a guard clamps: the layers from data to noise, named as in ``trace``, and the base
-    where there is one."""
+    """The places where a guard clamps: the layers from data to noise, named as in ``trace``, and
+    the base where there is one."""
     return (*flow.layers, *([BASE] if base_of(flow) is not None else []))
 
 
@@ -42,17 +42,18 @@ def seen_by(
     quantile: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[dict[str, Tensor], int]:
-    """(place → (2, C) float64: the least and the largest value of each channel, number of pairs)
+    """(place → (2, C) float64, the least and the largest value of each channel; number of pairs)
     over ``batches`` of (x, y).
 
-    The place of layer L is its input in ``encode``, which is its output in ``decode`` and what
-    ``trace`` yields under its name: (B, C, …), all positions of all rows together. With
-    ``quantile`` = q < 1 at most a share 1 − q of a channel's values lies below the interval, and at
-    most as many above: the ends are those of a histogram of 2 048 bins between the extremes,
-    rounded outwards to the next edge; the batches are encoded twice. ``progress`` is told after
-    each batch how many have been encoded. The flow is in evaluation mode meanwhile.
+    At the place of a layer, its input in ``encode`` is seen, (B, C, …), over all positions of all
+    rows. That is its output in ``decode``, and what ``trace`` yields under its name. With
+    ``quantile`` = q < 1, at most a share 1 − q of a channel's values lies below the interval, and
+    at most as many above it. The ends then are edges of a histogram of 2 048 bins between the
+    extremes, and the batches are encoded twice. ``progress`` is called after each batch with the
+    number of batches done. The flow is in evaluation mode meanwhile.
 
-    Raises ``UsageError`` when there is no batch, and naming the place where a value is not finite.
+    Raises ``UsageError`` when there is no batch, and when a value is not finite; it names the
+    place.
     """
     extremes, pairs, done = Extremes(), 0, 0
     kept = list(batches) if quantile is not None and quantile < 1 else None
@@ -93,7 +94,7 @@ def seen_by(
 
 @torch.no_grad()
 def _encode(flow: ConditionalFlow, x: Tensor, y: Tensor, see: See) -> bool:
-    """Whether the latents are finite."""
+    """Encode x and let ``see`` note the activations. Returns whether the latents are finite."""
     like = next(flow.parameters(), x)
     x, y = x.to(like), y.to(like)
     with _watched(flow.layers, see):
@@ -105,7 +106,7 @@ def _encode(flow: ConditionalFlow, x: Tensor, y: Tensor, see: See) -> bool:
 
 @contextmanager
 def _watched(layers: nn.ModuleDict, see: See) -> Iterator[None]:
-    """Within it, ``see(name, input)`` is called whenever a layer runs forward."""
+    """A context in which ``see(name, input)`` is called whenever a layer runs forward."""
 
     def hook(name: str, _: nn.Module, inputs: tuple[Any, ...]) -> None:
         see(name, inputs[0])
@@ -126,7 +127,7 @@ def _by_channel(h: Tensor) -> Tensor:
 
 
 class Extremes:
-    """Least and largest value per place and channel."""
+    """The least and the largest value per place and channel."""
 
     def __init__(self) -> None:
         self.found: dict[str, Tensor] = {}
@@ -139,7 +140,7 @@ class Extremes:
         self.found[name] = now
 
     def check(self) -> None:
-        """Raises ``UsageError`` naming the first place that is not finite."""
+        """Raise ``UsageError``, which names the first place with a value that is not finite."""
         for name, ends in self.found.items():
             if not ends.isfinite().all():
                 raise UsageError(
@@ -168,13 +169,12 @@ class Histogram:
         ).view(-1, BINS)
 
     def quantiles(self, q: float) -> dict[str, Tensor]:
-        """Place → (2, C): edges outside which at most a share 1 − q of the values lies, on each
-        side."""
+        """Place → (2, C): edges of bins such that at most a share 1 − q of the values lies outside
+        on either side."""
         found = {}
         for name, counts in self.counts.items():
             low, high = self.extremes[name]
-            # how many may lie below, and above; counted down to a whole number, with room for the
-            # rounding of q
+            # how many values may lie below, and above; rounded down, but not by the rounding of q
             allowed = math.floor((1 - q) * int(counts[0].sum()) + 1e-6)
             below, above = counts.cumsum(1), counts.flip(1).cumsum(1)
             first, last = (below <= allowed).sum(1), (above <= allowed).sum(1)
@@ -187,8 +187,8 @@ class Histogram:
 
 
 def _outwards(ends: Tensor, extremes: Tensor) -> Tensor:
-    """(2, C) → float32 numbers around them, which halve a guard's file; the extremes themselves
-    stay."""
+    """Ends (2, C), rounded outwards to float32, which halves a guard's file, but not beyond the
+    extremes."""
     low, high = ends.float()
     low = torch.where(low > ends[0], torch.nextafter(low, low.new_tensor(-torch.inf)), low)
     high = torch.where(high < ends[1], torch.nextafter(high, high.new_tensor(torch.inf)), high)

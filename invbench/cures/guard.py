@@ -1,5 +1,4 @@
-"""A guard: for each layer and channel of a flow the interval of values that data were seen to have,
-and whose they are."""
+"""A guard: for each layer and channel of a flow, the interval of values that data have there."""
 
 from __future__ import annotations
 
@@ -24,12 +23,14 @@ __all__ = ["Guard", "architecture_of", "guard", "weights_of"]
 
 @dataclass(frozen=True, eq=False)
 class Guard:
-    """Intervals [m − margin·r, m + margin·r], m the middle and r half the width of what was seen.
+    """Intervals [m − margin·r, m + margin·r] per place and channel, m the middle and r half the
+    width of the range that was seen.
 
-    ``seen``: place → (2, C) float64, least and largest value of each channel, in the order of
-    ``places_of``. ``quantile``: of what was seen; None for extremes. ``source``: in words, what was
-    encoded; ``pairs``: how much of it. ``architecture``, ``weights``: digests of the flow that
-    encoded it.
+    ``seen``: place → (2, C) float64, the ends of that range, in the order of ``places_of``.
+    ``quantile``: of the values, None for extremes. ``source``: what was encoded, in words;
+    ``pairs``: how many pairs (x, y) of it. ``architecture``, ``weights``: digests of the flow that
+    encoded them. Raises ``UsageError`` for a margin that is not positive and finite, and for a
+    quantile outside (0.5, 1].
     """
 
     seen: Mapping[str, Tensor]
@@ -45,8 +46,8 @@ class Guard:
         check_quantile(self.quantile)
 
     def interval(self, place: str) -> tuple[Tensor, Tensor]:
-        """(lowest, highest) allowed value of each channel, (C,) float64 each. Margin 1 is what was
-        seen, to the bit."""
+        """(lowest, highest) allowed value of each channel, (C,) float64 each. With margin 1 it is
+        the range seen, to the bit."""
         low, high = self.seen[place]
         if self.margin == 1:
             return low, high
@@ -54,18 +55,18 @@ class Guard:
         return middle - reach, middle + reach
 
     def with_margin(self, margin: float) -> Guard:
-        """The same data seen, another margin. Raises ``UsageError`` unless it is positive and
+        """The same guard with another margin. Raises ``UsageError`` unless it is positive and
         finite."""
         return replace(self, margin=margin)
 
     @property
     def channels(self) -> int:
-        """How many intervals there are."""
+        """The number of intervals."""
         return sum(ends.shape[1] for ends in self.seen.values())
 
     def check(self, flow: ConditionalFlow, allow_other_weights: bool = False) -> None:
-        """Raises ``UsageError``, in one line, when this guard is of another flow or, unless that is
-        allowed, of other weights."""
+        """Raise ``UsageError``, in one line, when this guard is of another flow or, unless
+        ``allow_other_weights``, of other weights."""
         anew = "calibrate one for this flow (invbench guard FLOW --calibrate FOLDER)"
         if tuple(self.seen) != (places := places_of(flow)):
             mine = next((name for name in self.seen if name not in places), None)
@@ -107,16 +108,16 @@ def check_quantile(quantile: float | None) -> None:
 
 
 def architecture_of(flow: ConditionalFlow) -> str:
-    """Digest of the modules' names and classes and the shapes of the weights: what two trainings of
-    one flow share."""
+    """Digest of the names and classes of the modules and of the shapes of the weights, which all
+    trainings of one flow share."""
     modules = [f"{name} {type(module).__qualname__}" for name, module in flow.named_modules()]
     shapes = [f"{name} {tuple(tensor.shape)}" for name, tensor in flow.state_dict().items()]
     return _digest("\n".join(modules + shapes).encode())
 
 
 def weights_of(flow: ConditionalFlow) -> str:
-    """Digest of the weights as float32: a flow that was cast to float64 after loading keeps it, one
-    that was rounded to float16 does not."""
+    """Digest of the weights as float32. A flow that was cast to float64 keeps it, one that was
+    rounded to float16 does not."""
     parts = [
         name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes()
         for name, tensor in sorted(flow.state_dict().items())
@@ -139,14 +140,14 @@ def guard(
     source: str = "",
     progress: Callable[[int], None] | None = None,
 ) -> GuardedFlow:
-    """``flow`` with every layer of its decode clamped to what that layer was seen to have when
-    ``batches`` of (x, y) were encoded.
+    """``flow`` with every layer of its decode clamped to the values that the layer has when
+    ``batches`` of (x, y) are encoded.
 
-    Per layer and channel the interval is that of the values seen (``quantile`` q: all but a share 1
-    − q on each side), widened about its middle by ``margin``. The flow itself is not changed, its
-    weights are shared. ``source`` says in words what the batches are; ``progress`` as in
-    ``seen_by``. The flow and the batches' own dtype count: the ranges are those of that
-    computation.
+    The interval of a layer and channel is the range of its values, widened about its middle by the
+    factor ``margin``. With ``quantile`` q the range leaves out a share 1 − q of the values on each
+    side. The flow itself is not changed, and weights are shared with it. ``source``: what the
+    batches are, in words; ``progress``: as in ``seen_by``. The batches are encoded in the flow's
+    dtype, on its device.
 
     Raises ``UsageError`` for a margin that is not positive, a quantile outside (0.5, 1], no
     batches, activations that are not finite, and a flow that decodes by a trace of its own.

@@ -1,5 +1,4 @@
-"""Guards in files of a few kilobytes: two tensors in a safetensors file, and JSON in its
-metadata."""
+"""The file of a guard: two tensors in safetensors, with JSON in its metadata; a few kilobytes."""
 
 from __future__ import annotations
 
@@ -21,13 +20,13 @@ from invbench.tensor_file import read_tensors
 
 __all__ = ["GuardHead", "load_guard", "read_guard", "save_guard"]
 
-LARGEST = 4 * 2**20  # bytes; the guard of the largest published flow has a tenth of it
+LARGEST = 4 * 2**20  # bytes; ten times the guard of the largest published flow
 KEY = "invbench.guard"
 
 
 class GuardHead(BaseModel):
-    """The metadata. ``places``: names in order, with the number of channels of each; the tensors
-    hold them one after the other."""
+    """The metadata of a guard's file. ``places``: (name, number of channels) of each place, in the
+    order in which the tensors hold them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,10 +42,10 @@ class GuardHead(BaseModel):
 
 
 def save_guard(guard: Guard, path: Path) -> None:
-    """Tensors ``low`` and ``high``, (all channels,) each, in float32 where that holds every value,
-    and the head as JSON. Written whole or not at all.
+    """Write a guard, whole or not at all: tensors ``low`` and ``high``, (all channels,) each, in
+    float32 where that is exact, and the head as JSON.
 
-    Raises ``HarnessError`` when the disk refuses.
+    Raises ``HarnessError`` when the file cannot be written.
     """
     head = GuardHead(
         places=[(place, ends.shape[1]) for place, ends in guard.seen.items()],
@@ -67,8 +66,8 @@ def save_guard(guard: Guard, path: Path) -> None:
 
 
 def read_guard(path: Path) -> Guard:
-    """The guard in a file, whosever it is. Raises ``UsageError``, in one line, when it is missing,
-    cut off, or no guard."""
+    """The guard in a file, of whatever flow. Raises ``UsageError``, in one line, when the file is
+    missing, cut off, or no guard."""
     try:
         tensors = read_tensors(path, LARGEST)
         with safe_open(path, "pt") as file:
@@ -120,11 +119,11 @@ def load_guard(
     margin: float | None = None,
     allow_other_weights: bool = False,
 ) -> GuardedFlow:
-    """``flow`` with the guard of a file. ``margin``: another than the file's.
+    """``flow``, clamped by the guard in a file. ``margin``: in place of the file's.
 
-    Raises ``UsageError``, in one line, when the file is no guard, the guard is of another flow
-    (names, channels, kinds of layers), or its weights are not this flow's, unless
-    ``allow_other_weights``: data seen by other weights say little about these.
+    Raises ``UsageError``, in one line, when the file is no guard, when the guard is of another flow
+    (names, channels or kinds of layers), and when it was calibrated with other weights, unless
+    ``allow_other_weights``: the ranges of other weights say little about these.
     """
     found = read_guard(Path(file))
     found.check(flow, allow_other_weights)

@@ -20,22 +20,23 @@ __all__ = ["Acted", "Bound", "GuardedFlow", "require_plain"]
 
 
 class Acted(NamedTuple):
-    """How many values of a place the last decode changed, of how many."""
+    """How many of the ``values`` at a place the last decode changed."""
 
     changed: int
     values: int
 
     @property
     def share(self) -> float:
+        """changed/values."""
         return self.changed / max(self.values, 1)
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What no decode exceeds, whatever the latents and the condition.
+    """Bounds on every decode, for all latents and conditions.
 
-    ``max_abs``: largest |x|; ``max_intermediate``: largest |h| after any clamp; ``layers``: the
-    same per place, from noise to data.
+    ``max_abs``: on |x|. ``max_intermediate``: on |h| behind any clamp. ``layers``: the same per
+    place, from noise to data.
     """
 
     max_abs: float
@@ -44,19 +45,18 @@ class Bound:
 
 
 class GuardedFlow(ConditionalFlow):
-    """``flow`` with h ← min(max(h, l_c), u_c) after every layer of the decode, [l_c, u_c] the
-    guard's interval of layer and channel c.
+    """``flow`` with h ← min(max(h, l_c), u_c) behind every layer of the decode, where [l_c, u_c] is
+    the guard's interval of the layer and channel c.
 
-    The base is clamped too, so x = clamp(h) + clamp(base(y)). +Inf becomes u_c, −Inf l_c, and NaN,
-    which lies on no side, the middle. ``encode``, ``log_prob``, ``features`` and ``sample_latents``
-    are the flow's own; modules and weights are shared with it, not copied. A decode that was
-    clamped somewhere is not the inverse of ``encode`` there: ``acted`` says how often, per place,
-    in the last decode.
+    The base is clamped too: x = clamp(h) + clamp(base(y)). +Inf becomes u_c, −Inf becomes l_c, and
+    NaN becomes the middle. ``encode``, ``log_prob``, ``features`` and ``sample_latents`` are the
+    flow's own; modules and weights are shared with it. Where a value was clamped, the decode is not
+    the inverse of ``encode``; ``acted`` counts these values in the last decode.
 
-    Intervals are rounded to each tensor's dtype, and to its largest finite number where they exceed
-    it. Gradients are those of the clamp: 0 where it acts. Raises ``UsageError`` when the guard is
-    not of these layers, when one has other channels (in ``decode``), and for a flow that decodes by
-    a trace of its own.
+    Intervals are rounded to the dtype of the tensor, and cut at its largest finite number. The
+    gradient of a clamped value is 0. Raises ``UsageError`` when the guard is not of these layers,
+    when a layer has another number of channels (in ``decode``), and for a flow that decodes by a
+    trace of its own.
     """
 
     def __init__(self, flow: ConditionalFlow, guard: Guard) -> None:
@@ -65,7 +65,7 @@ class GuardedFlow(ConditionalFlow):
         super().__init__(flow.layers, flow.encoder, flow._latent_shapes, base_of(flow), flow.prior)  # type: ignore[arg-type]
         self.training = flow.training
         self.guard = guard
-        self._own = (flow,)  # not a submodule: its weights are here already, under their own names
+        self._own = (flow,)  # in a tuple, so that it is no submodule: its weights are here already
         self._limits_of: dict[
             tuple[str, torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]
         ] = {}
@@ -75,12 +75,12 @@ class GuardedFlow(ConditionalFlow):
 
     @property
     def unguarded(self) -> ConditionalFlow:
-        """The flow without its clamps."""
+        """The flow without clamps."""
         return self._own[0]
 
     @property
     def acted(self) -> dict[str, Acted]:
-        """Place → how many of its values the last decode changed (NaN counts), from noise to data.
+        """Place → how many of its values the last decode changed, NaN included, from noise to data.
         Empty before the first decode."""
         return {
             place: Acted(int(changed), values) for place, (changed, values) in self._acted.items()
@@ -97,7 +97,7 @@ class GuardedFlow(ConditionalFlow):
         return self.unguarded.encode(x, y)
 
     def trace(self, latents: list[Tensor], y: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Decode step by step, clamped: names and order of the flow's own ``trace``."""
+        """Decode step by step, clamped; names and order are those of the flow's ``trace``."""
         self._acted = {}
         cond = self.conditions(y)
         *waiting, h = latents
@@ -114,17 +114,17 @@ class GuardedFlow(ConditionalFlow):
         yield "data", h if base is None else h + self.clamped(BASE, base(y))
 
     def clamped(self, place: str, h: Tensor) -> Tensor:
-        """h: (B, C, …) → the same within the place's intervals; counted in ``acted``.
+        """h (B, C, …), clamped to the intervals of a place; ``acted`` counts what was changed.
 
-        Only the rows and channels whose extremes lie outside are touched, which are few: to look
-        costs a tenth of clamping everything.
+        Only the rows and channels whose extremes lie outside are clamped. They are few, and finding
+        them costs a tenth of clamping everything.
         """
         low, middle, high = self._limits(place, h)
         flat = h.reshape(*h.shape[:2], -1)
         seen = flat.detach()
         outside = ~(
             (seen.amin(2) >= low) & (seen.amax(2) <= high)
-        )  # NaN in a channel is its amin and compares with nothing
+        )  # NaN becomes amin and amax of its channel, and fails both comparisons
         self._acted[place] = (0, h.numel())
         if not outside.any():
             return h
@@ -151,14 +151,13 @@ class GuardedFlow(ConditionalFlow):
         return limits
 
     def bound(self, dtype: torch.dtype = torch.float32) -> Bound:
-        """The certificate of the clamps: what |h| and |x| cannot exceed, for any latents, condition
-        and size, NaN and Inf included.
+        """The certificate of the clamps: bounds on |h| and |x| for any latents, condition and size,
+        NaN and Inf included.
 
-        Exact for the intervals, as they are and rounded to ``dtype``; so that of float16 holds
-        under autocast too, which mixes it with float32. x = h + base is one sum: its bound is
-        raised by one rounding. Nothing is said of values within a layer, whose overflow the next
-        clamp ends. Encoders may overflow too; what they then give the layers is clamped in the same
-        way.
+        It holds for the intervals as they are and as rounded to ``dtype`` and to float32, so that
+        for float16 it also holds under autocast, which mixes the two. The bound of the sum
+        x = h + base is raised by one rounding. Values within a layer are not bounded; the next
+        clamp ends their overflow, as it does that of an encoder.
         """
         ends = {
             place: _widest(torch.stack(self.guard.interval(place)), dtype)
@@ -177,8 +176,8 @@ class GuardedFlow(ConditionalFlow):
         return Bound(largest, max(*layers.values(), largest), layers)
 
     def save(self, path: str | Path) -> None:
-        """The guard as a file, for ``invbench.load_guard``. Raises ``HarnessError`` when the disk
-        refuses."""
+        """Write the guard to a file for ``invbench.load_guard``. Raises ``HarnessError`` when it
+        cannot be written."""
         from invbench.cures.guard_file import save_guard
 
         save_guard(self.guard, Path(path))
@@ -190,7 +189,7 @@ def _rounded(ends: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _widest(ends: Tensor, dtype: torch.dtype) -> Tensor:
-    """(2, C) float64 → the outer ones of the ends, those in ``dtype`` and those in float32."""
+    """The outermost of the ends (2, C), as float64, as ``dtype`` and as float32."""
     number = [_rounded(ends, kind).double() for kind in (dtype, torch.float32, torch.float64)]
     return torch.stack(
         (torch.stack([n[0] for n in number]).amin(0), torch.stack([n[1] for n in number]).amax(0))
@@ -198,7 +197,7 @@ def _widest(ends: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def require_plain(flow: ConditionalFlow) -> None:
-    """Raises ``UsageError`` when ``flow`` has a guard already, or does not decode layer by layer as
+    """Raise ``UsageError`` when ``flow`` has a guard already, or does not decode layer by layer as
     ``ConditionalFlow`` does."""
     if isinstance(flow, GuardedFlow):
         raise UsageError("the flow has a guard already; take flow.unguarded")

@@ -1,5 +1,5 @@
-"""What a guard is calibrated with: random crops of photographs and their conditions, as each
-track's flows are trained with."""
+"""Calibration data of guards: random crops of photographs and their conditions, as in the trainings
+of each track."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invbench.corruptions import apply_family
+from invbench.corruptions import DEFAULT_DARKENING, corrupt
 from invbench.cures.activations import Batch
 from invbench.data.conditions import sizes_only, with_equalised
 from invbench.data.folders import LAYOUTS, find_images, image_files, some
@@ -26,18 +26,15 @@ from invbench.measures.bits import EIGHT_BIT, LLFLOW, Dequantisation
 
 __all__ = ["TRACKS", "Photographs", "photographs"]
 
-# what makes dark ones of the embedded photographs, as in track lowlight
-DUSK = ("under-exposure", 2)
-
-# an image of ground truth (3, H, W), and what is cropped with it: (c, H, W)
+# an image of ground truth (3, H, W), and an image (c, H, W) that is cropped with it
 Whole = tuple[Tensor, Tensor | None]
 Read = Callable[[], Whole]
 
 
 @dataclass(frozen=True)
 class Source:
-    """How a track finds photographs, dequantises them, and makes a batch's conditions: (images,
-    what was cropped with them, scale) → y."""
+    """How a track finds photographs (``find``), dequantises them (``noise``), and makes the
+    conditions of a batch: (images, what was cropped with them, scale) → y."""
 
     find: Callable[[str], list[Read]]
     noise: Dequantisation
@@ -46,8 +43,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Photographs:
-    """``batches`` of (x, y), drawn as they are asked for; ``source``: in words what they are;
-    ``count``: how many batches at most."""
+    """``batches`` of (x, y), drawn on demand; ``source``: what they are, in words; ``count``: the
+    largest number of batches."""
 
     batches: Iterator[Batch]
     source: str
@@ -63,17 +60,18 @@ def photographs(
     batch: int = 8,
     seed: int = 0,
 ) -> Photographs:
-    """``patches`` random crops of crop × crop from the photographs ``name``, and their conditions,
-    ``batch`` at a time, a function of ``seed``.
+    """``patches`` random crops of crop × crop pixels from the photographs ``name``, with their
+    conditions, ``batch`` of them at a time; a function of ``seed``.
 
-    ``name``: a folder, a data set below ``INVBENCH_DATA``, or ``embedded``. Track ``sr``: y is the
-    crop, bicubic ÷ scale, in 8 bits; ``lowlight``: a folder has ``high`` and ``low`` with one name
-    per pair, ``embedded`` is darkened, y is the dark crop beside the same crop of its equalised
-    photograph; ``unconditional``: y holds no number. x is dequantised as in that track's trainings.
-    Each photograph gives as many crops as the next; smaller ones give none.
+    ``name``: a folder, a data set below ``INVBENCH_DATA``, or ``embedded``. x is dequantised as in
+    the trainings of the track. In track ``sr`` y is the crop, bicubic ÷ scale, in 8 bits. In
+    ``lowlight`` y is the dark crop beside the same crop of its equalised photograph; a folder has
+    ``high`` and ``low`` with one name per pair, and ``embedded`` photographs are darkened. In
+    ``unconditional`` y holds no number. All photographs give equally many crops, but for those that
+    are smaller than a crop, which give none.
 
-    Raises ``UsageError`` for a track without photographs, for no images, none as large as a crop,
-    and fewer than one patch.
+    Raises ``UsageError`` for a track without photographs, for no images, for none as large as a
+    crop, and for fewer than one patch.
     """
     if track not in TRACKS:
         raise UsageError(
@@ -112,8 +110,8 @@ def _batches(
 def _crops(
     reads: list[Read], name: str, crop: int, patches: int, rng: np.random.Generator
 ) -> Iterator[Whole]:
-    """Each photograph is read once per round; a round takes its share of the crops from each that
-    is large enough."""
+    """The crops, in rounds. A round reads each photograph once, and takes an equal share of the
+    remaining crops from each that is large enough."""
     left = patches
     while left:
         before = left
@@ -154,15 +152,15 @@ def _images(name: str) -> list[Read]:
 
 def _dark(name: str) -> list[Read]:
     if name == "embedded":
-        return [lambda which=which: _dusk(which) for which in EMBEDDED]  # type: ignore[misc]
+        return [lambda which=which: _darkened(which) for which in EMBEDDED]  # type: ignore[misc]
     known = (name, "train") in LOW_LIGHT and not Path(name).is_dir()
     pairs = lowlight_pairs(name, "train") if known else _pairs_below(Path(name))
     return [lambda i=i: _lit(pairs, i) for i in range(len(pairs))]  # type: ignore[misc]
 
 
-def _dusk(which: str) -> Whole:
+def _darkened(which: str) -> Whole:
     image = embedded(which)
-    return image, with_equalised(apply_family(*DUSK, [image])[0])
+    return image, with_equalised(corrupt(*DEFAULT_DARKENING, [image])[0])
 
 
 def _lit(pairs: PairFiles, index: int) -> Whole:
@@ -171,7 +169,7 @@ def _lit(pairs: PairFiles, index: int) -> Whole:
 
 
 def _pairs_below(folder: Path) -> PairFiles:
-    """``folder/high/NAME`` with ``folder/low/NAME``, suffixes aside."""
+    """Pairs of ``folder/high/NAME`` and ``folder/low/NAME``; suffixes may differ."""
     highs, lows = (
         {file.stem: file for file in image_files(folder / part)} for part in ("high", "low")
     )

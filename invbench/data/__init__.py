@@ -1,2 +1,1 @@
-"""What is fed into a conditional flow: photographs, data sets, out-of-distribution families,
-generated inputs."""
+"""Photographs, data sets, and the conditions that are made of them."""

@@ -1,4 +1,4 @@
-"""What a flow's condition holds beside, or in place of, a photograph."""
+"""Conditions that are no plain photograph: an equalised one beside it, or sizes only."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ __all__ = ["equalise", "sizes_only", "with_equalised"]
 
 
 def with_equalised(y: Tensor) -> Tensor:
-    """(…, 3, H, W) → (…, 6, H, W): a whole photograph and its ``equalise``, to be cropped
-    together."""
+    """(…, 3, H, W) → (…, 6, H, W): a whole photograph beside its ``equalise``, so that both are
+    cropped together."""
     return torch.cat((y, equalise(y)), dim=-3)
 
 
 def equalise(image: Tensor) -> Tensor:
-    """(…, H, W) in [0, 1], each channel by itself: level v → round(255·(N(v) − n₀)/(N − n₀))/255,
-    clamped at 0.
+    """Histogram equalisation of an image (…, H, W) in [0, 1], channel by channel: level v becomes
+    max(0, round(255·(N(v) − n₀)/(N − n₀)))/255. It has no gradient.
 
-    Levels are the 256 of an 8-bit file, N(v) counts the pixels at or below v, n₀ those at the
-    lowest level there is, N all of them; a channel of one level stays as it is. OpenCV's
-    ``equalizeHist``, up to ties in the rounding. Has no gradient.
+    Levels are the 256 of an 8-bit file. N(v) counts the pixels at or below v, n₀ those at the
+    lowest level that occurs, N all pixels. A channel with one level stays as it is. It is OpenCV's
+    ``equalizeHist``, up to ties in the rounding.
     """
     flat = image.detach().reshape(-1, image.shape[-2] * image.shape[-1])
     levels = (flat.nan_to_num(0.0, 1.0, 0.0).clamp(0, 1) * 255).round().long()
@@ -37,6 +37,6 @@ def equalise(image: Tensor) -> Tensor:
 
 
 def sizes_only(x: Tensor) -> Tensor:
-    """(B, 3, H, W) → (B, 0, H, W): the condition of a flow that has none, which tells only how many
-    images of what size."""
+    """(B, 3, H, W) → (B, 0, H, W): the condition of an unconditional flow, which tells only the
+    number and the size of images."""
     return x[:, :0]

@@ -1,5 +1,5 @@
-"""Pairs of ground truth and condition for super-resolution: the embedded photographs and folder
-data sets."""
+"""Pairs of ground truth and condition for super-resolution, from the embedded photographs and from
+data sets in folders."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["Pair", "sr_pairs"]
 
 @dataclass(frozen=True)
 class Pair:
-    """Ground truth (3, s·h, s·w) and its clean condition (3, h, w), both on the 8-bit grid in [0,
-    1]."""
+    """Ground truth ``high`` (3, s·h, s·w) and its clean condition ``low`` (3, h, w), both on the
+    8-bit grid in [0, 1]."""
 
     name: str
     high: Tensor
@@ -29,12 +29,12 @@ class Pair:
 def sr_pairs(
     dataset: str, size: int, per_image: int, limit: int | None = None, scale: int = 4
 ) -> list[Pair]:
-    """``per_image`` crops of size × size from each photograph of ``dataset``, bicubic ÷ scale, at
-    most ``limit`` pairs.
+    """Pairs of ``per_image`` crops of size × size from each photograph of ``dataset`` and their
+    reductions by bicubic ÷ scale; at most ``limit`` pairs.
 
-    ``dataset`` is ``embedded`` or a folder data set under ``INVBENCH_DATA``; no more of its files
-    are read than ``limit`` needs. Raises ``UsageError`` when it is not there, or no photograph is
-    as large as ``size``.
+    ``dataset``: ``embedded``, or a data set in a folder under ``INVBENCH_DATA``, of which no more
+    files are read than ``limit`` needs. Raises ``UsageError`` when it is not there, and when no
+    photograph is as large as ``size``.
     """
     if dataset == "embedded":
         photographs = ((name, embedded(name)) for name in EMBEDDED)
@@ -49,7 +49,7 @@ def sr_pairs(
     )
     chosen = list(islice(large, None if limit is None else max(limit, 1)))
     pairs = []
-    # first crops of all photographs first, so that a limit keeps variety
+    # the first crop of every photograph comes first, so that a limit keeps many photographs
     for k in range(per_image):
         for name, photograph in chosen:
             high = crops(photograph, size, per_image)[k]

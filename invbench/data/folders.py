@@ -1,5 +1,5 @@
-"""Data sets in folders under ``INVBENCH_DATA``, in their official layouts: where the files are and
-how many of them."""
+"""Data sets in folders under ``INVBENCH_DATA``, in their official layouts: where their files are,
+and how many there are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from invbench.data.layouts import LAYOUTS, Layout
+from invbench.data.layouts import LAYOUTS, DataLayout
 from invbench.errors import UsageError
 
 __all__ = [
@@ -27,7 +27,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def data_root() -> Path:
-    """The folder that ``INVBENCH_DATA`` names. Raises ``UsageError`` when it is unset or not a
+    """The folder that ``INVBENCH_DATA`` names. Raises ``UsageError`` when it is unset or no
     folder."""
     value = os.environ.get("INVBENCH_DATA")
     if not value:
@@ -43,16 +43,16 @@ def data_root() -> Path:
     return root
 
 
-def locate(layout: Layout, folders: Sequence[str]) -> Path:
-    """The first of ``folders`` that exists below one of the layout's roots; the official place when
-    none does."""
+def locate(layout: DataLayout, folders: Sequence[str]) -> Path:
+    """The first of ``folders`` that exists below one of the layout's roots; else the official
+    place."""
     places = [data_root() / root / folder for root in layout.roots for folder in folders]
     return next((place for place in places if place.is_dir()), places[0])
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Sorted image files of a folder, hidden ones left out; none when it does not exist. Nothing is
-    opened.
+    """The image files of a folder, sorted, without hidden ones; none when it does not exist. No
+    file is opened.
 
     Raises ``UsageError`` when the folder cannot be listed.
     """
@@ -68,9 +68,9 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(path for path in paths if path.suffix.lower() in SUFFIXES)
 
 
-def listed(layout: Layout, folders: Sequence[str]) -> list[Path]:
-    """Image files of one folder of a layout. Raises ``UsageError`` naming the folder that is
-    missing or empty, and the source."""
+def listed(layout: DataLayout, folders: Sequence[str]) -> list[Path]:
+    """The image files in the first of ``folders`` that exists. Raises ``UsageError``, which names
+    the folder and the source of the data set, when there are none."""
     folder = locate(layout, folders)
     files = image_files(folder)
     if not files:
@@ -82,24 +82,27 @@ def listed(layout: Layout, folders: Sequence[str]) -> list[Path]:
 
 
 def find_images(name: str) -> list[Path]:
-    """Sorted image files of a data set. Raises ``UsageError`` naming the folder that is missing or
-    empty."""
+    """The ground-truth files of a data set, sorted. Raises ``UsageError`` for an unknown data set,
+    and, with the folder's name, for one that is missing or empty."""
     if name not in LAYOUTS:
         raise UsageError(f"data set {name!r} is not known; known: {', '.join(LAYOUTS)}")
     return listed(LAYOUTS[name], [LAYOUTS[name].high])
 
 
 def some(names: Sequence[str], most: int = 5) -> str:
-    """The first ``most`` names and how many more there are."""
+    """The first ``most`` names, and how many more there are, in words."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """How much of a data set is there. ``missing``: official stems without a file, empty where
-    nobody lists the names or the files carry others; a file carries an official name if it starts
-    with it (``img_001_SRF_4_HR`` is ``img_001``)."""
+    """How much of a data set is there.
+
+    ``found``: number of files. ``official``: number that was published. ``missing``: official stems
+    without a file; empty where no list of names is known, or where the files have other names. A
+    file has an official name if it starts with it, as ``img_001_SRF_4_HR`` with ``img_001``.
+    """
 
     found: int
     official: int
@@ -114,11 +117,11 @@ class Inventory:
         return text
 
 
-def take_inventory(layout: Layout) -> Inventory:
-    """Count the ground truth of a data set and name what is missing. Raises ``UsageError`` when
-    there is none."""
+def take_inventory(layout: DataLayout) -> Inventory:
+    """Count the ground-truth files of a data set, and name what is missing. Raises ``UsageError``
+    when there are none."""
     files = listed(layout, [layout.high])
     stems = {path.stem for path in files} | {path.stem.partition("_SRF_")[0] for path in files}
     missing = tuple(stem for stem in layout.stems if stem not in stems)
-    carry = len(layout.stems) - len(missing) == len(files)
-    return Inventory(len(files), layout.count, missing if carry else ())
+    official = len(layout.stems) - len(missing) == len(files)
+    return Inventory(len(files), layout.count, missing if official else ())

@@ -1,5 +1,5 @@
-"""Photographs as tensors: files, folders, and the twelve that ship inside scikit-image,
-scikit-learn and matplotlib."""
+"""Photographs as tensors, from files and from those that ship inside scikit-image, scikit-learn and
+matplotlib."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "read_image",
 ]
 
-# six in colour that come first, then two more and four in grey
+# eight in colour, then four in grey
 EMBEDDED = (
     "astronaut",
     "chelsea",
@@ -47,16 +47,16 @@ FORMATS = (
     "TIFF",
     "WEBP",
     "PPM",
-)  # none that Pillow hands to another program, as it does PostScript
-# a photograph of 6000 × 4000 and no more: a megabyte of PNG can hold a gigabyte of pixels
+)  # without PostScript, which Pillow hands to another program
+# a photograph of 6000 × 4000 fits: a megabyte of PNG could hold a gigabyte of pixels
 MOST_PIXELS = 25_000_000
-# what scikit-image carries besides photographs of scenes: texture, print, sky, microscopy
+# pictures in scikit-image that are no photographs of scenes: texture, print, sky, microscopy
 OTHER_KINDS = ("gravel", "page", "moon", "hubble_deep_field", "immunohistochemistry", "retina")
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The file as Pillow opens it; what goes wrong with the file in the block leaves as
+    """The image file, opened by Pillow. What goes wrong with it in the block is raised as
     ``UsageError``."""
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -78,18 +78,18 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) from the head of an image file, no pixel decoded. Raises ``UsageError`` when the file
-    is missing or no image."""
+    """(H, W) from the header of an image file. Raises ``UsageError`` when the file is missing or no
+    image."""
     with _opened(path) as image:
         return image.height, image.width
 
 
 def read_image(path: Path) -> Tensor:
-    """An image file as (3, H, W) float32 in [0, 1]. Grey becomes RGB, alpha is dropped, 16 bits of
-    grey are scaled; 16 bits of colour arrive as their upper 8, which is what Pillow reads.
+    """An image file as (3, H, W) float32 in [0, 1]. Grey becomes RGB, and alpha is dropped. 16-bit
+    grey is scaled; of 16-bit colour Pillow reads the upper 8 bits.
 
-    Raises ``UsageError`` when the file is missing, cut off, no image, or of floating-point numbers,
-    whose range nobody states.
+    Raises ``UsageError`` when the file is missing, cut off, no image, or has floating-point pixels,
+    which have no stated range.
     """
     with _opened(path) as image:
         if image.mode == "F":
@@ -130,7 +130,7 @@ def _stereo(name: str) -> np.ndarray:
     return skimage.data.stereo_motorcycle()[0]
 
 
-# of photographs that scikit-image does not hand out by a function of their name
+# of the photographs for which scikit-image has no function of that name
 READERS = {
     "china": _of_scikit_learn,
     "flower": _of_scikit_learn,
@@ -141,8 +141,8 @@ READERS = {
 
 @cache
 def embedded(name: str) -> Tensor:
-    """One of the photographs ``EMBEDDED`` or pictures ``OTHER_KINDS`` as (3, H, W) float32 in [0,
-    1]; no download, no network. Grey becomes RGB."""
+    """One of the photographs ``EMBEDDED`` or pictures ``OTHER_KINDS``, (3, H, W) float32 in [0, 1],
+    without network. Grey becomes RGB."""
     if reader := READERS.get(name):
         return _to_tensor(reader(name))
     import skimage.data
@@ -151,8 +151,8 @@ def embedded(name: str) -> Tensor:
 
 
 def crops(image: Tensor, size: int, count: int) -> list[Tensor]:
-    """``count`` crops of size × size, evenly spaced along the diagonal of (3, H, W); the whole
-    image if it is smaller."""
+    """``count`` crops of size × size, evenly spaced along the diagonal of an image (3, H, W); the
+    whole image where a side is shorter."""
     height, width = image.shape[-2:]
     if min(height, width) < size:
         return [image]
@@ -165,7 +165,7 @@ def crops(image: Tensor, size: int, count: int) -> list[Tensor]:
 
 
 def centre_crop(image: Tensor, multiple: int) -> Tensor:
-    """The largest central part of (3, H, W) whose sides are divisible by ``multiple``."""
+    """The largest central part of an image (3, H, W) whose sides are divisible by ``multiple``."""
     height, width = (side - side % multiple for side in image.shape[-2:])
     top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
     return image[:, top : top + height, left : left + width]

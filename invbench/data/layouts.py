@@ -1,17 +1,24 @@
-"""Official layouts of the data sets: which folders below ``INVBENCH_DATA``, how many images, which
-names belong together.
+"""Official layouts of the data sets: their folders below ``INVBENCH_DATA``, how many images they
+have, and which names make a pair.
 
-Super-resolution: DIV2K as its archives unpack (``DIV2K_valid_HR/0801.png``,
-``DIV2K_valid_LR_bicubic/X4/0801x4.png``, ×8 in ``DIV2K_valid_LR_x8``), Flickr2K likewise, Urban100
-as its authors name it (``img_001_SRF_4_HR.png`` with ``img_001_SRF_4_LR.png``), and the test sets
-as EDSR's benchmark archive lays them out (``HR``, ``LR_bicubic/X4``). Low light: LOL (Wei et al.
-2018: ``our485`` and ``eval15``, one name in ``low`` and ``high``), LOL-v2 (Yang et al. 2021:
-``Real_captured/Train/Low/low00001.png`` with ``Normal/normal00001.png``; ``Synthetic`` with one
-name), VE-LOL-L (Liu et al. 2021: ``VE-LOL-L-Cap-Full/VE-LOL-L-Cap-Low_train`` with
-``…-Normal_train``). ``VE-LOL/Real_captured`` and ``VE-LOL/Synthetic``, as some papers name their
-copy, are LOL-v2 and found under that name. Assumed, since no list of names is published: VE-LOL's
-pairs are named as in LOL-v2; the captured ones of LOL-v2 are numbered 1–689 (train) and 690–789
-(test). Folders and counts agree with public loaders of these sets.
+Super-resolution:
+
+- DIV2K as its archives unpack: ``DIV2K_valid_HR/0801.png``,
+  ``DIV2K_valid_LR_bicubic/X4/0801x4.png``, ×8 in ``DIV2K_valid_LR_x8``. Flickr2K likewise.
+- Urban100 as its authors name it: ``img_001_SRF_4_HR.png`` with ``img_001_SRF_4_LR.png``.
+- The test sets as in EDSR's benchmark archive: ``HR`` and ``LR_bicubic/X4``.
+
+Low light:
+
+- LOL (Wei et al. 2018): ``our485`` and ``eval15``, with one name in ``low`` and ``high``.
+- LOL-v2 (Yang et al. 2021): ``Real_captured/Train/Low/low00001.png`` with
+  ``Normal/normal00001.png``; ``Synthetic`` with one name.
+- VE-LOL-L (Liu et al. 2021): ``VE-LOL-L-Cap-Full/VE-LOL-L-Cap-Low_train`` with ``…-Normal_train``.
+  ``VE-LOL/Real_captured`` and ``VE-LOL/Synthetic``, which some papers have, are LOL-v2.
+
+No list of names is published for two of them. It is assumed that pairs of VE-LOL are named as in
+LOL-v2, and that captured pairs of LOL-v2 have the numbers 1–689 (train) and 690–789 (test). Folders
+and counts agree with public loaders.
 """
 
 from __future__ import annotations
@@ -21,12 +28,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["LAYOUTS", "LOW_LIGHT", "Layout", "Partner"]
+__all__ = ["LAYOUTS", "LOW_LIGHT", "DataLayout", "Partner"]
 
 
 @dataclass(frozen=True)
 class Partner:
-    """Stems of one pair: ``{}`` stands for what they share, ``{scale}`` for the scale."""
+    """The stems of a pair: ``{}`` is what they share, ``{scale}`` the scale."""
 
     high: str
     low: str
@@ -37,13 +44,14 @@ LIGHT = (Partner("normal{}", "low{}"), Partner("{}", "{}"))
 
 
 @dataclass(frozen=True)
-class Layout:
-    """One split of a data set as published. Its folders are looked for below each of ``roots``, the
-    first that exists is taken.
+class DataLayout:
+    """One split of a data set as published.
 
-    ``high``: folder of the ground truth; ``low``: scale -> folders the conditions may be in (scale
-    1: low light); ``count``: official number of images; ``stems``: their official names without
-    suffix where a list is known; ``partners``: the first rule that fits a name holds.
+    ``roots``: its folders lie below the first of these that exists. ``high``: folder of the ground
+    truth. ``low``: scale → folders of the conditions, of which one exists; scale 1 is low light.
+    ``count``: official number of images. ``stems``: their official names without suffix, where a
+    list is known. ``partners``: rules for pairs; the first that fits a name holds. ``source``:
+    where it was published.
     """
 
     name: str
@@ -65,13 +73,13 @@ def _numbered(pattern: str, numbers: range) -> tuple[str, ...]:
     return tuple(pattern.format(n) for n in numbers)
 
 
-def _div2k(split: Literal["train", "valid"], numbers: range) -> Layout:
+def _div2k(split: Literal["train", "valid"], numbers: range) -> DataLayout:
     base = f"DIV2K_{split}"
     low = {s: (f"{base}_LR_bicubic/X{s}",) for s in (2, 3, 4)} | {
         8: (f"{base}_LR_x8", f"{base}_LR_bicubic/X8")
     }
     stems = _numbered("{:04d}", numbers)
-    return Layout(
+    return DataLayout(
         base,
         len(stems),
         ("", "DIV2K"),
@@ -93,11 +101,11 @@ SET14 = tuple(
 )
 
 _SUPER_RESOLUTION = (
-    Layout("T91", 91, ("T91",), "", "Yang et al. 2010", stems=_numbered("t{}", range(1, 92))),
-    Layout("Set5", 5, ("Set5", "benchmark/Set5"), "HR", SELFEXSR, BENCHMARK, stems=SET5),
-    Layout("Set14", 14, ("Set14", "benchmark/Set14"), "HR", SELFEXSR, BENCHMARK, stems=SET14),
-    Layout("BSD100", 100, ("BSD100", "B100", "benchmark/B100"), "HR", SELFEXSR, BENCHMARK),
-    Layout(
+    DataLayout("T91", 91, ("T91",), "", "Yang et al. 2010", stems=_numbered("t{}", range(1, 92))),
+    DataLayout("Set5", 5, ("Set5", "benchmark/Set5"), "HR", SELFEXSR, BENCHMARK, stems=SET5),
+    DataLayout("Set14", 14, ("Set14", "benchmark/Set14"), "HR", SELFEXSR, BENCHMARK, stems=SET14),
+    DataLayout("BSD100", 100, ("BSD100", "B100", "benchmark/B100"), "HR", SELFEXSR, BENCHMARK),
+    DataLayout(
         "Urban100",
         100,
         ("Urban100", "benchmark/Urban100"),
@@ -106,7 +114,7 @@ _SUPER_RESOLUTION = (
         BENCHMARK,
         stems=_numbered("img_{:03d}", range(1, 101)),
     ),
-    Layout(
+    DataLayout(
         "DIV2K_crops256",
         50,
         ("DIV2K_crops256",),
@@ -116,7 +124,7 @@ _SUPER_RESOLUTION = (
     ),
     _div2k("train", range(1, 801)),
     _div2k("valid", range(801, 901)),
-    Layout(
+    DataLayout(
         "Flickr2K",
         2650,
         ("", "Flickr2K"),
@@ -126,7 +134,7 @@ _SUPER_RESOLUTION = (
         stems=_numbered("{:06d}", range(1, 2651)),
     ),
 )
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in _SUPER_RESOLUTION}
+LAYOUTS: dict[str, DataLayout] = {layout.name: layout for layout in _SUPER_RESOLUTION}
 
 
 def _light(
@@ -137,11 +145,12 @@ def _light(
     folders: str,
     source: str,
     stems: tuple[str, ...] = (),
-) -> tuple[tuple[str, str], Layout]:
-    """``folders``: both folders in one, ``{high|low}`` being the word that differs."""
+) -> tuple[tuple[str, str], DataLayout]:
+    """A split of a low-light data set; ``folders`` names both folders, with ``{high|low}`` for the
+    word in which they differ."""
     before, high, low, after = re.split(r"[{|}]", folders)
     high, low = before + high + after, before + low + after
-    return (name, split), Layout(
+    return (name, split), DataLayout(
         f"{name} {split}", count, roots, high, source, {1: (low,)}, LIGHT, stems
     )
 
@@ -157,7 +166,7 @@ REAL_TRAIN, REAL_TEST = (
 )
 
 # (data set, split) -> layout
-LOW_LIGHT: dict[tuple[str, str], Layout] = dict(
+LOW_LIGHT: dict[tuple[str, str], DataLayout] = dict(
     (
         _light("LOL", "train", 485, LOL, "our485/{high|low}", RETINEX),
         _light("LOL", "test", 15, LOL, "eval15/{high|low}", RETINEX),

@@ -1,5 +1,5 @@
-"""Pairs of image files that a data set ships: ground truth with low-resolution files, or with
-low-light photographs."""
+"""Pairs of image files that a data set ships: ground truth with low-resolution or low-light
+files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import overload
 from invbench.data.datasets import Pair
 from invbench.data.folders import data_root, listed, some
 from invbench.data.images import image_size, read_image
-from invbench.data.layouts import LAYOUTS, LOW_LIGHT, Layout
+from invbench.data.layouts import LAYOUTS, LOW_LIGHT, DataLayout
 from invbench.errors import UsageError
 
 __all__ = ["PairFile", "PairFiles", "lowlight_pairs", "pairs_of", "shipped_pairs"]
@@ -27,12 +27,11 @@ class PairFile:
 
 
 class PairFiles(Sequence[Pair]):
-    """Pairs that are decoded when they are asked for: ``pairs[i]`` reads two files each time,
-    ``len`` and slices read none.
+    """A sequence of pairs: ``pairs[i]`` reads two files each time; ``len`` and slices read none.
 
-    A pair is high (3, s·h, s·w), cropped at the bottom and right to a multiple of the scale s, and
+    A pair is high (3, s·h, s·w), cropped at the bottom and right to multiples of the scale s, and
     low (3, h, w), float32 in [0, 1]; s = 1 for low light. ``pairs[i]`` raises ``UsageError`` when a
-    file is damaged or low is not ⌊H/s⌋ × ⌊W/s⌋.
+    file is damaged, and when low is not ⌊H/s⌋ × ⌊W/s⌋.
     """
 
     def __init__(self, title: str, scale: int, files: Sequence[PairFile]) -> None:
@@ -55,7 +54,7 @@ class PairFiles(Sequence[Pair]):
         return Pair(file.name, high[:, :height, :width].contiguous(), low)
 
     def check(self) -> None:
-        """Read the head of every file, no pixels. Raises ``UsageError`` naming those that are no
+        """Read the header of every file. Raises ``UsageError``, which names the files that are no
         images or do not fit the scale."""
         problems = list(self._problems())
         if problems:
@@ -72,22 +71,22 @@ class PairFiles(Sequence[Pair]):
                 yield str(error)
 
     def _fit(self, file: PairFile, high: tuple[int, int], low: tuple[int, int]) -> None:
-        wanted = (high[0] // self.scale, high[1] // self.scale)
-        if low != wanted:
+        expected = (high[0] // self.scale, high[1] // self.scale)
+        if low != expected:
             raise UsageError(
                 f"{file.low}: {low[0]}×{low[1]} pixels, but {file.high} ({high[0]}×{high[1]}) "
-                f"needs {wanted[0]}×{wanted[1]} "
+                f"needs {expected[0]}×{expected[1]} "
                 f"at scale {self.scale}; replace the wrong one"
             )
 
 
 def shipped_pairs(dataset: str, scale: int) -> PairFiles:
-    """Ground truth and the low-resolution files that come with ``dataset`` (``LAYOUTS``), matched
-    by name; only the folders are listed.
+    """Ground truth and the published low-resolution files of ``dataset`` (``LAYOUTS``), matched by
+    name; folders are listed, and no file is read.
 
-    ``sr_pairs`` makes its conditions itself, these are as published. A subset of the data set is
-    accepted, a file without its partner is not. Raises ``UsageError`` for an unknown name or scale,
-    a missing or empty folder, and naming the files that are missing.
+    ``sr_pairs`` makes its own conditions instead. A subset of the data set is accepted, but no file
+    without its partner. Raises ``UsageError`` for an unknown name or scale, for a missing or empty
+    folder, and, with their names, for missing files.
     """
     if dataset not in LAYOUTS:
         raise UsageError(f"data set {dataset!r} is not known; known: {', '.join(LAYOUTS)}")
@@ -102,11 +101,11 @@ def shipped_pairs(dataset: str, scale: int) -> PairFiles:
 
 
 def lowlight_pairs(dataset: str, split: str) -> PairFiles:
-    """Normal-light photographs and their low-light partners, ``split`` train or test, of a data set
-    in ``LOW_LIGHT``; listed, not decoded.
+    """Normal-light photographs and their low-light partners, in a split of a data set in
+    ``LOW_LIGHT``; folders are listed, and no file is read.
 
-    Raises ``UsageError`` for an unknown name or split, a missing or empty folder, and naming the
-    files that are missing.
+    ``split``: train or test. Raises ``UsageError`` for an unknown name or split, for a missing or
+    empty folder, and, with their names, for missing files.
     """
     if (dataset, split) not in LOW_LIGHT:
         names = ", ".join(dict.fromkeys(name for name, _ in LOW_LIGHT))
@@ -117,14 +116,15 @@ def lowlight_pairs(dataset: str, split: str) -> PairFiles:
     return pairs_of(LOW_LIGHT[dataset, split], 1)
 
 
-def pairs_of(layout: Layout, scale: int) -> PairFiles:
-    """Pairs of one layout at one of its scales, matched by name; errors as in ``shipped_pairs``."""
+def pairs_of(layout: DataLayout, scale: int) -> PairFiles:
+    """The pairs of a layout at one of its scales, matched by name. Errors as in
+    ``shipped_pairs``."""
     title = layout.name if scale == 1 else f"{layout.name} ×{scale}"
     highs = _by_stem(listed(layout, [layout.high]))
     lows = _by_stem(listed(layout, layout.low[scale]))
-    wanted = {stem: _partner(layout, stem, scale) for stem in highs}
-    strays = sorted(lows.keys() - set(wanted.values()))
-    missing = [_beside(lows, low) for low in wanted.values() if low not in lows]
+    partners = {stem: _partner(layout, stem, scale) for stem in highs}
+    strays = sorted(lows.keys() - set(partners.values()))
+    missing = [_beside(lows, low) for low in partners.values() if low not in lows]
     missing += [_beside(highs, _partner(layout, low, scale, back=True)) for low in strays]
     if missing:
         files = some([str(path.relative_to(data_root())) for path in missing])
@@ -133,7 +133,7 @@ def pairs_of(layout: Layout, scale: int) -> PairFiles:
             f"add them or remove their partners ({layout.source})"
         )
     return PairFiles(
-        title, scale, [PairFile(stem, path, lows[wanted[stem]]) for stem, path in highs.items()]
+        title, scale, [PairFile(stem, path, lows[partners[stem]]) for stem, path in highs.items()]
     )
 
 
@@ -147,14 +147,14 @@ def _by_stem(files: Sequence[Path]) -> dict[str, Path]:
 
 
 def _beside(files: dict[str, Path], stem: str) -> Path:
-    """Where a file of this stem would be, with the suffix the others have."""
+    """Where a file of this stem would be, with the suffix of the others."""
     other = next(iter(files.values()))
     return other.with_name(stem + other.suffix)
 
 
-def _partner(layout: Layout, stem: str, scale: int, back: bool = False) -> str:
-    """Stem of the condition of the ground truth ``stem``, or ``back`` from the condition's stem, by
-    the first rule that fits."""
+def _partner(layout: DataLayout, stem: str, scale: int, back: bool = False) -> str:
+    """The stem of the condition of a ground truth, or ``back``: that of the ground truth of a
+    condition, by the first rule that fits."""
     for rule in layout.partners:
         here, there = (rule.low, rule.high) if back else (rule.high, rule.low)
         before, after = here.replace("{scale}", str(scale)).split("{}")

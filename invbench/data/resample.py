@@ -1,9 +1,9 @@
-"""MATLAB-style bicubic resampling, the one that super-resolution data sets are made with, and the
-kernels that are mistaken for it.
+"""Bicubic resampling as in MATLAB, with which super-resolution data sets are made, and with other
+kernels.
 
-``bicubic`` then ``quantise`` (mirrored borders, one rounding at the end) is what the training
-recipes, the ``sr`` track and LR-PSNR use. ``downscale_as_shipped`` is for comparison with the
-low-resolution files that come with a data set; those round after each axis.
+Training recipes, the track ``sr`` and LR-PSNR use ``bicubic`` and then ``quantise``: borders are
+mirrored, and values are rounded once, at the end. ``downscale_as_shipped`` reproduces the
+low-resolution files of a data set, which were rounded after each axis.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Border = Literal["mirror", "replicate"]
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel k(t) that is 0 for |t| ≥ ``reach``; t in pixels of the coarser grid. It is
-    normalised where it is used."""
+    """A kernel k(t) = ``weight(t)``, 0 for |t| ≥ ``reach``, with t in pixels of the coarser grid.
+    Its users normalise it."""
 
     weight: Callable[[Tensor], Tensor]
     reach: float
@@ -58,14 +58,14 @@ def _bell(t: Tensor, sigma: float) -> Tensor:
 
 @lru_cache(maxsize=16)
 def gaussian(sigma: float) -> Kernel:
-    """exp(−t²/(2σ²)) up to 4σ; σ in pixels of the coarser grid."""
+    """The kernel exp(−t²/(2σ²)), cut at 4σ; σ in pixels of the coarser grid."""
     return Kernel(partial(_bell, sigma=sigma), 4 * sigma)
 
 
 @lru_cache(maxsize=64)
 def _matrix(size: int, scale: float, kernel: Kernel, border: Border) -> Tensor:
-    """The (⌈size·scale⌉, size) float64 matrix of one axis; the kernel is widened by 1/scale when
-    shrinking."""
+    """The matrix of one axis, (⌈size·scale⌉, size) float64. When shrinking, the kernel is widened
+    by 1/scale."""
     out = math.ceil(size * scale)
     shrink = min(scale, 1.0)
     centre = (torch.arange(out, dtype=torch.float64) + 0.5) / scale - 0.5
@@ -84,9 +84,11 @@ def _matrix(size: int, scale: float, kernel: Kernel, border: Border) -> Tensor:
 def resample(
     image: Tensor, scale: float, kernel: Kernel = BICUBIC, border: Border = "mirror"
 ) -> Tensor:
-    """Resize (…, H, W) by ``scale`` with ``kernel``, antialiased when shrinking; unclamped.
+    """Resize an image (…, H, W) by ``scale`` with ``kernel``, antialiased when shrinking; the
+    result is not clamped.
 
-    Linear in the image; dtype and device are kept. Non-finite pixels spread as the sums carry them.
+    It is linear in the image, and keeps dtype and device. Pixels that are not finite spread over
+    the reach of the kernel, or further.
     """
     rows = _matrix(image.shape[-2], scale, kernel, border).to(image)
     columns = _matrix(image.shape[-1], scale, kernel, border).to(image)
@@ -94,27 +96,27 @@ def resample(
 
 
 def bicubic(image: Tensor, scale: float) -> Tensor:
-    """Resize (…, H, W) by ``scale`` as MATLAB's ``imresize(…, 'bicubic')`` does a floating-point
-    image: ``resample`` with its defaults."""
+    """Resize an image (…, H, W) by ``scale`` as MATLAB's ``imresize(…, 'bicubic')`` resizes one of
+    floating-point numbers."""
     return resample(image, scale)
 
 
 def quantise(image: Tensor) -> Tensor:
-    """Clamp to [0, 1] and round to the 256 grey levels of an 8-bit file."""
+    """The image, clamped to [0, 1] and rounded to the 256 levels of an 8-bit file."""
     return (image.clamp(0, 1) * 255).round() / 255
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """How low-resolution files were made: rounded to 8 bits after each axis or once at the end, and
-    what lies beyond the border."""
+    """How low-resolution files were made: rounded to 8 bits after each axis or once, and what lies
+    beyond the border."""
 
     rounding: Literal["per-axis", "once"]
     border: Border
 
 
-# (data set, scale) -> found by comparison with the files: Urban100 equal, Set5 equal but for ties
-# (at most one level)
+# (data set, scale) → how its files were made, found by comparison with them: those of Urban100 are
+# equal, those of Set5 but for ties, by one level
 SHIPPED: dict[tuple[str, int], Shipped] = {
     ("Set5", 2): Shipped("per-axis", "mirror"),
     ("Set5", 3): Shipped("per-axis", "mirror"),
@@ -125,7 +127,7 @@ SHIPPED: dict[tuple[str, int], Shipped] = {
 
 
 def _level(grey: Tensor) -> Tensor:
-    """To 0 … 255, ties up as in MATLAB; 1e-9 because a tie may come out a last bit below."""
+    """Rounded to 0 … 255, ties up as in MATLAB; 1e-9 because a tie may come out a bit too low."""
     return (grey + 0.5 + 1e-9).floor().clamp(0, 255)
 
 
@@ -135,14 +137,14 @@ def downscale_as_shipped(
     rounding: Literal["per-axis", "once"] = "per-axis",
     border: Border = "mirror",
 ) -> Tensor:
-    """(…, H, W) in [0, 1], first cropped to a multiple of ``scale``, ÷ scale, as MATLAB's
-    ``imresize`` does an 8-bit image.
+    """An image (…, H, W) in [0, 1], cropped to multiples of ``scale`` and reduced by it, as
+    MATLAB's ``imresize`` reduces one of 8 bits.
 
-    MATLAB works along one axis after the other (rows of the result first) and stores 8 bits in
-    between: ``per-axis``. ``SHIPPED`` says which rounding and border gives back the files of a data
-    set within one grey level. Not what we train and test with: that is ``quantise(bicubic(…))``,
-    which differs from this by at most two levels in single pixels. float64 inside, the image's
-    dtype outside.
+    MATLAB works along one axis after the other, rows of the result first, and stores 8 bits in
+    between: ``per-axis``. ``SHIPPED`` has the rounding and border that reproduce the files of a
+    data set within one grey level. Trainings and tests use ``quantise(bicubic(…))`` instead, which
+    differs by at most two levels in single pixels. Computed in float64, in the image's dtype
+    outside.
     """
     height, width = (side - side % scale for side in image.shape[-2:])
     grey = (image[..., :height, :width].double() * 255).round()

@@ -1,7 +1,10 @@
-"""Layers of conditional flows. An invertible layer has ``forward(x, cond=None)`` and ``inverse(z,
-cond=None)``, each returning (value, log_det of shape (B,) for the direction called)."""
+"""Conditional flows and their layers.
 
-from invbench.flows import registered as _registered  # noqa: F401  registers the layers
+An invertible layer has ``forward(x, cond=None)`` and ``inverse(z, cond=None)``. Each returns the
+value and the log_det, (B,), of the direction called.
+"""
+
+from invbench.flows import example_layers as _example_layers  # noqa: F401  registers the layers
 from invbench.flows.actnorm import ActNorm
 from invbench.flows.conditional_flow import ConditionalFlow
 from invbench.flows.conditioner import ConvConditioner, DenseConditioner, ZeroConv

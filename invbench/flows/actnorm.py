@@ -14,8 +14,8 @@ class ActNorm(nn.Module):
     """z = (x + b)·exp(logs) per channel; log_det = positions · Σ logs.
 
     x: (B, C) or (B, C, H, W). In training mode the first batch sets b and logs so that z has mean 0
-    and variance 1 per channel; until then, in evaluation mode, the layer is the identity. ``cond``
-    is ignored.
+    and variance 1 per channel. Until then the layer is the identity in evaluation mode. ``cond`` is
+    ignored.
     """
 
     initialised: Tensor
@@ -28,11 +28,11 @@ class ActNorm(nn.Module):
 
     @torch.no_grad()
     def initialise(self, x: Tensor) -> None:
-        """Set b and logs from the batch ``x``; channels without variance keep scale 1."""
+        """Set b and logs from the batch ``x``; a channel without variance keeps the scale 1."""
         dims = [d for d in range(x.ndim) if d != 1]
         std, mean = x.std(dims, correction=0), x.mean(dims)
         self.bias.copy_(-mean)
-        varies = std > 1e-6 * (1 + mean.abs())  # below that it is the rounding of a constant
+        varies = std > 1e-6 * (1 + mean.abs())  # less is the rounding of a constant
         self.logs.copy_(torch.where(varies, -std.clamp(min=1e-6).log(), torch.zeros_like(std)))
         self.initialised.fill_(True)
 

@@ -1,4 +1,4 @@
-"""A conditional flow: named layers between data and noise, an encoder g_θ for the condition."""
+"""A conditional flow: named layers between data and noise, and an encoder g_θ of the condition."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class ConditionalFlow(nn.Module):
     ``layers``
         name → layer, from data to noise; a ``Split`` sends half of the channels out as a latent.
     ``encoder``
-        g_θ: y → features; its result is resized (nearest) to the positions of each layer's input.
+        g_θ: y → features, which are resized (nearest) to the positions of each layer's input.
     ``base``
-        y → the part of x that is known from y and subtracted before the first layer; None for none.
+        y → the part of x that is known from y; it is subtracted before the first layer. None for 0.
     ``latent_shapes``
         y → shapes of the latents without the batch, in the order in which ``encode`` returns them.
     ``prior``
-        g_θ(y) → the mean of the last latent, which is given and taken without it; None for 0.
+        g_θ(y) → a mean that is subtracted from the last latent; None for 0.
 
     The latents are standard normal: log q(x|y) = Σ log N(latent; 0, 1) + log_det.
     """
@@ -49,7 +49,7 @@ class ConditionalFlow(nn.Module):
         self.prior = prior
 
     def features(self, y: Tensor) -> Tensor:
-        """g_θ(y), as the couplings see it and as the OOD score uses it."""
+        """g_θ(y), which couplings are conditioned on and the OOD score uses."""
         return self.encoder(y)
 
     def conditions(self, y: Tensor) -> Resized:
@@ -71,7 +71,7 @@ class ConditionalFlow(nn.Module):
         return [*latents, h if self.prior is None else h - self.prior(cond.features)], log_det
 
     def decode(self, latents: list[Tensor], y: Tensor) -> Tensor:
-        """Noise → data, unclamped."""
+        """Noise → data, not clamped."""
         ((_, x),) = deque(self.trace(latents, y), maxlen=1)  # keeps one tensor, not one per layer
         return x
 
@@ -95,28 +95,29 @@ class ConditionalFlow(nn.Module):
     def sample_latents(
         self, n: int, y: Tensor, temperature: float = 1.0, generator: torch.Generator | None = None
     ) -> list[Tensor]:
-        """n rows of N(0, temperature²), shaped for conditions of y's size, drawn on the CPU and
-        moved to y's device."""
+        """n rows of latents ~ N(0, temperature²) for conditions of y's size. They are drawn on the
+        CPU and moved to y's device and dtype."""
         return [
             (temperature * torch.randn(n, *shape, generator=generator)).to(y.device, y.dtype)
             for shape in self._latent_shapes(y)
         ]
 
     def log_prob(self, x: Tensor, y: Tensor) -> Tensor:
-        """log q(x|y) in nats, shape (B,) (paper, eq. 3)."""
+        """log q(x|y) in nats, (B,) (Hong, Park, Chun, ICCV 2023, eq. 3)."""
         latents, log_det = self.encode(x, y)
         log_normal = [-0.5 * (z.flatten(1) ** 2 + math.log(2 * math.pi)).sum(1) for z in latents]
         return torch.stack(log_normal).sum(0) + log_det
 
 
 class Resized:
-    """Features resized once per resolution."""
+    """Features at any resolution; each is computed once."""
 
     def __init__(self, features: Tensor) -> None:
         self._by_size = {features.shape[2:]: features}
         self.features = features
 
     def like(self, h: Tensor) -> Tensor:
+        """The features at the positions of h."""
         size = h.shape[2:]
         if size not in self._by_size:
             self._by_size[size] = F.interpolate(self.features, size=tuple(size), mode="nearest")

@@ -1,4 +1,5 @@
-"""Conditioners: the networks that turn (kept half, condition) into a coupling's raw parameters."""
+"""Conditioners: networks that map the kept half and the condition to a coupling's raw
+parameters."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ Conditioner = Callable[[int, int], nn.Module]  # (inputs, outputs) -> network
 
 
 class ConvConditioner(nn.Module):
-    """SRFlow's: conv 3×3 + ActNorm + ReLU → conv 1×1 + ActNorm + ReLU → zero-initialised conv 3×3,
-    times exp(3·logs)."""
+    """SRFlow's conditioner: conv 3×3 + ActNorm + ReLU → conv 1×1 + ActNorm + ReLU → conv 3×3, times
+    exp(3·logs); the last convolution starts at zero (Lugmayr et al., ECCV 2020)."""
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
         super().__init__()
@@ -40,8 +41,8 @@ class ConvConditioner(nn.Module):
 
 
 class ZeroConv(nn.Module):
-    """Glow's: one zero-initialised conv 3×3, times exp(3·logs); what SRFlow's Split2d has for a
-    conditioner."""
+    """Glow's conditioner: one conv 3×3 that starts at zero, times exp(3·logs). SRFlow's Split2d has
+    it."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -56,8 +57,8 @@ class ZeroConv(nn.Module):
 
 
 class DenseConditioner(nn.Sequential):
-    """The toy's: inputs → width, ``hidden`` layers width → width, ReLU between, zero-initialised
-    head."""
+    """The toy's conditioner: a layer inputs → width, ``hidden`` layers width → width, and a head
+    that starts at zero, with ReLU between."""
 
     def __init__(self, inputs: int, outputs: int, width: int, hidden: int = 4) -> None:
         head = nn.Linear(width, outputs)

@@ -15,11 +15,12 @@ __all__ = ["ConditionalCoupling"]
 class ConditionalCoupling(nn.Module):
     """φ(x) = [x₁, c(x₂; NN(x₁, cond))] (Hong, Park, Chun, ICCV 2023, eq. 4); log_det = Σ log c′.
 
-    x: (B, C) or (B, C, H, W), x₁ its first ``kept`` channels. With ``kept = 0`` all channels are
-    transformed by the condition alone: SRFlow's injector. ``cond``: (B, cond_channels, …) with the
-    positions of x, or None when ``cond_channels = 0``. The conditioner maps (kept + cond_channels)
-    channels to n_params·(C − kept). ``sees``: which channels of ``cond`` it reads, all by default;
-    ``cond_channels`` is their number.
+    x: (B, C) or (B, C, H, W); x₁ is its first ``kept`` channels. With ``kept = 0`` the condition
+    alone transforms all channels, as in SRFlow's injector. ``cond``: (B, …) with the positions of
+    x, or None when ``cond_channels = 0``. ``sees``: the channels of ``cond`` that the conditioner
+    reads, all by default; ``cond_channels`` is their number. The conditioner maps
+    kept + cond_channels channels to n_params·(C − kept). Raises ``ValueError`` unless
+    0 ≤ kept < C.
     """
 
     def __init__(
@@ -58,5 +59,5 @@ class ConditionalCoupling(nn.Module):
         if cond is None:
             return kept
         seen = cond[:, self.sees]
-        # an injector's is the condition itself: no copy of it per layer in training
+        # an injector reads the condition itself, without a copy per layer
         return torch.cat((kept, seen), dim=1) if self.kept else seen

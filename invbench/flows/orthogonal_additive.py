@@ -1,5 +1,4 @@
-"""An orthogonal mixing followed by an additive coupling: the control that can neither stretch nor
-lose volume."""
+"""An orthogonal mixing followed by an additive coupling: the control that preserves volume."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ class OrthogonalAdditive(nn.Module):
 
     def _rotation(self) -> Tensor:
         skew = self.skew - self.skew.T
-        # no matrix_exp in those
+        # there is no matrix_exp in half precision
         wide = skew.float() if skew.dtype in (torch.bfloat16, torch.float16) else skew
         return torch.linalg.matrix_exp(wide).to(skew)
 

@@ -15,9 +15,9 @@ class ResidualBlock(nn.Module):
     (Behrmann et al., ICML 2019).
 
     x: (B, D). log_det = log|det(I + g′(x))|, exact, from the D×D Jacobian I + L·W₂·diag(tanh′)·W₁.
-    The weights' spectral norms are divided out by an exact SVD, in every call. The inverse iterates
+    Every call divides the weights by their spectral norms, from an exact SVD. The inverse iterates
     x ← z − g(x), which contracts by L, until x is a fixed point in its dtype, at most 400 times.
-    ‖J‖ ≤ 1 + L, ‖J⁻¹‖ ≤ 1/(1 − L).
+    ‖J‖ ≤ 1 + L and ‖J⁻¹‖ ≤ 1/(1 − L).
 
     Raises ``ValueError`` unless 0 < lipschitz < 1.
     """
@@ -69,7 +69,7 @@ class ResidualBlock(nn.Module):
         g, hidden = self._residual(x, *weights)
         jacobian = self._jacobian(hidden, *weights)
         if torch.is_grad_enabled() and (g.requires_grad or z.requires_grad):
-            # 0 in value; its gradient is that of the implicit function, (I + g′)⁻¹
+            # it is 0, and its gradient is that of the implicit function, (I + g′)⁻¹
             change = (z - z.detach()) - (g - g.detach())
             x = x + torch.linalg.solve(jacobian.detach(), change[..., None])[..., 0]
             jacobian = self._jacobian(self._residual(x, *weights)[1], *weights)

@@ -1,5 +1,4 @@
-"""Shape conventions that the layers share: channels are dimension 1, everything behind them is
-positions."""
+"""Shapes of layers' inputs: dimension 1 is channels, the dimensions behind it are positions."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ __all__ = ["Split"]
 class Split(nn.Module):
     """z = [z₁, z₂] → z₁ and the latent ε = (z₂ − mean(z₁))·exp(−logs(z₁)); log_det = −Σ logs.
 
-    Not an invertible layer of the plain contract: ``forward`` returns (z₁, ε, log_det), ``inverse``
-    takes (z₁, ε). z₁ has the first half of the channels. ``conditioner`` maps them to mean and
-    logs.
+    z₁ is the first half of the channels; ``conditioner`` maps it to mean and logs. Its contract
+    differs from that of other layers: ``forward`` returns (z₁, ε, log_det), and ``inverse`` takes
+    (z₁, ε).
     """
 
     def __init__(self, channels: int, conditioner: Conditioner) -> None:

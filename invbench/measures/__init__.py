@@ -1,1 +1,1 @@
-"""What is measured: explosions, stability, image quality, variance along depth, intervals."""
+"""Measures of a flow and of its samples, and the statistics of rates."""

@@ -1,8 +1,8 @@
-"""Does a score tell which inputs fail? Failure rate by rank, logistic regression, AUC (paper, Fig.
-4; claim C3).
+"""Whether a score tells which inputs fail: failure rate by rank, logistic regression and AUC (Hong,
+Park, Chun, ICCV 2023, Fig. 4).
 
-Arrays have one entry per input: ``score``, ``failed`` (true or false) and, as inputs of one
-photograph are alike, ``cluster`` (the photograph).
+Arrays have one entry per input: ``score``, ``failed`` (bool) and ``cluster``, its photograph, since
+inputs of one photograph are alike.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ __all__ = ["AUC", "Logistic", "RankBin", "auc", "logistic", "rank_bins"]
 
 @dataclass(frozen=True)
 class RankBin:
-    """Inputs of ranks ``first`` to ``last`` (rank 1: highest score) with scores in [``score_lo``,
-    ``score_hi``]; ``lo`` and ``hi``: the interval of the failure rate over photographs
-    (``rate_interval``)."""
+    """The inputs of ranks ``first`` to ``last``; rank 1 has the highest score.
+
+    Their scores lie in [``score_lo``, ``score_hi``]. ``lo``, ``hi``: the 95 % interval of their
+    failure rate over photographs (``rate_interval``).
+    """
 
     first: int
     last: int
@@ -44,8 +46,8 @@ class RankBin:
 def rank_bins(
     score: np.ndarray, failed: np.ndarray, cluster: np.ndarray, bins: int = 10
 ) -> list[RankBin]:
-    """Failure rate by rank of score, in ``bins`` groups whose sizes differ by at most one; fewer
-    groups when there are fewer inputs."""
+    """The failure rate by rank of score, in ``bins`` groups whose sizes differ by at most one, or
+    in as many as there are inputs."""
     score, failed = _checked(score, failed)
     order = np.argsort(-score, kind="stable")
     found, first = [], 1
@@ -67,15 +69,15 @@ def rank_bins(
 
 @dataclass(frozen=True)
 class Logistic:
-    """log-odds of failure = ``intercept`` + ``slope``·ln(score), maximum likelihood without
+    """log-odds of failure = ``intercept`` + ``slope``·ln(score), by maximum likelihood without
     penalty.
 
-    ``status`` is ``ok``; ``separated`` when a threshold of the score divides failures from the
-    rest, so that the likelihood grows for ever and there is no estimate; ``one outcome`` when all
-    inputs fail or none does; ``constant`` when all scores are equal. Where it is not ``ok`` all
-    numbers are NaN. ``lo, hi``: Wald interval of the slope from the Fisher information, which takes
-    inputs for independent. ``cluster_lo, cluster_hi``: Wald with the sandwich of Liang and Zeger
-    (1986), clusters allowed to be alike within.
+    ``status``: ``ok``; ``separated`` when a threshold of the score divides failures from the rest,
+    so that the likelihood has no maximum; ``one outcome`` when all inputs fail or none does;
+    ``constant`` when all scores are equal. All numbers are NaN unless it is ``ok``. ``lo``, ``hi``:
+    Wald interval of the slope from the Fisher information, for independent inputs. ``cluster_lo``,
+    ``cluster_hi``: Wald interval by the sandwich estimator of Liang and Zeger (1986), for inputs
+    that are dependent within a cluster.
     """
 
     status: str
@@ -89,7 +91,7 @@ class Logistic:
     cluster_hi: float = math.nan
 
     def rate(self, score: np.ndarray) -> np.ndarray:
-        """The failure rate that the regression gives to a score."""
+        """The failure rate that the regression predicts for a score."""
         return expit(self.intercept + self.slope * np.log(score))
 
 
@@ -101,8 +103,8 @@ def logistic(
 ) -> Logistic:
     """Regress failure on ln(score). Raises ``UsageError`` when a score is not positive and finite.
 
-    Fisher information I = Σ p(1−p)·xxᵀ with x = (1, ln score); sandwich I⁻¹ (Σ_c g_c g_cᵀ) I⁻¹, g_c
-    = Σ over cluster c of (failed − p)·x.
+    Fisher information: I = Σ p(1 − p)·xxᵀ with x = (1, ln score). Sandwich: I⁻¹(Σ_c g_c g_cᵀ)I⁻¹,
+    with g_c the sum of (failed − p)·x over cluster c.
     """
     score, failed = _checked(score, failed)
     if not (np.isfinite(score) & (score > 0)).all():
@@ -116,7 +118,7 @@ def logistic(
     log = np.log(score)
     if np.ptp(log) == 0:
         return Logistic("constant", n, failures)
-    # no estimate exists when the two ranges overlap in one point at most (Albert and Anderson 1984)
+    # there is no estimate when the ranges overlap in one point at most (Albert and Anderson 1984)
     bad, good = log[failed], log[~failed]
     if bad.min() >= good.max() or good.min() >= bad.max():
         return Logistic("separated", n, failures)
@@ -141,11 +143,11 @@ def logistic(
 
 @dataclass(frozen=True)
 class AUC:
-    """Probability that a failing input has the higher score than one that does not fail, ties
-    counting half; 1/2 when the score says nothing.
+    """The probability that a failing input has a higher score than one that does not fail; ties
+    count half, so a score without information has 1/2.
 
-    ``pairs`` compared; NaN when there are none. ``lo, hi``: percentile bootstrap over clusters; NaN
-    when a resample in ten has no pair.
+    ``pairs``: how many were compared; NaN where there are none. ``lo``, ``hi``: percentile
+    bootstrap over clusters; NaN where more than one resample in ten has no pair.
     """
 
     value: float
@@ -163,11 +165,12 @@ def auc(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> AUC:
-    """AUC over all pairs (failing, not failing), or with ``strata`` over pairs within one stratum:
-    the part of the association that is not a difference between strata. Without strata it equals
-    scikit-learn's ``roc_auc_score``, which knows none. Infinite scores rank highest.
+    """AUC over all pairs (failing, not failing), or with ``strata`` over the pairs within a
+    stratum, which leaves out differences between strata.
 
-    Clusters are drawn with replacement: an input of a cluster that is drawn k times weighs k.
+    Without strata it equals scikit-learn's ``roc_auc_score``, which has none. Infinite scores rank
+    highest. The bootstrap draws clusters with replacement: an input of a cluster that is drawn k
+    times has weight k.
     """
     score, failed = _checked(score, failed)
     _, clusters = np.unique(cluster, return_inverse=True)

@@ -1,5 +1,5 @@
-"""Bits per dimension of images: the one convention that trainings, cards, tables and the track
-``unconditional`` state them by."""
+"""Bits per dimension of images: the convention of trainings, cards, tables and the track
+``unconditional``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Dequantisation:
-    """Uniform noise on images of 8 bits in [0, 1], v = 0 … 255:  x̃ = v/step + width·(U(0, 1) −
-    centre).
+    """Uniform noise on 8-bit images: x̃ = v/step + width·(U(0, 1) − centre), v = 0 … 255.
 
-    ``text``: the same in words, as recipes and cards have it.
+    ``text``: the same in words, for recipes and cards.
     """
 
     text: str
@@ -35,12 +34,12 @@ class Dequantisation:
     centre: float
 
     def of(self, image: Tensor, noise: Tensor) -> Tensor:
-        """x̃ of images v/255 and noise drawn from U(0, 1)."""
+        """x̃ from an image v/255 and noise drawn from U(0, 1), of one shape."""
         return image * (255 / self.step) + (noise - self.centre) * self.width
 
     @property
     def tiles(self) -> bool:
-        """Whether the cells of neighbouring levels meet without overlap."""
+        """Whether the noise of neighbouring levels meets without overlap."""
         return self.width * self.step == 1
 
 
@@ -50,14 +49,14 @@ DEQUANTISATIONS = {d.text: d for d in (EIGHT_BIT, LLFLOW)}
 
 
 def bits_per_dimension(nats: float, dimensions: int, width: float) -> float:
-    """nats/(D·ln 2) + log2(1/width): of −log q(x̃) in nats per event of D dimensions, x̃
-    dequantised with uniform noise of ``width``.
+    """nats/(D·ln 2) + log2(1/width), for ``nats`` = −log q(x̃) of an event of D ``dimensions`` with
+    uniform noise of ``width``.
 
     It is −log2 q(x̃)/D less the entropy of the noise, log2(width). Its mean is at least the mutual
-    information of x̃ and the image, with equality for the true density of x̃. Where the cells tile,
-    width 1/256 for v/256, that is the entropy of the 8-bit image (Theis, van den Oord, Bethge: A
-    note on the evaluation of generative models, ICLR 2016, section 3.1): 8 for uniform ones, 0 for
-    a constant one. Raises ``ValueError`` unless D ≥ 1 and width > 0.
+    information of x̃ and the image per dimension, with equality for the true density of x̃. Where
+    the noise tiles (width 1/256 for v/256), that is the entropy of the 8-bit image (Theis, van den
+    Oord, Bethge, ICLR 2016, section 3.1): 8 for uniform images, 0 for a constant one. Raises
+    ``ValueError`` unless D ≥ 1 and width > 0.
     """
     if not (dimensions >= 1 and width > 0):
         raise ValueError(
@@ -67,8 +66,8 @@ def bits_per_dimension(nats: float, dimensions: int, width: float) -> float:
 
 
 def dequantisation_of(extra: Mapping[str, Any]) -> Dequantisation | None:
-    """That of a recipe, by the words in ``extra["dequantisation"]``; None where data have no levels
-    (the toy). Raises ``ValueError`` for others."""
+    """The dequantisation of a training recipe, by the text in ``extra["dequantisation"]``; None
+    where data have no levels (the toy). Raises ``ValueError`` for an unknown text."""
     text = extra.get("dequantisation")
     if text is None:
         return None
@@ -80,8 +79,8 @@ def dequantisation_of(extra: Mapping[str, Any]) -> Dequantisation | None:
 
 
 def convention(extra: Mapping[str, Any]) -> str:
-    """How the bits of a training with these ``extra`` of its recipe were got, for cards and tables;
-    empty where data have no levels."""
+    """In words, how the bits of a training with the recipe's ``extra`` are computed, for cards and
+    tables; empty where data have no levels."""
     dequantisation = dequantisation_of(extra)
     if dequantisation is None:
         return ""

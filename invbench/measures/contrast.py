@@ -1,5 +1,5 @@
-"""The difference of two designs on the same photographs, or the mean of one, over photographs and
-over the trainings of each."""
+"""The mean difference of two designs on the same photographs, or the mean of one design, with an
+interval over photographs and over trainings."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Contrast:
-    """``mean`` with its 95 % interval and the p of "no difference"; ``overall``: of the designs,
-    else of the trainings that there are."""
+    """A ``mean`` with its 95 % interval and the p-value of "no difference". ``overall``: it is
+    about the designs; else about the trainings at hand."""
 
     mean: float
     low: float
@@ -33,15 +33,16 @@ class Contrast:
 
 
 def contrast(values: Array, clusters: Sequence[Hashable], most: float = math.inf) -> Contrast:
-    """Of ``values`` (T_a, T_b, N), the difference of each training of a to each of b on each input,
-    or (T, N), what one design alone reached; ``clusters`` (N,): the photograph of an input;
-    ``most``: what a value can be.
+    """The contrast of ``values``: (T_a, T_b, N), the difference of each training of design a to
+    each of design b on each input; or (T, N), the values of one design.
+
+    ``clusters`` (N,): the photograph of an input. ``most``: the largest |value| that is possible.
 
     Over photographs: ``mean_interval`` and ``sign_flip`` of the means over trainings. Over
-    trainings: V_T = σ²(1/T_a + 1/T_b), σ² of both designs pooled, with ν = T_a + T_b − 2; a design
-    with one training is given the other's. Of one design V_T = σ²/T, ν = T − 1. Half widths add as
-    √(h_P² + t²_ν V_T); p is the larger of the sign-flip test's and Banerjee's (``pairwise``). Where
-    each was trained once, nothing is said of other trainings.
+    trainings: V_T = σ²(1/T_a + 1/T_b) with σ² pooled over both designs and ν = T_a + T_b − 2, so a
+    design with one training gets the other's σ²; for one design V_T = σ²/T and ν = T − 1. The half
+    width is √(h_P² + t²_ν·V_T). p is the larger of that of the sign-flip test and that of Banerjee
+    (``pairwise``). Where each design was trained once, only photographs count.
     """
     finite = np.nan_to_num(values, nan=0.0, posinf=HUGE, neginf=-HUGE)
     designs = tuple(range(finite.ndim - 1))

@@ -1,5 +1,5 @@
-"""What happens along the depth of a flow, from noise to data: Fig. 3b, 3c and 8 of the paper as
-numbers, and which layer starts it."""
+"""Activations along the depth of a flow, from noise to data, and the layer at which they explode
+(Hong, Park, Chun, ICCV 2023, Fig. 3b, 3c and 8)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from invbench.bounds.lipschitz import largest_stretch
+from invbench.bounds.lipschitz import largest_jacobian_norm
 from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, Split, Squeeze
 
 __all__ = ["LayerRecord", "depth_profile", "origin", "variance_profile"]
@@ -26,25 +26,28 @@ PRODUCTS = 12
 
 @dataclass(frozen=True)
 class LayerRecord:
-    """After one layer of a decode: ``max_abs_log10`` over rows and elements (infinite when not
-    finite), the ``variance`` over rows and positions as the mean over channels, ``growth`` = max
-    |h| over max |h| before it, and ``stretch`` = σmax of its J⁻¹ there (tier L0, NaN when not asked
-    for). ``kind``: coupling, injector, actnorm, 1×1, split, squeeze, or the class's name."""
+    """What one layer of a decode puts out.
+
+    ``kind``: coupling, injector, actnorm, 1×1, split, squeeze, or the class's name.
+    ``max_abs_log10``: over rows and elements, infinite when not finite. ``variance``: over rows and
+    positions, the mean over channels. ``growth``: max |h| over max |h| before the layer.
+    ``jacobian_norm``: σmax of the layer's J⁻¹ there (tier L0), NaN when not asked for.
+    """
 
     name: str
     kind: str
     max_abs_log10: float
     variance: float
     growth: float
-    stretch: float = math.nan
+    jacobian_norm: float = math.nan
 
 
 @torch.no_grad()
 def variance_profile(
     flow: ConditionalFlow, latents: list[Tensor], y: Tensor
 ) -> list[tuple[str, float]]:
-    """(layer name, variance over batch and positions, mean over channels) after each layer; float64
-    sums."""
+    """(layer name, variance) behind each layer: the variance over batch and positions, summed in
+    float64, as the mean over channels."""
     return [(name, _variance(h)) for name, h in flow.trace(latents, y)]
 
 
@@ -57,11 +60,13 @@ def _largest(h: Tensor) -> float:
 
 
 def depth_profile(
-    flow: ConditionalFlow, latents: list[Tensor], y: Tensor, stretch: bool = False
+    flow: ConditionalFlow, latents: list[Tensor], y: Tensor, jacobian_norm: bool = False
 ) -> list[LayerRecord]:
-    """One record per layer from noise to data, the latent first. ``stretch`` adds each layer's own
-    σmax(J⁻¹), at the cost of 12 products with its Jacobian; NaN for a split, and where the layer's
-    output is not finite."""
+    """One record per layer from noise to data, the latent first.
+
+    ``jacobian_norm`` adds each layer's σmax(J⁻¹), at the cost of 12 products with its Jacobian. It
+    is NaN for a split, and where the layer's output is not finite.
+    """
     records: list[LayerRecord] = []
     before: Tensor | None = None
     with torch.no_grad():
@@ -71,7 +76,7 @@ def depth_profile(
             largest, last = _largest(h), _largest(before) if before is not None else math.nan
             found = math.nan
             if (
-                stretch
+                jacobian_norm
                 and before is not None
                 and layer is not None
                 and not isinstance(layer, Split)
@@ -82,7 +87,7 @@ def depth_profile(
                     return layer.inverse(z, cond)[0]  # type: ignore[operator]
 
                 with torch.enable_grad():
-                    found = largest_stretch(inverse, before, PRODUCTS).value.max().item()
+                    found = largest_jacobian_norm(inverse, before, PRODUCTS).value.max().item()
             growth = largest / last if last > 0 else math.nan
             log = math.log10(largest) if largest > 0 else -math.inf
             records.append(LayerRecord(name, _kind(name, layer), log, _variance(h), growth, found))
@@ -99,6 +104,6 @@ def _kind(name: str, layer: nn.Module | None) -> str:
 
 
 def origin(records: Sequence[LayerRecord], threshold: float = 10.0) -> LayerRecord | None:
-    """The first layer from noise to data behind which some |h| exceeds ``threshold``, be it a
-    coupling, an injector, an ActNorm, a split or a 1×1 convolution; None when there is none."""
+    """The first layer from noise to data, of whatever kind, behind which some |h| exceeds
+    ``threshold``; None where there is none."""
     return next((r for r in records if not r.max_abs_log10 <= math.log10(threshold)), None)

@@ -1,5 +1,5 @@
-"""How a sample fails: non-finite pixels, pixels out of range, and how large they get. Counted
-before any clamp."""
+"""How samples fail: non-finite pixels, pixels out of range, and the largest pixel, before any
+clamp."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ __all__ = ["Explosion", "explosion"]
 
 @dataclass(frozen=True)
 class Explosion:
-    """Counts over K samples of one conditional input (paper, Table 1; protocol.md).
+    """Counts over the K samples of one input (Hong, Park, Chun, ICCV 2023, Table 1).
 
-    ``inf`` and ``error``: does any sample have a non-finite pixel; or one above ``high``, below
-    ``low`` or non-finite. The other counts are numbers of samples; ``max_abs_log10`` is the largest
-    log10 |x| over all pixels of all samples, infinite when one is not finite.
+    ``inf``: some sample has a non-finite pixel. ``error``: some sample has a pixel that is not
+    finite or lies outside the range. ``plus_inf``, ``minus_inf``, ``nan``, ``out_of_range``,
+    ``failed_samples``: numbers of samples. ``max_abs_log10``: the largest log10 |x| over all pixels
+    of all samples, infinite when one is not finite.
     """
 
     samples: int
@@ -39,8 +40,8 @@ class Explosion:
 
 
 def explosion(samples: Tensor, low: float = -0.5, high: float = 1.5) -> Explosion:
-    """Judge samples of shape (K, …). The defaults are the released test code's range for images in
-    [0, 1]."""
+    """Count over samples (K, …). The default range is that of the released test code of Hong et al.
+    for images in [0, 1]."""
     flat = samples.detach().flatten(1)
     finite = flat.isfinite()
     outside = (((flat > high) | (flat < low)) & finite).any(1)

@@ -1,24 +1,21 @@
-"""How far a condition lies from the training conditions, as the conditioning network sees it
-(paper, eq. 10 and 11; claim C3).
+"""The OOD score: how far a condition lies from the training conditions, as the encoder g_θ sees it
+(Hong, Park, Chun, ICCV 2023, eq. 10 and 11).
 
-    d_M(v, p) = √((v − μ)ᵀ Σ⁻¹ (v − μ)),   μ = E[u], u ~ p
-    (10)
-    s_OOD(y′) = d_M(g_θ(y′), p),  p: the distribution of g_θ(y) over patches y of the training set
-    (11)
+    d_M(v, p) = √((v − μ)ᵀ Σ⁻¹ (v − μ)),   μ = E[u], u ~ p                           (10)
+    s_OOD(y′) = d_M(g_θ(y′), p),   p: distribution of g_θ(y) over training patches y   (11)
 
-Σ: eq. 10 prints the second moment E[uuᵀ] ("printed"), which hardly notices a move along μ; the
-covariance E[(u − μ)(u − μ)ᵀ] ("centred") is what Mahalanobis (1936) and the paper's source (Lee et
-al., NeurIPS 2018) mean. Both are offered. Either is estimated with the shrinkage of Ledoit and Wolf
-(2004), in float64, and inverted by a Cholesky solve.
+Eq. 10 prints Σ as the second moment E[uuᵀ], which hardly notices a move along μ. Mahalanobis (1936)
+and the paper's source (Lee et al., NeurIPS 2018) have the covariance E[(u − μ)(u − μ)ᵀ]. Both are
+offered (``centred``). Either is estimated with the shrinkage of Ledoit and Wolf (2004) in float64,
+and inverted by a Cholesky solve.
 
-g_θ(y) is a map of features; eq. 11 does not say how it becomes a vector u. Three readings
-(``POOLINGS``):
-    mean    the mean over positions, one vector of C per patch, as in Lee et al.: free of patch
-    size. The default.
-    worst   a vector of C at every position; the score of a patch is that of its most distant
-    position, for explosions start at one place
-    flat    the whole map as one vector of C·h·w: eq. 11 to the letter; patches must have the size
-    of the training patches
+g_θ(y) is a map of features, and eq. 11 does not say how it becomes a vector u. There are three
+readings (``POOLINGS``):
+
+mean   the mean over positions, one vector of C per patch, as in Lee et al.; any patch size.
+Default. worst  one vector of C per position; the score of a patch is that of its most distant
+position, since explosions start at one place flat   the whole map as one vector of C·h·w, eq. 11 to
+the letter; patches of the training size only
 """
 
 from __future__ import annotations
@@ -42,16 +39,16 @@ POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
     "worst": lambda g: g.flatten(2).movedim(1, 2),
     "flat": lambda g: g.flatten(1)[:, None],
 }
-BLOCK = 1 << 20  # vector entries solved at once: bounds the memory of a call
+BLOCK = 1 << 20  # vector entries that are solved at once, to bound memory
 
 
 @dataclass(frozen=True)
 class OODScore:
     """s_OOD (eq. 11) of patches by their features.
 
-    ``mean`` is μ, shape (d,); ``factor`` the lower Cholesky factor L of Σ = LLᵀ, shape (d, d);
-    ``shrinkage`` the weight in [0, 1] that Ledoit–Wolf gave to a multiple of the identity;
-    ``vectors`` the number of vectors u that both come from.
+    ``mean``: μ, (d,). ``factor``: the lower Cholesky factor L of Σ = LLᵀ, (d, d). ``shrinkage``:
+    the weight in [0, 1] that Ledoit and Wolf give to a multiple of the identity. ``vectors``: how
+    many vectors u were fitted.
     """
 
     mean: np.ndarray
@@ -87,11 +84,10 @@ class OODScore:
         return cls(u.mean(0), factor, pooling, centred, float(shrinkage), len(u))
 
     def __call__(self, features: Tensor) -> np.ndarray:
-        """s_OOD of patches with features (B, C, h, w): shape (B,), float64, ≥ 0; infinite where a
-        feature is not finite.
+        """s_OOD ≥ 0 of patches with features (B, C, h, w), (B,), float64; infinite where a feature
+        is not finite.
 
-        Raises ``UsageError`` when the vectors have another length than those of the training
-        patches.
+        Raises ``UsageError`` when the vectors have another length than in training.
         """
         vectors = _vectors(features, self.pooling)
         patches, positions, d = vectors.shape

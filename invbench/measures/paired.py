@@ -1,8 +1,8 @@
-"""Paired comparisons of two entries that saw the same inputs: tests, and an interval of the mean
+"""Paired comparisons of two entries on the same inputs: tests, and an interval of the mean
 difference.
 
-Inputs that share a cluster (crops and severities of one photograph, inputs of one trained toy) are
-no independent evidence: whole clusters are flipped or drawn again.
+Inputs of one cluster (crops and severities of one photograph, inputs of one trained toy) are
+dependent, so whole clusters are flipped or resampled.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Array = NDArray[np.float64]
 ENUMERATED, DRAWN, BOOTSTRAPS, LEVEL = 13, 9999, 2000, 0.05
 AT_ONCE = 64  # columns that are flipped together
 BLOCK = 2**22  # random numbers drawn at a time
-HUGE = 1e9  # stands for an infinite value: worse than any finite one, equal to another infinite one
+HUGE = 1e9  # stands for an infinite value, so that two of them are equal
 
 
 def cluster_sums(values: Array, clusters: Sequence[Hashable]) -> tuple[Array, Array]:
-    """(sums (C, …) of the rows of ``values`` (N, …) per cluster, rows per cluster (C,)), clusters
-    in order of first appearance."""
+    """(sums of the rows of ``values`` (N, …) per cluster, (C, …); rows per cluster, (C,)), with
+    clusters in order of first appearance."""
     places = {cluster: k for k, cluster in enumerate(dict.fromkeys(clusters))}
     index = np.array([places[cluster] for cluster in clusters], dtype=np.int64)
     sums = np.zeros((len(places), *values.shape[1:]))
@@ -44,11 +44,11 @@ def cluster_sums(values: Array, clusters: Sequence[Hashable]) -> tuple[Array, Ar
 
 
 def sign_flip(differences: Array, clusters: Sequence[Hashable] | None = None) -> float:
-    """Two-sided p of "the two are exchangeable", from the sum of paired ``differences`` (N,) when
-    signs of whole clusters are flipped.
+    """Two-sided p of "the two are exchangeable": the share of sign flips of whole clusters under
+    which |Σ differences| is at least as large. ``differences``: (N,).
 
-    Exact for up to 13 clusters (all 2^C flips); beyond that 9 999 random flips of a fixed seed, the
-    observed one counted (Phipson and Smyth 2010). With one 0/1 input per cluster it is McNemar's
+    Exact for up to 13 clusters (all 2^C flips). Beyond that 9 999 random flips with a fixed seed,
+    plus the observed one (Phipson and Smyth 2010). With one 0/1 input per cluster it is McNemar's
     exact test. Infinite differences count as 1e9, NaN (∞ − ∞) as 0.
     """
     return float(sign_flips(differences[:, None], clusters)[0])
@@ -65,7 +65,7 @@ def sign_flips(differences: Array, clusters: Sequence[Hashable] | None = None) -
         for part in np.split(columns, range(AT_ONCE, len(columns), AT_ONCE)):
             own = sums[:, part].T
             own = own[own != 0].reshape(len(part), count).T
-            # sums of the same numbers in another order differ by rounding
+            # equal sums in another order differ by rounding
             observed = np.abs(own.sum(0)) * (1 - 1e-9)
             reached = sum((np.abs(signs @ own) >= observed).sum(0) for signs in _flips(count))
             p[part] = reached / 2**count if count <= ENUMERATED else (reached + 1) / (DRAWN + 1)
@@ -94,8 +94,8 @@ def _signs(bits: NDArray[np.int64]) -> Array:
 
 
 def _bootstrap_means(sums: Array, counts: Array) -> Array:
-    """Means (2 000, …) of the rows behind ``sums`` (C, …) and ``counts`` (C,) when clusters are
-    drawn again, with a fixed seed."""
+    """Means (2 000, …) of the rows behind ``sums`` (C, …) and ``counts`` (C,) under resampling of
+    clusters, with a fixed seed."""
     clusters = len(counts)
     if clusters * BOOTSTRAPS <= BLOCK:
         return _weighted(_few_draws(clusters), sums, counts)
@@ -125,8 +125,8 @@ def _weighted(weights: Array, sums: Array, counts: Array) -> Array:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number (Holm 1979): max over smaller ones of (m − i)·p_(i), at
-    most 1."""
+    """p-values adjusted for their number m (Holm 1979): max over i ≤ j of (m − i)·p_(i), i from 0,
+    at most 1."""
     adjusted, running = [0.0] * len(p_values), 0.0
     for i, place in enumerate(np.argsort(p_values, kind="stable")):
         running = max(running, (len(p_values) - i) * p_values[place])
@@ -136,7 +136,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def mcnemar(a: Array, b: Array) -> float:
     """Two-sided exact p of McNemar (1947) for 0/1 values (N,): of the inputs on which the two
-    differ, how many go to a, against a fair coin."""
+    differ, the number in favour of a is compared with a fair coin."""
     from scipy.stats import binomtest
 
     more, fewer = int((a > b).sum()), int((a < b).sum())
@@ -145,10 +145,9 @@ def mcnemar(a: Array, b: Array) -> float:
 
 def wilcoxon(differences: Array, clusters: Sequence[Hashable]) -> float:
     """Two-sided p of the signed-rank test (Wilcoxon 1945) on the means of ``differences`` (N,) per
-    cluster; exact for few clusters without ties.
+    cluster; exact for few clusters without ties. 1 where nothing differs.
 
-    Ranks, so a single large difference counts no more than the largest; infinite ones are the
-    largest. 1 when nothing differs.
+    Only ranks count, and infinite differences have the largest.
     """
     from scipy.stats import wilcoxon as signed_rank
 
@@ -160,20 +159,20 @@ def wilcoxon(differences: Array, clusters: Sequence[Hashable]) -> float:
 
 
 def improvement(a: Array, b: Array) -> float:
-    """Probability that a is smaller than b on an input, ties half: mean of [a < b] + ½[a = b]."""
+    """The probability that a is smaller than b on an input: mean of [a < b] + ½[a = b]."""
     return float(((a < b) + 0.5 * (a == b)).mean())
 
 
 def mean_interval(values: Array, clusters: Sequence[Hashable]) -> tuple[float, float, float]:
-    """(mean, low, high) of ``values`` (N,): at each end the further one of two 95 % intervals over
-    C clusters.
+    """(mean, low, high) of ``values`` (N,) over C clusters: the union of two 95 % intervals.
 
-    The percentile bootstrap, 2 000 draws of a fixed seed, at the percentiles of Student's t for an
-    unbiased variance, tail Φ(−√(C/(C − 1)) t_{C−1, 2.5 %}) (Hesterberg 2015, expanded percentile);
-    and mean ± t_{C−1, 97.5 %} √(C/(C − 1) Σ_c (S_c − n_c mean)²)/N, where all values are finite,
-    within their range. Of six clusters the first alone covers 92 %, the two 94 %; plain percentiles
-    92 % of forty. Skewed values of few clusters are covered less: exponential ones of six in 89 %
-    of runs, of forty in 94 %. One cluster says nothing: (mean, −∞, ∞).
+    The first is the expanded percentile bootstrap (Hesterberg 2015): 2 000 resamples of clusters
+    with a fixed seed, tails Φ(√(C/(C − 1))·t_{C−1, 2.5 %}). The second, where all values are
+    finite, is mean ± t_{C−1, 97.5 %}·√(C/(C − 1)·Σ_c (S_c − n_c·mean)²)/N, cut to their range.
+
+    With six clusters the first covers the mean in 92 % of runs, the union in 94 %. Skewed values of
+    few clusters are covered less: exponential ones in 89 % with six, in 94 % with forty. With one
+    cluster the interval is (−∞, ∞).
     """
     sums, counts = cluster_sums(np.nan_to_num(values, posinf=HUGE, neginf=-HUGE), clusters)
     mean, n = float(sums.sum() / counts.sum()), len(counts)

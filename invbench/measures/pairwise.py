@@ -1,9 +1,9 @@
-"""All pairs of the entries of one case: which are told apart, what rank each may have, and its
-tier.
+"""Comparison of all pairs of entries of a case: which differ, the ranks that each entry may have,
+and its tier.
 
-An entry is a design. Its rate has three sources of chance: the trainings that were drawn (nested in
-the design), the photographs (crossed: all entries see the same) and what is drawn besides, in a
-training, of a photograph. docs/statistics.md has simulated error rates.
+An entry is a design. Its rate varies with the trainings (nested in the design), with the
+photographs (crossed: all entries see the same) and with the samples that are drawn of a photograph.
+docs/statistics.md has simulated error rates.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ STEPS, DECADES = 50, 14  # of the grid of p
 
 @dataclass(frozen=True)
 class Pairwise:
-    """``means`` (E,); ``apart`` (E, E): whether i has shown less than j; ``rank_lo``, ``rank_hi``,
-    ``tier``; ``photographs``; ``freedom``: of the spread of trainings, 0 where no entry shows any;
-    ``p_least``: the least p after correction that so many photographs can give; ``difference``:
-    what half of the pairs must differ by to be told apart, NaN where nothing can be."""
+    """The comparison of E entries.
+
+    ``means`` (E,): their rates. ``apart`` (E, E): whether the rate of i is significantly lower than
+    that of j. ``photographs``: how many. ``freedom``: degrees of freedom of the spread between
+    trainings, 0 where no entry shows one. ``p_least``: the smallest adjusted p that so many
+    photographs can give. ``difference``: by how much the median pair must differ to be told apart,
+    NaN where no pair can be.
+    """
 
     means: Array
     apart: NDArray[np.bool_] = field(repr=False)
@@ -43,20 +47,26 @@ class Pairwise:
 
     @property
     def rank_lo(self) -> list[int]:
-        """1 + how many entries have shown less: with ``rank_hi`` simultaneous intervals of the
-        ranks, as true as ``apart`` (Mogstad, Romano, Shaikh and Wilhelm, Review of Economic Studies
-        2024)."""
+        """1 + the number of entries whose rate is significantly lower.
+
+        With ``rank_hi`` these are simultaneous intervals of the ranks, of the confidence of
+        ``apart`` (Mogstad, Romano, Shaikh, Wilhelm, Review of Economic Studies 2024).
+        """
         return [int(v) for v in 1 + self.apart.sum(0)]
 
     @property
     def rank_hi(self) -> list[int]:
+        """E less the number of entries whose rate is significantly higher."""
         return [int(v) for v in len(self.means) - self.apart.sum(1)]
 
     @property
     def tier(self) -> list[int]:
-        """The longest chain of entries each told apart from the next that ends with an entry: none
-        of a tier is told apart from another of it, and who is in tier k + 1 is told apart from one
-        in tier k."""
+        """The length of the longest chain of entries, each significantly lower than the next, that
+        ends with the entry.
+
+        No two entries of a tier are told apart, and each of tier k + 1 is told apart from one of
+        tier k.
+        """
         found = np.ones(len(self.means), dtype=np.int64)
         for entry in np.argsort(self.means, kind="stable"):
             if (better := self.apart[:, entry]).any():
@@ -65,18 +75,23 @@ class Pairwise:
 
 
 def pairwise(entries: Sequence[Array], sizes: Array, given: bool = False) -> Pairwise:
-    """Compare E entries. ``entries``: (T, P) sums of 0/1 values over the inputs of each of P
-    photographs under each of T trainings; ``sizes`` (P,): inputs of a photograph, the same for all;
-    ``given``: say it of the trainings that there are, test (1) alone.
+    """Compare E entries, at a family-wise level of 5 % (Holm).
 
-    The p of a pair is the larger of two. (1) The sign-flip test over photographs, given the
-    trainings: exact where up to 13 photographs differ, beyond that P(|Σ ±d| ≥ u‖d‖) ≤ 2 · 3.178 ·
-    Φ(−u) (Bentkus and Dzindzalieta, Bernoulli 2015). (2) Where the trainings show a spread, the p
-    at which D² = t²_{P−1} V_P + t²_ν V_T (Banerjee, Sankhyā 1960: holds its level for normal parts,
-    whatever their sizes). V_P: of D over photographs. V_T = ρ π(1 − π)(1/T_i + 1/T_j), π the mean
-    of the two rates, ρ of all entries with two trainings or more, ν its degrees of freedom
-    (Satterthwaite); at least what the pair itself shows. An entry with one training is given ρ. All
-    pairs are Holm-adjusted at 5 %.
+    ``entries``: per entry, (T, P) sums of 0/1 values over the inputs of each of P photographs under
+    each of T trainings. ``sizes`` (P,): inputs of a photograph, the same for all entries.
+    ``given``: compare the trainings at hand, by test (1) alone.
+
+    The p of a pair is the larger of two:
+
+    (1) The sign-flip test over photographs, given the trainings. It is exact where up to 13
+    photographs differ; beyond that P(|Σ ±d| ≥ u‖d‖) ≤ 2·3.178·Φ(−u) bounds it (Bentkus and
+    Dzindzalieta, Bernoulli 2015).
+
+    (2) Where trainings show a spread, the p at which D² = t²_{P−1}·V_P + t²_ν·V_T (Banerjee,
+    Sankhyā 1960, which holds its level for normal parts of any size). V_P is the variance of the
+    difference D over photographs. V_T = ρ·π(1 − π)(1/T_i + 1/T_j), or what the pair itself shows if
+    that is more; π is the mean of the two rates, ρ is pooled over all entries with two trainings or
+    more, and ν is its degrees of freedom (Satterthwaite).
     """
     means = np.array([e.sum() / (len(e) * sizes.sum()) for e in entries])
     photos = (
@@ -117,15 +132,15 @@ def _adjusted(p: Array) -> Array:
 
 
 def _least(photographs: int) -> float:
-    """The least p that the sign-flip test gives: all photographs differ in one direction, by the
-    same."""
+    """The smallest p that the sign-flip test can give: all photographs differ by the same, in one
+    direction."""
     if photographs <= ENUMERATED:
         return 2.0 ** (1 - photographs)
     return float(2 * BENTKUS * ndtr(-math.sqrt(photographs)))
 
 
 def _moved(photos: Array, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.int64]:
-    """On how many photographs each pair differs."""
+    """The number of photographs on which each pair differs."""
     moved = np.zeros(len(i), dtype=np.int64)
     for row in photos:
         moved += row[i] != row[j]
@@ -133,7 +148,7 @@ def _moved(photos: Array, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray
 
 
 def _over_photographs(deviations: Array, i: NDArray[np.int64], j: NDArray[np.int64]) -> Array:
-    """P/(P − 1) Σ_p (b_pi − b_pj)² of deviations b (P, E) from the means."""
+    """P/(P − 1)·Σ_p (b_pi − b_pj)² for each pair, b (P, E) the deviations from the means."""
     n, products = len(deviations), deviations.T @ deviations
     own = np.diag(products)
     return np.maximum(0.0, n / (n - 1) * (own[i] + own[j] - 2 * products[i, j]))
@@ -142,7 +157,7 @@ def _over_photographs(deviations: Array, i: NDArray[np.int64], j: NDArray[np.int
 def _over_trainings(
     entries: Sequence[Array], sizes: Array, means: Array, i: NDArray[np.int64], j: NDArray[np.int64]
 ) -> tuple[Array, float]:
-    """(V_T of every pair, ν); zeros and 0 where no entry shows what trainings do."""
+    """(V_T of every pair, ν); zeros and 0 where no entry has two trainings that differ."""
     counts = np.array([len(e) for e in entries], dtype=np.float64)
     w, more = means * (1 - means), counts - 1
     weight = float(more @ w)
@@ -157,7 +172,7 @@ def _over_trainings(
 
 
 def _flipped(photos: Array, i: NDArray[np.int64], j: NDArray[np.int64]) -> Array:
-    """Sign-flip p of pairs: exact where up to 13 photographs differ, else its bound."""
+    """The sign-flip p of pairs: exact where up to 13 photographs differ, else an upper bound."""
     differences = photos[:, i] - photos[:, j]
     few = (differences != 0).sum(0) <= ENUMERATED
     p = np.ones(len(i))
@@ -170,8 +185,8 @@ def _flipped(photos: Array, i: NDArray[np.int64], j: NDArray[np.int64]) -> Array
 def banerjee(
     squared: Array, of_photos: Array, of_trainings: Array, photos: int, freedom: float
 ) -> Array:
-    """The largest p of a grid (50 a decade, to 1e-14) with ``squared`` ≥ t²_{P−1} V_P + t²_ν V_T at
-    the one before it, by bisection."""
+    """The p at which ``squared`` = t²_{P−1}·V_P + t²_ν·V_T, rounded up to a grid of 50 steps per
+    decade down to 1e-14; by bisection."""
     a, b = _squares(photos), _squares(round(freedom, 2))
     low, high = np.zeros(len(squared), dtype=np.int64), np.full(len(squared), len(a) - 1)
     while (low < high).any():  # the last step at which the pair is still told apart
@@ -183,7 +198,7 @@ def banerjee(
 
 @lru_cache(maxsize=2**10)
 def _squares(freedom: float) -> Array:
-    """t² at every step of the grid of two-sided p."""
+    """t² of every two-sided p of the grid."""
     return np.asarray(stdtrit(freedom, 10.0 ** (-np.arange(STEPS * DECADES + 1) / STEPS) / 2) ** 2)
 
 

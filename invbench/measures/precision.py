@@ -1,5 +1,9 @@
-"""How many digits survive a round trip, and how many the conditioning lets survive (numerics.md,
-section 4)."""
+"""How many digits survive a round trip x → y → x̂, and how many its conditioning lets survive.
+
+Rounding y once, by a relative u, moves x̂ by up to κ·u·‖x‖ with κ = σmax(J⁻¹)·‖y‖/‖x‖. A loss far
+beyond that is the implementation's; a large κ is the design's (Higham, Accuracy and Stability of
+Numerical Algorithms, 2002, section 1.6).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from invbench.bounds.lipschitz import decoder, encoder, largest_stretch
+from invbench.bounds.lipschitz import decoder, encoder, largest_jacobian_norm
+from invbench.bounds.zonotope import roundoff
 from invbench.couplings.base import Elementwise
 from invbench.flows import ConditionalFlow
 
@@ -21,8 +26,11 @@ __all__ = ["PRECISIONS", "Loss", "Precision", "coupling_loss", "flow_loss"]
 
 @dataclass(frozen=True)
 class Precision:
-    """A way to compute: weights and inputs in ``dtype``; under ``autocast`` some operations in that
-    lower one. ``u``: unit roundoff of the coarsest operation. ``device``: where it exists."""
+    """A way to compute.
+
+    ``dtype``: of weights and inputs. ``autocast``: a lower dtype of some operations. ``u``: unit
+    roundoff of the coarsest operation. ``device``: on which it exists.
+    """
 
     dtype: torch.dtype
     u: float
@@ -31,35 +39,31 @@ class Precision:
     device: str = "any"
 
     def context(self, device: str) -> AbstractContextManager[object]:
+        """The context in which a module computes in this precision."""
         return (
             nullcontext() if self.autocast is None else torch.autocast(device, dtype=self.autocast)
         )
 
 
-def _roundoff(dtype: torch.dtype) -> float:
-    return torch.finfo(dtype).eps / 2
-
-
 PRECISIONS: dict[str, Precision] = {
-    "float64": Precision(torch.float64, _roundoff(torch.float64)),
-    "float32": Precision(torch.float32, _roundoff(torch.float32)),
+    "float64": Precision(torch.float64, roundoff(torch.float64)),
+    "float32": Precision(torch.float32, roundoff(torch.float32)),
     "tf32": Precision(torch.float32, 2.0**-11, tf32=True, device="cuda"),
-    "bfloat16": Precision(torch.bfloat16, _roundoff(torch.bfloat16)),
-    "float16": Precision(torch.float16, _roundoff(torch.float16)),
-    "autocast-bfloat16": Precision(torch.float32, _roundoff(torch.bfloat16), torch.bfloat16),
-    "autocast-float16": Precision(torch.float32, _roundoff(torch.float16), torch.float16),
+    "bfloat16": Precision(torch.bfloat16, roundoff(torch.bfloat16)),
+    "float16": Precision(torch.float16, roundoff(torch.float16)),
+    "autocast-bfloat16": Precision(torch.float32, roundoff(torch.bfloat16), torch.bfloat16),
+    "autocast-float16": Precision(torch.float32, roundoff(torch.float16), torch.float16),
 }
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Of one round trip x → y → x̂, norms over all elements of a row.
+    """The loss of one round trip x → y → x̂; norms are over all elements of a row.
 
-    ``kappa`` = σmax(J⁻¹)·‖y‖/‖x‖, tier L0, in float64.  ``predicted`` = u·κ, what rounding y once
-    may cost. ``measured`` = ‖x̂ − x‖/‖x‖ in the precision; infinite when not finite. ``T`` = ‖x̂ −
-    x‖/(u·(‖x‖ + σmax(J⁻¹)·‖y‖)) and ``eta`` = ‖f(x̂) − y‖/(u·(‖y‖ + ‖J‖·‖x̂‖)) with f in float64:
-    both are a small multiple of the number of layers in sound code; a large κ with a small T is the
-    design's.
+    ``kappa``: κ = σmax(J⁻¹)·‖y‖/‖x‖, tier L0, in float64. ``predicted``: u·κ, what rounding y once
+    may cost. ``measured``: ‖x̂ − x‖/‖x‖ in the precision, infinite when not finite.
+    ``T``: ‖x̂ − x‖/(u·(‖x‖ + σmax(J⁻¹)·‖y‖)). ``eta``: ‖f(x̂) − y‖/(u·(‖y‖ + ‖J‖·‖x̂‖)) with f in
+    float64. In sound code T and eta are small multiples of the number of layers.
     """
 
     kappa: float
@@ -70,8 +74,8 @@ class Loss:
 
     @property
     def digits(self) -> float:
-        """Decimal digits left, −log10 of the measured loss, at least 0; 17 for an exact round
-        trip."""
+        """The decimal digits that are left: −log10 of the measured loss, at least 0; 17 for an
+        exact round trip."""
         return (
             17.0
             if self.measured == 0
@@ -91,19 +95,19 @@ def _losses(
     y: Tensor,
     back: Tensor,
     again: Tensor,
-    inverse_stretch: Tensor,
-    stretch: Tensor,
+    inverse_norm: Tensor,
+    norm: Tensor,
 ) -> list[Loss]:
     size_x, size_y = _norm(x), _norm(y)
     error, residual = _norm(back.double() - x.double()), _norm(again - y.double())
-    reach = size_x + inverse_stretch * size_y
+    reach = size_x + inverse_norm * size_y
     rows = torch.stack(
         (
-            inverse_stretch * size_y / size_x,
-            u * inverse_stretch * size_y / size_x,
+            inverse_norm * size_y / size_x,
+            u * inverse_norm * size_y / size_x,
             error / size_x,
             error / (u * reach),
-            residual / (u * (size_y + stretch * _norm(back))),
+            residual / (u * (size_y + norm * _norm(back))),
         ),
         1,
     )
@@ -114,9 +118,11 @@ def _losses(
 def coupling_loss(
     design: Elementwise, x: Tensor, params: Tensor, precision: Precision
 ) -> list[Loss]:
-    """One ``Loss`` per row of x, (B, N), with params (n_params, B, N). Inputs are rounded to the
-    precision first, so that only the computation is judged. J is diagonal, so its norms are the
-    extremes of the slopes."""
+    """One ``Loss`` per row of x (B, N), with params (n_params, B, N).
+
+    Inputs are rounded to the precision first, so that only the computation is judged. J is
+    diagonal, so its norms are the extremes of the slopes.
+    """
     narrow = copy.deepcopy(design).to(precision.dtype)
     wide = copy.deepcopy(design).double()
     x, params = x.to(precision.dtype), params.to(precision.dtype)
@@ -132,18 +138,18 @@ def coupling_loss(
 def flow_loss(
     flow: ConditionalFlow, x: Tensor, y: Tensor, names: list[str], products: int = 30
 ) -> dict[str, list[Loss]]:
-    """precision → one ``Loss`` per row of x for the round trip data → latents → data of a flow in
-    evaluation mode.
+    """Name of a precision → one ``Loss`` per row of x, for the round trip data → latents → data of
+    a flow in evaluation mode.
 
-    The latents play the part of y in ``Loss``. Norms of J and J⁻¹ by Golub–Kahan–Lanczos on the
-    float64 twin, once for all precisions.
+    The latents are what ``Loss`` calls y. The norms of J and J⁻¹ come from ``products`` products
+    with the Jacobian in float64, once for all precisions.
     """
     wide = copy.deepcopy(flow).double()
     with torch.no_grad():
         exact, _ = wide.encode(x.double(), y.double())
     inverse, point = decoder(wide, exact, y.double())
-    inverse_stretch = largest_stretch(inverse, point, products).value
-    stretch = largest_stretch(encoder(wide, y.double()), x.double(), products).value
+    inverse_norm = largest_jacobian_norm(inverse, point, products).value
+    norm = largest_jacobian_norm(encoder(wide, y.double()), x.double(), products).value
     found: dict[str, list[Loss]] = {}
     for name in names:
         precision = PRECISIONS[name]
@@ -158,5 +164,5 @@ def flow_loss(
         with torch.no_grad():
             again = torch.cat([z.flatten(1) for z in wide.encode(back.double(), ys.double())[0]], 1)
         z = torch.cat([part.flatten(1) for part in latents], 1)
-        found[name] = _losses(precision.u, xs, z, back, again, inverse_stretch, stretch)
+        found[name] = _losses(precision.u, xs, z, back, again, inverse_norm, norm)
     return found

@@ -1,8 +1,7 @@
 """Image quality of samples against ground truth. Images in [0, 1], shape (B, 3, H, W).
 
-Conventions: samples are clamped to [0, 1] first, +Inf becomes 1, −Inf and NaN become 0 (black, as
-the artefacts look). Identical images have PSNR 100 dB instead of infinity, so that means and
-deviations exist.
+Samples are clamped to [0, 1] first; +Inf becomes 1, −Inf and NaN become 0. Identical images have a
+PSNR of 100 dB instead of infinity, so that means and deviations exist.
 """
 
 from __future__ import annotations
@@ -19,35 +18,32 @@ PSNR_CEILING = 100.0
 
 
 def displayable(samples: Tensor) -> Tensor:
-    """Samples as a screen shows them: clamped to [0, 1], NaN black."""
+    """Samples as a screen shows them: clamped to [0, 1], with NaN black."""
     return samples.nan_to_num(nan=0.0, posinf=1.0, neginf=0.0).clamp(0, 1)
 
 
 def psnr(images: Tensor, truth: Tensor) -> Tensor:
-    """−10·log10 of the mean squared error over the pixels and channels of each image, data range 1;
-    shape (B,)."""
+    """−10·log10 of the mean squared error over pixels and channels, (B,), in dB, at most 100."""
     error = (displayable(images).double() - truth.double()).square().flatten(1).mean(1)
     return (-10 * torch.log10(error.clamp(min=1e-300))).clamp(max=PSNR_CEILING)
 
 
 def rescaled(images: Tensor, truth: Tensor) -> Tensor:
-    """x·mean(truth)/mean(x), clamped to [0, 1]: x, clamped first, at the brightness of the ground
-    truth; means over pixels and channels.
+    """x·mean(truth)/mean(x), clamped to [0, 1], in float64: the clamped x at the brightness of the
+    ground truth, with means over pixels and channels. A black image stays black.
 
-    What LLFlow's released test does before it takes the PSNR (Wang et al., AAAI 2022; the ratio of
-    means there is of grey values): it judges everything but the exposure, with help from the ground
-    truth. An image without any light stays black. float64.
+    LLFlow's released test does this before it takes the PSNR (Wang et al., AAAI 2022; its means are
+    of grey values), so the exposure does not count.
     """
     shown = displayable(images).double()
     mean = shown.flatten(1).mean(1)
-    wanted = truth.double().flatten(1).mean(1)
-    factor = torch.where(mean > 0, wanted / mean, torch.ones_like(mean))
+    target = truth.double().flatten(1).mean(1)
+    factor = torch.where(mean > 0, target / mean, torch.ones_like(mean))
     return (shown * factor.view(-1, *[1] * (images.ndim - 1))).clamp(0, 1)
 
 
 def ssim(images: Tensor, truth: Tensor) -> Tensor:
-    """SSIM (Wang et al. 2004), 11×11 Gaussian of σ = 1.5, mean over channels (torchmetrics); shape
-    (B,)."""
+    """SSIM (Wang et al. 2004) with an 11×11 Gaussian of σ = 1.5, mean over channels, (B,)."""
     value = structural_similarity_index_measure(
         displayable(images),
         truth.expand_as(images),
@@ -61,6 +57,6 @@ def ssim(images: Tensor, truth: Tensor) -> Tensor:
 
 
 def lr_psnr(samples: Tensor, low: Tensor, scale: int) -> Tensor:
-    """PSNR in the low-resolution domain: sample → [0, 1] → 8 bits → bicubic ÷ scale → 8 bits,
-    against ``low`` (NTIRE 2021)."""
+    """LR-PSNR (NTIRE 2021), (B,), in dB: the sample is clamped to [0, 1], rounded to 8 bits,
+    reduced by bicubic ÷ scale, rounded again, and compared with ``low`` (B, 3, h, w)."""
     return psnr(quantise(bicubic(quantise(displayable(samples)), 1 / scale)), low)

@@ -1,4 +1,4 @@
-"""Intervals for rates and medians."""
+"""Confidence intervals of rates and medians."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ __all__ = ["clopper_pearson", "median_interval", "rate_interval", "training_part
 Array = NDArray[np.float64]
 
 
-@lru_cache(maxsize=2**16)  # a large leaderboard asks for few different pairs very often
+@lru_cache(maxsize=2**16)  # a large leaderboard has few different pairs
 def clopper_pearson(failures: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Exact two-sided interval of a rate (Clopper and Pearson 1934): quantiles (1 ∓ confidence)/2
-    of Beta(k, n − k + 1) and Beta(k + 1, n − k); (0, 1) when nothing was observed. Numbers need not
-    be whole: ``rate_interval``.
+    """(low, high): the exact two-sided interval of a rate of k failures in n (Clopper and Pearson
+    1934), (0, 1) for n = 0. Raises ``ValueError`` unless 0 ≤ k ≤ n.
 
-    0 of N is not 0: the upper limit is 7.1 % for N = 50.
+    The ends are quantiles of Beta(k, n − k + 1) and Beta(k + 1, n − k). Unlike scipy's
+    ``binomtest(k, n).proportion_ci()``, which gives the same numbers, it takes k and n that are not
+    whole, as ``rate_interval`` has. 0 of 50 has the upper limit 7.1 %.
     """
     if not 0 <= failures <= n:
         raise ValueError(f"{failures} failures of {n}")
@@ -34,16 +35,19 @@ def clopper_pearson(failures: float, n: float, confidence: float = 0.95) -> tupl
 def rate_interval(
     failures: Array, counts: Array, confidence: float = 0.95
 ) -> tuple[float, float, float]:
-    """(rate, low, high) of inputs that fail, (T, P) of ``counts`` of each of P photographs under
-    each of T trainings; one row where trainings are the clusters themselves.
+    """(rate, low, high) of ``failures`` among ``counts`` inputs, both (T, P): for each of P
+    photographs under each of T trainings. Where trainings are the clusters, they are one row.
 
-    Clopper–Pearson's interval at n* inputs, as many independent ones as would say as much (Korn and
-    Graubard, Survey Methodology 1998): n* = z² p(1 − p)/(t²_{P−1} V_P + t²_{T−1} V_T), V_P and V_T
-    of p over photographs and over trainings (t² as in Banerjee, Sankhyā 1960). t² V_P is averaged,
-    with weight k against 1, with z² p(1 − p)/P, what it is where all inputs of a photograph are
-    alike; k photographs have a failure (or, if fewer, a success). So 0 and 100 % have n* = P. Of
-    one training, V_T is 0: the interval is that training's. One input each under one training:
-    exactly Clopper–Pearson's. (0, 1) for fewer than two photographs.
+    It is the Clopper–Pearson interval at n*, the number of independent inputs that would say as
+    much (Korn and Graubard, Survey Methodology 1998):
+    n* = z²·p(1 − p)/(t²_{P−1}·V_P + t²_{T−1}·V_T), where V_P and V_T are the variances of the rate
+    p over photographs and over trainings (t² as in Banerjee, Sankhyā 1960).
+
+    t²·V_P is averaged with z²·p(1 − p)/P, its value where all inputs of a photograph are alike,
+    with the weights k and 1; k photographs have a failure or, if these are fewer, a success. So
+    rates of 0 and 1 have n* = P. With one training V_T is 0, and the interval is about that
+    training. With one input per photograph and one training it is exactly Clopper–Pearson's. For
+    fewer than two photographs it is (0, 1).
     """
     n, photos, failed = counts.sum(), counts.sum(0), failures.sum(0)
     clusters, trainings = int((photos > 0).sum()), int((counts.sum(1) > 0).sum())
@@ -70,13 +74,13 @@ def _squared_t(freedom: int, tail: float) -> float:
 
 
 def training_parts(failures: Array, counts: Array) -> tuple[float, float]:
-    """(V_T, V_E): the variance of a rate as its trainings show it, and how much of that any two
-    halves of a training would show (inputs and what is drawn), so that V_T − V_E estimates σ_T²/T
-    without bias, and may be negative. Zeros for one training.
+    """(V_T, V_E): the variance of a rate between trainings, and the part of it that is due to
+    inputs and samples. V_T − V_E estimates σ_T²/T without bias; it may be negative. Zeros for one
+    training.
 
-    ``failures`` (T, P); ``counts`` (T, P), or (P,) for the same under all. With u = failures − p ·
-    counts (whose sum is 0) and N inputs, V_T = T/(T − 1) Σ_t u_t.²/N², and V_E = T P Σ r²/((T −
-    1)(P − 1) N²) from r = u − u_t./P − u_.p/T.
+    ``failures``: (T, P). ``counts``: (T, P), or (P,) where all trainings have the same. With
+    u = failures − p·counts, whose sum is 0, and N inputs, V_T = T/(T − 1)·Σ_t u_t.²/N² and
+    V_E = T·P·Σ r²/((T − 1)(P − 1)·N²) with r = u − u_t./P − u_.p/T.
     """
     trainings, photos = failures.shape
     if trainings < 2:
@@ -97,11 +101,11 @@ def training_parts(failures: Array, counts: Array) -> tuple[float, float]:
 def median_interval(
     values: Sequence[float], confidence: float = 0.95
 ) -> tuple[float, float, float]:
-    """(median, low, high): the upper median and the order statistics x_(k), x_(n+1−k) with
-    P(Binomial(n, ½) < k) ≤ (1 − confidence)/2.
+    """(median, low, high): the upper median, and the order statistics x_(k) and x_(n+1−k) with the
+    largest k for which P(Binomial(n, ½) < k) ≤ (1 − confidence)/2.
 
-    Holds for every distribution, so values may be infinite (censored). Without a k, for n < 6 at 95
-    %, the interval is (−inf, inf). Raises ``ValueError`` for no values.
+    The interval holds for every distribution, so values may be infinite (censored). Where there is
+    no k, below n = 6 at 95 %, it is (−∞, ∞). Raises ``ValueError`` for no values.
     """
     from scipy.stats import binom  # takes longer to import than a table takes to make
 

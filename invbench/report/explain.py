@@ -3,13 +3,12 @@ explain`` prints it."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from invbench.errors import UsageError
+from invbench.errors import UsageError, did_you_mean
 from invbench.report.columns import COLUMNS
 from invbench.report.meanings import GROUPS, MEANINGS, Meaning, tracks_of
 
@@ -34,8 +33,7 @@ def explain(name: str) -> list[Explanation]:
     found = [one for kind in KINDS for one in KINDS[kind](name)]
     if found:
         return found
-    near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    hint = did_you_mean(name, names())
     raise UsageError(
         f"{name!r} is no column, property, attack, design or condition{hint} (invbench explain "
         f"--all; invbench list)"
@@ -52,9 +50,9 @@ def names() -> list[str]:
 def _registries() -> tuple[Any, Any, Any]:
     import invbench.attacks
     import invbench.corruptions  # noqa: F401  registers them
-    from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS
+    from invbench.registry import ATTACKS, CORRUPTIONS, COUPLINGS
 
-    return CONDITIONS, ATTACKS, COUPLINGS
+    return CORRUPTIONS, ATTACKS, COUPLINGS
 
 
 def _column(name: str) -> Iterator[Explanation]:

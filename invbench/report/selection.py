@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 import re
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from invbench.errors import UsageError
+from invbench.errors import UsageError, did_you_mean
 from invbench.tracks.columns import absent
 
 if TYPE_CHECKING:
@@ -73,13 +72,8 @@ class Selection:
 def _known(column: str, frame: pd.DataFrame, track: str) -> None:
     if column in frame:
         return
-    near = difflib.get_close_matches(column, list(frame.columns), n=3, cutoff=0.5)
-    hint = (
-        f"did you mean {' or '.join(map(repr, near))}?"
-        if near
-        else f"there are: {', '.join(frame.columns)}"
-    )
-    raise UsageError(f"track {track!r} has no column {column!r}; {hint} (invbench explain COLUMN)")
+    hint = did_you_mean(column, frame.columns) or f"; there are: {', '.join(frame.columns)}"
+    raise UsageError(f"track {track!r} has no column {column!r}{hint} (invbench explain COLUMN)")
 
 
 def _holds(condition: str, frame: pd.DataFrame, track: str) -> list[bool]:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from invbench.errors import UsageError
 from invbench.laws.dtypes import parse_dtype
-from invbench.registry import ATTACKS, CONDITIONS, COUPLINGS, FLOWS
+from invbench.registry import ATTACKS, CORRUPTIONS, COUPLINGS, FLOWS
 from invbench.runner.cost import Costs, Remaining, longest_first
 from invbench.runner.engines import EngineConfig, open_engine
 from invbench.runner.scheduler import drive
@@ -90,7 +90,7 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
                 f"track {name!r} is not known; known: {', '.join(TRACKS)} (invbench list tracks)"
             )
     for name in options.corruptions:
-        CONDITIONS[name]
+        CORRUPTIONS[name]
     for name in options.attacks:
         if name != RADIUS_SEARCH:
             ATTACKS[name]

@@ -109,7 +109,7 @@ def _second(document: Document) -> Document:
         flow = "toy2d"
     spec |= case.model_dump() | {
         "settings": settings,
-        "entry_digest": digests["entries"].get(spec.get("entry_digest"), spec.get("entry_digest")),
+        "entry_digest": digests["entries"].get(str(old := spec.get("entry_digest")), old),
         "corruption_digest": digests["corruptions"].get(case.corruption, ""),
         "attack_digest": digests["attacks"].get(case.attack or case.measure, ""),
         "flow_digest": digests["flows"].get(flow, ""),

@@ -18,9 +18,9 @@ import pandas as pd
 import torch
 
 from invbench.console import progress_bar
-from invbench.corruptions import apply_family
+from invbench.corruptions import corrupt
 from invbench.couplings import Affine, Elementwise, ModifiedRQ
-from invbench.couplings.fused import fuse
+from invbench.couplings.compiled import compile_couplings
 from invbench.data.datasets import sr_pairs
 from invbench.files import cache_dir, write_atomically
 from invbench.flows import ConditionalFlow, Conv1x1
@@ -32,7 +32,7 @@ from invbench.targets import resolve
 from invbench.tracks.samples import measure_samples
 from invbench.tracks.sr import SAMPLES, TEMPERATURE, quality
 from invbench.training.loop import TrainingLog, train
-from invbench.training.train import recipes_of
+from invbench.training.train_flow import recipes_of
 
 __all__ = ["make"]
 
@@ -91,7 +91,7 @@ def trained(variant: Variant, advance: Callable[[], None]) -> tuple[ConditionalF
     for layer in flow.modules():
         if variant.frozen and isinstance(layer, Conv1x1):
             layer.weight.requires_grad_(False)
-    fuse(flow)
+    compile_couplings(flow)
     name = "".join(c if c.isalnum() else "-" for c in variant.key)
     checkpoint = cache_dir() / "checkpoints" / "ablations" / f"{name}.pt"
 
@@ -118,7 +118,7 @@ def measured(flow: ConditionalFlow, case: str) -> dict[str, Any]:
         settings=settings,
         **what.model_dump(),
     )
-    conditions = apply_family(what.corruption, int(what.severity or 1), pairs, 0)
+    conditions = corrupt(what.corruption, int(what.severity or 1), pairs, 0)
     found = measure_samples(spec, flow, pairs, conditions, partial(quality, scale=4)).measures
     inputs = int(found["inputs"])
     row = {"inputs": inputs, "inf": sum(found["inf"]), "error": sum(found["error"])}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from invbench.corruptions import family_names
+from invbench.corruptions import corruption_names
 from invbench.report.table import leaderboard
 from invbench.studies.picture import figure, png
 from invbench.studies.study import Made, Missing, Study
@@ -24,7 +24,7 @@ def make(study: Study) -> Made:
     if not study.cells("sr", keep=lambda case: case.startswith("embedded/")):
         raise Missing(f"no cells of embedded photographs in {study.root}; invbench run --track sr")
     table = leaderboard("sr", study.root).set_index(["entry", "case"])
-    families = [name for name in family_names("sr") if name != "clean"]
+    families = [name for name in corruption_names("sr") if name != "clean"]
     drawn = figure(12, 7)
     axes = drawn.subplots(1, len(DESIGNS), sharey=True)
     for panel, design in zip(axes, DESIGNS, strict=True):

@@ -26,7 +26,7 @@ from invbench.measures.depth import variance_profile
 from invbench.measures.statistics import clopper_pearson, median_interval
 from invbench.studies.study import Made, Study
 from invbench.targets import Target, resolve
-from invbench.training.loop import Recipe, train
+from invbench.training.loop import TrainingRecipe, train
 from invbench.training.toy2d import SIZES, ToySize, toy2d
 from invbench.training.toy2d.recipe import NOISE, OOD_SHIFT, RECIPES, A
 
@@ -106,7 +106,7 @@ def trained(setting: Setting, target: Target, seed: int) -> tuple[ConditionalFlo
     """The toy and its last loss. It differs from the track's in the named factor only."""
     SIZES["sweep"] = setting.size
     flow = toy2d(target.make, "sweep", seed)
-    recipe: Recipe = replace(RECIPE, iterations=setting.iterations)
+    recipe: TrainingRecipe = replace(RECIPE, iterations=setting.iterations)
     log = train(flow, lambda step: draw(setting.shape, recipe.batch, seed, step), recipe)
     return flow, log.final
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from invbench.attacks.latents import LATENT_PATTERNS, patterned
-from invbench.corruptions import apply_family, family_names
+from invbench.corruptions import DEFAULT_DARKENING, corrupt, corruption_names
 from invbench.data.conditions import sizes_only
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.flows import ConditionalFlow
-from invbench.registry import CONDITIONS, FLOWS
+from invbench.registry import CORRUPTIONS, FLOWS
 from invbench.targets import Target
 from invbench.training.weights import load_flow
 
@@ -25,7 +25,6 @@ __all__ = ["TEMPERATURE", "Case", "cases", "decoder_inputs", "loaded", "pairs"]
 
 Case = dict[str, int | str]
 
-DEFAULT_DARKENING = ("under-exposure", 2)  # makes a photograph a condition of a low-light flow
 TEMPERATURE = 0.9
 
 loaded = lru_cache(maxsize=4)(load_flow)
@@ -37,7 +36,7 @@ def pairs(flow_name: str = "srflow") -> list[Pair]:
     found = sr_pairs("embedded", 64, 4)
     track = FLOWS[flow_name].metadata.get("track", "sr")
     if track == "lowlight":
-        dark = apply_family(*DEFAULT_DARKENING, [pair.high for pair in found])
+        dark = corrupt(*DEFAULT_DARKENING, [pair.high for pair in found])
         return [Pair(pair.name, pair.high, low) for pair, low in zip(found, dark, strict=True)]
     if track == "unconditional":
         return [Pair(pair.name, pair.high, sizes_only(pair.high[None])[0]) for pair in found]
@@ -47,8 +46,8 @@ def pairs(flow_name: str = "srflow") -> list[Pair]:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """A photograph, a corruption of it, a pattern of latents and a seed."""
-    family = draw(st.sampled_from(family_names("sr")))
-    severities = len(CONDITIONS[family].metadata["strengths"])
+    family = draw(st.sampled_from(corruption_names("sr")))
+    severities = len(CORRUPTIONS[family].metadata["strengths"])
     return {
         "family": family,
         "severity": draw(st.integers(1, severities)),
@@ -64,7 +63,7 @@ def decoder_inputs(
     """(the flow, ``samples`` times the condition of ``case``, its latents)."""
     flow = loaded(flow_name, coupling).to(device, getattr(torch, dtype))
     image, severity, seed = int(case["image"]), int(case["severity"]), int(case["seed"])
-    (changed,) = apply_family(str(case["family"]), severity, [pairs(flow_name)[image]], seed)
+    (changed,) = corrupt(str(case["family"]), severity, [pairs(flow_name)[image]], seed)
     y = changed.to(device, getattr(torch, dtype))[None].expand(samples, -1, -1, -1)
     normal = flow.sample_latents(samples, y, 1.0, torch.Generator().manual_seed(seed))
     pattern = str(case.get("latents", "normal"))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invbench.couplings.fused import cannot_compile, fuse
+from invbench.couplings.compiled import cannot_compile, compile_couplings
 from invbench.laws import LawCase, Subject, check, subject_of
 from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.cases.sweep import CORPUS_VERSION
@@ -211,7 +211,9 @@ def _speed(spec: CellSpec, target: Target) -> Measured:
             eager | measures | {"speed_mode": "eager"}, reason=f"not compiled: {hindrance}"
         )
     return Measured(
-        _times(fuse(subject.module), case.x, params) | measures | {"speed_mode": "compiled"}
+        _times(compile_couplings(subject.module), case.x, params)
+        | measures
+        | {"speed_mode": "compiled"}
     )
 
 

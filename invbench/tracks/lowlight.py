@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from invbench.corruptions import apply_family, family_names
+from invbench.corruptions import DEFAULT_DARKENING, corrupt, corruption_names
 from invbench.data.conditions import with_equalised
 from invbench.data.datasets import Pair
 from invbench.data.images import EMBEDDED, centre_crop, crops, embedded
 from invbench.data.layouts import LOW_LIGHT
 from invbench.data.pair_files import lowlight_pairs
 from invbench.measures.quality import psnr, rescaled, ssim
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured
 from invbench.store.record import Record
@@ -39,10 +39,10 @@ FLOW = "llflow"
 EMBEDDED_CROP, SAMPLES, TEMPERATURE = 256, 10, 1.0
 MULTIPLE = 8  # of the sides of an image: squeezed three times
 DARKENING = tuple(
-    name for name in family_names("lowlight") if CONDITIONS[name].metadata["track"] == "lowlight"
+    name
+    for name in corruption_names("lowlight")
+    if CORRUPTIONS[name].metadata["track"] == "lowlight"
 )
-# what the other families change, where the data set is not dark itself
-DUSK = ("under-exposure", 2)
 MEAN = "mean"  # the measure of a cell that decodes the mean latent
 # what else is measured of a condition in float32
 OTHERWISE: tuple[dict[str, Any], ...] = (
@@ -105,9 +105,9 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
         spec.dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"]
     )
     if spec.dataset == "embedded" and spec.corruption not in DARKENING:
-        dusk = apply_family(*DUSK, pairs, spec.seed)
+        dusk = corrupt(*DEFAULT_DARKENING, pairs, spec.seed)
         pairs = [Pair(pair.name, pair.high, low) for pair, low in zip(pairs, dusk, strict=True)]
-    conditions = apply_family(spec.corruption, int(spec.severity or 1), pairs, spec.seed)
+    conditions = corrupt(spec.corruption, int(spec.severity or 1), pairs, spec.seed)
     if spec.measure == RADIUS:
         return measure_radius(
             spec, flow, [_part(*both) for both in zip(pairs, conditions, strict=True)], scale=None

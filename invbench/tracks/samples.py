@@ -17,12 +17,13 @@ from invbench.flows import ConditionalFlow
 from invbench.laws.dtypes import parse_dtype
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured, Number
 from invbench.targets import Target
 from invbench.tracks.track import Data, Options
 from invbench.training.weights import digest_file, find_weights, load_flow
+from invbench.uniform import stream_seed
 
 __all__ = [
     "PHOTOGRAPHS",
@@ -62,7 +63,7 @@ def cases_of(options: Options, corruptions: Sequence[str]) -> list[Case]:
 
 def severities_of(options: Options, corruption: str) -> list[int]:
     """Those that were chosen, else the budget's, as far as the corruption has them."""
-    known = len(CONDITIONS[corruption].metadata["strengths"])
+    known = len(CORRUPTIONS[corruption].metadata["strengths"])
     return [s for s in options.severities or options.budget.severities if s <= known]
 
 
@@ -162,7 +163,7 @@ def measure_samples(
     for index, (pair, condition) in enumerate(zip(pairs, conditions, strict=True)):
         y = condition.to(next(flow.parameters()))[None]
         # one stream per (seed, input): a result does not depend on the other inputs
-        generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
+        generator = torch.Generator().manual_seed(stream_seed(spec.seed, index))
         with torch.no_grad(), _precision(spec):
             drawn = flow.sample_latents(count, y, temperature, generator)
             parts = [

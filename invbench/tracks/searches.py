@@ -8,11 +8,19 @@ from dataclasses import asdict, dataclass, replace
 
 import torch
 
-from invbench.attacks import ATTACK_BUDGETS, AttackBudget, Inputs, Space, critical_radii, frozen
+from invbench.attacks import (
+    ATTACK_BUDGETS,
+    AttackBudget,
+    Inputs,
+    ThreatModel,
+    critical_radii,
+    frozen,
+)
 from invbench.data.datasets import Pair
 from invbench.flows import ConditionalFlow
 from invbench.store.cell import CellSpec, Measured, Number
 from invbench.tracks.track import Options
+from invbench.uniform import stream_seed
 
 __all__ = ["CROP", "RADII", "RADIUS", "Subject", "measure_radius", "search_settings"]
 
@@ -65,7 +73,7 @@ class Subject:
         parameter = next(self.flow.parameters())
         for index, pair in enumerate(pairs):
             y, x = (t[None].to(parameter) for t in (pair.low, pair.high))
-            seed = self.spec.seed * 1_000_003 + index
+            seed = stream_seed(self.spec.seed, index)
             latents = self.flow.sample_latents(
                 1, y, self.temperature, torch.Generator().manual_seed(seed)
             )
@@ -89,7 +97,7 @@ def measure_radius(
     for (_, inputs), pair in zip(subject.inputs(pairs), pairs, strict=True):
         spent = 0.0
         for kind, typical in (("", False), ("typical ", True)):
-            space = Space(
+            space = ThreatModel(
                 replace(inputs, x=None), ("latents",), subject.temperature, typical=typical
             )
             found = critical_radii(
@@ -98,7 +106,7 @@ def measure_radius(
                 budget.radius_steps,
                 budget.bisections,
                 scale=scale,
-                twin=subject.twin,
+                float64_reference=subject.twin,
             )
             for level, (radius,) in found.levels.items():
                 radii.setdefault(f"radius_{kind.replace(' ', '_')}{level}", []).append(radius)

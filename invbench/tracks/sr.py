@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.bounds.lipschitz import decoder, largest_stretch
-from invbench.corruptions import apply_family, family_names
+from invbench.bounds.lipschitz import decoder, largest_jacobian_norm
+from invbench.corruptions import corrupt, corruption_names
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.flows import ConditionalFlow
 from invbench.measures.quality import lr_psnr, psnr, ssim
@@ -32,6 +32,7 @@ from invbench.tracks.samples import (
 from invbench.tracks.searches import RADII, RADIUS, measure_radius
 from invbench.tracks.sr_attacks import attack_specs, measure_attack
 from invbench.tracks.track import Options, Page, Row, Track, register
+from invbench.uniform import stream_seed
 
 __all__ = ["SAMPLES", "SR", "TEMPERATURE", "quality"]
 
@@ -39,13 +40,13 @@ FLOW = "srflow"
 CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
 STRETCH = "stretch"  # the measure of a condition's second cell
 # one severity per family
-STRETCHED = [("clean", None)] + [(family, 3) for family in family_names("sr")]
+STRETCHED = [("clean", None)] + [(family, 3) for family in corruption_names("sr")]
 STRETCH_CROP, STRETCH_INPUTS, PRODUCTS = 64, 4, 30
 
 
 def _plan(target: Target, options: Options) -> list[CellSpec]:
     narrowed = options.corruptions or options.severities
-    corruptions = options.corruptions or options.budget.families or family_names("sr")
+    corruptions = options.corruptions or options.budget.families or corruption_names("sr")
     if options.attacks and not narrowed:
         corruptions = ()
     cases = cases_of(options, corruptions)
@@ -96,7 +97,7 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
         return measure_attack(spec, target, flow, pairs, scale)
     if spec.measure == RADIUS:
         return measure_radius(spec, flow, pairs, scale)
-    conditions = apply_family(spec.corruption, int(spec.severity or 1), pairs, spec.seed)
+    conditions = corrupt(spec.corruption, int(spec.severity or 1), pairs, spec.seed)
     if spec.measure == STRETCH:
         return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
     return measure_samples(spec, flow, pairs, conditions, partial(quality, scale=scale))
@@ -122,9 +123,9 @@ def _stretches(
     stretches, kappas = [], []
     for index, condition in enumerate(conditions):
         y = condition.to(spec.device, torch.float64)[None]
-        generator = torch.Generator().manual_seed(spec.seed * 1_000_003 + index)
+        generator = torch.Generator().manual_seed(stream_seed(spec.seed, index))
         decode, z = decoder(flow, flow.sample_latents(1, y, TEMPERATURE, generator), y)
-        value = largest_stretch(
+        value = largest_jacobian_norm(
             decode, z, int(spec.settings["products"] or PRODUCTS)
         ).value.nan_to_num(torch.inf, torch.inf)
         with torch.no_grad():

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from invbench.attacks import Found, run_attack
+from invbench.attacks import AttackResult, run_attack
 from invbench.attacks.attack import Attack
 from invbench.attacks.case import Model, case_files
-from invbench.bounds.lipschitz import decoder, largest_stretch
+from invbench.bounds.lipschitz import decoder, largest_jacobian_norm
 from invbench.data.datasets import Pair
 from invbench.flows import ConditionalFlow
 from invbench.registry import ATTACKS
@@ -95,7 +95,7 @@ def measure_attack(
     return Measured(measures, "diverged" if any(measures["inf"]) else "ok", found=kept)
 
 
-def _measures(attacked: Sequence[Found]) -> dict[str, list]:  # type: ignore[type-arg]
+def _measures(attacked: Sequence[AttackResult]) -> dict[str, list]:  # type: ignore[type-arg]
     """Lists with one entry per input; levels as 0 and 1, counts to the first failure infinite where
     there was none."""
     verdicts = [found.verdicts[0] for found in attacked]
@@ -128,8 +128,8 @@ def _measures(attacked: Sequence[Found]) -> dict[str, list]:  # type: ignore[typ
     return measures
 
 
-def _confirmed_stretch(twin: ConditionalFlow, found: Found) -> float:
+def _confirmed_stretch(twin: ConditionalFlow, found: AttackResult) -> float:
     """σmax of the decoder's Jacobian at the point found, in float64 by 30 products; infinite where
     the decode is not finite."""
     decode, z = decoder(twin, [z.double() for z in found.inputs.latents], found.inputs.y.double())
-    return largest_stretch(decode, z, PRODUCTS).value.nan_to_num(torch.inf, torch.inf).item()
+    return largest_jacobian_norm(decode, z, PRODUCTS).value.nan_to_num(torch.inf, torch.inf).item()

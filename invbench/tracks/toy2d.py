@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.attacks import ATTACK_BUDGETS, Inputs, Space, critical_radii, frozen
+from invbench.attacks import ATTACK_BUDGETS, Inputs, ThreatModel, critical_radii, frozen
 from invbench.errors import InvbenchError
 from invbench.files import LARGEST_TEXT, cache_dir, parse_json, read_limited
 from invbench.flows import ConditionalFlow
@@ -123,13 +123,15 @@ def _radii(spec: CellSpec, flow: ConditionalFlow, y: Tensor) -> Measured:
     own, twin = frozen(flow)
     y = y + (spec.severity or 0.0) * torch.tensor([1.0, -1.0])
     latents = own.sample_latents(len(y), y, 1.0, torch.Generator().manual_seed(spec.seed))
-    space = Space(Inputs(y, latents), ("latents",))
+    space = ThreatModel(Inputs(y, latents), ("latents",))
     steps, bisections = (int(spec.settings[name] or 1) for name in ("steps", "bisections"))
     levels = {
         "error": lambda v: v.log10_x > math.log10(BOX + MARGIN),
         "F1": lambda v: v.levels["F1"],
     }
-    found = critical_radii(own, space, steps, bisections, levels, scale=None, twin=twin)
+    found = critical_radii(
+        own, space, steps, bisections, levels, scale=None, float64_reference=twin
+    )
     radii = {f"radius_{level}": values for level, values in found.levels.items()}
     return Measured({"inputs": len(y), **radii, "evaluations": found.evaluations})
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invbench.corruptions import apply_family, family_names
+from invbench.corruptions import corrupt, corruption_names
 from invbench.data.conditions import sizes_only
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.measures.bits import EIGHT_BIT, bits_per_dimension
 from invbench.measures.explosion import explosion
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.store.cell import CellSpec, Measured
 from invbench.store.record import Record
 from invbench.targets import Target
@@ -30,6 +30,7 @@ from invbench.tracks.samples import (
     without_weights,
 )
 from invbench.tracks.track import Options, Page, Row, Track, register
+from invbench.uniform import stream_seed
 
 __all__ = ["FAMILIES", "UNCONDITIONAL", "dequantised"]
 
@@ -39,7 +40,7 @@ CROP = 64
 WRONG = 0.5
 GREY_LEVEL = 1 / 255  # the least that ‖x‖∞ counts as: a black image has no size to compare with
 FAMILIES = tuple(
-    n for n in family_names("sr") if not CONDITIONS[n].metadata["family"].needs_high
+    n for n in corruption_names("sr") if not CORRUPTIONS[n].metadata["corruption"].needs_high
 )  # an image has no larger one
 
 
@@ -92,10 +93,10 @@ def _measure(spec: CellSpec, target: Target) -> Measured:
     whole = [Pair(pair.name, pair.high, pair.high) for pair in pairs]
     rows: dict[str, list[float]] = {}
     for index, changed in enumerate(
-        apply_family(spec.corruption, int(spec.severity or 1), whole, spec.seed)
+        corrupt(spec.corruption, int(spec.severity or 1), whole, spec.seed)
     ):
         x = changed.to(next(flow.parameters()))[None]
-        noisy = dequantised(changed, spec.seed * 1_000_003 + index).to(x)[None]
+        noisy = dequantised(changed, stream_seed(spec.seed, index)).to(x)[None]
         y = sizes_only(x)
         with torch.no_grad():
             back = flow.decode(flow.encode(x, y)[0], y)

@@ -7,7 +7,7 @@ from functools import cache
 
 from invbench.attacks.radius import critical_radii
 from invbench.errors import InvbenchError
-from invbench.registry import ATTACKS, CONDITIONS, FLOWS
+from invbench.registry import ATTACKS, CORRUPTIONS, FLOWS
 from invbench.source import code_digest
 from invbench.store.cell import CellSpec
 from invbench.store.record import Record
@@ -93,7 +93,7 @@ def _entry(name: str) -> str:
 
 @cache
 def _corruption(name: str) -> str:
-    return code_digest(CONDITIONS[name].obj) if name in CONDITIONS else ""
+    return code_digest(CORRUPTIONS[name].obj) if name in CORRUPTIONS else ""
 
 
 @cache

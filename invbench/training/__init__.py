@@ -1,1 +1,1 @@
-"""Training of reference flows: loop, recipes, weights and their cards."""
+"""Training of flows: the loop, recipes, weights and their cards."""

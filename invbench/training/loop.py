@@ -1,5 +1,4 @@
-"""One training loop for every reference flow: maximum likelihood, resumable to the bit on the
-CPU."""
+"""The training loop of every flow: maximum likelihood, resumable to the bit on the CPU."""
 
 from __future__ import annotations
 
@@ -22,17 +21,20 @@ from invbench.files import write_atomically
 from invbench.flows import ConditionalFlow
 from invbench.training.safe_unpickle import LARGEST_WEIGHTS, bytes_of, load_pickled
 
-__all__ = ["Recipe", "TrainingLog", "train"]
+__all__ = ["TrainingLog", "TrainingRecipe", "train"]
 
 Batches = Callable[[int], tuple[Tensor, Tensor]]  # step -> (x, y), the same for every coupling
 CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything about training but the coupling: Adam, gradient norm clipped,
-    ``extra["schedule"]`` of ``SCHEDULES`` (one-cycle when unsaid); float32, or with
-    ``extra["autocast"]`` mixed precision."""
+class TrainingRecipe:
+    """Everything about a training but the coupling. The optimiser is Adam.
+
+    ``data``: names of the data sets. ``lr``: learning rate. ``clip``: largest norm of the gradient.
+    ``extra["schedule"]``: one of ``SCHEDULES``, by default one-cycle. ``extra["autocast"]``: mixed
+    precision in place of float32.
+    """
 
     data: str
     iterations: int
@@ -43,18 +45,19 @@ class Recipe:
 
     @property
     def digest(self) -> str:
+        """Eight hex digits of all fields."""
         return hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()[:8]
 
 
-def _one_cycle(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
+def _one_cycle(optimiser: Optimizer, recipe: TrainingRecipe) -> LRScheduler:
     return torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.lr, total_steps=recipe.iterations + 1
     )
 
 
-def _halved(optimiser: Optimizer, recipe: Recipe) -> LRScheduler:
-    """At 50, 75, 90 and 95 % of the training, as SRFlow's, FS-NCSR's and LLFlow's released options
-    have it."""
+def _halved(optimiser: Optimizer, recipe: TrainingRecipe) -> LRScheduler:
+    """The learning rate is halved at 50, 75, 90 and 95 % of the training, as in the released
+    options of SRFlow, FS-NCSR and LLFlow."""
     ends = [recipe.iterations * percent // 100 for percent in (50, 75, 90, 95)]
     return torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: 0.5 ** sum(step >= end for end in ends)
@@ -66,8 +69,8 @@ SCHEDULES = {"one-cycle": _one_cycle, "halved": _halved}
 
 @dataclass
 class TrainingLog:
-    """What happened: mean negative log-likelihood (nats per dimension) every 50 steps, time,
-    skipped steps."""
+    """The course of a training. ``nll``: mean negative log-likelihood of every 50 steps, in nats
+    per dimension. ``non_finite_steps``: how many were skipped."""
 
     step: int = 0
     seconds: float = 0.0
@@ -76,7 +79,7 @@ class TrainingLog:
 
     @property
     def final(self) -> float:
-        """Mean of the last 4 entries, i.e. of the last 200 steps."""
+        """The mean of ``nll`` over the last 200 steps."""
         tail = self.nll[-4:]
         return sum(tail) / len(tail) if tail else math.nan
 
@@ -84,24 +87,25 @@ class TrainingLog:
 def train(
     flow: ConditionalFlow,
     batches: Batches,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     checkpoint: Path | None = None,
     progress: Callable[[TrainingLog], None] = lambda log: None,
 ) -> TrainingLog:
-    """Minimise the mean of −log q(x|y)/D (paper, eq. 2). Batches are a function of the step, so a
-    resumed run is the same run.
+    """Minimise the mean of −log q(x|y)/D (Hong, Park, Chun, ICCV 2023, eq. 2), on the device of the
+    flow.
 
-    It trains on the device that the flow is on. A step with a non-finite loss or gradient is
-    counted and skipped. With ``checkpoint``, the state is written there every minute and read from
-    there at the start. Raises ``UsageError`` when the checkpoint is unreadable or of another
-    recipe.
+    ``batches``: step → (x, y). It depends on the step alone, so a resumed training is the same
+    training. A step with a loss or gradient that is not finite is counted and skipped. The state is
+    written to ``checkpoint`` every minute, and read from there at the start. ``progress`` is called
+    every 50 steps. Raises ``UsageError`` when the checkpoint is unreadable or of another recipe or
+    model.
     """
     flow.train()
     device = next(flow.parameters()).device
     autocast = torch.autocast(device.type, torch.bfloat16, enabled="autocast" in recipe.extra)
     if checkpoint is None or not checkpoint.exists():
         with torch.no_grad():
-            # ActNorm is initialised by the first batch
+            # the first batch initialises ActNorms
             flow.encode(*(part.to(device) for part in batches(0)))
     optimiser = torch.optim.Adam(flow.parameters(), lr=recipe.lr)
     schedule = SCHEDULES[recipe.extra.get("schedule", "one-cycle")](optimiser, recipe)
@@ -128,7 +132,7 @@ def train(
             log.nll.append(sum(sums) / len(sums) if sums else math.nan)
             sums = []
             progress(log)
-            # only at multiples of 50, so that a resumed run averages the same steps
+            # at multiples of 50 only, so that a resumed training averages the same steps
             if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
                 _save(checkpoint, flow, optimiser, schedule, recipe, log)
                 saved = time.monotonic()
@@ -137,7 +141,7 @@ def train(
 
 
 def _save(
-    path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe, log: TrainingLog
+    path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: TrainingRecipe, log: TrainingLog
 ) -> None:
     state = {
         "flow": flow.state_dict(),
@@ -152,10 +156,10 @@ def _save(
 
 
 def read_checkpoint(path: Path, weights: int = 0) -> dict[str, Any]:
-    """The parts that ``_save`` wrote, of a model of so many bytes. Raises ``UsageError`` when the
-    file is cut off or no checkpoint."""
+    """The parts of a checkpoint by name; ``weights``: size of the model in bytes. Raises
+    ``UsageError`` when the file is cut off or no checkpoint."""
     try:
-        # Adam has two numbers for each
+        # Adam holds two numbers per weight
         state = load_pickled(path, max(LARGEST_WEIGHTS, 4 * weights))
         return {name: state[name] for name in ("flow", "optimiser", "schedule", "recipe", "log")}
     except (UsageError, KeyError, TypeError, IndexError) as error:
@@ -164,7 +168,9 @@ def read_checkpoint(path: Path, weights: int = 0) -> dict[str, Any]:
         ) from error
 
 
-def _restore(path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: Recipe) -> TrainingLog:
+def _restore(
+    path: Path, flow: Any, optimiser: Any, schedule: Any, recipe: TrainingRecipe
+) -> TrainingLog:
     state = read_checkpoint(path, bytes_of(flow))
     if state["recipe"] != asdict(recipe):
         raise UsageError(f"checkpoint {path} belongs to another recipe; move it away to start anew")

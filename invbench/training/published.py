@@ -1,5 +1,5 @@
-"""Which trained flows the published results are of: ``invbench train --all`` trains those that are
-missing."""
+"""The trainings behind the published results; ``invbench train --all`` runs those that have no
+weights."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from invbench.targets import resolve
 from invbench.training.weights import find_weights
 
-__all__ = ["WANTED", "Wanted", "missing"]
+__all__ = ["PUBLISHED", "PublishedTraining", "missing"]
 
-# 4 bins: weights of 8 are larger than ships
+# 4 bins, since the weights for 8 are too large to ship
 MAIN = ("affine", "affine-floor", "modified-rq", "rq-bounded(bins=4)")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PublishedTraining:
     """One training of ``flow``, size mini."""
 
     flow: str
@@ -24,24 +24,26 @@ class Wanted:
     seed: int
 
 
-def _all() -> Iterator[Wanted]:
-    """The shipped seed of every design first, then the seeds that tell how much one training
-    differs from another."""
+def _all() -> Iterator[PublishedTraining]:
+    """The seed that ships with every design first, then the seeds that show how much trainings
+    differ."""
     for coupling in (*MAIN, "additive", "affine-tanh", "rq(bins=4)", "cubic-rational-bounded"):
-        yield Wanted("srflow", coupling, 0)
+        yield PublishedTraining("srflow", coupling, 0)
     for flow in ("llflow", "glow", "fs_ncsr"):
         for coupling in MAIN:
-            yield Wanted(flow, coupling, 0)
+            yield PublishedTraining(flow, coupling, 0)
     for seed in (1, 2):
         for coupling in MAIN:
-            yield Wanted("srflow", coupling, seed)
+            yield PublishedTraining("srflow", coupling, seed)
         for coupling in MAIN[:3]:  # the rows of Table 1
-            yield Wanted("fs_ncsr", coupling, seed)
+            yield PublishedTraining("fs_ncsr", coupling, seed)
 
 
-WANTED = tuple(_all())
+PUBLISHED = tuple(_all())
 
 
-def missing() -> list[Wanted]:
-    """Those that have no weights, neither shipped nor in the user's cache."""
-    return [w for w in WANTED if find_weights(w.flow, resolve(w.coupling), "mini", w.seed) is None]
+def missing() -> list[PublishedTraining]:
+    """The published trainings without weights, neither shipped ones nor the user's."""
+    return [
+        w for w in PUBLISHED if find_weights(w.flow, resolve(w.coupling), "mini", w.seed) is None
+    ]

@@ -1,5 +1,5 @@
-"""Tensors from files of ``torch.save``, which are pickles: read step by step first, so that nothing
-but tensors is ever made of them."""
+"""Safe reading of ``torch.save`` files, which are pickles: their steps are inspected first, so that
+nothing but tensors is built."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from invbench.errors import UsageError
 __all__ = ["LARGEST_WEIGHTS", "bytes_of", "load_pickled"]
 
 LARGEST_WEIGHTS = 300 * 2**20  # bytes; the published checkpoints have up to 160 MB
-# of an archive, of a pickle; a published model: 2 000 and 60 000, its training 8 000 and 234 000,
-# that of the largest twice as many
+# members of an archive, and steps of a pickle; a published model has 2 000 and 60 000, a checkpoint
+# of its training 8 000 and 234 000, and that of the largest model twice as many
 MOST_MEMBERS, MOST_STEPS = 30_000, 800_000
-# pickles before the numbers of a file older than torch 1.6: two marks, the machine, the tensors,
-# the order of their numbers
+# pickles before the numbers in a file older than torch 1.6: two marks, the machine, the tensors,
+# and the order of their numbers
 OLDER = 5
 KINDS = "Float Double Half BFloat16 Long Int Short Char Byte Bool".split()
-# what a file of tensors names; ``weights_only`` would take more, among it ``bytearray``, which
-# makes memory out of a number
+# the names in a file of tensors; ``weights_only`` allows more, such as ``bytearray``, which
+# allocates as much memory as a number says
 NAMES = {f"torch {kind}Storage" for kind in KINDS} | {
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
@@ -35,21 +35,21 @@ NAMES = {f"torch {kind}Storage" for kind in KINDS} | {
 
 
 class _HoldsCode(ValueError):
-    """The pickle names something that is no part of a tensor."""
+    """The pickle names something that is not part of a tensor."""
 
 
 def bytes_of(model: nn.Module) -> int:
-    """Of all that its state dict holds."""
+    """The size of a model's state dict, in bytes."""
     return sum(tensor.nbytes for tensor in model.state_dict().values())
 
 
 def load_pickled(path: Path, largest: int = LARGEST_WEIGHTS) -> Any:
-    """What ``torch.load(weights_only=True)`` makes of the file, on the CPU: dicts, lists, numbers
-    and dense tensors.
+    """The content of the file on the CPU, by ``torch.load(weights_only=True)``: dicts, lists,
+    numbers and dense tensors.
 
-    Raises ``UsageError``, in one line, when the file is not there, is cut off, holds code or
-    anything else, unpacks to more than ``largest`` bytes, or has a tensor that is larger than the
-    numbers stored for it.
+    Raises ``UsageError``, in one line, when the file is missing or cut off, when it holds code or
+    other objects, when it unpacks to more than ``largest`` bytes, and when a tensor is larger than
+    the numbers stored for it.
     """
     try:
         if path.stat().st_size > largest:
@@ -66,7 +66,7 @@ def load_pickled(path: Path, largest: int = LARGEST_WEIGHTS) -> Any:
             f"weights {path} hold pickled code, which is not run ({error}); save the tensors "
             f"alone, or as safetensors"
         ) from None
-    # torch.load and pickletools raise many kinds for a file that is cut off
+    # for a file that is cut off, torch.load and pickletools raise many kinds of errors
     except Exception as error:
         first = str(error).partition("\n")[0][:120]
         raise UsageError(
@@ -75,8 +75,8 @@ def load_pickled(path: Path, largest: int = LARGEST_WEIGHTS) -> Any:
 
 
 def _pickles(path: Path, largest: int) -> Iterator[tuple[IO[bytes], int]]:
-    """(stream, number of pickles in it) of the file; of an archive its one pickle, once its members
-    are known to be small."""
+    """(stream, number of pickles in it) of the file; in an archive its one pickle. Raises
+    ``ValueError`` when the members of an archive are too large."""
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
             file.seek(0)
@@ -102,13 +102,13 @@ def _inspect(stream: IO[bytes], pickles: int) -> None:
                 raise ValueError(f"a pickle of more than {MOST_STEPS} steps")
             if step.name == "GLOBAL" and argument not in NAMES:
                 raise _HoldsCode(str(argument)[:80])
-            # other ways to name something
+            # the other steps that name an object
             if step.name in ("STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"):
                 raise _HoldsCode(step.name)
 
 
 def _are_dense(value: Any) -> None:
-    """Raise ``ValueError`` for a tensor of few stored numbers that looks like many."""
+    """Raise ``ValueError`` for a tensor that is larger than the numbers stored for it."""
     waiting, seen = [value], set()
     while waiting:
         node = waiting.pop()

@@ -1,4 +1,4 @@
-"""Named tensors out of a weights file, read without running code, and how they fit a model."""
+"""Named tensors from a weights file, read without running code, and how they fit a model."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ PICKLED = (".pth", ".pt", ".ckpt")
 
 @dataclass(frozen=True)
 class Account:
-    """Names that a checkpoint lacks, has too many, or has in another shape; ``complete`` when there
-    are none."""
+    """How the names and shapes of a checkpoint differ from those of a model."""
 
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
@@ -28,10 +27,11 @@ class Account:
 
     @property
     def complete(self) -> bool:
+        """Whether they do not differ."""
         return not (self.missing or self.unexpected or self.misshaped)
 
     def __str__(self) -> str:
-        """One line: how many of each, and the first of them."""
+        """One line: how many names of each kind, and the first."""
         kinds = {
             "missing": self.missing,
             "unexpected": self.unexpected,
@@ -43,12 +43,12 @@ class Account:
 
 
 def read_state(path: Path, largest: int = LARGEST_WEIGHTS) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a .pth, .pt or .ckpt file by
-    ``torch.load(weights_only=True)``, which runs no code.
+    """The tensors of a safetensors file, or of a .pth, .pt or .ckpt file by ``load_pickled``, by
+    name. No code is run.
 
-    A ``module.`` before every name (``DataParallel``'s) is taken off. Raises ``UsageError``, in one
-    line, when the file is not there, is cut off, larger than ``largest`` bytes, holds code instead
-    of tensors, or holds something else than named tensors.
+    A ``module.`` before every name, which ``DataParallel`` adds, is removed. Raises ``UsageError``,
+    in one line, when the file is missing, cut off or larger than ``largest`` bytes, and when it
+    holds code or anything but named tensors.
     """
     if not path.exists():
         raise UsageError(f"weights {path}: no such file")

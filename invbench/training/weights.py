@@ -1,4 +1,4 @@
-"""Trained weights and their cards: where they lie, how they are read and written."""
+"""Trained weights and their cards: where they are, how they are read and written."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ __all__ = [
 
 Convert = Callable[[Mapping[str, Tensor], ConditionalFlow], dict[str, Tensor]]
 
-LARGE = 2_000_000  # bytes of weights from which on those of a mini are stored in half precision
+LARGE = 2_000_000  # bytes of weights beyond which those of a mini are stored in half precision
 
 
 def weights_name(coupling: str, size: str, seed: int) -> str:
+    """The name of a weights file; other characters than letters, digits, - and _ become -."""
     safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in coupling)
     return f"{size}-{safe}-seed{seed}.safetensors"
 
@@ -47,8 +48,9 @@ def weights_name(coupling: str, size: str, seed: int) -> str:
 def find_weights(flow: str, coupling: Target, size: str, seed: int) -> Path | None:
     """The user's own weights in the cache, else the shipped ones, else None.
 
-    Weights trained with another source of the coupling are no weights of this coupling, unless they
-    are shipped ones of a built-in: those are retrained when the numbers would change.
+    The user's weights count only if they were trained with the present source of the coupling.
+    Shipped ones count for built-in couplings; they are trained again when the source changes the
+    numbers.
     """
     name = weights_name(coupling.name, size, seed)
     own = cache_dir() / "weights" / flow / name
@@ -60,31 +62,31 @@ def find_weights(flow: str, coupling: Target, size: str, seed: int) -> Path | No
 
 
 def _shipped(flow: str) -> Path | None:
-    """The folder of weights that the flow's distribution ships, if it does."""
+    """The folder of the weights that ship with the flow, if any do."""
     folder = FLOWS[flow].metadata.get("weights")
     return Path(folder) if folder else None
 
 
 def is_shipped(path: Path) -> bool:
-    """Whether a weights file lies where a flow's distribution ships its own."""
+    """Whether a weights file is one that ships with a flow."""
     return any(folder in path.parents for name in FLOWS if (folder := _shipped(name)))
 
 
 def shipped_couplings(flow: str, size: str) -> list[str]:
-    """Names of the couplings whose weights of seed 0 ship with the flow."""
+    """The couplings whose weights of seed 0 ship with the flow."""
     folder = _shipped(flow)
     cards = sorted(folder.glob(f"{size}-*-seed0.json")) if folder else []
     return [str(read_card(card)["coupling"]) for card in cards]
 
 
 def shipped_cards() -> list[dict[str, Any]]:
-    """The cards of all weights that ship with registered flows, by flow."""
+    """The cards of all weights that ship with registered flows, in order of the flow's name."""
     folders = [folder for name in sorted(FLOWS) if (folder := _shipped(name))]
     return [read_card(card) for folder in folders for card in sorted(folder.glob("*.json"))]
 
 
 def read_card(weights: Path) -> dict[str, Any]:
-    """The card beside a weights file; empty when there is none that is readable."""
+    """The card beside a weights file; empty when there is none, or it is unreadable."""
     try:
         card = parse_json(read_limited(weights.with_suffix(".json"), LARGEST_TEXT))
     except (UsageError, ValueError):
@@ -93,16 +95,16 @@ def read_card(weights: Path) -> dict[str, Any]:
 
 
 def digest_file(path: Path) -> str:
+    """Sixteen hex digits of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def save_weights(flow: ConditionalFlow, card: dict[str, Any], path: Path) -> None:
-    """Weights as safetensors, then the card as JSON beside them; each is written whole or not at
+    """Write the weights as safetensors, then the card as JSON beside them; each whole or not at
     all.
 
-    A mini of more than 2 MB of float32 is rounded to float16, where every value is finite in it,
-    since minis ship; the card's ``stored`` says so. What is measured is the model as it is read
-    again.
+    The weights of a mini of more than 2 MB are rounded to float16, if all stay finite, since minis
+    ship; ``stored`` in the card says so. Results are about the model as it is read again.
     """
     state = {k: v.cpu().contiguous() for k, v in flow.state_dict().items()}
     if card.get("size") == "mini" and sum(v.nbytes for v in state.values()) > LARGE:
@@ -118,11 +120,11 @@ def save_weights(flow: ConditionalFlow, card: dict[str, Any], path: Path) -> Non
 def load_weights(
     flow: ConditionalFlow, path: Path, convert: Convert | None = None
 ) -> ConditionalFlow:
-    """Load a safetensors or .pth file into ``flow`` and set evaluation mode. ``convert``: makes a
-    state dict in the authors' layout one of the flow, and leaves any other as it is.
+    """Load a safetensors or .pth file into ``flow``, and set it to evaluation mode.
 
-    Raises ``UsageError``, in one line, when the file is cut off, holds code, or is of another
-    model.
+    ``convert``: turns a state dict in the authors' layout into one of the flow, and leaves any
+    other as it is. Raises ``UsageError``, in one line, when the file is cut off, holds code, or is
+    of another model.
     """
     state = read_state(path, max(LARGEST_WEIGHTS, 2 * bytes_of(flow)))
     try:
@@ -142,8 +144,8 @@ def load_weights(
 
 
 def _fit(path: Path, flow: str, coupling: str, size: str) -> None:
-    """Raise ``UsageError`` when the card beside the file says that it is of something else: designs
-    that differ in a formula alone have weights of the same shapes."""
+    """Raise ``UsageError`` when the card beside the file names another flow, coupling or size. The
+    shapes alone do not tell, since couplings may differ in a formula only."""
     asked = {"flow": flow, "coupling": coupling, "size": size}
     wrong = {
         part: card[part]
@@ -167,13 +169,13 @@ def load_flow(
     weights: str | Path | None = None,
     seed: int = 0,
 ) -> ConditionalFlow:
-    """A trained reference flow in evaluation mode.
+    """A trained flow in evaluation mode.
 
-    ``coupling`` is a target; ``weights`` a safetensors file, or None for the user's own or the
-    shipped ones of ``seed``. A published size (``paper``, ``paper-8x``) takes the authors'
+    ``coupling``: a target. ``weights``: a safetensors or .pth file, or None for the user's own or
+    the shipped ones of ``seed``. A published size (``paper``, ``paper-8x``) takes the authors'
     checkpoint: ``load_flow("srflow", "affine", "paper", "SRFlow_DF2K_4X.pth")``. Raises
-    ``UsageError`` when there are no weights, with the command that trains them, or when they do not
-    fit.
+    ``UsageError`` when there are no weights, with the command that trains them, and when they do
+    not fit.
     """
     target = coupling if isinstance(coupling, Target) else resolve(coupling)
     factory = resolve(name, ("flow",))

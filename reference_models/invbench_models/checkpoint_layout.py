@@ -1,5 +1,5 @@
-"""The published checkpoints' layouts: under which name, in which shape and order each tensor of a
-flow is stored there."""
+"""The layout of published checkpoints: the name, shape and order in which each tensor of a flow is
+stored."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ NET = "flowUpsamplerNet"
 
 @dataclass(frozen=True)
 class PublishedCoupling:
-    """How ``designs`` are stored: the module's name, its network's, and which of an element's
-    outputs is our parameter j.
+    """How the couplings ``designs`` are stored.
 
-    The published heads are read element by element, channel c·n + p for output p of channel c; ours
-    parameter by parameter. ``kernel``: its 1×1 matrices are frozen, stored as convolution kernels
-    with their transposes.
+    ``module``, ``network``: names of the module and of its network. ``order[j]``: which output per
+    element is our parameter j. Output p of channel c is channel c·n + p of the published head; ours
+    has all channels of parameter 0 first. ``kernel``: 1×1 matrices are frozen, and stored as
+    convolution kernels beside their transposes.
     """
 
     designs: str
@@ -71,8 +71,8 @@ Arrange = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Slot:
-    """One published tensor: its shape, where it goes here (empty: nowhere, it repeats
-    ``inverse_of``), and how it is rearranged."""
+    """One published tensor: its shape, the name of our tensor, and how it is rearranged. Where
+    ``ours`` is empty, it is the inverse of the published tensor ``inverse_of``."""
 
     shape: tuple[int, ...]
     ours: str
@@ -81,11 +81,10 @@ class Slot:
 
 
 def layout(flow: PublishedFlow) -> dict[str, Slot]:
-    """Published name → slot, for every tensor of the published checkpoint of this architecture;
-    works on the meta device.
+    """Published name → slot, for every tensor of the published checkpoint of this architecture. The
+    flow may be on the meta device.
 
-    Raises ``UsageError`` when the flow's coupling was never published, or its size has no RRDB
-    encoder.
+    Raises ``UsageError`` when no checkpoint of the coupling or of the size was published.
     """
     if not flow.spec.blocks:
         raise UsageError(
@@ -97,9 +96,10 @@ def layout(flow: PublishedFlow) -> dict[str, Slot]:
 
 
 def published_coupling(flow: PublishedFlow) -> PublishedCoupling:
-    """How the flow's coupling is stored. Raises ``UsageError`` when it was never published."""
+    """How the flow's coupling is stored. Raises ``UsageError`` when no checkpoint of it was
+    published."""
     block = next(layer for layer in flow.layers.values() if isinstance(layer, ConditionalCoupling))
-    design = getattr(block.coupling, "design", block.coupling)  # of a fused one
+    design = getattr(block.coupling, "design", block.coupling)  # of a compiled one
     if type(design) not in PUBLISHED:
         names = ", ".join(dict.fromkeys(stored.designs for stored in PUBLISHED.values()))
         raise UsageError(
@@ -122,7 +122,7 @@ def _slots(
     index, here = -1, ""
     for name, layer in flow.layers.items():
         kind = name.rpartition("_")[2]
-        # a published layer starts with one of these
+        # each published layer starts with one of these
         index += kind in ("squeeze", "actnorm", "split")
         here, ours = f"{NET}.layers.{index}", f"layers.{name}"
         if kind == "actnorm":

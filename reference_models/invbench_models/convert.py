@@ -1,5 +1,4 @@
-"""Checkpoints of the published SRFlow, FS-NCSR and LLFlow code: accounted for name by name and
-converted."""
+"""Conversion of checkpoints of the published SRFlow, FS-NCSR and LLFlow code."""
 
 from __future__ import annotations
 
@@ -15,13 +14,12 @@ from invbench_models.checkpoint_layout import PUBLISHED, PublishedFlow, layout, 
 
 __all__ = ["account", "convert", "from_published", "is_published"]
 
-# largest |W Wᵀ − 1| of a 1×1 matrix that the published decoder inverts by transposing
+# largest |W Wᵀ − 1| of a 1×1 matrix, which the published decoder inverts by transposing it
 ORTHOGONAL = 1e-3
 
 
 def account(shapes: Mapping[str, tuple[int, ...]], flow: PublishedFlow) -> Account:
-    """Holds the names and shapes of a checkpoint against the layout of ``flow``; nothing is left
-    out and nothing is guessed."""
+    """How the names and shapes of a checkpoint differ from the published layout of ``flow``."""
     slots = layout(flow)
     wrong = [
         f"{name} {_times(shapes[name])}, expected {_times(slot.shape)}"
@@ -40,17 +38,17 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def is_published(names: Iterable[str]) -> bool:
-    """Whether these are names of a published checkpoint, whole or in part."""
+    """Whether some of these names are those of a published checkpoint."""
     return any(name.startswith(("flowUpsamplerNet.", "RRDB.")) for name in names)
 
 
 def convert(state: Mapping[str, Tensor], flow: ConditionalFlow) -> dict[str, Tensor]:
-    """A published state dict as one of ``flow``, in the dtypes it came in; every ActNorm counts as
+    """A published state dict as a state dict of ``flow``, in its own dtypes; all ActNorms count as
     initialised.
 
-    Raises ``UsageError``, in one line, when the flow is not the checkpoint's architecture or
-    coupling, when a name is missing, unexpected or of another shape, and when a stored transpose
-    does not invert its matrix.
+    Raises ``UsageError``, in one line, when the checkpoint has another architecture or coupling,
+    when a name is missing, unexpected or of another shape, and when a stored transpose is not the
+    inverse of its matrix.
     """
     if not isinstance(flow, PublishedFlow):
         raise UsageError(
@@ -88,6 +86,6 @@ def _check_inverse(name: str, transpose: Tensor, weight: Tensor) -> None:
 
 
 def from_published(state: Mapping[str, Tensor], flow: ConditionalFlow) -> dict[str, Tensor]:
-    """``convert`` of a published state dict; any other as it is. What a flow's ``convert``
-    names."""
+    """``convert`` of a published state dict; any other stays as it is. Flows register it as
+    ``convert``."""
     return convert(state, flow) if is_published(state) else dict(state)

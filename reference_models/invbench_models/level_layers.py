@@ -1,4 +1,4 @@
-"""The order of layers that the published flows of images share."""
+"""The order of layers in the published flows of images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def level_layers(
     predictor: Conditioner = ZeroConv,
     transitions: int = 0,
 ) -> dict[str, nn.Module]:
-    """Layers of an image of three channels, in order; their names begin with ``level1_``,
+    """The layers of a flow of images with three channels, in order; names begin with ``level1_``,
     ``level2_``, …
 
     A level is squeeze → ``transitions`` × (ActNorm → 1×1) → ``steps`` × (ActNorm → 1×1 →
-    ``step(prefix, channels)``), and in the first ``splits`` levels a ``Split`` with ``predictor``,
-    which halves the channels.
+    ``step(prefix, channels)``). The first ``splits`` levels end with a ``Split``, with the
+    conditioner ``predictor``, which halves the channels.
     """
     layers: dict[str, nn.Module] = {}
     channels = 3

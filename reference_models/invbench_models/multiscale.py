@@ -1,5 +1,5 @@
-"""What the super-resolution flows share: levels of squeeze → transition steps → K steps → split,
-and their conditions."""
+"""The super-resolution flows: levels of squeeze → transition steps → K steps → split, and the
+conditions of the levels."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ NOISE_CHANNELS = 3  # the published noise-level coupling reads σ once per colou
 class SRFlowSize:
     """Numbers that fix the architecture; the coupling is not among them.
 
-    ``blocks = 0`` is the mini's plain encoder of width ``features``; otherwise an RRDB network of
-    so many blocks, of which ``stacked`` join the condition.
+    ``blocks``: of the RRDB encoder, of which those in ``stacked`` join the condition; 0 for the
+    mini's plain encoder of width ``features``. ``residual``: the flow is over x − bicubic(y).
+    ``noise_level``: couplings read the noise level of x.
     """
 
     scale: int = 4
@@ -45,7 +46,7 @@ class SRFlowSize:
 
     @property
     def divisor(self) -> int:
-        """What the sides of the condition must be multiples of, for the image to be squeezed
+        """The sides of the condition must be multiples of it, so that the image can be squeezed
         ``levels`` times."""
         return max(1, 2**self.levels // self.scale)
 
@@ -62,19 +63,19 @@ class Encoder(nn.Sequential):
 
 
 class MultiscaleFlow(ConditionalFlow):
-    """x: (B, 3, s·h, s·w) ↔ one latent per split and one at the end, given y: (B, 3, h, w), h and w
+    """x: (B, 3, s·h, s·w) ↔ one latent per split and one at the end, given y (B, 3, h, w), h and w
     multiples of 2^L/s.
 
-    With ``spec.residual`` the flow is over x − bicubic(y), else over x itself. With
-    ``spec.noise_level`` y may have a fourth channel: σ, the standard deviation of the noise that
-    was added to x; without that channel σ = 0, as in every test. Raises ``UsageError`` when y has
-    other channels, sides that cannot be squeezed, or sides that are not x's over s.
+    With ``spec.residual`` the flow is over x − bicubic(y), else over x. With ``spec.noise_level`` y
+    may have a fourth channel, σ, the standard deviation of the noise that was added to x; without
+    it σ = 0, as in every test. Raises ``UsageError`` when y has another number of channels, and
+    when its sides cannot be squeezed or are not those of x over s.
     """
 
     def __init__(self, spec: SRFlowSize, layers: dict[str, nn.Module], encoder: nn.Module) -> None:
         super().__init__(layers, encoder, self._shapes, self._upscaled if spec.residual else None)
         self.spec = spec
-        if spec.blocks:  # in published checkpoints and counts, and in no published computation
+        if spec.blocks:  # published checkpoints hold it, and no computation uses it
             self.unused = nn.Conv2d(spec.features, 96, 3, padding=1)
 
     def encode(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -88,12 +89,12 @@ class MultiscaleFlow(ConditionalFlow):
         return super().encode(x, y)
 
     def features(self, y: Tensor) -> Tensor:
-        """g_θ(y) at y's resolution, (B, features, h, w), σ left out."""
+        """g_θ(y) at y's resolution, (B, features, h, w), without σ."""
         self._check(y)
         return self.encoder(y[:, :3])
 
     def conditions(self, y: Tensor) -> Resized:
-        """g_θ(y) for every level; σ, where the flow has a noise level, in three channels behind
+        """g_θ(y) for every level; where the flow has a noise level, with σ in three channels behind
         it."""
         self._check(y)
         rrdb = isinstance(self.encoder, RRDBEncoder)
@@ -132,8 +133,8 @@ class MultiscaleFlow(ConditionalFlow):
 
 
 class Levels(Resized):
-    """One condition per level, found by its resolution; no channels where no level has that
-    resolution, as before the first squeeze."""
+    """One condition per level, by its resolution; no channels at other resolutions, as before the
+    first squeeze."""
 
     def __init__(self, levels: list[Tensor]) -> None:
         self._by_size = {level.shape[2:]: level for level in levels}
@@ -144,8 +145,8 @@ class Levels(Resized):
 
 
 class WithNoiseLevel(Resized):
-    """Another condition, with σ in three more channels. ``sigma``: (B, 1, h, w), or (B, 0, h, w)
-    for σ = 0."""
+    """The condition ``inner`` with σ in three more channels. ``sigma``: (B, 1, h, w), or (B, 0, h,
+    w) for σ = 0."""
 
     def __init__(self, inner: Resized, sigma: Tensor) -> None:
         self._inner = inner
@@ -164,12 +165,12 @@ class WithNoiseLevel(Resized):
 
 
 def multiscale(spec: SRFlowSize, coupling: Callable[[], Elementwise], seed: int) -> MultiscaleFlow:
-    """The flow of these numbers, its weights drawn from ``seed``.
+    """The flow of these numbers, with weights drawn from ``seed``.
 
-    A step's couplings are the injector over all channels, the one of the noise level where there is
-    one, and the coupling proper. The plain encoder's flow splits after every level but the last and
-    predicts a split with a whole conditioner; with an RRDB encoder, as published, level l < L − 1
-    splits, after one zero convolution.
+    A step has the injector over all channels, the coupling of the noise level if there is one, and
+    the coupling proper. With the plain encoder, every level but the last ends with a split, which a
+    whole conditioner predicts. With an RRDB encoder, as published, levels l < L − 1 do, with one
+    convolution that starts at zero.
     """
     conditioner = partial(ConvConditioner, width=spec.width)
     published = spec.blocks > 0
@@ -198,7 +199,7 @@ def _couplings(
     prefix: str,
     channels: int,
 ) -> dict[str, nn.Module]:
-    """Injector, noise-level coupling where there is one, coupling."""
+    """The couplings of a step: injector, noise-level coupling if there is one, coupling."""
     half, features = channels // 2, slice(spec.features)
     blocks: dict[str, nn.Module] = {}
     blocks[f"{prefix}_injector"] = ConditionalCoupling(

@@ -8,25 +8,25 @@ from torch.nn import functional as F
 
 __all__ = ["RRDBEncoder", "ResidualInResidual"]
 
-RESIDUAL = 0.2  # every residual is added at a fifth of its size (ESRGAN, section 3.1)
+RESIDUAL = 0.2  # scale of every residual (ESRGAN, section 3.1)
 
 
 class RRDBEncoder(nn.Module):
-    """g_θ(y) of SRFlow (Lugmayr et al., ECCV 2020, section 3.3): the RRDB network of ESRGAN (Wang
-    et al., ECCVW 2018), its features taken before the last convolutions, beside the outputs of some
-    of its blocks.
+    """g_θ(y) of SRFlow (Lugmayr et al., ECCV 2020, section 3.3): features of the RRDB network of
+    ESRGAN (Wang et al., ECCVW 2018) before its last convolutions, beside the outputs of some of its
+    blocks.
 
-    y: (B, 3, h, w). With t the last block's output, u₁ = t + conv(t), (B, 64, h, w) (the released
-    code's; ESRGAN adds conv(t) to the first convolution's output); u₂ = lrelu(conv(up₂(u₁))), (B,
-    64, 2h, 2w); u₄ = lrelu(conv(up₂(u₂))), and so on to half of the image's resolution; u₀ = u₁ at
-    half of y's, bilinear. Checked against golden/srflow_tiny. Each level's condition is [u, b₁, …,
-    b_n], b the outputs of the blocks in ``stacked`` (counted from 0, as published), resized by
-    nearest.
+    y: (B, 3, h, w). With t the last block's output, u₁ = t + conv(t), (B, 64, h, w), as in the
+    released code (ESRGAN adds conv(t) to the output of the first convolution).
+    u₂ = lrelu(conv(up₂(u₁))), (B, 64, 2h, 2w); u₄ = lrelu(conv(up₂(u₂))), and so on up to half of
+    the image's resolution; u₀ is u₁ at half of y's resolution, bilinear. Each level's condition is
+    [u, b₁, …, b_n], b the outputs of the blocks in ``stacked`` (counted from 0, as published),
+    resized to nearest.
 
     The convolutions that only the network's own image needs (``HRconv``, ``conv_last``, the last
-    ``upconv``) are kept, unused: published checkpoints hold them and published parameter counts
-    count them. Raises ``ValueError`` when ``scale`` is no power of two, or ``stacked`` names a
-    block that is not there.
+    ``upconv``) are kept without use: published checkpoints hold them, and published parameter
+    counts count them. Raises ``ValueError`` when ``scale`` is no power of two, and when ``stacked``
+    names a block that is not there.
     """
 
     def __init__(

@@ -12,15 +12,15 @@ import torch
 from invbench.attacks import (
     AttackBudget,
     Inputs,
-    Space,
+    ThreatModel,
     critical_radii,
     frozen,
     run_attack,
     run_ensemble,
     sanity,
 )
-from invbench.attacks.gradient import ascend, checkpoints
-from invbench.attacks.gradient_free import draw, squares
+from invbench.attacks.gradient import apgd, checkpoints
+from invbench.attacks.gradient_free import random_search, square_attack
 from invbench.attacks.objective import OBJECTIVES
 from invbench.attacks.radius import DEFAULT
 from invbench.errors import UsageError
@@ -73,7 +73,7 @@ class TestSpace:
     @pytest.mark.parametrize("radius", [math.inf, 0.3, 0.0])
     def test_projection_keeps_norm_coordinates_radius_and_pixels(self, radius):
         start = inputs(flow_of(bounded))
-        space = Space(start, ("latents", "y"), TAU, radius=radius, eps=8 / 255)
+        space = ThreatModel(start, ("latents", "y"), TAU, radius=radius, eps=8 / 255)
         far = space.start + 100 * torch.randn(
             space.start.shape, generator=torch.Generator().manual_seed(1)
         )
@@ -89,12 +89,12 @@ class TestSpace:
 
     def test_pixels_stay_in_the_unit_interval_and_a_start_outside_is_allowed(self):
         start = Inputs(torch.tensor([[[[0.0, 1.0, 1.5]]]]), [torch.zeros(1, 3)])
-        space = Space(start, ("y",), TAU, eps=0.1)
+        space = ThreatModel(start, ("y",), TAU, eps=0.1)
         assert space.project(space.start + 1).tolist() == [pytest.approx([0.1, 1.0, 1.5])]
         assert space.project(space.start - 1).tolist() == [pytest.approx([0.0, 0.9, 1.4])]
 
     def test_one_radius_per_row(self):
-        space = Space(
+        space = ThreatModel(
             inputs(flow_of(bounded), 2), ("latents",), TAU, radius=torch.tensor([0.1, 0.2])
         )
         moved = (space.project(space.start + 9) - space.start).abs().amax(1)
@@ -110,45 +110,45 @@ class TestSpace:
     )
     def test_bad_limits_are_refused(self, change, text):
         with pytest.raises(UsageError, match=text):
-            Space(
+            ThreatModel(
                 inputs(flow_of(bounded)), **({"moved": ("latents",), "temperature": TAU} | change)
             )
 
     def test_a_random_row_does_not_depend_on_the_others(self):
-        space = Space(inputs(flow_of(bounded)), ("latents",), TAU)
+        space = ThreatModel(inputs(flow_of(bounded)), ("latents",), TAU)
         alone = space.rows(torch.tensor([2])).random(3, [2])
         assert torch.equal(space.random(3, [0, 1, 2])[2:], alone)
 
 
 class TestSearches:
     def test_gradient_search_finds_what_random_draws_do_not(self):
-        flow, twin = frozen(flow_of(explodes))
-        space = Space(inputs(flow), ("latents",), TAU)
-        found = ascend(flow, space, OBJECTIVES["output"], 10, twin=twin)
-        control = draw(flow, space, OBJECTIVES["output"], 30)
+        flow, float64_reference = frozen(flow_of(explodes))
+        space = ThreatModel(inputs(flow), ("latents",), TAU)
+        found = apgd(flow, space, OBJECTIVES["output"], 10, float64_reference=float64_reference)
+        control = random_search(flow, space, OBJECTIVES["output"], 30)
         assert (found.log10_x > 5).all() and (found.log10_x > control.log10_x + 2).all()
         assert (found.first_step["F2"] <= 3).all()
 
     def test_squares_find_it_without_a_gradient(self):
         flow, _ = frozen(flow_of(masked))
-        space = Space(inputs(flow), ("latents",), TAU)
-        assert (squares(flow, space, OBJECTIVES["output"], 60).log10_x > 1).all()
+        space = ThreatModel(inputs(flow), ("latents",), TAU)
+        assert (square_attack(flow, space, OBJECTIVES["output"], 60).log10_x > 1).all()
 
     def test_evaluations_are_counted_until_the_first_failure(self):
         flow, _ = frozen(flow_of(explodes))
         seen = []
         count = flow.layers["planted"].gain
         flow.layers["planted"].gain = lambda z, y: (seen.append(len(z)), count(z, y))[1]
-        found = ascend(flow, Space(inputs(flow, 1), ("latents",), TAU), OBJECTIVES["output"], 4)
+        found = apgd(flow, ThreatModel(inputs(flow, 1), ("latents",), TAU), OBJECTIVES["output"], 4)
         # the last reading needs no gradient
         assert found.evaluations.item() == 3 * (len(seen) - 1) + 1
         assert found.first["F2"].item() <= found.evaluations.item()
 
     def test_a_gradient_that_overflows_is_taken_in_the_twin(self):
         # 1e30·z², overflow of the derivative's product in float32 but not in float64
-        flow, twin = frozen(flow_of(lambda z, y: 1e20 * (1e15 * z.abs() + 1)))
-        space = Space(inputs(flow), ("latents",), TAU)
-        found = ascend(flow, space, OBJECTIVES["output"], 3, twin=twin)
+        flow, float64_reference = frozen(flow_of(lambda z, y: 1e20 * (1e15 * z.abs() + 1)))
+        space = ThreatModel(inputs(flow), ("latents",), TAU)
+        found = apgd(flow, space, OBJECTIVES["output"], 3, float64_reference=float64_reference)
         assert (found.share > 0).all() and (found.value > 34).all()
 
     def test_checkpoints_are_those_of_apgd(self):
@@ -223,20 +223,26 @@ def test_critical_radius_of_a_linear_threshold_is_found_by_bisection():
     one = Inputs(start.y[:1], [z0[:1]])
     norm = ActNorm(3)  # an identity, so that the trace has two layers
     flow.layers["norm"] = norm
-    own, twin = frozen(flow)
+    own, float64_reference = frozen(flow)
     found = critical_radii(
         own,
-        Space(one, ("latents",), TAU),
+        ThreatModel(one, ("latents",), TAU),
         12,
         bisections=6,
         scale=None,
         levels={"F2": DEFAULT["F2"]},
-        twin=twin,
+        float64_reference=float64_reference,
     )
     (radius,) = found.levels["F2"]
     largest = z0[:1].abs().max().item()
     ideal = (1 - math.log10(largest)) / 8
     assert 0.6 * ideal <= radius <= 1.6 * ideal
     assert critical_radii(
-        own, Space(one, ("latents",), TAU), 4, 2, {"F1": DEFAULT["F1"]}, None, twin
+        own,
+        ThreatModel(one, ("latents",), TAU),
+        4,
+        2,
+        {"F1": DEFAULT["F1"]},
+        None,
+        float64_reference,
     ).levels["F1"] == [math.inf]

@@ -8,9 +8,17 @@ import math
 import pytest
 import torch
 
-from invbench.attacks import AttackBudget, Inputs, Space, critical_radii, frozen, run_attack, sanity
+from invbench.attacks import (
+    AttackBudget,
+    Inputs,
+    ThreatModel,
+    critical_radii,
+    frozen,
+    run_attack,
+    sanity,
+)
 from invbench.attacks.climb import LARGE_X, climb
-from invbench.attacks.gradient import ascend
+from invbench.attacks.gradient import apgd
 from invbench.attacks.objective import OBJECTIVES, Objective, Reading, layer_sizes, log10_largest
 from invbench.flows import ConditionalFlow
 
@@ -96,8 +104,8 @@ def start(flow, rows: int = 2) -> Inputs:
     return Inputs(y, flow.sample_latents(rows, y, TAU, torch.Generator().manual_seed(3)))
 
 
-def space_of(flow, **options) -> Space:
-    return Space(start(flow), ("latents",), TAU, **options)
+def space_of(flow, **options) -> ThreatModel:
+    return ThreatModel(start(flow), ("latents",), TAU, **options)
 
 
 def largest_of_all(flow, inputs, scale):
@@ -114,18 +122,18 @@ TRAPS = [at_the_latent, constant_channel, saturated_tanh, dead_relu, clamped, de
 
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda f: f.__name__)
 def test_what_explodes_behind_a_trap_is_found(trap):
-    flow, twin = frozen(flow_of(trap))
+    flow, float64_reference = frozen(flow_of(trap))
     space = space_of(flow)
     before = log10_largest(flow.decode(space.origin.latents, space.origin.y))
-    found = climb(flow, twin, space, 24)
+    found = climb(flow, float64_reference, space, 24)
     assert (before < 0.6).all()
     assert (found.log10_x > 1).all() and found.searched.all()
 
 
 @pytest.mark.parametrize("trap", [at_the_latent, constant_channel], ids=lambda f: f.__name__)
 def test_the_objective_of_protocol_1_stands_still_there(trap):
-    flow, twin = frozen(flow_of(trap))
-    found = ascend(flow, space_of(flow), ACTIVATION, 24, twin=twin)
+    flow, float64_reference = frozen(flow_of(trap))
+    found = apgd(flow, space_of(flow), ACTIVATION, 24, float64_reference=float64_reference)
     assert (found.log10_x < 0.6).all() and not found.steered.any()
 
 
@@ -133,13 +141,15 @@ def test_growth_goes_on_where_the_largest_x_is_a_constant():
     """The layer before the last explodes; the last puts a constant beside it that is larger than x
     until then."""
     widened = lambda h, y: torch.cat((h[:, :-1], torch.full_like(h[:, -1:], 3.0)), 1)  # noqa: E731
-    flow, twin = frozen(flow_of(lambda z, y: exploding(z, 2 * lean(z) - 1), widened))
-    stuck = ascend(flow, space_of(flow), OBJECTIVES["output"], 12, twin=twin)
-    led = ascend(flow, space_of(flow), OBJECTIVES["growth"], 12, twin=twin)
+    flow, float64_reference = frozen(flow_of(lambda z, y: exploding(z, 2 * lean(z) - 1), widened))
+    stuck = apgd(
+        flow, space_of(flow), OBJECTIVES["output"], 12, float64_reference=float64_reference
+    )
+    led = apgd(flow, space_of(flow), OBJECTIVES["growth"], 12, float64_reference=float64_reference)
     assert not stuck.steered.any() and (stuck.log10_x < 0.6).all()
     assert led.steered.all() and (led.log10_x > 1).all()
     assert (
-        climb(flow, twin, space_of(flow), 24).first_step["F2"] <= 12
+        climb(flow, float64_reference, space_of(flow), 24).first_step["F2"] <= 12
     ).all()  # growth has the first half of the steps
 
 
@@ -155,27 +165,35 @@ def test_sizes_of_layers_are_answers_of_the_flow_and_not_the_latent():
 
 def test_the_share_of_coordinates_with_a_gradient_is_noted_at_every_step():
     flow, _ = frozen(flow_of(at_the_latent))
-    stuck = ascend(flow, space_of(flow), ACTIVATION, 5)
-    led = ascend(flow, space_of(flow), OBJECTIVES["output"], 5)
+    stuck = apgd(flow, space_of(flow), ACTIVATION, 5)
+    led = apgd(flow, space_of(flow), OBJECTIVES["output"], 5)
     assert len(stuck.shares) == len(led.shares) == 5
     assert torch.stack(stuck.shares).max() <= 1 / 256 + 1e-9
     assert (led.share >= 1 / 4).all() and led.steered.all()
 
 
 def test_a_flow_that_answers_to_nothing_was_not_searched_and_has_no_radius():
-    flow, twin = frozen(flow_of(deaf))
-    found = run_attack("latent", flow, start(flow), TAU, BUDGET, twin=twin, scale=None)
+    flow, float64_reference = frozen(flow_of(deaf))
+    found = run_attack(
+        "latent", flow, start(flow), TAU, BUDGET, float64_reference=float64_reference, scale=None
+    )
     assert found.searched == [False, False] and not any(found.reached("F2"))
     assert any("did not search" in flag for flag in sanity([found]))
-    radii = critical_radii(flow, space_of(flow), 4, 2, scale=None, twin=twin)
+    radii = critical_radii(
+        flow, space_of(flow), 4, 2, scale=None, float64_reference=float64_reference
+    )
     assert all(math.isnan(r) for r in radii.levels["F2"])
 
 
 def test_a_bounded_flow_was_searched_and_has_an_infinite_radius():
-    flow, twin = frozen(flow_of(lambda z, y: small(z)))
-    found = run_attack("latent", flow, start(flow), TAU, BUDGET, twin=twin, scale=None)
+    flow, float64_reference = frozen(flow_of(lambda z, y: small(z)))
+    found = run_attack(
+        "latent", flow, start(flow), TAU, BUDGET, float64_reference=float64_reference, scale=None
+    )
     assert found.searched == found.steered == [True, True] and sanity([found]) == []
-    radii = critical_radii(flow, space_of(flow), 4, 2, scale=None, twin=twin)
+    radii = critical_radii(
+        flow, space_of(flow), 4, 2, scale=None, float64_reference=float64_reference
+    )
     assert radii.levels["F2"] == [math.inf, math.inf]
 
 
@@ -183,10 +201,10 @@ def test_only_a_row_with_nothing_to_show_goes_on():
     """Two rows: one fails at once; the other, without any gradient, goes on to the squares and
     spends more."""
     formula = lambda z, y: torch.where(y[:, :1, :1, :1] > 0.5, at_the_latent(z, y), sign_only(z, y))  # noqa: E731
-    flow, twin = frozen(flow_of(formula))
+    flow, float64_reference = frozen(flow_of(formula))
     inputs = start(flow)
     inputs.y[0] = 0.9
-    found = climb(flow, twin, Space(inputs, ("latents",), TAU), 12)
+    found = climb(flow, float64_reference, ThreatModel(inputs, ("latents",), TAU), 12)
     assert found.steered.tolist() == [True, False] and found.searched.all()
     assert found.evaluations[1] > found.evaluations[0]
 
@@ -194,18 +212,25 @@ def test_only_a_row_with_nothing_to_show_goes_on():
 def test_a_condition_is_moved_though_every_latent_is_larger_than_x():
     """Protocol 1 counted the latent in: with |z| up to 3.6 above all of x, no latent of eight had a
     gradient by y."""
-    flow, twin = frozen(
+    flow, float64_reference = frozen(
         flow_of(lambda z, y: small(z) * torch.exp(600 * (y.mean((1, 2, 3), keepdim=True) - 0.52)))
     )
     found = run_attack(
-        "condition", flow, start(flow), TAU, BUDGET, eps=8 / 255, twin=twin, scale=None
+        "condition",
+        flow,
+        start(flow),
+        TAU,
+        BUDGET,
+        eps=8 / 255,
+        float64_reference=float64_reference,
+        scale=None,
     )
     assert found.steered == [True, True] and min(found.rate) > 0.9 and max(found.clean_rate) == 0
 
 
 def test_phases_share_the_steps_and_the_counts_go_on():
-    flow, twin = frozen(flow_of(lambda z, y: small(z)))
-    found = climb(flow, twin, space_of(flow), 7)
+    flow, float64_reference = frozen(flow_of(lambda z, y: small(z)))
+    found = climb(flow, float64_reference, space_of(flow), 7)
     # a gradient counts three, and each phase ends with a reading
     first = 3 * 7 + len(LARGE_X.first)
     # nothing to show: a quarter of the steps more, and the squares

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from invbench.attacks.latents import LATENT_PATTERNS, patterned
-from invbench.attacks.space import COORDINATE_LIMIT, NORM_FACTOR
+from invbench.attacks.threat_model import COORDINATE_LIMIT, NORM_FACTOR
 from invbench.errors import UsageError
 
 

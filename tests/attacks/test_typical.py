@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from invbench.attacks import Inputs, Space
+from invbench.attacks import Inputs, ThreatModel
 from invbench.attacks.typical import LEVEL, TypicalSet, kolmogorov
 
 SHAPES, TAU = ((6, 16, 16), (24, 8, 8)), 0.9
@@ -80,7 +80,7 @@ def test_a_space_with_a_radius_stays_within_it_and_is_typical():
         for part, shape in zip(draws(2).split([1536, 1536], 1), SHAPES, strict=True)
     ]
     for radius in (0.0, 0.25, math.inf):
-        space = Space(
+        space = ThreatModel(
             Inputs(torch.zeros(2, 3, 4, 4), parts),
             ("latents", "y"),
             TAU,

@@ -9,7 +9,7 @@ from torch import nn
 
 from invbench.bounds.lipschitz import (
     Interval,
-    additive_stretch,
+    additive_jacobian_norm,
     certify_flow,
     certify_layer,
     decoder,
@@ -35,8 +35,8 @@ from invbench.flows import (
     Split,
     Squeeze,
 )
+from invbench.flows.example_layers import randomized
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
-from invbench.flows.registered import shaken
 from invbench.flows.residual import ResidualBlock
 from invbench_models.srflow.model import srflow
 from tests.support.draws import normal
@@ -55,7 +55,7 @@ class TestLayers:
     @pytest.mark.parametrize("kept", [0, 2])
     def test_coupling_block_over_a_box(self, design, kept):
         layer = (
-            shaken(
+            randomized(
                 ConditionalCoupling(design(), 4, kept, 2, partial(ConvConditioner, width=8)), 0, 0.1
             )
             .double()
@@ -86,7 +86,7 @@ class TestLayers:
 
     def test_parameters_over_a_box_hold_a_hundred_thousand_samples(self):
         layer = (
-            shaken(
+            randomized(
                 ConditionalCoupling(ModifiedRQ(), 4, 2, 2, partial(ConvConditioner, width=8)),
                 0,
                 0.1,
@@ -109,11 +109,11 @@ class TestLayers:
         assert ((box.lo <= params) & (params <= box.hi)).all()
 
     def test_linear_layers_are_exact(self):
-        norm = shaken(ActNorm(3), 0).double()
+        norm = randomized(ActNorm(3), 0).double()
         found = certify_layer(norm)
         assert found.forward == pytest.approx(norm.logs.max().exp().item(), rel=1e-6)
         assert found.inverse == pytest.approx(1 / norm.logs.min().exp().item(), rel=1e-6)
-        conv = shaken(Conv1x1(4), 0).double()
+        conv = randomized(Conv1x1(4), 0).double()
         values = torch.linalg.svdvals(conv.weight)
         found = certify_layer(conv)
         assert found.forward == pytest.approx(values[0].item(), rel=1e-6)
@@ -134,7 +134,7 @@ class TestLayers:
         jacobian = full_jacobian(lambda v: block(v)[0], x)
         assert torch.linalg.matrix_norm(jacobian, 2).max() <= found.forward == pytest.approx(1.7)
         assert (1 / torch.linalg.svdvals(jacobian)[:, -1]).max() <= found.inverse
-        mixing = shaken(
+        mixing = randomized(
             OrthogonalAdditive(6, 0, partial(DenseConditioner, width=16, hidden=1)), 0, 0.2
         ).double()
         found, jacobian = certify_layer(mixing), full_jacobian(lambda v: mixing(v)[0], x)
@@ -143,7 +143,7 @@ class TestLayers:
     def test_additive_with_a_linear_shift_is_exact(self):
         layer = ConditionalCoupling(Additive(), 6, 3, 0, lambda i, o: nn.Linear(i, o)).double()
         found = certify_layer(layer, Interval.around(normal(1, 6), 1.0))
-        expected = additive_stretch(torch.linalg.matrix_norm(layer.network.weight, 2).item())
+        expected = additive_jacobian_norm(torch.linalg.matrix_norm(layer.network.weight, 2).item())
         assert found.forward == pytest.approx(expected, rel=1e-6)
         assert found.inverse == pytest.approx(expected, rel=1e-6)
 
@@ -195,7 +195,7 @@ class TestDepth:
             assert not above.vacuous
 
     def test_vacuous_bound_and_missing_rule_are_labelled(self):
-        flow = shaken(srflow(Affine, seed=0), 1, 0.3).double()
+        flow = randomized(srflow(Affine, seed=0), 1, 0.3).double()
         y = torch.rand(1, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
         latents = [
             Interval.around(v, 1.0)
@@ -208,7 +208,7 @@ class TestDepth:
 
     def test_split_is_bounded_like_a_block(self):
 
-        split = shaken(Split(4, partial(ConvConditioner, width=8)), 0, 0.1).double().eval()
+        split = randomized(Split(4, partial(ConvConditioner, width=8)), 0, 0.1).double().eval()
         z1, eps = normal(1, 2, 3, 3), normal(1, 2, 3, 3, seed=1)
         found, box = _split("split", split, Interval.around(z1, 0.1), Interval.around(eps, 0.1))
 

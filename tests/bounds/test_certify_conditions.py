@@ -13,7 +13,7 @@ import invbench
 from invbench.bounds import certify, enclosures
 from invbench.bounds.enclosures import enclosed
 from invbench.bounds.lipschitz.interval import Interval
-from invbench.bounds.operations import Condition
+from invbench.bounds.operations import ConditionBox
 from invbench.couplings import (
     Additive,
     Affine,
@@ -228,7 +228,7 @@ def test_intervals_run_through_a_bicubic_base():
 
     lo = torch.rand(1, 3, 5, 7, dtype=torch.float64)
     hi = lo + 0.3 * torch.rand(1, 3, 5, 7, dtype=torch.float64)
-    box = bicubic(Condition(lo, hi), 4)
+    box = bicubic(ConditionBox(lo, hi), 4)
     x = bicubic(inside(lo, hi, 200, 0), 4)
     assert ((box.lo <= x) & (x <= box.hi)).all()
     assert (box.hi - box.lo).max() < 0.6  # 1.6 times the width of the box at most

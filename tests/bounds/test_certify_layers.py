@@ -13,10 +13,10 @@ from torch import nn
 import invbench
 from invbench.bounds import certify
 from invbench.couplings import RQBounded
-from invbench.couplings.fused import Fused
+from invbench.couplings.compiled import CompiledCoupling
 from invbench.flows import ActNorm, ConditionalFlow, DenseConditioner
+from invbench.flows.example_layers import randomized
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
-from invbench.flows.registered import shaken
 from invbench.flows.residual import ResidualBlock
 from invbench.registry import FLOWS
 from tests.support.bounded_flows import RADIUS, BoundedSplit, Pushed, Saturated, latents, tiny, told
@@ -49,7 +49,7 @@ class TestVectors:
         assert RADIUS + 0.1 < reached <= found.max_abs <= RADIUS + 2 * 0.7 + bias
 
     def test_an_orthogonal_mixing_turns_the_box(self):
-        layer = shaken(
+        layer = randomized(
             OrthogonalAdditive(6, 2, partial(DenseConditioner, width=4, hidden=1)), 0, 0.4
         )
         assert certify(vectors(layer)).reason == "layer0: Additive has an unbounded shift"
@@ -135,5 +135,5 @@ def test_a_compiled_coupling_has_the_moves_of_its_design():
     size = certify(flow).max_abs
     for name, layer in flow.layers.items():
         if name.endswith("coupling"):
-            layer.coupling = Fused(layer.coupling)
+            layer.coupling = CompiledCoupling(layer.coupling)
     assert certify(flow).max_abs == size

@@ -9,13 +9,13 @@ from torch import nn
 from invbench.bounds.lipschitz import (
     Interval,
     Unsupported,
-    additive_stretch,
+    additive_jacobian_norm,
     block_norm,
-    largest_stretch,
+    largest_jacobian_norm,
 )
 from invbench.bounds.lipschitz.operator_norm import convolution_norm, matrix_norm
 from invbench.flows import ConvConditioner, DenseConditioner
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from tests.support.draws import normal
 
 
@@ -33,7 +33,7 @@ class TestNorms:
         kernel = normal(3, 2, 3, 3)
         conv = lambda x: nn.functional.conv2d(x, kernel, padding=1)  # noqa: E731
         bound = convolution_norm(kernel, *size)
-        attained = largest_stretch(conv, normal(1, 2, *size), products=60).value.item()
+        attained = largest_jacobian_norm(conv, normal(1, 2, *size), products=60).value.item()
         assert attained <= bound <= (1.03 if min(size) >= 40 else 2) * attained
 
     def test_block_norm_is_attained_by_aligned_parts(self):
@@ -60,7 +60,7 @@ class TestNorms:
         m = normal(3, 3)
         matrix = torch.eye(6, dtype=torch.float64)
         matrix[3:, :3] = m
-        expected = additive_stretch(torch.linalg.matrix_norm(m, 2).item())
+        expected = additive_jacobian_norm(torch.linalg.matrix_norm(m, 2).item())
         for j in (matrix, torch.linalg.inv(matrix)):
             assert torch.linalg.matrix_norm(j, 2).item() == pytest.approx(expected, rel=1e-12)
 
@@ -70,7 +70,7 @@ class TestNorms:
 
 class TestInterval:
     def test_network_over_a_box_holds_every_sample(self):
-        network = shaken(ConvConditioner(3, 4, 8), 0).double().eval()
+        network = randomized(ConvConditioner(3, 4, 8), 0).double().eval()
         centre = normal(1, 3, 5, 5)
         box = network(Interval.around(centre, 0.1))
         samples = centre + 0.1 * (
@@ -82,19 +82,19 @@ class TestInterval:
             assert (box.hi - box.lo).max() < 50 * (seen.amax(0) - seen.amin(0)).max()
 
     def test_point_gives_a_point(self):
-        network = shaken(DenseConditioner(3, 4, 8), 0).double().eval()
+        network = randomized(DenseConditioner(3, 4, 8), 0).double().eval()
         x = normal(1, 3)
         box = network(Interval(x, x))
         assert box.contains(network(x).detach()) and (box.hi - box.lo).max() < 1e-10
 
     def test_jacobian_is_bounded_along_the_way(self):
-        network = shaken(ConvConditioner(3, 4, 8), 0).double().eval()
+        network = randomized(ConvConditioner(3, 4, 8), 0).double().eval()
         centre = normal(1, 3, 4, 4)
         bound = network(Interval.around(centre, 0.05, seeded=True)).norm_of_jacobian
         points = centre + 0.05 * (
             2 * torch.rand(20, 3, 4, 4, generator=torch.Generator().manual_seed(1)) - 1
         )
-        attained = largest_stretch(network, points.double()).value.max().item()
+        attained = largest_jacobian_norm(network, points.double()).value.max().item()
         assert attained <= bound <= 30 * attained
 
     @pytest.mark.parametrize("name", ["exp", "sigmoid", "tanh", "atan", "relu"])
@@ -118,6 +118,6 @@ class TestInterval:
         assert whole.lo.item() == -math.inf
 
     def test_unbounded_input_stays_a_bound(self):
-        network = shaken(DenseConditioner(2, 3, 4), 0).double().eval()
+        network = randomized(DenseConditioner(2, 3, 4), 0).double().eval()
         box = network(Interval(torch.full((1, 2), -math.inf), torch.full((1, 2), math.inf)))
         assert box.lo.isinf().all() and box.hi.isinf().all()

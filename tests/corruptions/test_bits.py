@@ -1,5 +1,5 @@
 """A seed gives the same bits in every process, and neither the batch nor the place in it changes
-one; for each check, families that fail it."""
+one; for each check, corruptions that fail it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import sys
 import pytest
 import torch
 
-import invbench  # noqa: F401  registers the families
-from invbench.corruptions import Batch, apply_family, family
+import invbench  # noqa: F401  registers the corruptions
+from invbench.corruptions import Batch, corrupt, corruption
 from invbench.data.datasets import Pair
 from invbench.data.resample import bicubic, quantise
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.uniform import uniform
 
 CASES = [
     (name, s)
-    for name, entry in CONDITIONS.items()
+    for name, entry in CORRUPTIONS.items()
     for s in range(1, len(entry.metadata["strengths"]) + 1)
 ]
 LARGE = 128  # above 2¹⁵ values, from which on torch shares an operation among threads
@@ -71,12 +71,12 @@ RUN_FAULTS = (of_the_state, of_the_process, of_the_threads)
 
 def plant(faults):
     for change in faults:
-        family(change.__name__, (1.0,))(change)
+        corruption(change.__name__, (1.0,))(change)
 
 
 @pytest.fixture
 def planted():
-    with CONDITIONS.restored():
+    with CORRUPTIONS.restored():
         plant(BATCH_FAULTS)
         yield
 
@@ -85,12 +85,10 @@ def differing(name, severity, pairs):
     """Images whose bits depend on the batch: in twos, in reverse and alone, against all
     together."""
     places = range(len(pairs))
-    together = apply_family(name, severity, pairs, 3)
-    in_twos = apply_family(name, severity, pairs, 3, batch=2)
-    reversed_ = apply_family(name, severity, pairs[::-1], 3, indices=places[::-1])[::-1]
-    alone = [
-        apply_family(name, severity, [pair], 3, indices=[k])[0] for k, pair in enumerate(pairs)
-    ]
+    together = corrupt(name, severity, pairs, 3)
+    in_twos = corrupt(name, severity, pairs, 3, batch=2)
+    reversed_ = corrupt(name, severity, pairs[::-1], 3, indices=places[::-1])[::-1]
+    alone = [corrupt(name, severity, [pair], 3, indices=[k])[0] for k, pair in enumerate(pairs)]
     return [
         k
         for k in places
@@ -107,14 +105,14 @@ def test_neither_the_batch_nor_the_place_in_it_changes_a_bit(name, severity):
     assert differing(name, severity, [random_pair(17, 13, k) for k in range(5)]) == []
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_nor_does_it_in_large_images(name):
-    severity = min(3, len(CONDITIONS[name].metadata["strengths"]))
+    severity = min(3, len(CORRUPTIONS[name].metadata["strengths"]))
     assert differing(name, severity, [random_pair(LARGE, LARGE, k) for k in range(3)]) == []
 
 
 @pytest.mark.parametrize("change", BATCH_FAULTS, ids=lambda change: change.__name__)
-def test_a_family_that_depends_on_the_batch_is_noticed(planted, change):
+def test_a_corruption_that_depends_on_the_batch_is_noticed(planted, change):
     assert differing(change.__name__, 1, [random_pair(17, 13, k) for k in range(5)])
 
 
@@ -132,7 +130,7 @@ def digests(order, threads):
     random.Random(order).shuffle(tasks)
     found = {}
     for name, severity, pairs in tasks:
-        changed = apply_family(name, severity, pairs, 3)
+        changed = corrupt(name, severity, pairs, 3)
         data = b"".join(image.numpy().tobytes() for image in changed)
         found[f"{name} {severity} {changed[0].shape[-1]}"] = hashlib.sha256(data).hexdigest()
     print(json.dumps(found))
@@ -149,6 +147,6 @@ def test_a_seed_gives_the_same_bits_in_every_process_whatever_ran_before_and_on_
         runs.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
     first, second = (json.loads(run.communicate(timeout=300)[0]) for run in runs)
     assert first.keys() == second.keys()
-    assert len(first) >= len(CASES) + len(CONDITIONS) - 1 + len(RUN_FAULTS)
+    assert len(first) >= len(CASES) + len(CORRUPTIONS) - 1 + len(RUN_FAULTS)
     differ = {case.split()[0] for case in first if first[case] != second[case]}
     assert differ == {change.__name__ for change in RUN_FAULTS}

@@ -8,18 +8,18 @@ import torch
 from torch.nn import functional as F
 
 from invbench import corruptions
-from invbench.corruptions import Family, apply_family, family_names
+from invbench.corruptions import corrupt, corruption_names
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.data.resample import bicubic, quantise
 from invbench.errors import UsageError
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.uniform import uniform
 from tests.support.decorated import decorated_names
 
 PHOTOGRAPH = sr_pairs("embedded", 256, 1, 1)[0]
 CASES = [
     (name, s)
-    for name, entry in CONDITIONS.items()
+    for name, entry in CORRUPTIONS.items()
     for s in range(1, len(entry.metadata["strengths"]) + 1)
 ]
 EARLIER = (
@@ -42,7 +42,7 @@ def random_pair(height, width, seed=0, dtype=torch.float32):
 
 
 def earlier(name, strength, y, index, seed):
-    """The first eight families as they were when the first results were measured, written out
+    """The first eight corruptions as they were when the first results were measured, written out
     again."""
     u = torch.from_numpy(uniform(seed, 1000 + index, (y.numel(),))).to(y).reshape(y.shape)
     if name == "clean":
@@ -68,7 +68,7 @@ def earlier(name, strength, y, index, seed):
 
 
 @pytest.mark.parametrize("name", EARLIER)
-def test_the_first_eight_families_keep_their_results_to_the_bit(name):
+def test_the_first_eight_corruptions_keep_their_results_to_the_bit(name):
     strengths = {
         "clean": (0.0,),
         "noise": (0.02, 0.05, 0.1, 0.2, 0.4),
@@ -81,7 +81,7 @@ def test_the_first_eight_families_keep_their_results_to_the_bit(name):
     }[name]
     lows = [PHOTOGRAPH.low, random_pair(17, 13).low, random_pair(17, 13, 1).low]
     for severity, strength in enumerate(strengths, 1):
-        changed = apply_family(name, severity, lows, 7)
+        changed = corrupt(name, severity, lows, 7)
         for index, (y, found) in enumerate(zip(lows, changed, strict=True)):
             assert torch.equal(found, earlier(name, strength, y, index, 7)), (severity, index)
 
@@ -94,7 +94,7 @@ def test_one_pixel_odd_sides_and_double_precision_are_fine(name, severity):
         random_pair(31, 2),
         random_pair(7, 7, dtype=torch.float64),
     ]
-    for pair, found in zip(pairs, apply_family(name, severity, pairs, 3), strict=True):
+    for pair, found in zip(pairs, corrupt(name, severity, pairs, 3), strict=True):
         assert found.shape == pair.low.shape
         assert found.dtype == pair.low.dtype
         assert found.isfinite().all()
@@ -102,11 +102,11 @@ def test_one_pixel_odd_sides_and_double_precision_are_fine(name, severity):
             assert found.min() >= 0 and found.max() <= 1
 
 
-@pytest.mark.parametrize("name", [n for n in CONDITIONS if n != "clean"])
+@pytest.mark.parametrize("name", [n for n in CORRUPTIONS if n != "clean"])
 def test_severities_move_a_photograph_further_and_further(name):
-    severities = range(1, len(CONDITIONS[name].metadata["strengths"]) + 1)
+    severities = range(1, len(CORRUPTIONS[name].metadata["strengths"]) + 1)
     moved = [
-        (apply_family(name, s, [PHOTOGRAPH], 0)[0] - PHOTOGRAPH.low).abs().mean().item()
+        (corrupt(name, s, [PHOTOGRAPH], 0)[0] - PHOTOGRAPH.low).abs().mean().item()
         for s in severities
     ]
     assert len(moved) == 5
@@ -114,10 +114,10 @@ def test_severities_move_a_photograph_further_and_further(name):
     assert moved[0] > 0
 
 
-@pytest.mark.parametrize("name", [n for n in CONDITIONS if n not in EARLIER])
+@pytest.mark.parametrize("name", [n for n in CORRUPTIONS if n not in EARLIER])
 def test_what_is_drawn_differs_by_seed_and_image_or_nothing_is_drawn(name):
-    a, b = apply_family(name, 3, [PHOTOGRAPH, PHOTOGRAPH], 0)
-    (c,) = apply_family(name, 3, [PHOTOGRAPH], 1)
+    a, b = corrupt(name, 3, [PHOTOGRAPH, PHOTOGRAPH], 0)
+    (c,) = corrupt(name, 3, [PHOTOGRAPH], 1)
     drawn = {"shot", "impulse", "hot-pixel", "motion-blur", "colour-cast", "stripes", "gradient"}
     drawn |= {"cross-data-set", "sensor-noise"}
     assert torch.equal(a, b) == (name not in drawn)
@@ -126,16 +126,16 @@ def test_what_is_drawn_differs_by_seed_and_image_or_nothing_is_drawn(name):
 
 
 def test_every_family_that_has_a_function_is_registered_and_low_light_is_apart():
-    assert set(CONDITIONS) == decorated_names(corruptions, "family")
-    assert set(CONDITIONS) - set(family_names("sr")) == {"under-exposure", "sensor-noise"}
-    assert set(family_names("lowlight")) == set(CONDITIONS)
+    assert set(CORRUPTIONS) == decorated_names(corruptions, "corruption")
+    assert set(CORRUPTIONS) - set(corruption_names("sr")) == {"under-exposure", "sensor-noise"}
+    assert set(corruption_names("lowlight")) == set(CORRUPTIONS)
 
 
-def test_every_family_states_its_formula_strengths_and_definition():
+def test_every_corruption_states_its_formula_strengths_and_definition():
     digests = set()
-    for name, entry in CONDITIONS.items():
-        made = entry.metadata["family"]
-        assert isinstance(made, Family)
+    for name, entry in CORRUPTIONS.items():
+        made = entry.metadata["corruption"]
+        assert isinstance(made, Corruption)
         assert entry.metadata["formula"] == made.description
         formula, strengths = made.description.rsplit(" [", 1)
         assert formula and entry.metadata["strengths"] == made.strengths, name
@@ -143,41 +143,41 @@ def test_every_family_states_its_formula_strengths_and_definition():
             pytest.approx(s, rel=1e-3) for s in made.strengths
         ], name
         digests.add(made.digest)
-        changed = Family(name, (*made.strengths[:-1], 0.123), made.change)
+        changed = Corruption(name, (*made.strengths[:-1], 0.123), made.change)
         assert changed.digest != made.digest
-        assert made.digest == Family(name, made.strengths, made.change).digest
-    assert len(digests) == len(CONDITIONS)
+        assert made.digest == Corruption(name, made.strengths, made.change).digest
+    assert len(digests) == len(CORRUPTIONS)
 
 
 def test_wrong_name_severity_shape_and_indices_are_named():
     low = PHOTOGRAPH.low
     with pytest.raises(UsageError, match="did you mean 'noise'"):
-        apply_family("nois", 1, [low])
+        corrupt("nois", 1, [low])
     for severity in (0, 6):
         with pytest.raises(UsageError, match=f"severities 1 to 5, not {severity}"):
-            apply_family("noise", severity, [low])
+            corrupt("noise", severity, [low])
     for image in (low[:1], low[0], low[None], low[:, :0], (low * 255).byte()):
         with pytest.raises(
-            UsageError, match=r"condition 'noise': an image is \(3, h, w\) of floats"
+            UsageError, match=r"corruption 'noise': an image is \(3, h, w\) of floats"
         ):
-            apply_family("noise", 1, [image])
+            corrupt("noise", 1, [image])
     with pytest.raises(UsageError, match="2 images but 1 indices"):
-        apply_family("noise", 1, [low, low], indices=[4])
-    assert apply_family("noise", 1, []) == []
+        corrupt("noise", 1, [low, low], indices=[4])
+    assert corrupt("noise", 1, []) == []
 
 
 @pytest.mark.parametrize("name", ["eurban", "kernel", "aliasing"])
-def test_a_family_that_starts_from_the_ground_truth_asks_for_it(name):
+def test_a_corruption_that_starts_from_the_ground_truth_asks_for_it(name):
     with pytest.raises(
-        UsageError, match=f"condition '{name}' is made from the high-resolution image; give pairs"
+        UsageError, match=f"corruption '{name}' is made from the high-resolution image; give pairs"
     ):
-        apply_family(name, 1, [PHOTOGRAPH.low])
+        corrupt(name, 1, [PHOTOGRAPH.low])
     uneven = Pair("uneven", PHOTOGRAPH.high[:, :-1], PHOTOGRAPH.low)
     with pytest.raises(UsageError, match="not a whole multiple"):
-        apply_family(name, 1, [uneven])
+        corrupt(name, 1, [uneven])
     smaller = Pair("smaller", PHOTOGRAPH.low, PHOTOGRAPH.high)
     with pytest.raises(UsageError, match="not a whole multiple"):
-        apply_family(name, 1, [smaller])
+        corrupt(name, 1, [smaller])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: nothing to compare the CPU with")
@@ -186,8 +186,8 @@ def test_a_gpu_gives_what_the_cpu_gives():
     there = [Pair(p.name, p.high.cuda(), p.low.cuda()) for p in pairs]
     for name, severity in CASES:
         for a, b in zip(
-            apply_family(name, severity, pairs, 3),
-            apply_family(name, severity, there, 3),
+            corrupt(name, severity, pairs, 3),
+            corrupt(name, severity, there, 3),
             strict=True,
         ):
             assert b.is_cuda

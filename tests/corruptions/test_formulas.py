@@ -1,4 +1,4 @@
-"""Each family does what its formula says: closed forms and moments. JPEG has a file of its own."""
+"""Each corruption does what its formula says: closed forms and moments. JPEG has a file of its own."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from invbench.corruptions import apply_family
+from invbench.corruptions import corrupt
 from invbench.corruptions.blur import gaussian_blur
 from invbench.corruptions.poisson import levels, photons
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.data.images import OTHER_KINDS, embedded
 from invbench.data.resample import bicubic, quantise
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 
 IMAGE = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1))
 PAIRS = sr_pairs("embedded", 128, 1)
 
 
 def strength(name, severity):
-    return CONDITIONS[name].metadata["strengths"][severity - 1]
+    return CORRUPTIONS[name].metadata["strengths"][severity - 1]
 
 
 def flat(value, side=256):
@@ -29,11 +29,11 @@ def flat(value, side=256):
 
 
 def changed(name, severity, image, seed=0):
-    return apply_family(name, severity, [image], seed)[0]
+    return corrupt(name, severity, [image], seed)[0]
 
 
 def impulse_response(name, severity, side=63):
-    """The kernel of a linear family: one bright pixel in the middle of grey nothing."""
+    """The kernel of a linear corruption: one bright pixel in the middle of grey nothing."""
     image = torch.zeros(3, side, side, dtype=torch.float64)
     image[:, side // 2, side // 2] = 1
     return changed(name, severity, image)[0]
@@ -169,21 +169,21 @@ def test_sharpening_by_hand_at_an_edge():
 def test_our_enhanced_urban100_is_an_unsharp_mask_before_downscaling():
     x = PAIRS[0].high
     sharp = quantise(x + 2 * (x - gaussian_blur(x, 2.0)))
-    assert torch.equal(apply_family("eurban", 3, PAIRS[:1])[0], quantise(bicubic(sharp, 1 / 4)))
+    assert torch.equal(corrupt("eurban", 3, PAIRS[:1])[0], quantise(bicubic(sharp, 1 / 4)))
     # more detail in the condition, as the name says
-    assert apply_family("eurban", 3, PAIRS[:1])[0].std() > PAIRS[0].low.std()
+    assert corrupt("eurban", 3, PAIRS[:1])[0].std() > PAIRS[0].low.std()
 
 
 def test_aliasing_runs_from_the_box_kernel_to_nearest_neighbour():
     x = PAIRS[1].high
-    box, nearest = (apply_family("aliasing", s, PAIRS[1:2])[0] for s in (1, 5))
+    box, nearest = (corrupt("aliasing", s, PAIRS[1:2])[0] for s in (1, 5))
     assert (box - F.avg_pool2d(x[None], 4)[0]).abs().max() <= 0.5 / 255 + 1e-6
     assert torch.equal(nearest, x[:, 2::4, 2::4])
 
 
 def test_a_wide_kernel_is_a_blurred_condition():
     pair = PAIRS[2]
-    found = apply_family("kernel", 4, [pair])[0]
+    found = corrupt("kernel", 4, [pair])[0]
     blurred = gaussian_blur(pair.high, 4 * strength("kernel", 4))[:, 1::4, 1::4]
     inner = (slice(None), slice(8, -8), slice(8, -8))
     assert (found - blurred)[inner].abs().mean() < 0.02
@@ -194,7 +194,7 @@ def test_a_flat_ground_truth_stays_flat():
     pair = Pair("flat", torch.full((3, 32, 32), 51 / 255), torch.full((3, 8, 8), 51 / 255))
     for name in ("eurban", "kernel", "aliasing"):
         for severity in range(1, 6):
-            torch.testing.assert_close(apply_family(name, severity, [pair])[0], pair.low)
+            torch.testing.assert_close(corrupt(name, severity, [pair])[0], pair.low)
 
 
 # tone
@@ -227,7 +227,7 @@ def test_a_colour_cast_scales_whole_channels_within_its_bounds():
 
 def test_stripes_take_all_widths_and_both_directions():
     seen = set()
-    for found in apply_family("stripes", 5, [flat(0.5, 16)] * 40):
+    for found in corrupt("stripes", 5, [flat(0.5, 16)] * 40):
         rows, columns = found[0, :, 0], found[0, 0, :]
         line = columns if columns.std() > 0 else rows
         assert torch.equal(
@@ -240,7 +240,7 @@ def test_stripes_take_all_widths_and_both_directions():
 
 
 def test_a_gradient_is_a_plane_from_0_to_1():
-    for found in apply_family("gradient", 5, [flat(0.5, 16).double()] * 8):
+    for found in corrupt("gradient", 5, [flat(0.5, 16).double()] * 8):
         assert found.min().item() == pytest.approx(0)
         assert found.max().item() == pytest.approx(1)
         assert found.diff(n=2, dim=1).abs().max() < 1e-9
@@ -261,7 +261,7 @@ def test_another_kind_of_picture_takes_the_whole_place_at_severity_5():
                 return True
         return False
 
-    found = apply_family("cross-data-set", 5, [torch.zeros(3, height, width)] * 6)
+    found = corrupt("cross-data-set", 5, [torch.zeros(3, height, width)] * 6)
     assert all(contained(crop) for crop in found)
     assert len({crop.sum().item() for crop in found}) == 6
 
@@ -269,7 +269,7 @@ def test_another_kind_of_picture_takes_the_whole_place_at_severity_5():
 def test_pictures_of_another_kind_are_mirrored_where_they_are_smaller():
     page = embedded("page")
     small = min(page.shape[-2:])
-    for found in apply_family("cross-data-set", 5, [torch.zeros(3, 1500, 8)] * 12):
+    for found in corrupt("cross-data-set", 5, [torch.zeros(3, 1500, 8)] * 12):
         assert found.isfinite().all()
         if torch.equal(found[:, small - 1], found[:, small]):
             return

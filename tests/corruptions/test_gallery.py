@@ -1,4 +1,4 @@
-"""The picture of all families: every cell shows what its family does, and wrong usage leaves no
+"""The picture of all corruptions: every cell shows what its corruption does, and wrong usage leaves no
 file behind."""
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import pytest
 import torch
 from PIL import Image
 
-from invbench.corruptions import apply_family
-from invbench.corruptions.gallery import GAP, HEAD, LABEL, ZOOM, sheet
+from invbench.corruptions import corrupt
+from invbench.corruptions.gallery import GAP, HEAD, LABEL, ZOOM, gallery
 from invbench.data.datasets import sr_pairs
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 
 PAIR = sr_pairs("embedded", 128, 1, 1)[0]
 
 
-def test_every_cell_is_the_family_of_its_row_at_the_severity_of_its_column():
-    picture = np.array(Image.open(io.BytesIO(sheet(PAIR, seed=5))))
+def test_every_cell_is_the_corruption_of_its_row_at_the_severity_of_its_column():
+    picture = np.array(Image.open(io.BytesIO(gallery(PAIR, seed=5))))
     height, width = (ZOOM * side for side in PAIR.low.shape[-2:])
     assert picture.shape == (
-        HEAD + len(CONDITIONS) * (height + GAP),
+        HEAD + len(CORRUPTIONS) * (height + GAP),
         LABEL + 5 * (width + GAP) + GAP,
         3,
     )
-    for row, (name, entry) in enumerate(CONDITIONS.items()):
+    for row, (name, entry) in enumerate(CORRUPTIONS.items()):
         top = HEAD + row * (height + GAP)
         assert (picture[top : top + height, :LABEL] < 128).any(), f"{name}: no label"
         for column in range(5):
@@ -36,7 +36,7 @@ def test_every_cell_is_the_family_of_its_row_at_the_severity_of_its_column():
             if column >= len(entry.metadata["strengths"]):
                 assert (cell == 255).all(), f"{name}: there is no severity {column + 1}"
                 continue
-            expected = (apply_family(name, column + 1, [PAIR], 5)[0].clamp(0, 1) * 255).round()
+            expected = (corrupt(name, column + 1, [PAIR], 5)[0].clamp(0, 1) * 255).round()
             enlarged = expected.repeat_interleave(ZOOM, 1).repeat_interleave(ZOOM, 2)
             assert torch.equal(cell.float(), enlarged), (name, column + 1)
 

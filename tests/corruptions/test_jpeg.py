@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from invbench.corruptions import apply_family
+from invbench.corruptions import corrupt
 from invbench.corruptions.jpeg import compress
 from invbench.data.datasets import sr_pairs
 
@@ -46,8 +46,8 @@ def test_jpeg_of_a_grey_flat_image_of_any_size_is_pillows(height, width, value):
     assert torch.equal((compress(image, 25) * 255).round(), pillow(image, 25))
 
 
-def test_the_jpeg_family_has_these_qualities_mildest_first():
+def test_jpeg_has_these_qualities_mildest_first():
     for severity, quality in enumerate((80, 50, 25, 10, 5), 1):
         assert torch.equal(
-            apply_family("jpeg", severity, PHOTOGRAPHS[:1])[0], compress(PHOTOGRAPHS[0], quality)
+            corrupt("jpeg", severity, PHOTOGRAPHS[:1])[0], compress(PHOTOGRAPHS[0], quality)
         )

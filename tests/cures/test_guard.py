@@ -15,7 +15,7 @@ from invbench.cures.guard import guard
 from invbench.cures.guarded import GuardedFlow
 from invbench.data.conditions import sizes_only
 from invbench.flows import Split
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench_models.glow.model import glow
 from invbench_models.llflow import llflow
 from invbench_models.multiscale import multiscale
@@ -194,7 +194,7 @@ def test_any_flow_keeps_its_face(name, tiny_flow, uniform):
         flow = {"srflow": srflow, "llflow": llflow, "glow": glow, "toy": lambda _: tiny_flow()}[
             name
         ](Affine)
-    flow = shaken(flow.eval(), 0, 0.02)
+    flow = randomized(flow.eval(), 0, 0.02)
     scale = flow.spec.scale if name in SPECS or name == "srflow" else 1
     shape = (2,) if name == "toy" else (3, 32, 32)
     x = uniform(0, 1, 2, *shape, dtype=torch.float32)

@@ -21,7 +21,7 @@ from invbench.flows import (
     Split,
     Squeeze,
 )
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 
 dense = partial(DenseConditioner, width=8, hidden=1)
 conv = partial(ConvConditioner, width=6)
@@ -68,7 +68,7 @@ def subject(request, tiny_flow, uniform):
         )
     shapes = ((3, 3, 8, 8), (3, 3, 2, 2)) if request.param == "image" else ((3, 2), (3, 2))
     x, y = (uniform(-1, 1, *shape, seed=k) for k, shape in enumerate(shapes))
-    return shaken(flow.double().eval(), 1, 0.1), x, y
+    return randomized(flow.double().eval(), 1, 0.1), x, y
 
 
 @pytest.mark.parametrize("shape", [(64, 3), (16, 3, 4, 4)])
@@ -104,7 +104,7 @@ def test_actnorm_keeps_scale_1_for_a_constant_channel(constant):
 @pytest.mark.parametrize("shape", [(1, 4), (1, 4, 3, 2)])
 @pytest.mark.parametrize("make", [ActNorm, Conv1x1])
 def test_channel_layers_invert_and_report_the_log_det_of_their_jacobian(make, shape, uniform):
-    layer, x = shaken(make(4).double().eval(), 0), uniform(-1, 1, *shape)
+    layer, x = randomized(make(4).double().eval(), 0), uniform(-1, 1, *shape)
     z, log_det = layer(x)
     x_hat, inverse_log_det = layer.inverse(z)
     torch.testing.assert_close(x_hat, x)
@@ -145,7 +145,7 @@ def test_squeeze_puts_each_2x2_block_into_four_channels_and_back():
 @pytest.mark.parametrize("shape", [(1, 5), (1, 5, 2, 2)])
 def test_split_standardises_the_leaving_half_given_the_other(shape, uniform):
     layer, x = (
-        shaken(Split(5, dense if len(shape) == 2 else conv).double().eval(), 0, 0.2),
+        randomized(Split(5, dense if len(shape) == 2 else conv).double().eval(), 0, 0.2),
         uniform(-1, 1, *shape),
     )
     kept, eps, log_det = layer(x)
@@ -167,7 +167,7 @@ def test_coupling_block_keeps_its_half_to_the_bit_and_inverts(
 ):
     positions = (2, 2) if images else ()
     layer = ConditionalCoupling(design(), 5, kept, cond_channels, conv if images else dense)
-    shaken(layer.double().eval(), 0, 0.2)
+    randomized(layer.double().eval(), 0, 0.2)
     x = uniform(-1, 1, 1, 5, *positions)
     cond = uniform(-1, 1, 1, cond_channels, *positions, seed=1) if cond_channels else None
     z, log_det = layer(x, cond)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import invbench
-from invbench.couplings.fused import can_fuse
+from invbench.couplings.compiled import compiler_missing
 from invbench.errors import UsageError
 from invbench.laws import LAWS, LawCase, check, judge, judge_case, subject_of
 from invbench.laws.cases.recipe import InputRecipe
@@ -28,7 +28,7 @@ from tests.support.faults import (
 )
 
 DEEP = {"compile"}
-needs_compiler = pytest.mark.skipif(can_fuse() is not None, reason=str(can_fuse()))
+needs_compiler = pytest.mark.skipif(compiler_missing() is not None, reason=str(compiler_missing()))
 
 
 def killed(law: str, target: Target) -> bool:

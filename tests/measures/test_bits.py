@@ -14,8 +14,8 @@ from invbench.measures.bits import (
     convention,
     dequantisation_of,
 )
-from invbench.training.loop import Recipe, TrainingLog
-from invbench.training.train import likelihood, said
+from invbench.training.loop import TrainingLog, TrainingRecipe
+from invbench.training.train_flow import likelihood, loss_text
 from invbench.training.weights import shipped_cards
 from invbench_models.llflow import recipe as llflow
 from invbench_models.srflow import recipe as srflow
@@ -98,7 +98,7 @@ def test_recipes_dequantise_as_their_words_say():
 def test_what_a_training_says_is_the_one_function_of_its_loss(known, bits):
     log, recipe = (
         TrainingLog(nll=[math.log(2), 0.0]),
-        Recipe("drawn", 100, 1, extra={"dequantisation": known.text}),
+        TrainingRecipe("drawn", 100, 1, extra={"dequantisation": known.text}),
     )
     card = likelihood(log, recipe)
     assert (
@@ -109,16 +109,16 @@ def test_what_a_training_says_is_the_one_function_of_its_loss(known, bits):
         card["bits_convention"] == convention(recipe.extra)
         and known.text in card["bits_convention"]
     )
-    assert said(log, recipe) == f"{bits:.3f} bits per dimension"
+    assert loss_text(log, recipe) == f"{bits:.3f} bits per dimension"
 
 
 def test_a_training_on_data_without_levels_says_nats():
-    log, recipe = TrainingLog(nll=[1.0, math.nan]), Recipe("a ring", 100, 1)
+    log, recipe = TrainingLog(nll=[1.0, math.nan]), TrainingRecipe("a ring", 100, 1)
     assert likelihood(log, recipe) == {
         "final_nats_per_dimension": None,
         "nats_per_dimension_every_50_steps": [1.0, None],
     }
-    assert said(TrainingLog(nll=[1.0]), recipe) == "1.000 nats per dimension"
+    assert loss_text(TrainingLog(nll=[1.0]), recipe) == "1.000 nats per dimension"
 
 
 def test_every_shipped_card_states_its_convention_and_bits_by_it():

@@ -7,7 +7,7 @@ import torch
 
 from invbench.couplings import Additive, Affine, AffineExp, AffineTanh
 from invbench.flows import ActNorm, ConditionalFlow, Conv1x1
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.measures.depth import depth_profile, origin, variance_profile
 from invbench.measures.precision import PRECISIONS, coupling_loss, flow_loss
 from invbench.measures.theory import minimise, nll, optimum, optimum_with_spread
@@ -27,7 +27,7 @@ def a_flow(scale: float) -> ConditionalFlow:
 
 
 def an_image_flow():
-    flow = shaken(srflow(AffineTanh, seed=0), 1, 0.05).eval()
+    flow = randomized(srflow(AffineTanh, seed=0), 1, 0.05).eval()
     return (
         flow,
         torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)),
@@ -43,12 +43,12 @@ class TestDepth:
         assert found.growth == pytest.approx(1e3, rel=1e-4)
         assert origin(depth_profile(a_flow(1.0), z, y), threshold=100) is None
 
-    def test_stretch_is_the_layers_own(self):
+    def test_jacobian_norm_is_the_layers_own(self):
         records = depth_profile(
-            a_flow(1e3), [normal(5, 2).float()], torch.zeros(5, 2), stretch=True
+            a_flow(1e3), [normal(5, 2).float()], torch.zeros(5, 2), jacobian_norm=True
         )
-        assert [r.stretch for r in records[1:4]] == pytest.approx([1, 1e3, 1], rel=1e-4)
-        assert math.isnan(records[0].stretch)
+        assert [r.jacobian_norm for r in records[1:4]] == pytest.approx([1, 1e3, 1], rel=1e-4)
+        assert math.isnan(records[0].jacobian_norm)
 
     def test_not_finite_counts_as_infinite_and_as_an_origin(self):
         z = [torch.full((2, 2), 1e38)]
@@ -58,7 +58,7 @@ class TestDepth:
     def test_agrees_with_the_variance_profile(self):
         flow, _, y = an_image_flow()
         z = flow.sample_latents(len(y), y, 0.9, torch.Generator().manual_seed(0))
-        records = depth_profile(flow, z, y, stretch=True)
+        records = depth_profile(flow, z, y, jacobian_norm=True)
         assert [(r.name, r.variance) for r in records] == variance_profile(flow, z, y)
         assert {"coupling", "injector", "actnorm", "1×1", "split", "squeeze"} <= {
             r.kind for r in records

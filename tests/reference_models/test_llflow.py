@@ -16,10 +16,10 @@ from invbench.couplings import Affine, ModifiedRQ
 from invbench.data.conditions import equalise, with_equalised
 from invbench.data.images import embedded
 from invbench.errors import UsageError
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.training import loop as training
-from invbench.training.loop import Recipe
-from invbench.training.train import train_reference
+from invbench.training.loop import TrainingRecipe
+from invbench.training.train_flow import train_flow
 from invbench.training.weights import load_flow
 from invbench_models.checkpoint_layout import layout
 from invbench_models.convert import account, convert
@@ -97,7 +97,7 @@ def test_inputs_of_a_condition_outside_its_range_are_finite():
 @pytest.fixture(params=(Affine, ModifiedRQ), ids=("affine", "modified-rq"))
 def flow(request):
     """A tiny flow in float64 whose heads do something."""
-    return shaken(llflow(request.param, "tiny"), 1, 0.1).double().eval()
+    return randomized(llflow(request.param, "tiny"), 1, 0.1).double().eval()
 
 
 def test_the_density_is_that_of_the_brute_force_jacobian(flow, uniform):
@@ -199,7 +199,7 @@ def our_pairs(tmp_path, monkeypatch):
                 Image.fromarray(image).save(file)
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path / "data"))
     monkeypatch.setitem(
-        recipe.RECIPES, "tiny", Recipe("LOL our485", 100, 2, 1e-3, extra={"patch": 16})
+        recipe.RECIPES, "tiny", TrainingRecipe("LOL our485", 100, 2, 1e-3, extra={"patch": 16})
     )
 
 
@@ -232,7 +232,9 @@ def test_a_batch_shows_the_same_place_dark_bright_and_equalised(our_pairs):
 
 
 def test_without_pairs_that_are_large_enough_training_says_so(our_pairs, monkeypatch):
-    monkeypatch.setitem(recipe.RECIPES, "tiny", Recipe("LOL our485", 100, 2, extra={"patch": 32}))
+    monkeypatch.setitem(
+        recipe.RECIPES, "tiny", TrainingRecipe("LOL our485", 100, 2, extra={"patch": 32})
+    )
     with pytest.raises(UsageError, match="no pair is 32×32 pixels or larger"):
         recipe.batches("tiny", 0)
 
@@ -255,14 +257,14 @@ def test_training_is_resumed_to_the_bit(our_pairs, cache, monkeypatch, tmp_path)
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setitem(model.SIZES, "tiny", replace(TINY, levels=1))
     monkeypatch.setitem(
-        recipe.RECIPES, "tiny", Recipe("LOL our485", 60, 1, 1e-3, extra={"patch": 16})
+        recipe.RECIPES, "tiny", TrainingRecipe("LOL our485", 60, 1, 1e-3, extra={"patch": 16})
     )
-    whole = train_reference("llflow", "affine", "tiny", out=tmp_path / "whole")
+    whole = train_flow("llflow", "affine", "tiny", out=tmp_path / "whole")
     monkeypatch.setattr(recipe, "batches", interrupted_at_55)
     with pytest.raises(Interrupted):
-        train_reference("llflow", "affine", "tiny", out=tmp_path / "parts")
+        train_flow("llflow", "affine", "tiny", out=tmp_path / "parts")
     monkeypatch.setattr(recipe, "batches", batches)
-    parts = train_reference("llflow", "affine", "tiny", out=tmp_path / "parts")
+    parts = train_flow("llflow", "affine", "tiny", out=tmp_path / "parts")
     assert whole.read_bytes() == parts.read_bytes()
     assert whole.name == parts.name
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from invbench.couplings import RQ, Additive, Affine, ModifiedRQ
 from invbench.data.resample import bicubic
 from invbench.errors import UsageError
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 from invbench.training.weights import load_flow
 from invbench_models import fs_ncsr, srflow
 from invbench_models.checkpoint_layout import layout
@@ -119,7 +119,7 @@ def test_fs_ncsr_8x_has_the_published_count_to_the_digits_that_were_published():
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 @torch.no_grad()
 def test_round_trip_in_float32_for_any_coupling(spec, design, uniform):
-    flow = shaken(multiscale(spec, design, 0), 1, 0.01).eval()
+    flow = randomized(multiscale(spec, design, 0), 1, 0.01).eval()
     y = uniform(0, 1, 2, 3, 8, 8, dtype=torch.float32)
     x = uniform(0, 1, 2, 3, 8 * spec.scale, 8 * spec.scale, dtype=torch.float32, seed=1)
     latents, log_det = flow.encode(x, y)
@@ -131,7 +131,7 @@ def test_round_trip_in_float32_for_any_coupling(spec, design, uniform):
 
 @torch.no_grad()
 def test_noise_level_is_a_fourth_channel_and_three_channels_mean_zero(uniform):
-    flow = shaken(fs_ncsr.fs_ncsr(Affine, "mini", 0), 1, 0.05).eval()
+    flow = randomized(fs_ncsr.fs_ncsr(Affine, "mini", 0), 1, 0.05).eval()
     x, y = (
         uniform(0, 1, 1, 3, 32, 32, dtype=torch.float32),
         uniform(0, 1, 1, 3, 8, 8, dtype=torch.float32, seed=1),
@@ -146,7 +146,7 @@ def test_noise_level_is_a_fourth_channel_and_three_channels_mean_zero(uniform):
 
 @torch.no_grad()
 def test_only_the_noise_level_couplings_read_sigma():
-    flow = shaken(multiscale(replace(SPECS["fs_ncsr 4×"], steps=1), Affine, 0), 1, 0.05).eval()
+    flow = randomized(multiscale(replace(SPECS["fs_ncsr 4×"], steps=1), Affine, 0), 1, 0.05).eval()
     seen = {"injector": slice(320), "noise": slice(320, None), "coupling": slice(320)}
     blocks = {name: layer for name, layer in flow.layers.items() if name.rpartition("_")[2] in seen}
     assert {layer.sees == seen[name.rpartition("_")[2]] for name, layer in blocks.items()} == {True}

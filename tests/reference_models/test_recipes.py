@@ -15,8 +15,8 @@ from PIL import Image
 from invbench.errors import UsageError
 from invbench.registry import FLOWS
 from invbench.training import loop as training
-from invbench.training.loop import SCHEDULES, Recipe, train
-from invbench.training.train import train_reference
+from invbench.training.loop import SCHEDULES, TrainingRecipe, train
+from invbench.training.train_flow import train_flow
 from invbench.training.weights import load_flow
 from invbench_models.llflow import recipe as llflow
 from invbench_models.srflow import recipe as srflow
@@ -52,7 +52,7 @@ def test_every_size_of_a_flow_has_a_recipe(flow):
 
 def test_the_halved_schedule_halves_at_50_75_90_and_95_percent():
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = SCHEDULES["halved"](optimiser, Recipe("none", 200, 1, 1.0))
+    schedule = SCHEDULES["halved"](optimiser, TrainingRecipe("none", 200, 1, 1.0))
     rates = []
     for _ in range(200):
         rates.append(schedule.get_last_lr()[0])
@@ -63,7 +63,7 @@ def test_the_halved_schedule_halves_at_50_75_90_and_95_percent():
 
 def test_a_training_of_that_schedule_is_resumed_to_the_bit(tmp_path, tiny_flow, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
-    recipe = Recipe("drawn", 200, 8, 1e-2, extra={"schedule": "halved"})
+    recipe = TrainingRecipe("drawn", 200, 8, 1e-2, extra={"schedule": "halved"})
 
     def batch(step):
         y = torch.randn(8, 2, generator=torch.Generator().manual_seed(step))
@@ -97,7 +97,7 @@ def photographs(tmp_path, monkeypatch):
         folder.put(f"{name}.png", 40, 56)
     folder.put("DIV2K_train_HR/0004.png", 24, 56)
     monkeypatch.setenv("INVBENCH_DATA", str(tmp_path))
-    small = Recipe(
+    small = TrainingRecipe(
         iterations=8,
         batch=16,
         **srflow.photographs("DIV2K_train + Flickr2K", 32, 4, "halved", pool=[2, 4]),
@@ -154,7 +154,7 @@ def dark_pairs(tmp_path, monkeypatch):
 
 
 def test_a_published_size_is_trained_stored_in_full_and_loaded(dark_pairs, cache):
-    path = train_reference("llflow", "affine", "small")
+    path = train_flow("llflow", "affine", "small")
     card = json.loads(path.with_suffix(".json").read_text())
     assert (card["size"], card["stored"], card["found"]) == (
         "small",
@@ -168,7 +168,7 @@ def test_a_published_size_is_trained_stored_in_full_and_loaded(dark_pairs, cache
 def test_mixed_precision_computes_otherwise_and_says_so_on_the_card(dark_pairs, cache, tmp_path):
     card = {}
     for mixed in (False, True):
-        path = train_reference("llflow", "affine", "mini", out=tmp_path / str(mixed), mixed=mixed)
+        path = train_flow("llflow", "affine", "mini", out=tmp_path / str(mixed), mixed=mixed)
         card[mixed] = json.loads(path.with_suffix(".json").read_text())
     assert card[True]["recipe"]["extra"].pop("autocast") == "bfloat16"
     assert card[True]["recipe"] == card[False]["recipe"]
@@ -180,7 +180,7 @@ def test_mixed_precision_changes_the_loss_by_rounding_only(tiny_flow):
         y = torch.randn(64, 2, generator=torch.Generator().manual_seed(step))
         return 0.3 * y, y
 
-    recipe = Recipe("drawn", 50, 64)
+    recipe = TrainingRecipe("drawn", 50, 64)
     whole, half = (
         train(tiny_flow(), batch, replace(recipe, extra=extra))
         for extra in ({}, {"autocast": "bfloat16"})

@@ -18,7 +18,7 @@ from invbench.store.store import Store
 from invbench.targets import resolve
 from invbench.training import loop as training
 from invbench.training import published as wanted
-from invbench.training.published import WANTED, Wanted
+from invbench.training.published import PUBLISHED, PublishedTraining
 from invbench.training.toy2d import recipe as toy_recipe
 from invbench.training.weights import load_flow, save_weights, weights_name
 from invbench_models.fs_ncsr import fs_ncsr
@@ -142,17 +142,21 @@ def test_a_pickle_is_refused(invbench, tmp_path):
 def test_every_wanted_training_has_a_recipe_and_a_coupling():
     import importlib
 
-    for one in WANTED:
+    for one in PUBLISHED:
         resolve(one.coupling)
         assert "mini" in importlib.import_module(f"invbench_models.{one.flow}.recipe").RECIPES
 
 
 def test_train_all_trains_what_is_missing_and_only_that(invbench, cache, monkeypatch):
     monkeypatch.setitem(
-        toy_recipe.RECIPES, "mini", training.Recipe(data="drawn", iterations=50, batch=16, lr=1e-3)
+        toy_recipe.RECIPES,
+        "mini",
+        training.TrainingRecipe(data="drawn", iterations=50, batch=16, lr=1e-3),
     )
     monkeypatch.setattr(
-        wanted, "WANTED", (Wanted("toy2d", "affine", 0), Wanted("toy2d", "additive", 1))
+        wanted,
+        "PUBLISHED",
+        (PublishedTraining("toy2d", "affine", 0), PublishedTraining("toy2d", "additive", 1)),
     )
     code, out, _ = invbench("train", "--all", "--json")
     assert code == 0 and [c["coupling"] for c in json.loads(out)] == ["affine", "additive"]
@@ -168,4 +172,4 @@ def test_variants_whose_weights_ship_are_entries():
 
 def wanted_and_shipped() -> list[str]:
     missing = wanted.missing()
-    return [w.coupling for w in WANTED if (w.flow, w.seed) == ("srflow", 0) and w not in missing]
+    return [w.coupling for w in PUBLISHED if (w.flow, w.seed) == ("srflow", 0) and w not in missing]

@@ -18,7 +18,7 @@ from invbench.flows import (
     Split,
     Squeeze,
 )
-from invbench.flows.registered import shaken
+from invbench.flows.example_layers import randomized
 
 NAN, INF = math.nan, math.inf
 conv = partial(ConvConditioner, width=6)
@@ -44,7 +44,7 @@ def exploding_flow():
     flow = ConditionalFlow(
         layers, encoder, lambda y: shapes, lambda y: y.mean((2, 3), keepdim=True), prior
     )
-    return shaken(flow.double().eval(), 1, 0.1)
+    return randomized(flow.double().eval(), 1, 0.1)
 
 
 def attacks(flow, y):

@@ -15,13 +15,13 @@ from invbench.couplings import Affine
 from invbench.errors import UsageError
 from invbench.targets import resolve
 from invbench.training import loop as training
-from invbench.training.loop import Recipe, train
+from invbench.training.loop import TrainingRecipe, train
 from invbench.training.toy2d import recipe as toy_recipe
-from invbench.training.train import train_reference
+from invbench.training.train_flow import train_flow
 from invbench.training.weights import find_weights, load_flow, load_weights, save_weights
 from invbench_models.srflow import srflow
 
-RECIPE = Recipe(data="drawn", iterations=200, batch=8, lr=1e-2, extra={"a": [1, 2]})
+RECIPE = TrainingRecipe(data="drawn", iterations=200, batch=8, lr=1e-2, extra={"a": [1, 2]})
 SHIPPED = sorted(
     file
     for folder in invbench_models.__path__
@@ -254,9 +254,11 @@ def strict_json(path):
 
 def test_a_reference_flow_is_trained_into_the_cache_and_loaded_from_it(cache, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
-    monkeypatch.setitem(toy_recipe.RECIPES, "mini", Recipe(data="a ring", iterations=50, batch=8))
+    monkeypatch.setitem(
+        toy_recipe.RECIPES, "mini", TrainingRecipe(data="a ring", iterations=50, batch=8)
+    )
     seen = []
-    path = train_reference(
+    path = train_flow(
         "toy2d",
         "additive",
         "mini",
@@ -284,15 +286,19 @@ def test_a_reference_flow_is_trained_into_the_cache_and_loaded_from_it(cache, mo
 
 
 def test_weights_trained_with_another_source_of_the_coupling_are_not_found(cache, monkeypatch):
-    monkeypatch.setitem(toy_recipe.RECIPES, "mini", Recipe(data="a ring", iterations=50, batch=8))
-    card_file = train_reference("toy2d", "additive", "mini", 78).with_suffix(".json")
+    monkeypatch.setitem(
+        toy_recipe.RECIPES, "mini", TrainingRecipe(data="a ring", iterations=50, batch=8)
+    )
+    card_file = train_flow("toy2d", "additive", "mini", 78).with_suffix(".json")
     card_file.write_text(json.dumps(strict_json(card_file) | {"coupling_digest": "another"}))
     assert find_weights("toy2d", resolve("additive"), "mini", 78) is None
 
 
 def test_the_card_of_a_training_without_a_finite_loss_is_still_json(cache, monkeypatch):
-    monkeypatch.setitem(toy_recipe.RECIPES, "mini", Recipe(data="a ring", iterations=10, batch=8))
-    strict_json(train_reference("toy2d", "additive", "mini").with_suffix(".json"))
+    monkeypatch.setitem(
+        toy_recipe.RECIPES, "mini", TrainingRecipe(data="a ring", iterations=10, batch=8)
+    )
+    strict_json(train_flow("toy2d", "additive", "mini").with_suffix(".json"))
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: f"{file.parts[-3]}/{file.stem}")

@@ -1,27 +1,23 @@
-"""How far a layer or a flow can stretch: found from below (L0), estimated (E), certified from above
-(U1, U2, U3).
+"""How far a layer or a flow can amplify a change of its input: bounds on σmax of its Jacobian.
 
-====  ===========================================================================
-================================================================
-tier  what                                                                         where ====
-===========================================================================
-================================================================
-L0    ‖Jv‖/‖v‖ at a point, with the witness; difference quotients; exp(−logdet/D)  ``golub_kahan``,
-``witness``
-E     10·sqrt(2/π)·max ‖Jω‖ over r probes, failing with probability ≤ 10^−r
-``golub_kahan.gaussian_estimate``
-U1    constants of the architecture                                                ``certified``
-U2    per layer over a box, by intervals or linear bounds                          ``interval``,
-``relaxation``, ``parameter_rules``, ``certified``
-U3    product over depth, usually vacuous, and then said so
-``certified.certify_flow`` ====
-===========================================================================
-================================================================
+L0  attained lower bounds: ‖Jv‖/‖v‖ at a point with the witness (``golub_kahan``), difference
+    quotients and exp(−log_det/D) (``witness``)
+E   an estimate: 10·√(2/π)·max ‖Jω‖ over r probes, which fails with a probability of at most 10^−r
+    (``golub_kahan.gaussian_estimate``)
+U1  certified, from constants of the architecture (``certified``)
+U2  certified, per layer over a box of inputs, by intervals or linear bounds (``interval``,
+    ``relaxation``, ``parameter_rules``, ``certified``)
+U3  certified, the product over depth (``certified.certify_flow``); usually vacuous, which it says
 """
 
-from invbench.bounds.lipschitz.blocks import additive_stretch, block_norm
-from invbench.bounds.lipschitz.certified import Certificate, DepthBound, certify_flow, certify_layer
-from invbench.bounds.lipschitz.golub_kahan import gaussian_estimate, largest_stretch
+from invbench.bounds.lipschitz.blocks import additive_jacobian_norm, block_norm
+from invbench.bounds.lipschitz.certified import (
+    DepthBound,
+    LipschitzCertificate,
+    certify_flow,
+    certify_layer,
+)
+from invbench.bounds.lipschitz.golub_kahan import gaussian_estimate, largest_jacobian_norm
 from invbench.bounds.lipschitz.interval import Interval, Unsupported
 from invbench.bounds.lipschitz.linear_map import LinearMap, decoder, encoder, full_jacobian
 from invbench.bounds.lipschitz.witness import (
@@ -32,13 +28,13 @@ from invbench.bounds.lipschitz.witness import (
 )
 
 __all__ = [
-    "Certificate",
     "DepthBound",
     "Interval",
     "LinearMap",
+    "LipschitzCertificate",
     "Unsupported",
     "Witness",
-    "additive_stretch",
+    "additive_jacobian_norm",
     "block_norm",
     "certify_flow",
     "certify_layer",
@@ -47,7 +43,7 @@ __all__ = [
     "encoder",
     "full_jacobian",
     "gaussian_estimate",
-    "largest_stretch",
+    "largest_jacobian_norm",
     "steepest_pair",
     "volume_bound",
 ]

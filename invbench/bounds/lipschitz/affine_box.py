@@ -1,4 +1,4 @@
-"""The affine couplings and the cubic-rational ones over a box of their raw parameters."""
+"""Rules for the affine and the cubic-rational couplings over a box of their raw parameters."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ __all__ = [
 
 
 def additive(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
+    """x + t: all derivatives are 1."""
     one = torch.ones_like(x.lo)
     return ParameterBox(one, one, one, one)
 
 
 def affine(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
-    """(x + t)·s(a): ∂c/∂a = (x + t)·s′, ∂c/∂t = s; of the inverse: (x + t)·s′/s and 1. s′ = σ(1 −
-    σ) peaks at a = −2."""
+    """(x + t)·s(a): ∂c/∂a = (x + t)·s′, ∂c/∂t = s; of the inverse (x + t)·s′/s and 1. s′ = σ(1 − σ)
+    peaks at a = −2."""
     assert isinstance(design, Affine)
     a, t = Interval(params.lo[0], params.hi[0]), Interval(params.lo[1], params.hi[1])
     sigma = (a + 2.0).sigmoid()
@@ -56,8 +57,8 @@ def affine(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
 
 
 def _into(peak: float, box: Interval) -> Tensor:
-    """The point of the box nearest to ``peak``: where a function with one maximum there is
-    largest."""
+    """The point of the box nearest to ``peak``, where a function with its one maximum at the peak
+    is largest."""
     return torch.minimum(torch.maximum(torch.full_like(box.lo, peak), box.lo), box.hi)
 
 
@@ -73,7 +74,7 @@ def affine_two_sigmoid(design: Elementwise, params: Interval, x: Interval) -> Pa
     return ParameterBox(ends[0], ends[1], forward, inverse)
 
 
-# sup |l′(a)| where |a| ≥ the given number, l = log s; l′ falls with |a| for each of them
+# sup |l′| over all |a| ≥ the given number, l = log s: l′ falls with |a| for each of them
 STEEPEST: dict[type[LogAffine], Callable[[Any, Tensor], Tensor]] = {
     AffineAtan: lambda design, a: 0.636 * design.clamp / (1 + a * a),
     AffineExp: lambda design, a: torch.ones_like(a),
@@ -94,10 +95,10 @@ def log_affine(design: Elementwise, params: Interval, x: Interval) -> ParameterB
 
 
 def affine_asymmetric(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
-    """e^(−b(a))·G(x) + t, G = g⁻¹, G′ = exp(max(|x| − τ, 0)): ∂c/∂a = b′·e^(−b)·G; of the inverse
-    b′·G/G′ ≤ b′·min(|x|, max(τ, 1)).
+    """e^(−b(a))·G(x) + t, with G = g⁻¹ and G′ = exp(max(|x| − τ, 0)): ∂c/∂a = b′·e^(−b)·G; of the
+    inverse b′·G/G′ ≤ b′·min(|x|, max(τ, 1)).
 
-    b′ = (2/π)/(1 + (a/α)²), continuous at 0, falls with |a|; larger α falls slower.
+    b′ = (2/π)/(1 + (a/α)²) is continuous at 0 and falls with |a|, slower for a larger α.
     """
     assert isinstance(design, AffineAsymmetric)
     b_lo, b_hi = (design._decoding_log_scale(end) for end in (params.lo[0], params.hi[0]))

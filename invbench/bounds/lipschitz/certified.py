@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from invbench.bounds.lipschitz.blocks import additive_stretch, block_norm
+from invbench.bounds.lipschitz.blocks import additive_jacobian_norm, block_norm
 from invbench.bounds.lipschitz.gain import Gain
 from invbench.bounds.lipschitz.interval import RULES as OPERATIONS
 from invbench.bounds.lipschitz.interval import Interval, Unsupported
@@ -27,23 +27,23 @@ from invbench.flows import (
     Split,
     Squeeze,
 )
+from invbench.flows.example_layers import SqueezeBack
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
-from invbench.flows.registered import SqueezeBack
 from invbench.flows.residual import ResidualBlock
 from invbench.flows.shapes import per_channel
 
-__all__ = ["Certificate", "DepthBound", "certify_flow", "certify_layer", "parameters_over"]
+__all__ = ["DepthBound", "LipschitzCertificate", "certify_flow", "certify_layer", "parameters_over"]
 
 VACUOUS = 1e12  # beyond it a bound excludes nothing that float32 could show
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """Upper bounds on ‖J‖ and ‖J⁻¹‖ of one layer over the box it was asked for; NaN where none is
-    known, and then ``reason`` says why.
+class LipschitzCertificate:
+    """Upper bounds on ‖J‖, ``forward``, and ‖J⁻¹‖, ``inverse``, of one layer over a box. NaN where
+    none is known; ``reason`` then says why.
 
-    ``slope_low``, ``slope_high``: of the coupling inside. ``tier``: ``exact``, ``U1``
-    (architecture) or ``U2`` (box).
+    ``slope_low``, ``slope_high``: bounds on c′ of the coupling in the layer. ``tier``: ``exact``,
+    ``U1`` (from the architecture), ``U2`` (over the box) or ``none``.
     """
 
     layer: str
@@ -57,11 +57,11 @@ class Certificate:
 
 @dataclass(frozen=True)
 class DepthBound:
-    """U3 of a flow's decoder: the product of the layers' bounds on ‖J⁻¹‖. ``vacuous`` beyond 1e12,
-    or where a layer has none."""
+    """Tier U3 of a flow's decoder: ``value`` is the product of the layers' bounds on ‖J⁻¹‖. It is
+    ``vacuous`` beyond 1e12, and where a layer has none."""
 
     value: float
-    layers: tuple[Certificate, ...]
+    layers: tuple[LipschitzCertificate, ...]
 
     @property
     def vacuous(self) -> bool:
@@ -75,15 +75,15 @@ def certify_layer(
     inverse: bool = False,
     name: str = "",
     relax: bool = False,
-) -> Certificate:
-    """Bounds over all inputs in the box ``x`` (of the data side; of the latent side when
-    ``inverse``) and conditions in ``cond``.
+) -> LipschitzCertificate:
+    """Bounds over all inputs in the box ``x`` and conditions in ``cond``. With ``inverse`` the box
+    is on the latent side, else on the data side.
 
-    Layers whose bound is of the weights alone need no box. A layer or an operation without a rule
-    gives NaN and its name as ``reason``, never a number that is not a bound. The bounds are of the
-    exact map with these weights (float64, widened outward); rounding of the layer itself is left
-    out. ``relax``: linear bounds through a convolutional conditioner, two to five times tighter
-    parameters at some 30 times the cost of intervals.
+    Layers whose bounds depend on the weights alone need no box. Where a layer or an operation has
+    no rule, the bounds are NaN and ``reason`` names it. The bounds hold for the exact map with
+    these weights; they are computed in float64 and widened, and the rounding of the layer itself is
+    left out. ``relax``: linear bounds through a convolutional conditioner; parameters are two to
+    five times tighter than by intervals, at some 30 times the cost.
     """
     layer = copy.deepcopy(layer).double().eval()
     if relax and isinstance(network := getattr(layer, "network", None), ConvConditioner):
@@ -91,7 +91,7 @@ def certify_layer(
     try:
         return _ruled(name or type(layer).__name__, layer, x, cond, inverse)[0]
     except Unsupported as error:
-        return Certificate(
+        return LipschitzCertificate(
             name or type(layer).__name__, math.nan, math.nan, "none", reason=str(error)
         )
 
@@ -99,8 +99,8 @@ def certify_layer(
 @torch.no_grad()
 def _ruled(
     name: str, layer: nn.Module, x: Interval | None, cond: Interval | None, inverse: bool
-) -> tuple[Certificate, Interval | None]:
-    """(the bounds, the box on the data side where it was asked for); the layer is in float64."""
+) -> tuple[LipschitzCertificate, Interval | None]:
+    """(the bounds, the box on the data side with ``inverse``); the layer is in float64."""
     rule = RULES.get(type(layer))
     if rule is None:
         raise Unsupported(f"no rule for a layer of type {type(layer).__name__}")
@@ -110,10 +110,10 @@ def _ruled(
 def parameters_over(
     layer: ConditionalCoupling, kept: Interval, cond: Interval | None, size: tuple[int, ...]
 ) -> tuple[Interval, float]:
-    """(raw parameters (n_params, B, C − kept, …) over the box, a bound on ‖∂params/∂kept‖):
-    interval propagation through the conditioner.
+    """(an interval of the raw parameters, (n_params, B, C − kept, …); a bound on ‖∂params/∂kept‖),
+    by interval propagation through the conditioner.
 
-    ``layer`` in float64. ``size``: positions of the layer's input.
+    ``layer``: in float64. ``size``: the layer's input without rows and channels.
     """
     seeded = Interval(kept.lo, kept.hi, Gain.identity(kept.shape[1])) if kept.shape[1] else kept
     raw = layer.network(seeded if cond is None else torch.cat((seeded, cond[:, layer.sees]), dim=1))  # type: ignore[arg-type]
@@ -125,8 +125,8 @@ def parameters_over(
 
 def _coupling(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
-) -> tuple[Certificate, Interval | None]:
-    """n2(‖B‖, sup c′) and n2(‖D⁻¹B‖, 1/inf c′), with ‖B‖ ≤ sup sqrt(Σ(∂c/∂p)²)·‖∂params/∂x₁‖."""
+) -> tuple[LipschitzCertificate, Interval | None]:
+    """n₂(‖B‖, sup c′) and n₂(‖D⁻¹B‖, 1/inf c′), with ‖B‖ ≤ sup √(Σ(∂c/∂p)²)·‖∂params/∂x₁‖."""
     if x is None:
         return _from_architecture(name, layer), None
     kept, moved = x[:, : layer.kept], x[:, layer.kept :]
@@ -137,31 +137,33 @@ def _coupling(
     low, high = found.low.min().item(), found.high.max().item()
     forward, backward = high, 1 / low if low > 0 else math.inf
     if not layer.kept:
-        return Certificate(name, forward, backward, found.tier, low, high), after
+        return LipschitzCertificate(name, forward, backward, found.tier, low, high), after
     if spread == 0:
-        return Certificate(
+        return LipschitzCertificate(
             name, max(1.0, forward), max(1.0, backward), found.tier, low, high
         ), after
     if found.by_params is None or found.by_params_inverse is None:
         reason = f"{type(layer.coupling).__name__}: no bound on its derivative by the parameters"
-        return Certificate(name, math.nan, math.nan, "none", low, high, reason), after
+        return LipschitzCertificate(name, math.nan, math.nan, "none", low, high, reason), after
     forward = block_norm(found.by_params.max().item() * spread, forward)
     backward = block_norm(found.by_params_inverse.max().item() * spread, backward)
-    return Certificate(name, forward, backward, found.tier, low, high), after
+    return LipschitzCertificate(name, forward, backward, found.tier, low, high), after
 
 
-def _from_architecture(name: str, layer: ConditionalCoupling) -> Certificate:
+def _from_architecture(name: str, layer: ConditionalCoupling) -> LipschitzCertificate:
     slopes = layer.coupling.slope_range
     if slopes is None:
         reason = f"{type(layer.coupling).__name__} declares no slope_range, and no box was given"
-        return Certificate(name, math.nan, math.nan, "none", reason=reason)
+        return LipschitzCertificate(name, math.nan, math.nan, "none", reason=reason)
     if layer.kept:
         reason = (
             "a block's bound needs a box of inputs: the architecture does not bound its "
             "derivative by the kept half"
         )
-        return Certificate(name, math.nan, math.nan, "none", *slopes, reason)
-    return Certificate(name, slopes[1], 1 / slopes[0] if slopes[0] else math.inf, "U1", *slopes)
+        return LipschitzCertificate(name, math.nan, math.nan, "none", *slopes, reason)
+    return LipschitzCertificate(
+        name, slopes[1], 1 / slopes[0] if slopes[0] else math.inf, "U1", *slopes
+    )
 
 
 def _cat(a: Interval, b: Interval) -> Interval:
@@ -170,25 +172,24 @@ def _cat(a: Interval, b: Interval) -> Interval:
 
 def _actnorm(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
-) -> tuple[Certificate, Interval | None]:
-    """Its largest scale, and one over its least."""
+) -> tuple[LipschitzCertificate, Interval | None]:
+    """The largest scale, and one over the smallest."""
     after = None
     if inverse and x is not None:
         after = x * per_channel((-layer.logs).exp(), x.lo) - per_channel(layer.bias, x.lo)
     logs = layer.logs
-    return Certificate(
+    return LipschitzCertificate(
         name, logs.max().exp().item() * ROUNDING, (-logs.min()).exp().item() * ROUNDING, "exact"
     ), after
 
 
 def _conv1x1(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
-) -> tuple[Certificate, Interval | None]:
-    """Its largest singular value, and one over its least; a singular matrix has no inverse and no
-    bound on it."""
+) -> tuple[LipschitzCertificate, Interval | None]:
+    """The largest singular value, and one over the smallest; infinite where that is 0."""
     values = torch.linalg.svdvals(layer.weight)
     if values[-1] <= values[0] * torch.finfo(torch.float64).eps:
-        return Certificate(
+        return LipschitzCertificate(
             name, values[0].item() * ROUNDING, math.inf, "exact", reason="singular 1×1 convolution"
         ), None
     after = None
@@ -199,49 +200,51 @@ def _conv1x1(
             if x.ndim == 4
             else OPERATIONS["linear"](x, matrix)
         )
-    return Certificate(
+    return LipschitzCertificate(
         name, values[0].item() * ROUNDING, ROUNDING / values[-1].item(), "exact"
     ), after
 
 
 def _squeeze(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
-) -> tuple[Certificate, Interval | None]:
+) -> tuple[LipschitzCertificate, Interval | None]:
     after = None
     if inverse and x is not None:
         after = Interval(layer.inverse(x.lo)[0], layer.inverse(x.hi)[0])
-    return Certificate(name, 1.0, 1.0, "exact"), after
+    return LipschitzCertificate(name, 1.0, 1.0, "exact"), after
 
 
 def _permutation(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
-) -> tuple[Certificate, Interval | None]:
-    return Certificate(name, 1.0, 1.0, "exact"), None
+) -> tuple[LipschitzCertificate, Interval | None]:
+    return LipschitzCertificate(name, 1.0, 1.0, "exact"), None
 
 
 def _residual(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
-) -> tuple[Certificate, Interval | None]:
+) -> tuple[LipschitzCertificate, Interval | None]:
     """1 + L and 1/(1 − L) (Behrmann et al., ICML 2019, lemma 2)."""
     slope = layer.lipschitz * ROUNDING
-    return Certificate(name, 1 + slope, 1 / (1 - slope), "U1"), None
+    return LipschitzCertificate(name, 1 + slope, 1 / (1 - slope), "U1"), None
 
 
 def _orthogonal_additive(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
-) -> tuple[Certificate, Interval | None]:
-    """The additive block's: the orthogonal factor is an isometry. ‖∂t/∂x₁‖ over all inputs, since
-    ReLU and linear layers bound it."""
+) -> tuple[LipschitzCertificate, Interval | None]:
+    """The bounds of the additive block, since the orthogonal factor is an isometry. ReLU and linear
+    layers bound ‖∂t/∂x₁‖ over all inputs."""
     rows = 1 if cond is None else cond.shape[0]
     everywhere = torch.full((rows, layer.coupling.kept), math.inf, dtype=torch.float64)
     seeded = Interval(-everywhere, everywhere, Gain.identity(layer.coupling.kept))
     raw = layer.coupling.network(seeded if cond is None else torch.cat((seeded, cond), dim=1))  # type: ignore[arg-type]
-    bound = additive_stretch(raw.norm_of_jacobian)
-    return Certificate(name, bound, bound, "U1", 1.0, 1.0), None
+    bound = additive_jacobian_norm(raw.norm_of_jacobian)
+    return LipschitzCertificate(name, bound, bound, "U1", 1.0, 1.0), None
 
 
-def _split(name: str, layer: Split, z1: Interval, eps: Interval) -> tuple[Certificate, Interval]:
-    """(z₁, ε) ↦ (z₁, mean(z₁) + ε·exp(logs(z₁))): a block like a coupling's, with slopes
+def _split(
+    name: str, layer: Split, z1: Interval, eps: Interval
+) -> tuple[LipschitzCertificate, Interval]:
+    """(z₁, ε) ↦ (z₁, mean(z₁) + ε·exp(logs(z₁))): a block as a coupling's, with slopes
     exp(logs)."""
     seeded = Interval(z1.lo, z1.hi, Gain.identity(z1.shape[1]))
     raw = layer.network(seeded)
@@ -254,13 +257,13 @@ def _split(name: str, layer: Split, z1: Interval, eps: Interval) -> tuple[Certif
     spread = raw.norm_of_jacobian
     backward = block_norm(by_params * spread, high)
     forward = block_norm(by_params_forward * spread, 1 / low if low > 0 else math.inf)
-    return Certificate(
+    return LipschitzCertificate(
         name, forward, backward, "U2", 1 / high, 1 / low if low > 0 else math.inf
     ), after
 
 
 Rule = Callable[
-    [str, Any, Interval | None, Interval | None, bool], tuple[Certificate, Interval | None]
+    [str, Any, Interval | None, Interval | None, bool], tuple[LipschitzCertificate, Interval | None]
 ]
 RULES: dict[type[nn.Module], Rule] = {
     ActNorm: _actnorm,
@@ -275,33 +278,37 @@ RULES: dict[type[nn.Module], Rule] = {
 
 @torch.no_grad()
 def certify_flow(flow: ConditionalFlow, latents: list[Interval], y: Interval) -> DepthBound:
-    """U3: an upper bound on Lip(z ↦ decode(z, y)) over a box of latents, for every y in a box.
+    """Tier U3: an upper bound on Lip(z ↦ decode(z, y)) over a box of latents, for every y in a box.
 
-    Boxes run through the encoder and then layer by layer from noise to data; each layer's U2 over
-    the box that reaches it is multiplied in. Latents that enter later pass unchanged, so a layer
-    before them counts at least 1. Boxes grow at every layer: expect ``vacuous`` beyond a few
-    layers.
+    The box of conditions goes through the encoder, and that of the latents layer by layer from
+    noise to data. The bound is the product of each layer's U2 over the box that reaches it. Latents
+    that enter later pass a layer unchanged, so a layer before them counts at least 1. Boxes grow at
+    every layer, so beyond a few layers the bound is usually ``vacuous``.
     """
     flow = copy.deepcopy(flow).double().eval()
-    found: list[Certificate] = []
+    found: list[LipschitzCertificate] = []
     value = 1.0
     try:
         conditions: Any = flow.conditions(y)  # type: ignore[arg-type]
     except Unsupported as error:
-        found = [Certificate("encoder", math.nan, math.nan, "none", reason=str(error))]
+        found = [LipschitzCertificate("encoder", math.nan, math.nan, "none", reason=str(error))]
         return DepthBound(math.nan, tuple(found))
     *waiting, h = latents
     box: Interval | None = h
-    # it moves the box by what depends on y alone, and nobody bounds that
+    # the prior moves the box by a function of y, for which there is no rule
     if flow.prior is not None:
         found.append(
-            Certificate("prior", math.nan, math.nan, "none", reason="no rule for a prior's mean")
+            LipschitzCertificate(
+                "prior", math.nan, math.nan, "none", reason="no rule for a prior's mean"
+            )
         )
         box = None
     for name, layer in reversed(list(flow.layers.items())):
         if box is None:
             found.append(
-                Certificate(name, math.nan, math.nan, "none", reason="no box reaches this layer")
+                LipschitzCertificate(
+                    name, math.nan, math.nan, "none", reason="no box reaches this layer"
+                )
             )
             value = math.nan
             continue
@@ -312,7 +319,7 @@ def certify_flow(flow: ConditionalFlow, latents: list[Interval], y: Interval) ->
                 certificate, box = _ruled(name, layer, box, conditions.like(box), True)
         except Unsupported as error:
             certificate, box = (
-                Certificate(name, math.nan, math.nan, "none", reason=str(error)),
+                LipschitzCertificate(name, math.nan, math.nan, "none", reason=str(error)),
                 None,
             )
         found.append(certificate)

@@ -1,5 +1,5 @@
-"""A bound on the Jacobian of a network's layer by the network's input, carried along with its
-interval."""
+"""A bound on the Jacobian of a network's activation by the network's input, carried along with the
+activation's interval."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Gain"]
 
 @dataclass(frozen=True)
 class Gain:
-    """J = diag(g)·M with ‖M‖₂ ≤ 1 and one g per channel; or, just after a linear map, J = K·M with
-    the kernel K itself.
+    """J = diag(g)·M with ‖M‖₂ ≤ 1 and one g per channel; or, just behind a linear map, J = K·M with
+    its ``kernel`` K, over inputs of ``size`` positions.
 
-    Keeping K until the next nonlinear operation lets the per-channel scales of an ActNorm enter it:
-    ‖diag(a)K‖ instead of max|a|·‖K‖.
+    K is kept until the next nonlinear operation, so that the per-channel scales a of an ActNorm
+    multiply it: ‖diag(a)K‖ is smaller than max|a|·‖K‖.
     """
 
     g: Tensor | None
@@ -37,7 +37,7 @@ class Gain:
         return int((self.g if self.g is not None else self.kernel).shape[0])  # type: ignore[union-attr]
 
     def settled(self) -> Tensor:
-        """g, after the kernel's norm has been taken."""
+        """g, (channels,); that of a kernel is its norm."""
         if self.g is not None:
             return self.g
         assert self.kernel is not None
@@ -58,7 +58,7 @@ class Gain:
         return Gain(self.settled()[channels])
 
     def scaled(self, by: Tensor) -> Gain:
-        """After an elementwise map whose slope is at most ``by``, of shape (B, C, …)."""
+        """The gain behind an elementwise map whose slope is at most ``by``, (B, C, …)."""
         largest = by.movedim(1, 0).flatten(1).amax(1) * ROUNDING
         same_everywhere = bool(
             (by == by.amax([d for d in range(by.ndim) if d != 1], keepdim=True)).all()
@@ -70,13 +70,13 @@ class Gain:
         return Gain((self.settled() * largest).nan_to_num(math.inf, math.inf))
 
     def through(self, weight: Tensor, size: tuple[int, ...]) -> Gain:
-        """After the linear map ``weight``: (outputs, inputs) or (outputs, inputs, k, l) over
-        ``size`` positions."""
+        """The gain behind the linear map ``weight``, (outputs, inputs) or (outputs, inputs, k, l)
+        over ``size`` positions."""
         return Gain(None, weight * self.settled().view(1, -1, *[1] * (weight.ndim - 2)), size)
 
     @staticmethod
     def total(parts: Sequence[Gain]) -> Gain | None:
-        """Of a sum; one part keeps its kernel."""
+        """The gain of a sum of parts; a single part keeps its kernel."""
         if len(parts) < 2:
             return parts[0] if parts else None
         channels = max(part.channels for part in parts)
@@ -84,8 +84,8 @@ class Gain:
 
     @staticmethod
     def stacked(parts: Sequence[tuple[Gain | None, int]]) -> Gain | None:
-        """Of channels put side by side: (gain, channels) each. ‖[M₁; M₂]‖ ≤ √2 when both depend on
-        the input."""
+        """The gain of channels put side by side, as (gain, channels) each: ‖[M₁; M₂]‖ ≤ √2 where
+        both depend on the input."""
         moving = sum(gain is not None for gain, _ in parts)
         if not moving:
             return None

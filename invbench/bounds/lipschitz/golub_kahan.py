@@ -10,14 +10,14 @@ from torch import Tensor
 from invbench.bounds.lipschitz.linear_map import LinearMap, Map
 from invbench.bounds.lipschitz.witness import Witness
 
-__all__ = ["gaussian_estimate", "largest_stretch"]
+__all__ = ["gaussian_estimate", "largest_jacobian_norm"]
 
 TINY = 1e-300
 
 
 def _norm(v: Tensor) -> Tensor:
-    """Norm per row in float64, shaped to broadcast; scaled, so that 1e30 does not overflow in
-    float32."""
+    """Norm per row in float64, (B, 1, …, 1); scaled first, so that large entries do not
+    overflow."""
     wide = v.double().flatten(1)
     largest = wide.abs().amax(1, keepdim=True).clamp(min=TINY)
     return ((wide / largest).norm(dim=1, keepdim=True) * largest).view(-1, *[1] * (v.ndim - 1))
@@ -30,8 +30,8 @@ def _unit(v: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _against(v: Tensor, basis: list[Tensor]) -> Tensor:
-    """v without its components along an orthonormal basis, per row; twice, as Gram–Schmidt needs
-    it."""
+    """v without its components along an orthonormal basis, per row. Gram–Schmidt is run twice,
+    which is enough for orthogonality to rounding."""
     for _ in range(2):
         for b in basis:
             share = (v.double() * b.double()).flatten(1).sum(1).view(-1, *[1] * (v.ndim - 1))
@@ -39,7 +39,7 @@ def _against(v: Tensor, basis: list[Tensor]) -> Tensor:
     return v
 
 
-def largest_stretch(
+def largest_jacobian_norm(
     f: Map,
     x: Tensor,
     products: int = 30,
@@ -47,16 +47,16 @@ def largest_stretch(
     seed: int = 0,
     cond: Tensor | None = None,
 ) -> Witness:
-    """σmax of J = ∂f/∂x at each row of x, from below, with at most ``products`` products with J or
-    Jᵀ (tier L0).
+    """σmax of J = ∂f/∂x at each row of x, from below (tier L0), by at most ``products`` products
+    with J or Jᵀ.
 
-    Golub and Kahan (1965) with full reorthogonalisation from a random start; with ``restarts`` > 1
-    the products are shared out, and each run starts from the best direction so far. The value is ‖J
-    v‖/‖v‖ of a last product with the direction found, so it is attained, whatever the iteration
-    did. A row where f is not finite has the value NaN: no bound. Raises ``ValueError`` for fewer
-    than 3 products per run.
+    Golub–Kahan bidiagonalisation (1965) with full reorthogonalisation, from a random start. With
+    ``restarts`` > 1 the products are shared out, and each run starts from the best direction so
+    far. The value is ‖Jv‖/‖v‖ of a last product with the direction found, so it is attained,
+    whatever the iteration did. It is NaN, no bound, for a row where f is not finite. ``cond`` goes
+    into the witness. Raises ``ValueError`` for fewer than 3 products per run.
 
-    σmax(J⁻¹) of a layer is that of the map of its inverse, at z = f(x).
+    σmax(J⁻¹) of a layer is the value for the map of its inverse, at z = f(x).
     """
     if products // restarts < 3:
         raise ValueError(
@@ -64,8 +64,7 @@ def largest_stretch(
         )
     jacobian = LinearMap(f, x)
     generator = torch.Generator().manual_seed(seed)
-    # one random direction for all rows, so that a row's result does not depend on the batch it came
-    # in
+    # one random direction for all rows, so that a row's result does not depend on its batch
     start = (
         torch.randn(1, *x.shape[1:], generator=generator, dtype=torch.float64)
         .to(x)
@@ -80,7 +79,7 @@ def largest_stretch(
 
 
 def _ritz(jacobian: LinearMap, start: Tensor, steps: int) -> Tensor:
-    """The direction in the Krylov space of ``start`` that J stretches most."""
+    """The direction in the Krylov space of ``start`` in which ‖Jv‖/‖v‖ is largest."""
     left: list[Tensor] = []
     right: list[Tensor] = []
     diagonal, above = [], []
@@ -107,11 +106,10 @@ def _ritz(jacobian: LinearMap, start: Tensor, steps: int) -> Tensor:
 
 
 def gaussian_estimate(f: Map, x: Tensor, probes: int = 3, seed: int = 0) -> Tensor:
-    """10·sqrt(2/π)·max ‖J ω‖ over Gaussian probes ω, per row (tier E).
+    """10·√(2/π)·max ‖Jω‖ over Gaussian probes ω, per row (tier E). NaN where f is not finite.
 
-    At least σmax(J) but with probability at most 10^−probes (Halko, Martinsson, Tropp, SIAM Review
-    2011, lemma 4.1). An estimate: neither a lower nor a certified upper bound. NaN where f is not
-    finite.
+    It is less than σmax(J) with a probability of at most 10^−probes (Halko, Martinsson, Tropp, SIAM
+    Review 2011, lemma 4.1): an estimate, neither a lower nor a certified upper bound.
     """
     jacobian = LinearMap(f, x)
     generator = torch.Generator().manual_seed(seed)

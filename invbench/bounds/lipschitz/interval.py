@@ -1,14 +1,14 @@
-"""Intervals of tensors that run through a network's own code, and carry a bound on the Jacobian
-along.
+"""Intervals of tensors, which a network's own code propagates, together with a bound on the
+Jacobian.
 
 An ``Interval`` takes part in PyTorch's function protocol: ``module(interval)`` calls the module's
-ordinary ``forward``, and every operation in it is looked up in ``RULES``. An operation that is not
-there raises ``Unsupported`` with its name: no bound is better than a wrong one.
+``forward``, and every operation in it is looked up in ``RULES``. An operation without a rule raises
+``Unsupported``, so that there is no bound instead of a wrong one.
 
-Bounds are computed in float64 and widened after every operation by more than its rounding: 4u of
-the result for an elementwise operation, (n + 2)u of Σ|w||x| for a sum of n products. What this
-leaves out: the rounding of the network itself when it later runs in float32 (the bounds are of the
-exact map with these weights), and errors of libm's exp, tanh … beyond 2 ulp.
+Bounds are computed in float64. Every operation widens them by more than its rounding: by 4u of the
+result for an elementwise operation, by (n + 2)u of Σ|w||x| for a sum of n products. Two errors are
+left out: the rounding of the network when it runs in float32, because the bounds hold for the exact
+map with these weights; and errors of libm's exp, tanh … beyond 2 ulp.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invbench.bounds.lipschitz.gain import Gain
+from invbench.bounds.lipschitz.parameter_box import nearest_zero
 from invbench.errors import InvbenchError
 
 __all__ = ["RULES", "Interval", "Unsupported"]
@@ -31,14 +32,14 @@ TINY = 1e-300
 
 
 class Unsupported(InvbenchError):
-    """An operation without a rule, by its name: the bound is not available."""
+    """There is no bound, because an operation has no rule; the text names it."""
 
 
 class Interval:
-    """All tensors between ``lo`` and ``hi`` (float64), with ``gain``: a bound on the Jacobian by
-    the seeded input, None for 0.
+    """All tensors between ``lo`` and ``hi``, float64, with ``gain``, a bound on their Jacobian by
+    the seeded input; None for a Jacobian of 0.
 
-    Raises ``ValueError`` where lo > hi; NaN counts as everything.
+    An end that is NaN becomes infinite. Raises ``ValueError`` where lo > hi.
     """
 
     def __init__(self, lo: Tensor, hi: Tensor, gain: Gain | None = None) -> None:
@@ -49,7 +50,7 @@ class Interval:
 
     @classmethod
     def around(cls, centre: Tensor, radius: float | Tensor, seeded: bool = False) -> Interval:
-        """centre ± radius; ``seeded``: its Jacobian is the identity."""
+        """centre ± radius; ``seeded``: it is the input, whose Jacobian is the identity."""
         centre = centre.double()
         gain = Gain.identity(centre.shape[1]) if seeded else None
         return cls(*_wider(centre - radius, centre + radius), gain)
@@ -143,7 +144,7 @@ def _add(a: Any, b: Any, *, alpha: float = 1) -> Interval:
 
 def _mul(a: Any, b: Any) -> Interval:
     a, b = _as_interval(a), _as_interval(b)
-    # 0·Inf is 0 here: an unbounded factor of an exact zero
+    # 0·Inf is 0 here: a factor that is exactly 0 times an unbounded one
     corners = torch.stack(
         [(p * q).nan_to_num(0.0, math.inf, -math.inf) for p in (a.lo, a.hi) for q in (b.lo, b.hi)]
     )
@@ -159,17 +160,13 @@ def _mul(a: Any, b: Any) -> Interval:
 def _increasing(
     function: Callable[[Tensor], Tensor], slope: Callable[[Tensor, Tensor], Tensor]
 ) -> Callable[[Interval], Interval]:
-    """``slope(lo, hi)``: the largest derivative between them, per element."""
+    """The rule of an increasing function; ``slope(lo, hi)``: its largest derivative in between."""
 
     def rule(v: Interval, *args: Any, **kwargs: Any) -> Interval:
         gain = None if v.gain is None else v.gain.scaled(slope(v.lo, v.hi))
         return Interval(*_wider(function(v.lo), function(v.hi)), gain)
 
     return rule
-
-
-def _nearest_zero(lo: Tensor, hi: Tensor) -> Tensor:
-    return torch.where((lo <= 0) & (hi >= 0), 0.0, torch.minimum(lo.abs(), hi.abs()))
 
 
 def _leaky(v: Interval, negative_slope: float = 0.01, inplace: bool = False) -> Interval:
@@ -180,7 +177,7 @@ def _leaky(v: Interval, negative_slope: float = 0.01, inplace: bool = False) -> 
 
 
 def _sigmoid_slope(lo: Tensor, hi: Tensor) -> Tensor:
-    at = torch.sigmoid(-_nearest_zero(lo, hi))
+    at = torch.sigmoid(-nearest_zero(lo, hi))
     return at * (1 - at) * (1 + 8 * U) + TINY
 
 
@@ -191,7 +188,7 @@ def _products(
     apply: Callable[[Tensor, Tensor], Tensor],
     n: int,
 ) -> tuple[Tensor, Tensor]:
-    """Centre and radius through a linear map: the radius by |W|, and the rounding of n terms."""
+    """(lo, hi) behind a linear map W: it maps the centre, |W| the radius; n terms are rounded."""
     weight = weight.detach().double()
     radius = (v.hi - v.lo) / 2
     centre = v.lo + radius
@@ -200,7 +197,7 @@ def _products(
         apply(centre.abs() + radius, weight.abs()) + (0 if bias is None else bias.abs())
     ) + TINY
     out = out if bias is None else out + bias
-    # an endpoint at infinity says nothing about the products
+    # infinite ends give NaN: nothing is known of these products
     return _wider(
         _known(out - spread, -math.inf), _known(out + spread, math.inf), _known(error, 0.0)
     )
@@ -284,10 +281,6 @@ def _clamp(v: Interval, min: float | None = None, max: float | None = None) -> I
     return _increasing(lambda x: x.clamp(min, max), slope)(v)
 
 
-def _one(lo: Tensor, hi: Tensor) -> Tensor:
-    return torch.ones_like(lo)
-
-
 RULES: dict[str, Callable[..., Any]] = {
     "add": _add,
     "radd": _add,
@@ -302,9 +295,9 @@ RULES: dict[str, Callable[..., Any]] = {
     "sigmoid": _increasing(torch.sigmoid, _sigmoid_slope),
     "tanh": _increasing(
         torch.tanh,
-        lambda lo, hi: (1 - torch.tanh(_nearest_zero(lo, hi)) ** 2) * (1 + 8 * U) + 4 * U,
+        lambda lo, hi: (1 - torch.tanh(nearest_zero(lo, hi)) ** 2) * (1 + 8 * U) + 4 * U,
     ),
-    "atan": _increasing(torch.atan, lambda lo, hi: 1 / (1 + _nearest_zero(lo, hi) ** 2)),
+    "atan": _increasing(torch.atan, lambda lo, hi: 1 / (1 + nearest_zero(lo, hi) ** 2)),
     "clamp": _clamp,
     "conv2d": _conv2d,
     "linear": _linear,

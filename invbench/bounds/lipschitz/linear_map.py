@@ -1,5 +1,5 @@
 """The Jacobian of a map at a point as a linear operator: products with it and with its transpose,
-never the matrix."""
+without the matrix."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Map = Callable[[Tensor], Tensor]
 
 
 class LinearMap:
-    """J = ∂f/∂x at x, batched over rows that do not see each other: f maps (B, …) to (B, …).
+    """J = ∂f/∂x at x, one per row: f maps (B, …) to (B, …), and its rows are independent.
 
-    ``times(v)`` is J v, ``transposed(u)`` is Jᵀ u; v has x's shape, u that of f(x). J v is taken as
-    the derivative of u ↦ Jᵀ u, so any f that autograd differentiates twice in a row will do, custom
-    functions of the couplings included.
+    ``times(v)`` is J v and ``transposed(u)`` is Jᵀ u; v has the shape of x, u that of f(x). J v is
+    computed as the derivative of u ↦ Jᵀ u, so f need only be twice differentiable by autograd. That
+    includes the custom functions of the couplings.
     """
 
     def __init__(self, f: Map, x: Tensor) -> None:
@@ -29,7 +29,7 @@ class LinearMap:
             self.y = f(self.x)
             self._u = torch.zeros_like(self.y).requires_grad_()
             self._pulled = self._gradient(self.y, self.x, self._u, create_graph=True)
-        # a row is of use only where f and its derivative are finite there
+        # rows where the product means something
         self.finite = self.y.detach().flatten(1).isfinite().all(1) & x.flatten(1).isfinite().all(1)
 
     @staticmethod
@@ -49,8 +49,7 @@ class LinearMap:
 
 
 def full_jacobian(f: Map, x: Tensor) -> Tensor:
-    """J per row, (B, outputs, inputs), by one transposed product per output: the reference for
-    small events."""
+    """J per row, (B, outputs, inputs), by one product with Jᵀ per output: for small events."""
     found = LinearMap(f, x)
     rows = []
     for index in range(found.y[0].numel()):
@@ -61,8 +60,8 @@ def full_jacobian(f: Map, x: Tensor) -> Tensor:
 
 
 def decoder(flow: ConditionalFlow, latents: list[Tensor], y: Tensor) -> tuple[Map, Tensor]:
-    """(the map from all latents in one row of D numbers to x, the point): its J is that of the
-    sampling direction f⁻¹."""
+    """(the map from all latents, as one row of D numbers, to x; the latents as such rows, (B,
+    D))."""
     shapes = [z.shape[1:] for z in latents]
     sizes = [z[0].numel() for z in latents]
 
@@ -76,7 +75,7 @@ def decoder(flow: ConditionalFlow, latents: list[Tensor], y: Tensor) -> tuple[Ma
 
 
 def encoder(flow: ConditionalFlow, y: Tensor) -> Map:
-    """x ↦ all latents in one row of D numbers."""
+    """The map from x to all latents, as one row of D numbers."""
 
     def encode(x: Tensor) -> Tensor:
         return torch.cat([z.flatten(1) for z in flow.encode(x, y)[0]], 1)

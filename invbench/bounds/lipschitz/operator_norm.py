@@ -9,14 +9,14 @@ from torch import Tensor
 
 __all__ = ["convolution_norm", "matrix_norm"]
 
-ROUNDING = 1 + 1e-10  # what the float64 decompositions below may lose, many times over
-GRID = 32
-EXACT = 1024  # frequencies of a grid that is taken as it is
+ROUNDING = 1 + 1e-10  # far more than the float64 decompositions below can lose
+GRID = 32  # frequencies per axis, for a large image
+EXACT = 1024  # frequencies up to which the image's own grid is taken
 
 
 def matrix_norm(weight: Tensor) -> float:
-    """‖W‖₂ of a matrix by its singular values, in float64, widened by 1e-10. Infinite where W is
-    not finite."""
+    """‖W‖₂ of a matrix by its singular values in float64, widened by 1e-10; infinite where W is not
+    finite."""
     wide = weight.detach().double().cpu()
     if not wide.isfinite().all():
         return math.inf
@@ -24,15 +24,15 @@ def matrix_norm(weight: Tensor) -> float:
 
 
 def convolution_norm(kernel: Tensor, height: int, width: int) -> float:
-    """An upper bound on ‖x ↦ conv(x, kernel)‖₂ over inputs of height × width with zero padding and
+    """An upper bound on ‖x ↦ conv(x, kernel)‖₂ over inputs of height × width, with zero padding and
     stride 1.
 
-    ``kernel``: (outputs, inputs, k, m). The map is a part of the circular convolution on (height +
-    k − 1) × (width + m − 1), whose norm is the largest singular value of the kernel's transform
-    over that grid of frequencies (Sedghi, Gupta, Long, ICLR 2019): exact for that, and an upper
-    bound here. Where the grid is large, 32 × 32 frequencies are enough: σmax² is the largest of
-    trigonometric polynomials of degree k − 1 and m − 1, which exceed their maximum on N equispaced
-    points by at most 1/cos(π(k − 1)/N) per dimension.
+    ``kernel``: (outputs, inputs, k, m). The map is a part of the circular convolution on
+    (height + k − 1) × (width + m − 1). The norm of that is the largest singular value of the
+    kernel's Fourier transform over this grid of frequencies (Sedghi, Gupta, Long, ICLR 2019). For a
+    large grid 32 × 32 frequencies do: σmax² is the largest of trigonometric polynomials of degrees
+    k − 1 and m − 1, and such a polynomial exceeds its maximum on N equispaced points by a factor of
+    at most 1/cos(π(k − 1)/N) per dimension.
     """
     outputs, inputs, k, m = kernel.shape
     wide = kernel.detach().double().cpu()

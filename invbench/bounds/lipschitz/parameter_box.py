@@ -1,5 +1,5 @@
-"""What is known of a coupling over a box of its raw parameters: slopes, and how far the parameters
-move the value."""
+"""Bounds on a coupling over a box of its raw parameters: on its slope, and on its derivatives by
+the parameters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ WIDER = 1 + 1e-12
 
 @dataclass(frozen=True)
 class ParameterBox:
-    """Per element: slopes of c in [low, high] over all parameters of the box and all x of its own
-    (all x at all, but for affine-asymmetric),
+    """Bounds per element, over all parameters and all x of their boxes.
 
-    ``by_params``: sup sqrt(Σ_j (∂c/∂p_j)²) at fixed x; ``by_params_inverse``: the same of c⁻¹ at
-    fixed y, = sup over x of that / c′. None where no rule is known. ``tier``: U2 from the box, U1
-    from constants of the architecture.
+    ``low``, ``high``: c′ lies between them; for all designs but affine-asymmetric even over all x.
+    ``by_params``: sup √(Σ_j (∂c/∂p_j)²) at fixed x. ``by_params_inverse``: the same of c⁻¹ at fixed
+    y, which is the sup over x of that square root over c′. None where no rule is known. ``tier``:
+    U2 from the box, U1 from constants of the architecture.
     """
 
     low: Tensor
@@ -30,7 +30,7 @@ class ParameterBox:
     tier: str = "U2"
 
     def wider(self) -> ParameterBox:
-        """Every bound moved outward by 1e-12 of itself: thousands of roundings of float64."""
+        """The bounds, widened by a factor 1 + 1e-12, which is thousands of roundings of float64."""
         moved, back = self.by_params, self.by_params_inverse
         return ParameterBox(
             self.low / WIDER,

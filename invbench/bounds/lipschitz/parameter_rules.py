@@ -1,7 +1,8 @@
-"""Which rule bounds which coupling over a box of its raw parameters.
+"""The rules that bound a coupling over a box of its raw parameters, by the coupling's class.
 
-A design without one falls back on its declared ``slope_range`` for the slopes (tier U1), and its
-sensitivity to the parameters is not available. All in float64, elementwise, and widened by 1e-12.
+Without a rule, the slopes are bounded by the declared ``slope_range`` (tier U1), and the
+derivatives by the parameters have no bound. All rules are elementwise, in float64, and widened by
+1e-12.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from invbench.couplings import (
     RQBounded,
 )
 from invbench.couplings.base import Elementwise
-from invbench.couplings.fused import Fused
+from invbench.couplings.compiled import CompiledCoupling
 
-__all__ = ["DECODED", "RULES", "decoded_box", "over_box"]
+__all__ = ["DECODED", "RULES", "decoded_box", "over_box", "reciprocal_slope"]
 
-# looked up by the very class, not by its parents: a rule knows one formula
+# a rule knows one formula, so the class itself is looked up, not its parents
 RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], ParameterBox]] = {
     Additive: affine_box.additive,
     Affine: affine_box.affine,
@@ -58,9 +59,9 @@ RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], Param
 
 
 def over_box(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
-    """Bounds of a design over params (n_params, *x.shape) and x. Raises ``Unsupported`` where
-    nothing certified is known."""
-    design = design.design if isinstance(design, Fused) else design
+    """Bounds on a design over boxes of its params (n_params, *x.shape) and of x. Raises
+    ``Unsupported`` where there is no rule and no declared slope range."""
+    design = design.design if isinstance(design, CompiledCoupling) else design
     if rule := RULES.get(type(design)):
         return rule(design, params, x).wider()
     if design.slope_range is None:
@@ -74,13 +75,14 @@ def over_box(design: Elementwise, params: Interval, x: Interval) -> ParameterBox
 
 def decoded_box(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """A box that holds c⁻¹(y; params). Raises ``Unsupported`` for a design without a rule."""
-    design = design.design if isinstance(design, Fused) else design
+    design = design.design if isinstance(design, CompiledCoupling) else design
     if rule := DECODED.get(type(design)):
         return rule(design, y, params)
     raise Unsupported(f"no interval rule for the inverse of {type(design).__name__}")
 
 
-def _reciprocal(design: Elementwise, params: Interval) -> Interval:
+def reciprocal_slope(design: Elementwise, params: Interval) -> Interval:
+    """An interval of 1/c′, for designs whose slope depends on the parameters alone."""
     zero = torch.zeros_like(params.lo[0])
     slopes = over_box(design, params, Interval(zero, zero))
     return Interval(1 / slopes.high, 1 / slopes.low)
@@ -92,16 +94,16 @@ def _shift(params: Interval) -> Interval:
 
 def _shifted_first(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """y/s − t."""
-    return y * _reciprocal(design, params) - _shift(params)
+    return y * reciprocal_slope(design, params) - _shift(params)
 
 
 def _shifted_last(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """(y − t)/s."""
-    return (y - _shift(params)) * _reciprocal(design, params)
+    return (y - _shift(params)) * reciprocal_slope(design, params)
 
 
 def _soft_tails(design: Elementwise, y: Interval, params: Interval) -> Interval:
-    """g((y − t)·e^b), g increasing."""
+    """g((y − t)·e^b), where g increases."""
     assert isinstance(design, AffineAsymmetric)
     v = _shifted_last(design, y, params)
     lo, hi = (
@@ -115,7 +117,8 @@ def _soft_tails(design: Elementwise, y: Interval, params: Interval) -> Interval:
 
 
 def _cubic(design: Elementwise, y: Interval, params: Interval) -> Interval:
-    """v = y − t = x + a·x/(1 + u²): x lies within |a|·w/2 of v, and between v and v/(1 + a)."""
+    """x from v = y − t = x + a·x/(1 + u²): it lies within |a|·w/2 of v, and between v and
+    v/(1 + a)."""
     assert isinstance(design, CubicRational)
     v = y - _shift(params)
     a = Interval(design._amplitude(params.lo[0]), design._amplitude(params.hi[0]))
@@ -128,7 +131,7 @@ def _cubic(design: Elementwise, y: Interval, params: Interval) -> Interval:
 
 
 def _box_spline(design: Elementwise, y: Interval, params: Interval) -> Interval:
-    """Identity outside (−B, B), so an end inside moves no further than to ±B."""
+    """The identity outside (−B, B), so an end inside moves to ±B at most."""
     v = y - _shift(params) if isinstance(design, ModifiedRQ) else y
     b = float(design.box)  # type: ignore[arg-type]
     return Interval(torch.where(v.lo.abs() < b, -b, v.lo), torch.where(v.hi.abs() < b, b, v.hi))

@@ -1,10 +1,10 @@
-"""Linear bounds through the convolutional conditioner: tighter than intervals, and dearer.
+"""Linear bounds through the convolutional conditioner: tighter than intervals, at a higher cost.
 
-Backward linear bounds as in CROWN (Zhang, Weng, Chen, Hsieh, Daniel, NeurIPS 2018): between its
-pre-activation's ends l < 0 < u a ReLU lies under the line u(h − l)/(u − l) and above 0 or h,
-whichever is nearer; so an output lies between two linear maps of the input patch that it sees, and
-their extremes over a box are exact: A·centre ± |A|·radius. Intervals forget at every layer that
-their inputs move together.
+Backward linear bounds as in CROWN (Zhang, Weng, Chen, Hsieh, Daniel, NeurIPS 2018). For a
+pre-activation h between l < 0 < u, ReLU lies below the line u(h − l)/(u − l) and above 0 or h,
+whichever is closer. So an output lies between two linear maps of the input patch that it sees, and
+their extremes over a box are exact: A·centre ± |A|·radius. Intervals are wider because they forget,
+at every layer, that inputs move together.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from invbench.flows import ConvConditioner
 
 __all__ = ["Relaxed"]
 
-CHUNK = 8  # outputs at once
+CHUNK = 8  # outputs that are bounded at once
 
 
 class Relaxed(nn.Module):
-    """A ``ConvConditioner`` in float64 that maps an ``Interval`` (B, C, H, W) to one no wider than
-    its own code does."""
+    """A ``ConvConditioner`` in float64 whose ``forward`` maps an ``Interval`` (B, C, H, W) to one
+    that is no wider than by interval arithmetic."""
 
     def __init__(self, network: ConvConditioner) -> None:
         super().__init__()
@@ -69,8 +69,8 @@ class Relaxed(nn.Module):
         return met
 
     def _second(self, ones: Lines, inner: list[Tensor], upper: bool) -> Tensor:
-        """Bounds (k, P) of the second pre-activations at P positions by the 3×3 patches (i, 9, P)
-        of the input."""
+        """Bounds (k, P) on the second pre-activations at P positions, from the 3×3 patches (i, 9,
+        P) of the input."""
         found = []
         for rows, bias in zip(self.k2.split(CHUNK), self.b2.split(CHUNK), strict=True):
             a, level = ones.through(rows[:, :, None], upper)
@@ -80,7 +80,7 @@ class Relaxed(nn.Module):
         return torch.cat(found)
 
     def _third(self, ones: Lines, twos: Lines, patches: list[Tensor], upper: bool) -> Tensor:
-        """Bounds (o, P) of the outputs by the 5×5 patches (i, 25, P) of the input; positions
+        """Bounds (o, P) on the outputs, from the 5×5 patches (i, 25, P) of the input. Positions
         outside the image have lines of slope 0."""
         near_ones, near_twos = ones.patches(), twos.patches()
         found = []
@@ -97,8 +97,8 @@ class Relaxed(nn.Module):
         return torch.stack(found)
 
     def _size(self, x: Interval, hidden: tuple[Interval, ...]) -> list[Tensor]:
-        """What rounding may have cost the bounds above: 2·N·u·Σ|products|, N the lengths of the
-        sums that a product passes through."""
+        """How much rounding may have moved the bounds above: 2·N·u·Σ|products|, N the total length
+        of the sums that a product is part of."""
         width, inputs = self.k1.shape[:2]
         n = 2 * (25 * inputs + 11 * width + 30) * U
         size = F.conv2d(
@@ -114,11 +114,11 @@ class Relaxed(nn.Module):
         return [n * size, n * out]
 
     def _jacobian(self, seed: Gain, ones: Lines, twos: Lines, out: Interval) -> float:
-        """‖K₃D₂K₂D₁K₁‖ for all diagonal D within the slopes seen, D = diag(c) + diag(r)·E with one
-        c, r per channel and ‖E‖ ≤ 1.
+        """A bound on ‖K₃D₂K₂D₁K₁‖ over all diagonal D within the slopes of the lines:
+        D = diag(c) + diag(r)·E, with one c and r per channel and ‖E‖ ≤ 1.
 
-        Products of a 1×1 kernel with a 3×3 one are again one convolution, whose norm is less than
-        the product of norms.
+        The product of a 1×1 kernel and a 3×3 kernel is again a convolution, and its norm is at most
+        the product of the norms.
         """
         size = tuple(out.shape[2:])
         k1, k3 = (k.unflatten(2, (3, 3)) for k in (self.k1, self.k3))
@@ -149,8 +149,8 @@ class Relaxed(nn.Module):
 
 
 class Lines:
-    """slope_low·h ≤ relu(h) ≤ slope_high·h + level between the ends of h; each (channels, P), or
-    (channels, 9, P) of patches."""
+    """low·h ≤ relu(h) ≤ high·h + level for h in an interval; each (channels, P), or (channels, 9,
+    P) for patches."""
 
     def __init__(self, h: Interval) -> None:
         self.shape = h.shape
@@ -163,15 +163,15 @@ class Lines:
         self.kept = [v.movedim(1, 0).flatten(1) for v in (self.low, self.high, self.level)]
 
     def patches(self) -> Lines:
-        """The lines of the nine neighbours; outside the image all zero, as the padding is."""
+        """The lines of the nine neighbours; outside the image all are zero, as the padding is."""
         found = object.__new__(Lines)
         found.shape = self.shape
         found.kept = [_patches(v, 3) for v in (self.low, self.high, self.level)]
         return found
 
     def through(self, weight: Tensor, upper: bool) -> tuple[Tensor, Tensor]:
-        """(slopes, levels) of weight·relu(h), bounded above or below: positive weights take the one
-        line, negative ones the other."""
+        """(slopes, levels) of an upper or lower bound on weight·relu(h): positive weights take the
+        one line, negative weights the other."""
         low, high, level = self.kept
         rising, falling = weight.clamp(min=0), weight.clamp(max=0)
         if not upper:
@@ -180,7 +180,7 @@ class Lines:
         return rising * high + falling * low, rising * level
 
     def spread(self) -> tuple[Tensor, Tensor]:
-        """(c, r) per channel: relu′ lies in c ± r at every position."""
+        """(c, r) per channel such that relu′ lies in c ± r at every position."""
         least = (
             self.low.movedim(1, 0).flatten(1) * (self.level == 0).movedim(1, 0).flatten(1)
         ).amin(1)
@@ -189,7 +189,7 @@ class Lines:
 
 
 def _patches(v: Tensor, k: int) -> Tensor:
-    """(channels, k², B·H·W): what an output at each position sees, zeros outside."""
+    """The k×k patch that each position sees, zeros outside: (channels, k², B·H·W)."""
     return (
         F.unfold(v, k, padding=k // 2)
         .unflatten(1, (v.shape[1], k * k))
@@ -203,13 +203,13 @@ def _image(v: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _extreme(taps: Tensor, patches: list[Tensor], upper: bool) -> Tensor:
-    """max or min of A·x over the box, (rows, P)."""
+    """The maximum or minimum of A·x over the box, (rows, P)."""
     centre, radius = patches
     spread = (taps.abs() * radius).sum((1, 2))
     return (taps * centre).sum((1, 2)) + (spread if upper else -spread)
 
 
 def _meet(h: Interval, ends: list[Tensor], error: Tensor) -> Interval:
-    """The part of h between the linear bounds."""
+    """The part of h that lies between the linear bounds."""
     lo, hi = torch.maximum(h.lo, ends[0] - error), torch.minimum(h.hi, ends[1] + error)
     return Interval(lo, torch.maximum(lo, hi), h.gain)

@@ -1,4 +1,8 @@
-"""Rational-quadratic splines over a box of their raw parameters (numerics.md, section 2)."""
+"""Rules for rational-quadratic splines over a box of their raw parameters.
+
+A segment with mean slope s = h/w and end slopes d0, d1 (Durkan et al., NeurIPS 2019) has, with
+η = 1 − ξ and D = s(ξ² + η²) + (d0 + d1)ξη, the slope c′ = s²(d1·ξ² + 2s·ξη + d0·η²)/D².
+"""
 
 from __future__ import annotations
 
@@ -17,13 +21,15 @@ from invbench.couplings.rq_spline import RQSpline
 
 __all__ = ["modified_rq", "rational_quadratic_range", "rq_spline"]
 
-PIECES = 16  # of ξ in [0, 1], over which the derivatives of a segment are bounded one by one
+PIECES = 16  # of [0, 1], over each of which the derivatives of a segment are bounded
 
 
 def rational_quadratic_range(s: Interval, d0: Interval, d1: Interval) -> tuple[Tensor, Tensor]:
-    """Slopes of a rational-quadratic segment over a box of (s, d0, d1): least at s_lo and a corner
-    (lo, lo), (lo, hi), (hi, lo) or (hi, hi) of the end slopes; at most max(d_hi, 2·s_hi²/(s_hi +
-    d_lo)), and the exact maximum where the box is a point."""
+    """(inf, sup) bounds on the slope of a segment over a box of (s, d0, d1).
+
+    It is least at s_lo and a corner of the box of (d0, d1). It is at most
+    max(d_hi, 2·s_hi²/(s_hi + d_lo)); where the box is a point, the exact maximum is taken.
+    """
     corners = [(p, q) for p in (d0.lo, d0.hi) for q in (d1.lo, d1.hi)]
     low = torch.stack([slope_extremes(s.lo, p, q)[0] for p, q in corners]).amin(0)
     least, most = torch.minimum(d0.lo, d1.lo), torch.maximum(d0.hi, d1.hi)
@@ -34,20 +40,18 @@ def rational_quadratic_range(s: Interval, d0: Interval, d1: Interval) -> tuple[T
 
 
 def _segment_terms(s: Interval, d0: Interval, d1: Interval, piece: int) -> tuple[Tensor, ...]:
-    """Over ξ in [a, b], the piece's: least and largest c′, and upper bounds on |∂c/∂(s at fixed
-    ξ)|/h, v, |∂v/∂d0|, |∂v/∂d1|.
+    """Over ξ in the piece [a, b]: bounds (inf c′, sup c′) and upper bounds on |∂v/∂s|, v, |∂v/∂d0|
+    and |∂v/∂d1|, v = (sξ² + d0·ξη)/D being the height over h.
 
-    With η = 1 − ξ, D = s(ξ² + η²) + (d0 + d1)ξη, v = (sξ² + d0·ξη)/D: v_s = ξη(d1·ξ² − d0·η²)/D²,
-    v_d0 = ξη(sη² + d1·ξη)/D², v_d1 = −ξη(sξ² + d0·ξη)/D². Every sum has terms of one sign but that
-    in v_s.
+    ∂v/∂s = ξη(d1·ξ² − d0·η²)/D², ∂v/∂d0 = ξη(sη² + d1·ξη)/D², ∂v/∂d1 = −ξη(sξ² + d0·ξη)/D². Every
+    sum but that in ∂v/∂s has terms of one sign.
     """
     a, b = piece / PIECES, (piece + 1) / PIECES
     p, q = 1 - b, 1 - a  # η in [p, q]
     cross_lo, cross_hi = min(a * q, b * p), (0.25 if a <= 0.5 <= b else max(a * q, b * p))
     squares_lo = 0.5 if a <= 0.5 <= b else min(a * a + q * q, b * b + p * p)
     squares_hi = max(a * a + q * q, b * b + p * p)
-    # at one ξ the weights sum to ξ² + η² + 2ξη = 1, so D lies between the least and the largest of
-    # s, (d0 + d1)/2
+    # the weights sum to ξ² + η² + 2ξη = 1, so D lies between s and (d0 + d1)/2
     d_lo = torch.maximum(
         s.lo * squares_lo + (d0.lo + d1.lo) * cross_lo, torch.minimum(s.lo, (d0.lo + d1.lo) / 2)
     )
@@ -70,10 +74,10 @@ def _segment_terms(s: Interval, d0: Interval, d1: Interval, piece: int) -> tuple
 
 
 def modified_rq(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
-    """The two bins in turn, the right one as the left one mirrored; t enters with slope 1, and 1/c′
-    in the inverse.
+    """Both bins in turn; the right one is the left one mirrored.
 
-    Counted from the box's outer end: ∂c/∂h = v + s·v_s,  ∂c/∂w = −(ξ·c′ + s²·v_s),  ∂c/∂d = h·v_d1.
+    Counted from the outer end of the box: ∂c/∂h = v + s·∂v/∂s, ∂c/∂w = −(ξ·c′ + s²·∂v/∂s),
+    ∂c/∂d = h·∂v/∂d1. The shift t has the derivative 1, and 1/c′ in the inverse.
     """
     assert isinstance(design, ModifiedRQ)
     raw = [Interval(params.lo[j], params.hi[j]) for j in range(3)]
@@ -108,12 +112,13 @@ def _sigmoid_derivative(raw: Interval) -> Tensor:
 
 
 def rq_spline(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
-    """Bins from softmax shares, bounded one against all others; knot slopes increase with their raw
-    values.
+    """All bins in turn. Their widths and heights are softmax shares; knot slopes increase with
+    their raw values.
 
-    With X, Y the bin's left edges: ∂c/∂X = −c′, ∂c/∂Y = 1, and w, h, d0, d1 as in a segment. X and
-    w are 2B(1 − K·floor)·P of sums P of softmax shares, and ‖∂P/∂raw‖ ≤ √2·P(1 − P), since
-    |∂P/∂raw_j| sums to P(1 − P) over the shares in P and as much over the others.
+    With X, Y the left edges of a bin, ∂c/∂X = −c′ and ∂c/∂Y = 1; w, h, d0, d1 are as in a segment.
+    Up to a constant, X and w are 2B(1 − K·floor)·P, P a sum of softmax shares. ‖∂P/∂raw‖ is at most
+    √2·P(1 − P), since |∂P/∂raw_j| sums to P(1 − P) over the shares in P, and to as much over the
+    others.
     """
     assert isinstance(design, RQSpline)
     k, span = design.bins, 2 * design.box
@@ -139,7 +144,7 @@ def rq_spline(design: Elementwise, params: Interval, x: Interval) -> ParameterBo
         )
         for piece in range(PIECES):
             slope_lo, slope_hi, bend, v, by_d0, by_d1 = _segment_terms(s, d0, d1, piece)
-            # widths, heights and slopes are different raw values: three groups at right angles
+            # widths, heights and slopes have different raw values, so the groups are orthogonal
             by_widths = (
                 slope_hi * by_left_x
                 + ((piece + 1) / PIECES * slope_hi + s.hi**2 * bend) * by_w_chain
@@ -155,7 +160,8 @@ def rq_spline(design: Elementwise, params: Interval, x: Interval) -> ParameterBo
 
 
 def _share_ends(design: RQSpline, params: Interval, start: int) -> list[Interval]:
-    """Least and largest share per bin: its own raw value at one end, all others at the other."""
+    """The interval of each bin's share: extreme where its raw value is at one end of the box and
+    all others are at the other."""
     lo, hi = (
         params.lo[start : start + design.bins].unbind(0),
         params.hi[start : start + design.bins].unbind(0),
@@ -171,7 +177,7 @@ def _share_ends(design: RQSpline, params: Interval, start: int) -> list[Interval
 
 
 def _softmax_chain(design: RQSpline, total: Interval, terms: int) -> Tensor:
-    """sup (1 − K·floor)·√2·P(1 − P) for a sum of ``terms`` shares that lies in ``total``."""
+    """sup (1 − K·floor)·√2·P(1 − P), where ``terms`` shares sum to a value in ``total``."""
     free = 1 - design.bins * design.floor
     ends = [((end - terms * design.floor) / free).clamp(0, 1) for end in (total.lo, total.hi)]
     peak = torch.minimum(torch.maximum(torch.full_like(ends[0], 0.5), ends[0]), ends[1])
@@ -179,7 +185,7 @@ def _softmax_chain(design: RQSpline, total: Interval, terms: int) -> Tensor:
 
 
 def _edge_chain(design: RQSpline, sizes: list[Interval], j: int) -> Tensor:
-    """The same for the left edge of bin j, a sum of j shares."""
+    """``_softmax_chain`` of the left edge of bin j, a sum of j shares."""
     if j == 0:
         return torch.zeros_like(sizes[0].lo)
     lo, hi = (
@@ -189,7 +195,7 @@ def _edge_chain(design: RQSpline, sizes: list[Interval], j: int) -> Tensor:
 
 
 def _knot_chain(design: RQSpline, raw: Interval, slope: Interval) -> Tensor:
-    """sup ∂d/∂raw: of δ^tanh, d·log δ·(1 − tanh²); of softplus, at most 1 and at most d."""
+    """sup ∂d/∂raw: d·log δ·(1 − tanh²) for δ^tanh; at most min(1, d) for softplus."""
     if isinstance(design, RQBounded):
         return (
             slope.hi * math.log(design.limit) * (1 - torch.tanh(nearest_zero(raw.lo, raw.hi)) ** 2)

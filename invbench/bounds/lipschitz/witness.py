@@ -1,4 +1,4 @@
-"""A lower bound with what attains it: anybody can compute it again."""
+"""Lower bounds on a Lipschitz constant, with the point and direction that attain them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Witness", "difference_quotient", "steepest_pair", "volume_bound"]
 
 @dataclass(frozen=True)
 class Witness:
-    """``value[i]`` = ‖J v‖/‖v‖ at row i of ``point`` along row i of ``direction``, under ``cond``
-    where there is one (tier L0).
+    """``value[i]`` = ‖Jv‖/‖v‖ at row i of ``point`` along row i of ``direction``, under row i of
+    ``cond`` where there is one (tier L0).
 
-    True up to the rounding of one product; ``confirmed`` repeats it in another dtype.
+    It is true up to the rounding of one product; ``confirmed`` computes it in another dtype.
     """
 
     value: Tensor
@@ -27,14 +27,14 @@ class Witness:
     cond: Tensor | None = None
 
     def confirmed(self, f: Map, dtype: torch.dtype = torch.float64) -> Tensor:
-        """‖J v‖/‖v‖ again, with f computing in ``dtype``; NaN for a zero or non-finite
-        direction."""
+        """‖Jv‖/‖v‖ with f computed in ``dtype``, (B,); NaN for a direction that is zero or not
+        finite."""
         v = self.direction.to(dtype)
-        stretched = LinearMap(f, self.point.to(dtype)).times(v)
-        return stretched.flatten(1).double().norm(dim=1) / v.flatten(1).double().norm(dim=1)
+        image = LinearMap(f, self.point.to(dtype)).times(v)
+        return image.flatten(1).double().norm(dim=1) / v.flatten(1).double().norm(dim=1)
 
     def worst(self) -> Witness:
-        """The one row with the largest finite value."""
+        """The row with the largest value."""
         row = int(self.value.nan_to_num(nan=-1.0).argmax())
         keep = slice(row, row + 1)
         return Witness(
@@ -46,10 +46,8 @@ class Witness:
 
 
 def difference_quotient(f: Map, a: Tensor, b: Tensor) -> Tensor:
-    """‖f(a) − f(b)‖/‖a − b‖ per row (tier L0): a lower bound on Lip(f) over the segment, up to
-    rounding of the difference.
-
-    0 for equal points, NaN where f is not finite: neither says anything.
+    """‖f(a) − f(b)‖/‖a − b‖ per row (tier L0): a lower bound on Lip(f) over the segment, up to the
+    rounding of the difference. 0 for equal points, NaN where f is not finite.
     """
     apart = (a - b).double().flatten(1).norm(dim=1)
     with torch.no_grad():
@@ -62,11 +60,11 @@ def difference_quotient(f: Map, a: Tensor, b: Tensor) -> Tensor:
 def steepest_pair(
     f: Map, x: Tensor, radius: float = 1.0, scales: int = 8, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """(largest difference quotient per row of x, the partner that attains it): a lower bound on
-    Lip(f) that anybody can compute again (L0).
+    """(the largest difference quotient per row of x, the partner that attains it): a lower bound on
+    Lip(f) (tier L0). NaN where f is not finite at any partner.
 
-    Pairs: each row with the next one, and with x + radius·4^−k·v, v a random unit direction, k <
-    ``scales``. NaN where f is finite at none.
+    Partners of a row are x + radius·4^−k·v with random unit vectors v, k < ``scales``, and the next
+    row.
     """
     generator = torch.Generator().manual_seed(seed)
     best, partner = (
@@ -88,7 +86,7 @@ def volume_bound(log_det: Tensor, dimensions: int) -> Tensor:
     """exp(−log_det/D) ≤ σmax(J⁻¹) (tier L0): the largest singular value is at least the geometric
     mean of all.
 
-    ``log_det`` of the forward map, shape (B,). Free, and weak where a flow stretches some
-    directions and shrinks others.
+    ``log_det``: of the forward map, (B,). It costs nothing, and is weak where a flow expands some
+    directions and contracts others.
     """
     return torch.exp(-log_det.double() / dimensions)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.bounds.lipschitz import Interval, certify_layer, largest_stretch
+from invbench.bounds.lipschitz import Interval, certify_layer, largest_jacobian_norm
 from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.guard import guarded
@@ -134,7 +134,7 @@ def _of_layer(subject: Subject) -> dict[str, Any]:
     ).float64_inputs(False)
     with torch.no_grad():
         z, _ = reference.forward(x, cond)
-    witness = largest_stretch(lambda v: reference.inverse(v, cond)[0], z, PRODUCTS, cond=cond)
+    witness = largest_jacobian_norm(lambda v: reference.inverse(v, cond)[0], z, PRODUCTS, cond=cond)
     finite = witness.value.isfinite()
     if not finite.any():
         return {"sensitivity_reason": "the inverse is not finite at any of the points"}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
-from invbench.errors import UsageError
+from invbench.errors import UsageError, did_you_mean
 from invbench.files import write_atomically
 from invbench.report.charts import CHARTS, Evidence, png, svg, tracks_of
 from invbench.report.rows import current_cells
@@ -25,8 +24,7 @@ def write_chart(kind: str, output: Path, track: str, results: Path) -> tuple[str
     shows.
     """
     if kind not in CHARTS:
-        near = difflib.get_close_matches(kind, CHARTS, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(kind, CHARTS)
         raise UsageError(f"chart {kind!r} is not known{hint} (there are: {', '.join(CHARTS)})")
     chart = CHARTS[kind]
     tracks = tracks_of(kind)

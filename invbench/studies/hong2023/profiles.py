@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import torch
 
-from invbench.corruptions import apply_family
+from invbench.corruptions import corrupt
 from invbench.data.datasets import sr_pairs
 from invbench.measures.depth import depth_profile
 from invbench.studies.picture import COLOURS, DASHES, figure, png
@@ -26,7 +26,7 @@ def profiles() -> pd.DataFrame:
     pairs = sr_pairs("embedded", CROP, 1)
     conditions = {
         "in": torch.stack([pair.low for pair in pairs]),
-        "out": torch.stack(apply_family(*OOD, pairs, 0)),
+        "out": torch.stack(corrupt(*OOD, pairs, 0)),
     }
     for design in COLOURS:
         flow = load_flow("srflow", design)

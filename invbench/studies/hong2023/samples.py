@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invbench.corruptions import apply_family
+from invbench.corruptions import corrupt
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
 from invbench.store.cell import Cell
 from invbench.training.weights import load_flow
+from invbench.uniform import stream_seed
 
 __all__ = ["Input", "drawn", "flow_of", "input_of"]
 
@@ -55,8 +56,8 @@ def input_of(cell: Cell, index: int) -> Input:
             f"invbench run --track {spec.track} --entry {shlex.quote(spec.entry)} --condition "
             f"{family}"
         )
-    y = apply_family(family, severity, pairs, spec.seed)[index]
-    stream = spec.seed * 1_000_003 + index
+    y = corrupt(family, severity, pairs, spec.seed)[index]
+    stream = stream_seed(spec.seed, index)
     return Input(
         spec.case,
         pairs[index],

@@ -15,12 +15,12 @@ from torch import Tensor
 
 import invbench
 from invbench.console import progress_bar
-from invbench.corruptions import apply_family, family_names
+from invbench.corruptions import corrupt, corruption_names
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.ood_score import OODScore
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.store.provenance import provenance
 from invbench.studies.ood_score.settings import (
     CLEAN_ONLY,
@@ -37,7 +37,8 @@ from invbench.studies.ood_score.settings import (
     TRAINING_STEPS,
 )
 from invbench.targets import resolve
-from invbench.training.train import recipes_of
+from invbench.training.train_flow import recipes_of
+from invbench.uniform import stream_seed
 
 __all__ = ["measured"]
 
@@ -76,10 +77,10 @@ def inputs(crops: int, photographs: int) -> list[tuple[dict[str, Any], Tensor]]:
         (dataset, pair) for dataset in DATASETS for pair in sr_pairs(dataset, CROP, 1, photographs)
     ]
     datasets, pairs = [dataset for dataset, _ in chosen], [pair for _, pair in chosen]
-    for family in family_names("sr"):
+    for family in corruption_names("sr"):
         if family != "clean":
-            for severity in range(1, len(CONDITIONS[family].metadata["strengths"]) + 1):
-                conditions = apply_family(family, severity, pairs, SEED)
+            for severity in range(1, len(CORRUPTIONS[family].metadata["strengths"]) + 1):
+                conditions = corrupt(family, severity, pairs, SEED)
                 found += named(pairs, datasets, family, severity, conditions)
     return found
 
@@ -98,7 +99,7 @@ def named(
             "severity": severity,
             "in_range": bool(y.min() >= 0) and bool(y.max() <= 1),
         }
-        rows.append(({**what, "latents": SEED * 1_000_003 + k}, y))
+        rows.append(({**what, "latents": stream_seed(SEED, k)}, y))
     return rows
 
 

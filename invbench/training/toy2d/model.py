@@ -1,5 +1,5 @@
-"""The toy flow: steps of ActNorm → 1×1 convolution → conditional coupling on two dimensions, the
-condition is y itself."""
+"""The toy flow: steps of ActNorm → 1×1 convolution → conditional coupling on two dimensions,
+conditioned on y itself."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["SIZES", "ToySize", "toy2d"]
 
 @dataclass(frozen=True)
 class ToySize:
-    """Published: the conditioner 3 → 64 with four hidden layers of 64. The number of steps is
-    ours."""
+    """Numbers that fix the architecture. The conditioner, 3 → 64 with four hidden layers of 64, is
+    that of the paper; the number of steps is ours."""
 
     steps: int = 6
     width: int = 64
@@ -40,8 +40,8 @@ SIZES = {"mini": ToySize()}
 def toy2d(
     coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0
 ) -> ConditionalFlow:
-    """2-D conditional flow of Fig. 3a. x: (B, 2); y: (B, 2), used raw as the condition. Weights are
-    drawn from ``seed``."""
+    """The conditional flow in two dimensions of Fig. 3a. x: (B, 2); y: (B, 2), the condition
+    itself. Weights are drawn from ``seed``."""
     spec = SIZES[size]
     conditioner = partial(DenseConditioner, width=spec.width, hidden=spec.hidden)
     with torch.random.fork_rng(devices=[]):

@@ -1,5 +1,8 @@
-"""The toy's data and training (paper, eq. 7; the shape of p(x) and the training are ours, see
-protocol.md, trap 6)."""
+"""The toy's data and training recipe.
+
+y = A x + ε, ε ~ N(0, 0.01²), is eq. 7 of Hong, Park, Chun (ICCV 2023). The paper does not state
+p(x) or the training; both are ours.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invbench.training.loop import Batches, Recipe
+from invbench.training.loop import Batches, TrainingRecipe
 
 __all__ = ["OOD_SHIFT", "RECIPES", "A", "batches", "draw"]
 
@@ -16,7 +19,7 @@ NOISE = 0.01
 OOD_SHIFT = 0.8  # the paper's: y_OOD = y_in + (0.8, −0.8)
 
 RECIPES = {
-    "mini": Recipe(
+    "mini": TrainingRecipe(
         data="uniform on the ring 0.5 < |x| < 0.8; y = A x + 0.01 n",
         iterations=1200,
         batch=256,
@@ -26,8 +29,8 @@ RECIPES = {
 
 
 def draw(n: int, seed: int, stream: int) -> tuple[Tensor, Tensor]:
-    """n pairs (x, y): x uniform on the ring 0.5 < |x| < 0.8, y = A x + ε, ε ~ N(0, 0.01²); float32,
-    shape (n, 2) each."""
+    """n pairs (x, y), (n, 2) float32 each: x uniform on the ring 0.5 < |x| < 0.8, and y = A x + ε,
+    ε ~ N(0, 0.01²)."""
     rng = np.random.Generator(np.random.Philox(key=[seed, stream]))
     radius = np.sqrt(rng.uniform(0.5**2, 0.8**2, n))
     angle = rng.uniform(0, 2 * np.pi, n)
@@ -37,6 +40,6 @@ def draw(n: int, seed: int, stream: int) -> tuple[Tensor, Tensor]:
 
 
 def batches(size: str, seed: int) -> Batches:
-    """step -> (x, y), a function of (seed, step) alone."""
+    """step → (x, y), a function of (seed, step) alone."""
     recipe = RECIPES[size]
     return lambda step: draw(recipe.batch, seed, step)

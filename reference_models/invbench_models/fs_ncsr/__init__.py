@@ -1,4 +1,4 @@
-"""Noise-conditioned super-resolution flow over the high frequencies (Song et al., FS-NCSR, CVPRW
+"""FS-NCSR, a noise-conditioned super-resolution flow over the high frequencies (Song et al., CVPRW
 2022)."""
 
 from invbench_models.fs_ncsr.model import SIZES, fs_ncsr

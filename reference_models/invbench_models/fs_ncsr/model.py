@@ -1,5 +1,4 @@
-"""FS-NCSR: SRFlow over HR − bicubic(LR), with a coupling that is told how much noise the image
-carries."""
+"""FS-NCSR: SRFlow over HR − bicubic(LR), with couplings that read the noise level of the image."""
 
 from __future__ import annotations
 
@@ -39,12 +38,13 @@ def fs_ncsr(
     """FS-NCSR (Song, Shim, Kim, Kim: CVPRW 2022, section 3): SRFlow over x − bicubic(y), given the
     level σ of the noise in x.
 
-    x: (B, 3, s·h, s·w); y: (B, 3, h, w), or (B, 4, h, w) with σ in the fourth channel. Trained with
-    σ ~ U(0, 0.05), sampled with σ = 0, which is what three channels mean. Behind each injector a
-    coupling [x₁, c(x₂; NN(x₁, σ))] reads σ and no feature. ``paper`` is the published 4× model
-    (41.66 M parameters with ``affine``, 46.55 M with ``modified-rq``), ``paper-8x`` the 8× one
-    (64.5 M; a size for the reason that ``srflow`` gives), h and w even; ``mini`` is ``srflow``'s
-    with the noise-level couplings and conditioners of width 24. The published modified-RQ
-    checkpoint also stores the transpose of each 1×1 matrix, which makes its 46.72 M.
+    x: (B, 3, s·h, s·w). y: (B, 3, h, w) for σ = 0, or (B, 4, h, w) with σ in the fourth channel. It
+    is trained with σ ~ U(0, 0.05), and sampled with σ = 0. Behind each injector a coupling
+    [x₁, c(x₂; NN(x₁, σ))] reads σ and no feature.
+
+    ``paper`` is the published 4× model, with 41.66 M parameters for ``affine`` and 46.55 M for
+    ``modified-rq``; its modified-RQ checkpoint also stores the transpose of each 1×1 matrix, which
+    makes 46.72 M. ``paper-8x`` is the published 8× model, with 64.5 M; h and w are even. ``mini``
+    is that of ``srflow``, with noise-level couplings and conditioners of width 24.
     """
     return multiscale(SIZES[size], coupling, seed)

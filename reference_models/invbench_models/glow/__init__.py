@@ -1,4 +1,4 @@
-"""Unconditional flow after Glow (Kingma and Dhariwal, NeurIPS 2018), for claim C7."""
+"""An unconditional flow of images after Glow (Kingma and Dhariwal, NeurIPS 2018)."""
 
 from invbench_models.glow.model import SIZES, GlowSize, glow
 

@@ -1,5 +1,5 @@
-"""A small Glow: levels of squeeze → K steps (ActNorm → 1×1 convolution → coupling) → split, and no
-condition."""
+"""A small Glow: levels of squeeze → K steps (ActNorm → 1×1 convolution → coupling) → split, without
+a condition."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from invbench_models.level_layers import level_layers
 
 __all__ = ["SIZES", "GlowSize", "UnconditionalFlow", "glow"]
 
-GREY = 0.5  # subtracted from x, so that the flow's data are centred as Glow's are
+GREY = 0.5  # subtracted from x, so that data are centred, as in Glow
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ SIZES = {"mini": GlowSize()}
 
 
 class UnconditionalFlow(ConditionalFlow):
-    """x: (B, 3, H, W) ↔ one latent per split and one at the end; y: (B, 0, H, W), which holds no
-    number.
+    """x: (B, 3, H, W) ↔ one latent per split and one at the end. y: (B, 0, H, W) holds no number.
 
     Raises ``UsageError`` when the sides cannot be squeezed ``spec.levels`` times.
     """
@@ -47,7 +46,7 @@ class UnconditionalFlow(ConditionalFlow):
         self.spec = spec
 
     def conditions(self, y: Tensor) -> Resized:
-        """Nothing, for every layer."""
+        """No condition, for every layer."""
         self._shapes(y)
         return Nothing()
 
@@ -67,7 +66,7 @@ class UnconditionalFlow(ConditionalFlow):
 
 
 class Nothing(Resized):
-    """The condition of every layer: None."""
+    """Features that are None at any resolution."""
 
     def __init__(self) -> None:
         pass
@@ -92,14 +91,14 @@ def _grey(y: Tensor) -> Tensor:
 def glow(
     coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0
 ) -> UnconditionalFlow:
-    """Unconditional flow of images, Glow (Kingma and Dhariwal, NeurIPS 2018, section 3 and Fig. 2):
-    what Proposition 1 of Hong et al. is about.
+    """The unconditional flow Glow (Kingma and Dhariwal, NeurIPS 2018, section 3 and Fig. 2), which
+    is the subject of Proposition 1 of Hong, Park, Chun (ICCV 2023).
 
     x: (B, 3, H, W) in [0, 1], H and W divisible by 2^levels; y: (B, 0, H, W), ``sizes_only(x)``.
     Levels of squeeze → K × (ActNorm → 1×1 → coupling, the first half conditions the second) →
-    split. ``mini``: three levels of four steps, width 32. Differs from Glow: the conditioner is
-    SRFlow's, which the other flows here have, the split's Gaussian is predicted by one too, and the
-    prior of the last latent is standard. Weights are drawn from ``seed``.
+    split. ``mini``: three levels of four steps, width 32. It differs from Glow in three things: the
+    conditioner is SRFlow's, as in the other flows here; such a conditioner also predicts the
+    Gaussian of a split; and the last latent has a standard prior. Weights are drawn from ``seed``.
     """
     spec = SIZES[size]
     conditioner = partial(ConvConditioner, width=spec.width)

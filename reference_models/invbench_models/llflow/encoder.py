@@ -1,4 +1,4 @@
-"""The two encoders of the low-light flow: a small one, and the published one."""
+"""The encoders of the low-light flow: a small one, and the published one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ GROWTH = 32
 
 
 class Encoder(nn.Module):
-    """g_θ of the mini size, at half the resolution: conv 3×3 (12 → F), conv 3×3, 2×2 maximum; two
-    residual blocks of two 3×3 convolutions; plus what two more see at an eighth of the resolution.
-    LeakyReLU(0.2) between."""
+    """g_θ of the mini size, (B, F, H/2, W/2).
+
+    conv 3×3 (12 → F), conv 3×3, 2×2 maximum; two residual blocks of two 3×3 convolutions; plus two
+    3×3 convolutions at an eighth of the resolution. LeakyReLU(0.2) between.
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -46,11 +48,12 @@ def _two_convolutions(features: int) -> nn.Sequential:
 
 class PublishedEncoder(nn.Module):
     """g_θ of LLFlow (Wang et al., AAAI 2022, "The conditional encoder"; as in the authors' code):
-    residual-in-residual dense blocks at half the resolution, y: (B, 3 or 6, H, W).
+    residual-in-residual dense blocks at half the resolution. y: (B, 3 or 6, H, W).
 
     h = max₂(conv(lrelu(conv(inputs)))), t the last block's output; u₂ = h + conv(t), (B, F, H/2,
-    W/2); u₄ = lrelu(conv(½u₂)); u₈ = conv(½u₄), ½ being bilinear. Each level's condition is [u, b₁,
-    …, b_n], b the outputs of the blocks in ``stacked`` (counted from 0), resized by nearest.
+    W/2); u₄ = lrelu(conv(½u₂)); u₈ = conv(½u₄), where ½ halves bilinearly. Each level's condition
+    is [u, b₁, …, b_n], b the outputs of the blocks in ``stacked`` (counted from 0), resized to
+    nearest.
 
     ``downconv3``, ``HRconv``, ``conv_last`` and ``awb_para`` are kept, unused: published
     checkpoints hold them and published parameter counts count them. Raises ``ValueError`` when

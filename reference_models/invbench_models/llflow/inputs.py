@@ -1,5 +1,5 @@
-"""What the encoder of the low-light flow sees of a dark photograph: twelve channels, none of them
-learned."""
+"""The inputs of the low-light flow's encoder: twelve channels of a dark photograph, computed
+without learned weights."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ DARK, NO_LIGHT = 1e-3, 1e-4
 
 
 def encoder_inputs(y: Tensor) -> Tensor:
-    """(B, 3, H, W), a dark photograph, or (B, 6, H, W), a part of one beside the same part of
-    ``equalise`` of the whole → (B, 12, H, W).
+    """A dark photograph (B, 3, H, W), or a crop of one beside the same crop of its ``equalise``,
+    (B, 6, H, W) → (B, 12, H, W).
 
     Channels, with low⁺ = max(low, 0):
     0–2   log(low⁺ + 10⁻³);
     3–5   the histogram-equalised photograph (``equalise``): of y itself when it has three channels;
     6–8   ``colour_map`` c;
-    9–11  ``noise_map`` of c. Wang et al., AAAI 2022, "The conditional encoder"; constants and order
-    as in the authors' code. Raises ``ValueError`` for other channels.
+    9–11  ``noise_map`` of c.
+
+    Wang et al., AAAI 2022, "The conditional encoder"; constants and order as in the authors' code.
+    Raises ``ValueError`` for another number of channels.
     """
     if y.ndim != 4 or y.shape[1] not in (3, 6):
         raise ValueError(
@@ -44,8 +46,8 @@ def colour_map(low: Tensor) -> Tensor:
 
 
 def noise_map(colour: Tensor) -> Tensor:
-    """(B, 3, H, W): max(|∂ₓc|, |∂ᵧc|), ∂c = (c[i+1] − c[i−1])/2 with c = 0 outside: the edges, and
-    where it is dark the noise."""
+    """(B, 3, H, W): max(|∂ₓc|, |∂ᵧc|) with ∂c = (c[i+1] − c[i−1])/2 and c = 0 outside. It shows
+    edges, and in the dark the noise."""
     padded = F.pad(colour, (1, 1, 1, 1))
     across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2

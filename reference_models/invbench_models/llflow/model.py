@@ -1,5 +1,5 @@
-"""The model: levels of squeeze → K steps (ActNorm → 1×1 convolution → injector → coupling), no
-split, prior N(colour map, 1); three sizes."""
+"""LLFlow in three sizes: levels of squeeze → K steps (ActNorm → 1×1 convolution → injector →
+coupling), without a split, with the prior N(colour map, 1)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ __all__ = ["SIZES", "LLFlowSize", "LowLightFlow", "llflow"]
 class LLFlowSize:
     """Numbers that fix the architecture; the coupling is not among them.
 
-    ``features``: width of the encoder. ``blocks = 0`` is the mini's; otherwise the published one of
-    so many blocks, of which ``stacked`` join the condition. ``unused``: inputs of a convolution
-    that published checkpoints hold and nothing computes with.
+    ``features``: width of the encoder. ``blocks``: of the published encoder, of which those in
+    ``stacked`` join the condition; 0 for the mini's. ``unused``: inputs of a convolution that
+    published checkpoints hold and no computation uses.
     """
 
     levels: int = 3
@@ -58,9 +58,12 @@ SIZES = {
 
 
 class ColourPrior(nn.Module):
-    """g_θ(y) → the mean of the latent: sigmoid(conv 1×1 of its first F channels) gives a colour map
-    (B, 3, H/2, W/2), doubled to the image's size (nearest) and squeezed as the image is, (B,
-    3·4^levels, H/2^levels, W/2^levels). Wang et al., eq. 5."""
+    """g_θ(y) → the mean of the latent, (B, 3·4^levels, H/2^levels, W/2^levels) (Wang et al., eq.
+    5).
+
+    sigmoid(conv 1×1 of the first F channels) is a colour map (B, 3, H/2, W/2). It is enlarged to
+    the image's size (nearest), and squeezed as the image is.
+    """
 
     def __init__(self, features: int, levels: int) -> None:
         super().__init__()
@@ -79,11 +82,11 @@ class ColourPrior(nn.Module):
 
 
 class LowLightFlow(ConditionalFlow):
-    """x: (B, 3, H, W) ↔ one latent (B, 3·4^levels, H/2^levels, W/2^levels), given y: (B, 3 or 6, H,
+    """x: (B, 3, H, W) ↔ one latent (B, 3·4^levels, H/2^levels, W/2^levels), given y (B, 3 or 6, H,
     W).
 
-    Raises ``UsageError`` when y has other channels, sides that cannot be squeezed or are shorter
-    than 8, or sides that are not x's.
+    Raises ``UsageError`` when y has another number of channels, and when its sides cannot be
+    squeezed, are shorter than 8, or are not those of x.
     """
 
     def __init__(self, spec: LLFlowSize, layers: dict[str, nn.Module], encoder: nn.Module) -> None:
@@ -126,7 +129,7 @@ class LowLightFlow(ConditionalFlow):
 
 
 class Pyramid(Levels):
-    """One condition per level; the prior reads the finest."""
+    """One condition per level; the prior reads that of the finest."""
 
     def __init__(self, levels: list[Tensor]) -> None:
         super().__init__(levels)
@@ -144,17 +147,19 @@ class Pyramid(Levels):
     convert="invbench_models.convert:from_published",
 )
 def llflow(coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0) -> LowLightFlow:
-    """Low-light enhancement flow LLFlow (Wang, Wan, Yang, Li, Chau, Kot, AAAI 2022): a photograph x
-    at normal exposure given a dark one y.
+    """The low-light flow LLFlow (Wang, Wan, Yang, Li, Chau, Kot, AAAI 2022): a photograph x at
+    normal exposure, given a dark one y.
 
-    x: (B, 3, H, W) in [0, 1], H and W divisible by 2^levels; y: (B, 3, H, W) in [0, 1], or (B, 6,
-    H, W) as in ``inputs.encoder_inputs``. The latent u = z − c(y) is standard normal, so that z ~
-    N(c(y), 1) with c the ``ColourPrior``: samples are drawn, where the released code decodes z =
-    c(y) and nothing else. ``paper`` is the released ``LOL-pc``, 38.86 M parameters with ``affine``;
-    ``small`` its ``LOL_smallNet``, 5.43 M. ``mini`` differs from ``small``: two levels, conditioner
-    width 20, a small encoder instead of dense blocks, no transition steps. In all, c is learned by
-    likelihood alone, without the share of steps in which the ground truth's own colour map stands
-    for it. Weights are drawn from ``seed``.
+    x: (B, 3, H, W) in [0, 1], H and W divisible by 2^levels. y: (B, 3, H, W) in [0, 1], or (B, 6,
+    H, W) as in ``inputs.encoder_inputs``. The latent u = z − c(y) is standard normal, so that
+    z ~ N(c(y), 1) with c the ``ColourPrior``. Samples are drawn, where the released code decodes
+    z = c(y) only.
+
+    ``paper`` is the released ``LOL-pc``, with 38.86 M parameters for ``affine``; ``small`` is its
+    ``LOL_smallNet``, with 5.43 M. ``mini`` differs from ``small`` by two levels, a conditioner of
+    width 20, a small encoder instead of dense blocks, and no transition steps. In all of them c is
+    learned by likelihood alone; in the released training the colour map of the ground truth takes
+    its place in some steps. Weights are drawn from ``seed``.
     """
     return _build(SIZES[size], coupling, seed)
 

@@ -1,4 +1,4 @@
-"""The recipes of the low-light flow; only the coupling differs between trained models."""
+"""The training recipes of the low-light flow, which are the same for every coupling."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from invbench.data.conditions import with_equalised
 from invbench.data.pair_files import lowlight_pairs
 from invbench.errors import UsageError
 from invbench.measures.bits import LLFLOW
-from invbench.training.loop import Batches, Recipe
+from invbench.training.loop import Batches, TrainingRecipe
 
 __all__ = ["RECIPES", "batches"]
 
 
-def _recipe(iterations: int, batch: int, lr: float, patch: int, schedule: str) -> Recipe:
+def _recipe(iterations: int, batch: int, lr: float, patch: int, schedule: str) -> TrainingRecipe:
     extra = {"patch": patch, "flips": True, "dequantisation": LLFLOW.text, "schedule": schedule}
-    return Recipe("LOL our485", iterations, batch, lr, extra=extra)
+    return TrainingRecipe("LOL our485", iterations, batch, lr, extra=extra)
 
 
 RECIPES = {
@@ -28,11 +28,12 @@ RECIPES = {
 
 
 def batches(size: str, seed: int) -> Batches:
-    """step -> (x, y), a function of (seed, step) alone: crops at normal exposure with
-    dequantisation noise, (B, 3, p, p), and of the dark photograph beside its equalisation, which is
-    made of the whole photograph and cropped with it, (B, 6, p, p).
+    """step → (x, y), a function of (seed, step) alone.
 
-    Raises ``UsageError`` when the pairs are not there, or none of them is as large as a crop.
+    x: crops at normal exposure with dequantisation noise, (B, 3, p, p). y: the same crops of the
+    dark photograph beside its equalisation, (B, 6, p, p); the whole photograph is equalised, then
+    cropped. Raises ``UsageError`` when the pairs are not there, and when none is as large as a
+    crop.
     """
     recipe = RECIPES[size]
     patch = int(recipe.extra["patch"])

@@ -1,4 +1,4 @@
-"""Conditional super-resolution flow after SRFlow (Lugmayr et al., ECCV 2020)."""
+"""The super-resolution flow SRFlow (Lugmayr et al., ECCV 2020)."""
 
 from invbench_models.srflow.model import SIZES, SRFlowSize, srflow
 

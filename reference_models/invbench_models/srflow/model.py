@@ -50,17 +50,16 @@ SIZES = {
 def srflow(
     coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0
 ) -> MultiscaleFlow:
-    """Super-resolution flow SRFlow (Lugmayr et al., ECCV 2020, section 3; numbers from its released
-    4× and 8× options).
+    """The super-resolution flow SRFlow (Lugmayr et al., ECCV 2020, section 3; numbers from its
+    released 4× and 8× options).
 
-    x: (B, 3, s·h, s·w) in [0, 1]; y: (B, 3, h, w) in [0, 1]. ``paper`` is the published 4× model, h
-    and w even, 39.54 M parameters with ``affine``; ``paper-8x`` the published 8× model, h and w
-    even, 50.82 M. The scale is one of the numbers that fix an architecture, as depth and width are;
-    so 8× is a size, with weights and cards beside the others', and not a flow of its own.
+    x: (B, 3, s·h, s·w) in [0, 1]; y: (B, 3, h, w) in [0, 1]. ``paper`` is the published 4× model,
+    with 39.54 M parameters for ``affine``; ``paper-8x`` is the published 8× model, with 50.82 M; h
+    and w are even. Scale, depth and width all fix an architecture, so 8× is a size and no flow of
+    its own.
 
-    ``mini`` differs from ``paper``, all of size: two levels of four steps, conditioner width 32, a
-    four-convolution encoder of width 24, no transition steps, a split after the first level that is
-    predicted by a whole conditioner, and the residual target x − bicubic(y) of FS-NCSR. Weights are
-    drawn from ``seed``.
+    ``mini`` has two levels of four steps, conditioners of width 32, an encoder of four convolutions
+    of width 24, no transition steps, a split after the first level that a whole conditioner
+    predicts, and FS-NCSR's residual target x − bicubic(y). Weights are drawn from ``seed``.
     """
     return multiscale(SIZES[size], coupling, seed)

@@ -1,4 +1,4 @@
-"""The recipes of the super-resolution flow; only the coupling differs between trained models."""
+"""The training recipes of the super-resolution flow, which are the same for every coupling."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from invbench.data.images import centre_crop, image_size, read_image
 from invbench.data.resample import bicubic, quantise
 from invbench.errors import UsageError
 from invbench.measures.bits import EIGHT_BIT
-from invbench.training.loop import Batches, Recipe
+from invbench.training.loop import Batches, TrainingRecipe
 
-# from the released options, as all designs are trained here
+# how the trainings here differ from the released options, for every coupling
 DIFFERS = (
     "encoder drawn and trained from the first step (released: pretrained, fixed for half "
     "of them); noise of 1/256, not 1/32; gradients clipped"
@@ -27,39 +27,41 @@ __all__ = ["RECIPES", "batches", "patches", "photographs"]
 def photographs(
     data: str, patch: int, scale: int, schedule: str, **extra: object
 ) -> dict[str, Any]:
-    """What the recipes of flows that learn from these photographs have in common."""
+    """The fields that all recipes on photographs share: data, patch, scale, noise and schedule."""
     drawn = {"patch": patch, "scale": scale, "flips": True, "dequantisation": EIGHT_BIT.text}
     return {"data": data, "extra": drawn | {"schedule": schedule} | extra}
 
 
 def published(scale: int, **extra: object) -> dict[str, Any]:
-    """Data and schedule as released. ``DIFFERS`` does, and ``pool``: the patches of 100 steps come
-    from 48 photographs, because 3 450 of them fill 40 GB of memory and reading one anew for each
-    patch takes longer than the step."""
+    """Data and schedule as released. ``DIFFERS`` says what is not. ``pool`` is not either: the
+    patches of 100 steps come from 48 photographs, because all 3 450 fill 40 GB of memory, and
+    reading one per patch takes longer than the step."""
     return photographs(
         "DIV2K_train + Flickr2K", 160, scale, "halved", pool=[48, 100], differs=DIFFERS, **extra
     )
 
 
 RECIPES = {
-    "mini": Recipe(iterations=3000, batch=8, lr=1e-3, **photographs("T91", 64, 4, "one-cycle")),
-    "paper": Recipe(iterations=200_000, batch=12, lr=2.5e-4, **published(4)),
-    "paper-8x": Recipe(iterations=200_000, batch=16, lr=5e-4, **published(8)),
+    "mini": TrainingRecipe(
+        iterations=3000, batch=8, lr=1e-3, **photographs("T91", 64, 4, "one-cycle")
+    ),
+    "paper": TrainingRecipe(iterations=200_000, batch=12, lr=2.5e-4, **published(4)),
+    "paper-8x": TrainingRecipe(iterations=200_000, batch=16, lr=5e-4, **published(8)),
 }
 
 
 def batches(size: str, seed: int) -> Batches:
-    """``patches`` of this size's recipe."""
+    """The ``patches`` of this size's recipe."""
     return patches(RECIPES[size], seed)
 
 
-def patches(recipe: Recipe, seed: int) -> Batches:
-    """step -> (HR patches with uniform dequantisation noise, LR patches), a function of (seed,
-    step) alone.
+def patches(recipe: TrainingRecipe, seed: int) -> Batches:
+    """step → (HR patches with uniform dequantisation noise, LR patches), a function of (seed, step)
+    alone.
 
-    LR images are made of whole photographs: bicubic ÷ scale, rounded to 8 bits, as in the published
-    data sets. All are kept in memory, or those of the current pool. Raises ``UsageError`` when
-    there are no photographs, or none as large as a patch.
+    Whole photographs are reduced, by bicubic ÷ scale, and rounded to 8 bits, as in the published
+    data sets. All photographs are kept in memory, or those of the current pool. Raises
+    ``UsageError`` when there are no photographs, and when none is as large as a patch.
     """
     patch, scale = recipe.extra["patch"], recipe.extra["scale"]
     found = [path for name in recipe.data.split(" + ") for path in find_images(name)]

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invbench.corruptions import apply_family
+from invbench.corruptions import corrupt
 from invbench.data.datasets import sr_pairs
 from invbench.flows import ConditionalFlow
 from invbench.measures.depth import depth_profile, origin
@@ -26,7 +26,7 @@ __all__ = ["THRESHOLD", "make", "spread"]
 
 EXPLODING = ("affine", "affine-floor")
 # condition -> (family, severity)
-CONDITIONS = {"clean": ("clean", 1)} | {
+CORRUPTIONS = {"clean": ("clean", 1)} | {
     f"{family}-{severity}": (family, severity)
     for family in (
         "sharpen",
@@ -70,8 +70,8 @@ What differs: a mini flow, two levels of four steps; embedded photographs.
 
 def conditions() -> Iterator[Input]:
     pairs = sr_pairs("embedded", CROP, 1)
-    for name, (family, severity) in CONDITIONS.items():
-        for index, y in enumerate(apply_family(family, severity, pairs, 0)):
+    for name, (family, severity) in CORRUPTIONS.items():
+        for index, y in enumerate(corrupt(family, severity, pairs, 0)):
             yield Input(name, pairs[index], y, index, SAMPLES)
 
 
@@ -115,7 +115,7 @@ def make(study: Study) -> Made:
         threshold=THRESHOLD,
         samples=SAMPLES,
         crop=CROP,
-        conditions=len(CONDITIONS),
+        conditions=len(CORRUPTIONS),
         summary="\n".join(
             _origins(design, mine) for design, mine in table.groupby("design", sort=False)
         ),

@@ -1,4 +1,4 @@
-"""What a search found, row by row, and how much it took."""
+"""What a search has seen so far, row by row, and what it took."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from torch import Tensor
 
 from invbench.attacks.objective import Reading, log10_largest
 
-__all__ = ["LEVELS_SEEN", "Outcome"]
+__all__ = ["LEVELS_SEEN", "SearchTrace"]
 
-# share of the coordinates: a gradient on no more of them, or on one alone, leads nowhere
+# share of the coordinates: a gradient that is not 0 on so few of them, or on one, leads nowhere
 FEW = 1e-3
-# failure levels that every reading shows: name -> log10 |x| beyond which it is reached
+# the failure levels that every reading shows: name -> log10 |x| beyond which it is reached
 LEVELS_SEEN = {"F1": math.inf, "F2": 1.0}
 
 
 @dataclass
-class Outcome:
-    """``best`` (B, D): the point of the largest ``value`` (log10); ``worst``: that of the largest
-    |x|, ``log10_x``.
+class SearchTrace:
+    """The record of a search on B rows; all tensors are (B,) but for the points.
 
-    ``first[level]``, ``first_step[level]``: evaluations and steps until |x| first reached it,
-    infinite where it never did (censored at ``evaluations``). One evaluation is a pass through the
-    flow, and a gradient is three. ``shares``: one (B,) per gradient, the share of the movable
-    coordinates that had one, finite and not 0; NaN where none was asked for. ``steered``: some
-    gradient had more than ``FEW`` of them. ``changed``: two readings of |x| differed. A row that is
-    neither was not searched, whatever was found.
+    ``best`` (B, D): the point of the largest ``value`` (log10). ``worst`` (B, D): that of the
+    largest |x|, ``log10_x``. ``evaluations``: passes through the flow; a gradient counts three.
+    ``first[level]``, ``first_step[level]``: evaluations and steps until |x| first reached the
+    level, infinite where it never did (censored at ``evaluations``). ``shares``: one tensor per
+    gradient, the share of the movable coordinates whose gradient was finite and not 0; NaN where
+    none was asked for. ``steered``: whether some gradient had more than ``FEW`` of them.
+    ``changed``: whether two readings of |x| differed. A row that is neither was not searched.
     """
 
     best: Tensor
@@ -44,8 +44,8 @@ class Outcome:
     first_step: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, start: Tensor) -> Outcome:
-        """Nothing seen yet."""
+    def at(cls, start: Tensor) -> SearchTrace:
+        """The record of a search that begins at ``start`` (B, D) and has seen nothing."""
         lowest = torch.full((start.shape[0],), -math.inf, dtype=torch.float64, device=start.device)
         none = torch.zeros_like(lowest, dtype=torch.bool)
         never = dict.fromkeys(LEVELS_SEEN, -lowest)
@@ -64,27 +64,26 @@ class Outcome:
 
     @property
     def searched(self) -> Tensor:
-        """Where a gradient led the way or, without one, |x| answered to what was tried, or failed
-        at once."""
+        """Rows on which a gradient led, or |x| changed with what was tried, or was infinite at
+        once."""
         return self.steered | self.changed | self.log10_x.isposinf()
 
     @property
     def share(self) -> Tensor:
-        """(B,): the median over steps of ``shares``; 0 where no gradient was read."""
+        """The median over steps of ``shares``; 0 where no gradient was read."""
         if not self.shares:
             return torch.zeros_like(self.value)
         return torch.stack(self.shares).nanmedian(0).values.nan_to_num(0.0).to(self.value)
 
     def steer(self, rows: Tensor, share: Tensor, movable: Tensor) -> None:
-        """Take note of a gradient: ``share`` of the ``movable`` coordinates (both (rows,)) had
-        one."""
+        """Note a gradient: a ``share`` of the ``movable`` coordinates, both (rows,), had one."""
         noted = torch.full_like(self.value, math.nan)
         noted[rows] = share.to(noted)
         self.shares.append(noted)
         self.steered[rows] |= (share * movable > 1) & (share > FEW)
 
-    def join(self, rows: Tensor, later: Outcome) -> None:
-        """Add what another search of these rows found afterwards."""
+    def join(self, rows: Tensor, later: SearchTrace) -> None:
+        """Append the record of a later search on these rows."""
         for level in LEVELS_SEEN:
             for own, spent, theirs in (
                 (self.first[level], self.evaluations, later.first[level]),
@@ -107,8 +106,7 @@ class Outcome:
             self.shares.append(noted)
 
     def saw(self, rows: Tensor, v: Tensor, reading: Reading, passes: int, step: int) -> Tensor:
-        """Take note of a reading at the points v of these rows; returns where the value is a new
-        best."""
+        """Note a reading at the points v of these rows. Returns where its value is a new best."""
         self.evaluations[rows] += passes
         self.steps[rows] = step
         size = log10_largest(reading.x).to(self.log10_x)

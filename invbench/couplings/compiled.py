@@ -1,5 +1,5 @@
-"""Couplings as compiled kernels: one pass over memory forward, one backward, and nothing saved but
-the inputs."""
+"""Couplings as compiled kernels: one pass over memory forward and one backward, which recomputes,
+so that only the inputs are saved."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from invbench.couplings.base import Elementwise
 from invbench.files import cache_dir
 
-__all__ = ["Fused", "can_fuse", "cannot_compile", "fuse"]
+__all__ = ["CompiledCoupling", "cannot_compile", "compile_couplings", "compiler_missing"]
 
 Formula = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def can_fuse(device: str = "cpu") -> str | None:
-    """Why kernels cannot be compiled here, in words, or None."""
+def compiler_missing(device: str = "cpu") -> str | None:
+    """Why no kernel can be compiled on this device, in words, or None."""
     if device == "cpu" and not any(
         shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++")
     ):
@@ -30,11 +30,11 @@ def can_fuse(device: str = "cpu") -> str | None:
 
 
 def cannot_compile(design: Elementwise, device: str = "cpu") -> str | None:
-    """Why this coupling's forward pass cannot be compiled here, in words, or None; found out by
-    compiling it."""
-    if hindrance := can_fuse(device):
+    """Why the forward pass of this coupling cannot be compiled here, in words, or None. It is
+    compiled to find out."""
+    if hindrance := compiler_missing(device):
         return hindrance
-    kernel = fuse(design)
+    kernel = compile_couplings(design)
     if kernel is design:
         return "it has weights of its own"
     x = torch.zeros(8, requires_grad=True, device=device)
@@ -42,38 +42,38 @@ def cannot_compile(design: Elementwise, device: str = "cpu") -> str | None:
     try:
         value, log_slope = kernel(x, params)
         (value.sum() + log_slope.sum()).backward()
-    except Exception as error:  # the compiler meets a stranger's code
+    except Exception as error:  # any code may reach the compiler
         return f"{type(error).__name__}: {str(error)[:300]}"
     return None
 
 
-def fuse(module: nn.Module) -> nn.Module:
-    """The coupling as compiled kernels; for any other module, all the couplings within it, replaced
-    in place.
+def compile_couplings(module: nn.Module) -> nn.Module:
+    """The coupling as compiled kernels. Of any other module, all couplings in it are replaced in
+    place, and the module is returned.
 
-    Kernels are compiled at the first call (some 10 to 40 s per design, once: they are kept in
-    invbench's cache folder) for any shape. They compute what eager code computes, rounded in
-    another order. Left eager: couplings with weights of their own, and inverses that iterate
+    Kernels are compiled at the first call, for any shape: some 10 to 40 s per design, once, since
+    invbench's cache folder keeps them. They compute what eager code computes, but for the order of
+    rounding. Couplings with weights of their own stay eager, and so do inverses that iterate
     (``closed_inverse = False``).
     """
     if isinstance(module, Elementwise):
         return (
             module
-            if isinstance(module, Fused) or next(module.parameters(), None) is not None
-            else Fused(module)
+            if isinstance(module, CompiledCoupling) or next(module.parameters(), None) is not None
+            else CompiledCoupling(module)
         )
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, Elementwise):
-                setattr(parent, name, fuse(child))
+                setattr(parent, name, compile_couplings(child))
     return module
 
 
-class Fused(Elementwise):
-    """The same map as ``design``. The gradient recomputes the forward pass inside its kernel, so
-    only x and params are saved:
+class CompiledCoupling(Elementwise):
+    """The same map as ``design``, with one kernel for the value and one for the gradient.
 
-    grad = vjp of ``design.forward`` at (x, params), one kernel for value and gradient.
+    The gradient is the vector–Jacobian product of ``design.forward`` at (x, params). Its kernel
+    recomputes the forward pass, so only x and params are saved.
     """
 
     def __init__(self, design: Elementwise) -> None:
@@ -102,13 +102,13 @@ class Fused(Elementwise):
             and params.is_floating_point()
         )
         if kernels is None or not fits:
-            return eager(v, params)  # which also says what is wrong with inputs that do not fit
-        return _Fused.apply(kernels, v, params)
+            return eager(v, params)  # which raises what is wrong with inputs that do not fit
+        return _CompiledFunction.apply(kernels, v, params)
 
 
 class _Kernels:
-    """Value and gradient of one direction of one design with one set of options; shared by all
-    layers of a flow."""
+    """Kernels for value and gradient of one direction of a design; all layers of a flow share
+    them."""
 
     def __init__(self, direction: Formula) -> None:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_dir() / "kernels"))
@@ -126,8 +126,8 @@ class _Kernels:
 
 
 def _compiled(function: Any) -> Any:
-    """torch.compile counts recompilations per code object, and closures share theirs; each kernel
-    gets its own."""
+    """The compiled function, with a code object of its own: torch.compile limits recompilations per
+    code object, and closures share one."""
     own = types.FunctionType(
         function.__code__.replace(), function.__globals__, closure=function.__closure__
     )
@@ -139,8 +139,8 @@ _OF_ANY_MODULE = frozenset(vars(nn.Module()))
 
 
 def _kernels(design: Elementwise, name: str) -> _Kernels:
-    """Those of an equal design, where there is one: same class, same attributes, all of them plain
-    values."""
+    """The kernels of a direction. Designs of one class with equal attributes share them, where all
+    attributes are plain values."""
     options = {k: v for k, v in vars(design).items() if k not in _OF_ANY_MODULE}
     plain = all(isinstance(v, (int, float, str, bool, tuple, type(None))) for v in options.values())
     if (
@@ -155,12 +155,12 @@ def _kernels(design: Elementwise, name: str) -> _Kernels:
     return _CACHE[key]
 
 
-class _Fused(torch.autograd.Function):
+class _CompiledFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, kernels: _Kernels, v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         ctx.kernels = kernels
-        # flat: one kernel for every rank and stride, and one long vectorised loop; detached: and
-        # for gradients or none
+        # flat: one kernel serves every rank and stride, in one long loop; detached: it serves calls
+        # with and without gradients
         flat, flat_params = v.detach().reshape(-1), params.detach().reshape(params.shape[0], -1)
         ctx.save_for_backward(flat, flat_params)
         value, log_slope = kernels.value(flat, flat_params)

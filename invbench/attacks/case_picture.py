@@ -1,5 +1,5 @@
-"""One case as a picture: condition, what was changed, output, where it is large, and which layer
-makes it so."""
+"""A case as a picture: the condition, what was changed, the output, where it is large, and which
+layer makes it so."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ import math
 import torch
 from torch import Tensor
 
-from invbench.attacks.judge import Verdict, plain_output, power
-from invbench.attacks.space import Inputs
+from invbench.attacks.judge import AttackVerdict, plain_output, power
+from invbench.attacks.threat_model import Inputs
 from invbench.flows import ConditionalFlow
 from invbench.measures.depth import LayerRecord, depth_profile
 from invbench.measures.quality import displayable
 
-__all__ = ["sheet"]
+__all__ = ["case_picture"]
 
-CEILING = 38.5  # log10 where an overflow is drawn: the largest float32
+CEILING = 38.5  # log10 of the largest float32: an overflow is drawn there
 
 
 @torch.no_grad()
-def sheet(
-    flow: ConditionalFlow, found: Inputs, clean: Inputs, verdict: Verdict, title: str
+def case_picture(
+    flow: ConditionalFlow, found: Inputs, clean: Inputs, verdict: AttackVerdict, title: str
 ) -> bytes:
-    """PNG of one row: the condition; its change ×k, that of the image ×k, or for latents alone the
-    output at the start; the output, clamped to [0, 1]; log10 of its largest channel per pixel;
-    log10 max |h| along the layers, at the start and now."""
+    """PNG of one row with five panels.
+
+    The condition; the change of the condition or image, enlarged, or where only latents moved the
+    output at the start; the output, clamped to [0, 1]; log10 of its largest channel per pixel; and
+    log10 max |h| layer by layer, at the start and at the point found.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -8,18 +8,23 @@ import pytest
 import torch
 
 from invbench.couplings import Affine, CubicSpline, Elementwise, ModifiedRQ
-from invbench.couplings.fused import Fused, can_fuse, cannot_compile, fuse
+from invbench.couplings.compiled import (
+    CompiledCoupling,
+    cannot_compile,
+    compile_couplings,
+    compiler_missing,
+)
 from invbench.errors import UsageError
 from invbench.flows import ConditionalCoupling, DenseConditioner
 
-needs_compiler = pytest.mark.skipif(can_fuse() is not None, reason=str(can_fuse()))
+needs_compiler = pytest.mark.skipif(compiler_missing() is not None, reason=str(compiler_missing()))
 
 
 @needs_compiler
 @pytest.mark.parametrize("shape", [(400,), (4, 5, 20)])
 def test_kernels_are_as_near_to_float64_as_eager_code(shape, uniform):
     design = ModifiedRQ()
-    kernel = fuse(design)
+    kernel = compile_couplings(design)
     params, v = (
         uniform(-4, 4, 4, *shape, dtype=torch.float32),
         uniform(-1, 1, *shape, dtype=torch.float32, seed=1),
@@ -48,8 +53,8 @@ def test_couplings_of_a_layer_are_replaced_and_train(uniform):
     layer = ConditionalCoupling(Affine(), 4, 2, 0, partial(DenseConditioner, width=8, hidden=1))
     x = uniform(-1, 1, 5, 4, dtype=torch.float32)
     expected, names = layer(x), list(layer.state_dict())
-    assert fuse(layer) is layer
-    assert isinstance(layer.coupling, Fused)
+    assert compile_couplings(layer) is layer
+    assert isinstance(layer.coupling, CompiledCoupling)
     assert list(layer.state_dict()) == names
     torch.testing.assert_close(layer(x), expected)
     layer(x)[0].sum().backward()
@@ -57,19 +62,21 @@ def test_couplings_of_a_layer_are_replaced_and_train(uniform):
 
 
 def test_fused_carries_what_the_design_declares_and_is_not_fused_twice():
-    kernel = fuse(ModifiedRQ(box=2.0))
+    kernel = compile_couplings(ModifiedRQ(box=2.0))
     assert (kernel.n_params, kernel.displacement, kernel.tail_slopes_equal) == (
         4,
         2 * 2.0 * (1 - 1e-3),
         True,
     )
-    assert fuse(kernel) is kernel
+    assert compile_couplings(kernel) is kernel
 
 
 def test_an_inverse_that_iterates_stays_eager(uniform):
     design = CubicSpline()
     params, y = uniform(-2, 2, design.n_params, 50), uniform(-2, 2, 50, seed=1)
-    assert torch.equal(fuse(design).inverse(y, params)[0], design.inverse(y, params)[0])
+    assert torch.equal(
+        compile_couplings(design).inverse(y, params)[0], design.inverse(y, params)[0]
+    )
 
 
 def test_a_coupling_with_weights_of_its_own_is_left_alone():
@@ -81,13 +88,13 @@ def test_a_coupling_with_weights_of_its_own_is_left_alone():
             self.scale = torch.nn.Parameter(torch.ones(()))
 
     coupling = Weighted()
-    assert fuse(coupling) is coupling
+    assert compile_couplings(coupling) is coupling
 
 
 def test_a_missing_compiler_is_named(monkeypatch):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert "install g++" in can_fuse()
+    assert "install g++" in compiler_missing()
 
 
 @needs_compiler
@@ -103,13 +110,13 @@ def test_designs_that_differ_in_a_private_option_do_not_share_kernels():
             return self._scale * x + params[0], torch.full_like(x, self._scale).log()
 
     x, params = torch.ones(6), torch.zeros(1, 6)
-    values = [fuse(Scaled(scale))(x, params)[0] for scale in (2.0, 3.0)]
+    values = [compile_couplings(Scaled(scale))(x, params)[0] for scale in (2.0, 3.0)]
     assert values[0].eq(2).all()
     assert values[1].eq(3).all()
 
 
 def test_inputs_that_do_not_fit_are_refused_as_in_eager_code():
-    kernel = fuse(Affine())
+    kernel = compile_couplings(Affine())
     with pytest.raises(UsageError, match="params must have shape"):
         kernel(torch.zeros(4, 3), torch.zeros(2, 3, 4))  # as many elements, in the wrong order
     with pytest.raises(UsageError, match="floating"):

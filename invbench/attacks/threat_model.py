@@ -1,5 +1,4 @@
-"""Where a search may go: latents in a norm ball, typical ones alone, conditions and images in a
-ball of pixels."""
+"""The threat model of a search: which inputs it may change, and how far."""
 
 from __future__ import annotations
 
@@ -13,23 +12,23 @@ from torch import Tensor
 
 from invbench.attacks.typical import TypicalSet
 from invbench.errors import UsageError
+from invbench.uniform import stream_seed
 
-__all__ = ["COORDINATE_LIMIT", "NORM_FACTOR", "Inputs", "Space"]
+__all__ = ["COORDINATE_LIMIT", "NORM_FACTOR", "Inputs", "ThreatModel"]
 
-NORM_FACTOR = 1.05  # ‖z‖ ≤ 1.05·τ√D: of N(0, τ²) in D = 12 288 dimensions all but 1e-14 lies inside
+# ‖z‖ ≤ 1.05·τ√D, which a draw of N(0, τ²) in D = 12 288 dimensions leaves with probability 1e-14
+NORM_FACTOR = 1.05
 COORDINATE_LIMIT = 4.0  # |z_i| ≤ 4τ
-FOCUS = (
-    # share of the latents that one step moves in the typical set: what moves all at once shows in
-    # the covariances
-    0.01
-)
+# share of the latents that one step moves in the typical set: a move of all at once would show in
+# their covariances
+FOCUS = 0.01
 MOVABLE = ("latents", "y", "x")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a flow is fed, one row per search: the condition ``y`` (B, …), and ``latents`` to decode
-    or an image ``x`` to encode and decode."""
+    """What a flow is given, one row per search: the condition ``y`` (B, …), and ``latents`` to
+    decode or an image ``x`` to encode and decode."""
 
     y: Tensor
     latents: list[Tensor]
@@ -44,7 +43,8 @@ class Inputs:
         return Inputs(self.y.to(dtype), [z.to(dtype) for z in self.latents], x)
 
     def parts(self, name: str) -> list[Tensor]:
-        """The tensors called ``name``: the latents are several."""
+        """The tensors of "latents", "y" or "x"; latents may be several. Raises ``UsageError`` where
+        there is no image."""
         if name == "latents":
             return self.latents
         found = self.y if name == "y" else self.x
@@ -54,15 +54,15 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Space:
-    """The points that a search may visit, as rows of D numbers: what ``moved`` names ("latents",
-    "y", "x") of ``origin``, in that order.
+class ThreatModel:
+    """The set of points that a search may visit, each a row of D numbers: those inputs of
+    ``origin`` that ``moved`` names ("latents", "y", "x"), in that order.
 
-    Latents: ‖z‖ ≤ 1.05·τ√D, |z_i| ≤ 4τ, and within ``radius``·τ of the origin in ℓ∞ (infinite:
-    anywhere in that set; a tensor (B,): one per row); ``typical``: with the marginals and
-    covariances of draws as well (``TypicalSet``), the origin being one. Conditions and images: in
-    [0, 1] and within ``eps`` of the origin in ℓ∞, the origin itself allowed where it lies outside
-    [0, 1]. Raises ``UsageError`` for eps < 0, radius < 0, or τ ≤ 0.
+    Latents: ‖z‖ ≤ 1.05·τ√D, |z_i| ≤ 4τ, τ the ``temperature``, and ‖z − z_origin‖∞ ≤ ``radius``·τ;
+    the radius may be infinite, or a tensor (B,) with one per row. ``typical``: they also have the
+    marginals and covariances of draws (``TypicalSet``), provided that the origin is a draw.
+    Conditions and images: in [0, 1], and within ``eps`` of the origin in ℓ∞; a pixel of the origin
+    outside [0, 1] may stay. Raises ``UsageError`` for eps < 0, radius < 0 or τ ≤ 0.
     """
 
     origin: Inputs
@@ -92,7 +92,7 @@ class Space:
 
     @cached_property
     def start(self) -> Tensor:
-        """(B, D): the origin, its latents brought into the norm ball and the box."""
+        """(B, D): the origin, with its latents projected into the norm ball and the box."""
         flat = self.pack(self.origin)
         if self.latent_count:
             limit = COORDINATE_LIMIT * self.temperature
@@ -110,34 +110,37 @@ class Space:
 
     @property
     def focus(self) -> float:
-        """Share of the coordinates that a step of a gradient search moves."""
+        """Share of the coordinates that one step of a gradient search moves."""
         return FOCUS if self.typical else 1.0
 
     @property
     def _ball(self) -> Tensor:
-        """(B, 1): the radius in τ within which a point is sought. Sorting the values of the origin
-        into the order of v moves each by no more than v is away from the origin, so a typical point
-        is at most twice as far."""
+        """(B, 1), in τ: the radius of the points before they are made typical.
+
+        Sorting the origin's values into the order of v moves each by no more than v is away from
+        the origin. So a typical point is at most twice as far, and half the radius is enough.
+        """
         radius = torch.as_tensor(self.radius).to(self.start).expand(len(self.start))[:, None]
         return radius / 2 if self.typical else radius
 
     @property
     def norm(self) -> float:
+        """Largest ‖z‖."""
         return NORM_FACTOR * self.temperature * math.sqrt(self.latent_count)
 
     @cached_property
     def reach(self) -> Tensor:
-        """(B, D): the largest change of each coordinate; 2τ for a latent without a radius, where it
-        sets the size of steps only."""
-        found = torch.full_like(self.start, self.eps)
-        found[:, : self.latent_count] = self.temperature * torch.where(
+        """(B, D): the largest change of each coordinate, which is the size of the first step. For a
+        latent without a radius it is 2τ."""
+        largest = torch.full_like(self.start, self.eps)
+        largest[:, : self.latent_count] = self.temperature * torch.where(
             self._ball.isinf(), 2.0, self._ball
         )
-        return found
+        return largest
 
     @cached_property
     def limits(self) -> tuple[Tensor, Tensor]:
-        """(low, high), each (B, D)."""
+        """(low, high) of each coordinate, (B, D) each."""
         limit, n = COORDINATE_LIMIT * self.temperature, self.latent_count
         z, pixels = self.start[:, :n], self.start[:, n:]
         radius = self._ball * self.temperature
@@ -158,12 +161,12 @@ class Space:
         return low, high
 
     def project(self, v: Tensor) -> Tensor:
-        """A point of the set near v: clamped, the latents shortened towards 0, and where that
-        leaves the ball, towards the origin; then, in a typical space, in the order that
-        ``TypicalSet.nearest`` gives.
+        """A point of the set near v, (B, D).
 
-        Feasible always, since the origin is and the ball is convex; not the nearest point in the
-        last two cases.
+        v is clamped, and its latents are shortened towards 0, or towards the origin where that
+        would leave the ball around it. Typical latents then take the order that
+        ``TypicalSet.nearest`` gives. The result always lies in the set, because the origin does and
+        the norm ball is convex; in the last two cases it need not be the nearest point.
         """
         v = self._in_ball(v)
         if not (self.typical and self.latent_count):
@@ -195,37 +198,38 @@ class Space:
         )
 
     def pack(self, inputs: Inputs) -> Tensor:
+        """The inputs that move, as rows (B, D)."""
         return torch.cat([part.flatten(1) for name in self.moved for part in inputs.parts(name)], 1)
 
     def unpack(self, v: Tensor) -> Inputs:
-        """The inputs at the points v, (B, D); what is not moved stays as it is in the origin."""
+        """The inputs at the points v, (B, D); what does not move is the origin's."""
         shapes = self.shapes
         pieces = v.split([math.prod(shape) for shape in shapes], 1)
         parts = [piece.reshape(-1, *shape) for piece, shape in zip(pieces, shapes, strict=True)]
-        found = self.origin
+        inputs = self.origin
         for name in self.moved:
             if name == "latents":
-                found = replace(found, latents=parts[: len(found.latents)])
-                parts = parts[len(found.latents) :]
+                inputs = replace(inputs, latents=parts[: len(inputs.latents)])
+                parts = parts[len(inputs.latents) :]
             else:
-                found = replace(found, **{name: parts.pop(0)})
-        return found
+                inputs = replace(inputs, **{name: parts.pop(0)})
+        return inputs
 
     @cached_property
     def shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of the parts that a point consists of, without the rows."""
+        """Shapes of the tensors that make up a point, without the row dimension."""
         return [tuple(part.shape[1:]) for name in self.moved for part in self.origin.parts(name)]
 
-    def rows(self, index: Tensor) -> Space:
+    def rows(self, index: Tensor) -> ThreatModel:
         radius = self.radius[index] if isinstance(self.radius, Tensor) else self.radius
         return replace(self, origin=self.origin.rows(index), radius=radius)
 
     def random(self, seed: int, streams: Sequence[int]) -> Tensor:
-        """A random point per row, row i from stream ``streams[i]`` of ``seed``: pixels uniform,
-        latents uniform in their radius or ~ N(0, τ²)."""
+        """One random point per row, (B, D): pixels uniform, latents uniform within their radius, or
+        N(0, τ²) without one. Row i draws from stream ``streams[i]`` of ``seed``."""
         rows, free = [], torch.as_tensor(self.radius).isinf().expand(len(self.start)).tolist()
         for row, stream in enumerate(streams):
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + stream)
+            generator = torch.Generator().manual_seed(stream_seed(seed, stream))
             u = torch.rand(self.start.shape[1], generator=generator, dtype=torch.float64) * 2 - 1
             at = self.start[row].double().cpu() + u * self.reach[row].double().cpu()
             if free[row] and self.latent_count:

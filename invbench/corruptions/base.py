@@ -1,11 +1,11 @@
-"""What a family is: a change of conditions y in [0, 1] before the flow sees them, at five
-strengths.
+"""What a corruption is: a change of conditions y in [0, 1] before the flow sees them, at up to five
+severities (as in ImageNet-C; Hendrycks and Dietterich, ICLR 2019).
 
-A family is a function ``(batch) -> y'`` of a whole batch of one shape. Image i has its own stream
-of uniform numbers, keyed by (seed, index of the image), and each value is computed by operations
-that IEEE 754 rounds correctly (+ − × ÷ √, comparisons, gathers), or image by image: a result
-depends neither on the batch nor on the place in it. Streams are drawn on the CPU, so a seed means
-the same on a GPU.
+A corruption is a function ``(batch) -> y'`` of a batch of images of one shape. Its result for an
+image depends neither on the batch nor on the place in it. For that, image i has its own stream of
+uniform numbers, keyed by (seed, index of the image); and each value is computed by operations that
+IEEE 754 rounds correctly (+ − × ÷ √, comparisons, gathers), or image by image. Streams are drawn
+on the CPU, so a seed means the same on a GPU.
 """
 
 from __future__ import annotations
@@ -21,19 +21,32 @@ from torch import Tensor
 
 from invbench.data.datasets import Pair
 from invbench.errors import UsageError
-from invbench.registry import CONDITIONS
+from invbench.registry import CORRUPTIONS
 from invbench.uniform import uniform
 
-__all__ = ["Batch", "Change", "Family", "apply_family", "family", "family_names"]
+__all__ = [
+    "DEFAULT_DARKENING",
+    "Batch",
+    "Change",
+    "Corruption",
+    "corrupt",
+    "corruption",
+    "corruption_names",
+]
 
-FIRST_STREAM = 1000  # of ``uniform``: those below belong to recipes
+FIRST_STREAM = 1000  # of ``uniform``: those below belong to the recipes of the laws
 BATCH = 16
+# (name, severity) of what makes a photograph at normal exposure the condition of a low-light flow
+DEFAULT_DARKENING = ("under-exposure", 2)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Conditions ``low`` (B, 3, h, w), their ground truth ``high`` (B, 3, s·h, s·w) or None, a
-    strength, and each image's stream."""
+    """What a corruption is given.
+
+    ``low``: conditions (B, 3, h, w); ``high``: their ground truth (B, 3, s·h, s·w), or None;
+    ``strength``: of the severity asked for; ``seed`` and ``indices``: the stream of each image.
+    """
 
     low: Tensor
     high: Tensor | None
@@ -42,7 +55,8 @@ class Batch:
     indices: tuple[int, ...]
 
     def uniform(self) -> Tensor:
-        """One uniform number in (0, 1) per value of ``low``, in its shape, dtype and device."""
+        """One uniform number in (0, 1) per value of ``low``, in its shape and dtype, on its
+        device."""
         return self.uniforms(1)[0]
 
     def uniforms(self, count: int) -> tuple[Tensor, ...]:
@@ -58,23 +72,24 @@ class Batch:
         return tuple(fields.reshape(len(drawn), count, *self.low.shape[1:]).unbind(1))
 
     def numbers(self, count: int) -> list[list[float]]:
-        """The first ``count`` numbers of each image's stream: for choices made once per image."""
+        """The first ``count`` numbers of each image's stream, for choices made once per image."""
         return [
             uniform(self.seed, FIRST_STREAM + index, (count,)).tolist() for index in self.indices
         ]
 
     def one_by_one(self, change: Callable[[Tensor], Tensor]) -> Tensor:
-        """``change`` of each image (3, h, w) alone: for sums and products of matrices, whose
+        """``change`` of each image (3, h, w) by itself: for sums and products of matrices, whose
         rounding depends on size and alignment."""
         return torch.stack([change(image.clone()) for image in self.low])
 
     def truth(self) -> Tensor:
-        """``high``; ``apply_family`` has made sure that it is there."""
-        assert self.high is not None
+        """The ground truth ``high``, for a corruption that is registered with ``needs_high``."""
+        assert self.high is not None  # ``corrupt`` has made sure of it
         return self.high
 
     @property
     def scale(self) -> int:
+        """s: how many times the ground truth is as large as the condition."""
         return self.truth().shape[-1] // self.low.shape[-1]
 
 
@@ -82,12 +97,11 @@ Change = Callable[[Batch], Tensor]
 
 
 @dataclass(frozen=True)
-class Family:
-    """A family and its five strengths, mildest first; ``strengths`` has one entry when there is
-    nothing to vary.
+class Corruption:
+    """A corruption and its strengths, one per severity, mildest first.
 
-    ``track``: ``sr`` for any flow, ``lowlight`` for those that darken. ``needs_high``: it starts
-    from the ground truth.
+    ``strengths`` has one entry where there is nothing to vary, else five. ``track``: ``sr`` for any
+    flow, ``lowlight`` for what darkens. ``needs_high``: it starts from the ground truth.
     """
 
     name: str
@@ -108,43 +122,45 @@ class Family:
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits of the family's source file and strengths: another digest, perhaps
-        another definition."""
+        """Twelve hex digits of the source file of ``change``, the name and the strengths."""
         source = Path(inspect.getsourcefile(inspect.unwrap(self.change)) or "").read_bytes()
         return hashlib.sha256(source + repr((self.name, self.strengths)).encode()).hexdigest()[:12]
 
 
-def family(
+def corruption(
     name: str, strengths: tuple[float, ...], *, track: str = "sr", needs_high: bool = False
 ) -> Callable[[Change], Change]:
-    """Register a function of a ``Batch`` as a family. Its docstring is its formula;
-    ``CONDITIONS[name].metadata`` tells the rest."""
+    """Register a function of a ``Batch`` as the corruption ``name``. Its docstring is its formula.
+
+    ``CORRUPTIONS[name].metadata["corruption"]`` is the ``Corruption``. Raises ``UsageError`` when
+    the name is taken.
+    """
 
     def decorate(change: Change) -> Change:
-        made = Family(name, strengths, change, track, needs_high)
+        made = Corruption(name, strengths, change, track, needs_high)
         metadata = {
-            "family": made,
+            "corruption": made,
             "strengths": strengths,
             "track": track,
             "formula": made.description,
         }
-        CONDITIONS.register(name, change, metadata)
+        CORRUPTIONS.register(name, change, metadata)
         return change
 
     return decorate
 
 
-def family_names(track: str = "sr") -> tuple[str, ...]:
-    """The families that a track runs by default: ``lowlight`` runs all, ``sr`` leaves those of low
-    light out."""
+def corruption_names(track: str = "sr") -> tuple[str, ...]:
+    """The corruptions that a track runs by default: ``lowlight`` runs all, ``sr`` leaves out those
+    that darken."""
     return tuple(
         name
-        for name, entry in CONDITIONS.items()
+        for name, entry in CORRUPTIONS.items()
         if track == "lowlight" or entry.metadata["track"] == track
     )
 
 
-def apply_family(
+def corrupt(
     name: str,
     severity: int,
     images: Sequence[Tensor | Pair],
@@ -153,18 +169,18 @@ def apply_family(
     indices: Sequence[int] | None = None,
     batch: int = BATCH,
 ) -> list[Tensor]:
-    """The conditions (3, h, w), or those of the pairs, changed by family ``name`` at ``severity``
-    1…5; ``batch`` at a time.
+    """The conditions (3, h, w), or those of the pairs, changed by corruption ``name`` at
+    ``severity`` 1…5; ``batch`` of them at a time.
 
-    Image i uses random stream (seed, indices[i]); ``indices`` counts up from 0 when it is not
-    given, and is what keeps a result the same when only a part of a data set is passed. Raises
-    ``UsageError`` for an unknown name or severity, an image that is not (3, h, w), and a family
-    that starts from the ground truth when it is given none.
+    Image i uses the random stream (seed, indices[i]). Without ``indices`` they count up from 0;
+    give them when only a part of a data set is passed, and the result stays the same. Raises
+    ``UsageError`` for an unknown name or severity, for an image that is not (3, h, w), and for a
+    corruption that starts from the ground truth when it is given none.
     """
-    found: Family = CONDITIONS[name].metadata["family"]
+    found: Corruption = CORRUPTIONS[name].metadata["corruption"]
     if not 1 <= severity <= len(found.strengths):
         raise UsageError(
-            f"condition {name!r} has severities 1 to {len(found.strengths)}, not {severity}"
+            f"corruption {name!r} has severities 1 to {len(found.strengths)}, not {severity}"
         )
     places = range(len(images)) if indices is None else indices
     if len(places) != len(images):
@@ -197,23 +213,22 @@ def apply_family(
     return [changed[position] for position in range(len(images))]
 
 
-def _check(found: Family, low: Tensor, high: Tensor | None) -> None:
+def _check(found: Corruption, low: Tensor, high: Tensor | None) -> None:
     if low.ndim != 3 or low.shape[0] != 3 or not low.numel() or not low.is_floating_point():
         raise UsageError(
-            f"condition {found.name!r}: an image is (3, h, w) of floats in [0, 1], not "
-            f"{tuple(low.shape)} of {low.dtype}; "
-            "images.read_image makes it so, grey ones too"
+            f"corruption {found.name!r}: an image is (3, h, w) of floats in [0, 1], not "
+            f"{tuple(low.shape)} of {low.dtype}; images.read_image makes it so, grey ones too"
         )
     if not found.needs_high:
         return
     if high is None:
         raise UsageError(
-            f"condition {found.name!r} is made from the high-resolution image; give pairs "
+            f"corruption {found.name!r} is made from the high-resolution image; give pairs "
             f"(datasets.sr_pairs) instead of images"
         )
     scale = high.shape[-1] // low.shape[-1]
     if high.shape != (3, scale * low.shape[-2], scale * low.shape[-1]) or not scale:
         raise UsageError(
-            f"condition {found.name!r}: ground truth {tuple(high.shape)} is not a whole "
+            f"corruption {found.name!r}: ground truth {tuple(high.shape)} is not a whole "
             f"multiple of {tuple(low.shape)}; crop it (sr_pairs does)"
         )

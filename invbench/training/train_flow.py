@@ -1,4 +1,4 @@
-"""Train a reference flow on its recipe and write weights and card."""
+"""Train a flow by its recipe, and write its weights and card."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from invbench.couplings.fused import cannot_compile, fuse
+from invbench.couplings.compiled import cannot_compile, compile_couplings
 from invbench.data.folders import take_inventory
 from invbench.data.layouts import LAYOUTS, LOW_LIGHT
 from invbench.devices import require_device
@@ -21,34 +21,36 @@ from invbench.errors import UsageError
 from invbench.files import cache_dir
 from invbench.measures.bits import bits_per_dimension, convention, dequantisation_of
 from invbench.targets import Target, resolve
-from invbench.training.loop import Recipe, TrainingLog, train
+from invbench.training.loop import TrainingLog, TrainingRecipe, train
 from invbench.training.weights import save_weights, weights_name
 
-__all__ = ["likelihood", "recipes_of", "said", "train_reference"]
+__all__ = ["likelihood", "loss_text", "recipes_of", "train_flow"]
 
-LAYOUT = LAYOUTS | {"LOL our485": LOW_LIGHT["LOL", "train"]}  # of the names in a recipe's ``data``
-LONG = 2000  # iterations from which on compilation repays itself
+# name in a recipe's ``data`` → layout
+DATA = LAYOUTS | {"LOL our485": LOW_LIGHT["LOL", "train"]}
+LONG = 2000  # iterations from which on compilation saves time
 
 
-def train_reference(
+def train_flow(
     flow_name: str,
     coupling: str,
     size: str,
     seed: int = 0,
     out: Path | None = None,
-    progress: Callable[[TrainingLog, Recipe], None] = lambda log, recipe: None,
+    progress: Callable[[TrainingLog, TrainingRecipe], None] = lambda log, recipe: None,
     compiled: bool | None = None,
     device: str = "cpu",
     mixed: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Train and return the path of the weights. Interrupted, it goes on where it was when called
-    again.
+    """Train a flow with a coupling, and return the path of its weights. After an interruption the
+    same call continues.
 
-    ``compiled``: run the couplings as compiled kernels. None does so from 2000 iterations on, which
-    repays the compilation, where the coupling compiles; ``say`` is told which. ``mixed``: autocast
-    to bfloat16, which is another training than the published ones. Raises ``UsageError`` when what
-    was asked for is impossible here.
+    ``compiled``: run the couplings as compiled kernels; None does so from 2000 iterations on, where
+    the coupling can be compiled, and tells ``say``. ``mixed``: autocast to bfloat16, which is
+    another training than the published ones. Raises ``UsageError`` for an unknown flow, coupling or
+    size, for a device that is not here, and with ``compiled`` for a coupling that cannot be
+    compiled.
     """
     require_device(device)
     target, factory = resolve(coupling), resolve(flow_name, ("flow",))
@@ -83,7 +85,7 @@ def train_reference(
             say(f"the coupling runs eager, which is slower: {hindrance}")
         compiled = not hindrance
     if compiled:
-        fuse(flow)
+        compile_couplings(flow)
     log = train(flow, batches, recipe, checkpoint, lambda log: progress(log, recipe))
     card = {
         "flow": flow_name,
@@ -97,9 +99,9 @@ def train_reference(
             f"photographs were not used)"
         ),
         "found": {
-            name: str(take_inventory(LAYOUT[name]))
+            name: str(take_inventory(DATA[name]))
             for name in recipe.data.split(" + ")
-            if name in LAYOUT
+            if name in DATA
         },
         "recipe": asdict(recipe),
         **likelihood(log, recipe),
@@ -118,7 +120,7 @@ def train_reference(
 
 
 def recipes_of(flow: Target) -> ModuleType:
-    """The module of a flow's recipes. Raises ``UsageError`` when it states none."""
+    """The module of a flow's training recipes. Raises ``UsageError`` when the flow names none."""
     if not (name := flow.entry.metadata.get("recipe")):
         raise UsageError(
             f"flow {flow.name!r} states no recipe to train it by; register it with "
@@ -127,9 +129,9 @@ def recipes_of(flow: Target) -> ModuleType:
     return importlib.import_module(name)
 
 
-def likelihood(log: TrainingLog, recipe: Recipe) -> dict[str, Any]:
-    """What a card says of the training's loss: bits per dimension and how they were got; nats where
-    data have no levels. None where no step was finite."""
+def likelihood(log: TrainingLog, recipe: TrainingRecipe) -> dict[str, Any]:
+    """The loss of a training, for its card: bits per dimension and their convention, or nats where
+    data have no levels. A value is None where no step was finite."""
     levels = dequantisation_of(recipe.extra)
     if levels is None:
         return {
@@ -146,8 +148,8 @@ def likelihood(log: TrainingLog, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def said(log: TrainingLog, recipe: Recipe) -> str:
-    """The newest loss in words."""
+def loss_text(log: TrainingLog, recipe: TrainingRecipe) -> str:
+    """The latest loss in words."""
     levels = dequantisation_of(recipe.extra)
     if levels is None:
         return f"{log.nll[-1]:.3f} nats per dimension"

@@ -1,5 +1,5 @@
-"""The flow layers on the stand: factories ``make(seed)`` of small layers with weights away from
-their initial values."""
+"""The registered example layers: factories ``make(seed)`` of small layers with randomized weights,
+for the laws."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from invbench.flows.residual import ResidualBlock
 from invbench.flows.squeeze import Squeeze
 from invbench.registry import layer
 
-__all__ = ["shaken"]
+__all__ = ["randomized"]
 
 
-def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
-    """Add N(0, amount²) to every trainable parameter, so that zero-initialised heads do
-    something."""
+def randomized(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
+    """Add N(0, amount²) to every trainable parameter in place, so that heads that start at zero
+    have an effect. ActNorms count as initialised. Returns the module."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in (
@@ -31,7 +31,7 @@ def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
         ):
             parameter.add_(amount * torch.randn(parameter.shape, generator=generator))
         for part in module.modules():
-            if isinstance(part, ActNorm):  # as after its first batch in training
+            if isinstance(part, ActNorm):
                 part.initialised.fill_(True)
     return module
 
@@ -39,19 +39,18 @@ def shaken(module: nn.Module, seed: int, amount: float = 0.3) -> nn.Module:
 @layer("actnorm", event_shape=(3, 4, 4), order=tuple(range(48)))
 def actnorm(seed: int) -> nn.Module:
     """ActNorm over three channels."""
-    return shaken(ActNorm(3), seed)
+    return randomized(ActNorm(3), seed)
 
 
 @layer("conv1x1", event_shape=(4, 2, 2))
 def conv1x1(seed: int) -> nn.Module:
     """Invertible 1×1 convolution over four channels."""
-    return shaken(Conv1x1(4), seed, 0.1)
+    return randomized(Conv1x1(4), seed, 0.1)
 
 
 @layer("squeeze", event_shape=(4, 4))
 def squeeze(seed: int) -> nn.Module:
-    """Space to depth, viewed back to the input's shape so that the laws of a shape-keeping layer
-    apply."""
+    """Space to depth, reshaped to the input's shape, for the laws of layers that keep a shape."""
     return SqueezeBack()
 
 
@@ -72,7 +71,7 @@ class SqueezeBack(nn.Module):
 )
 def affine_block(seed: int) -> nn.Module:
     """Conditional affine coupling block on six dimensions, dense conditioner."""
-    return shaken(
+    return randomized(
         ConditionalCoupling(Affine(), 6, 3, 2, partial(DenseConditioner, width=16, hidden=1)),
         seed,
         0.2,
@@ -89,7 +88,7 @@ def affine_block(seed: int) -> nn.Module:
 def spline_block(seed: int) -> nn.Module:
     """Conditional modified-RQ coupling block on images of four channels, convolutional
     conditioner."""
-    return shaken(
+    return randomized(
         ConditionalCoupling(ModifiedRQ(), 4, 2, 2, partial(ConvConditioner, width=8)), seed, 0.1
     )
 
@@ -97,7 +96,7 @@ def spline_block(seed: int) -> nn.Module:
 @layer("injector", event_shape=(4, 2, 2), cond_shape=(2, 2, 2), order=tuple(range(16)))
 def injector(seed: int) -> nn.Module:
     """Affine injector: all channels transformed by the condition alone."""
-    return shaken(
+    return randomized(
         ConditionalCoupling(Affine(), 4, 0, 2, partial(ConvConditioner, width=8)), seed, 0.1
     )
 
@@ -128,6 +127,6 @@ def residual(seed: int) -> nn.Module:
 )
 def orthogonal_additive(seed: int) -> nn.Module:
     """Orthogonal mixing and additive coupling on six dimensions: volume is kept exactly."""
-    return shaken(
+    return randomized(
         OrthogonalAdditive(6, 2, partial(DenseConditioner, width=16, hidden=1)), seed, 0.2
     )

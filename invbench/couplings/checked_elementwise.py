@@ -1,5 +1,5 @@
-"""What the built-in designs share: checked inputs, half precision computed in float32, ±Inf
-parameters."""
+"""The base class of the built-in designs: it checks inputs, and computes half precision in
+float32."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from torch import Tensor
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
 
-__all__ = ["Design", "shift"]
+__all__ = ["CheckedElementwise", "shift"]
 
 Formula = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def shift(t: Tensor) -> Tensor:
-    """t, with ±Inf turned into NaN: an infinite shift has no inverse, and NaN does not pass for a
+    """t, with ±Inf turned into NaN: an infinite shift has no inverse, and NaN cannot be taken for a
     large value."""
     return torch.addcmul(t, t, t.new_zeros(()))
 
 
-class Design(Elementwise):
+class CheckedElementwise(Elementwise):
     """A coupling that states its formula in ``encode`` (data → noise) and ``decode``, for float32
     and float64.
 
     ``forward`` and ``inverse`` check the inputs, compute float16 and bfloat16 in float32, and round
-    once at the end. Raises ``UsageError`` when x is not floating, or params is not of shape
-    (n_params, *x.shape).
+    once at the end. They raise ``UsageError`` unless x and params are of floating dtypes and params
+    has the shape (n_params, *x.shape).
 
-    ``working``: the least precise dtype to compute in; float64 where a rounded parameter is raised
-    to a large power. ``closed_inverse``: ``decode`` is one formula, without iteration, so that it
-    can be compiled.
+    ``working``: the least precise dtype of the computation; float64 where a rounded parameter is
+    raised to a large power. ``closed_inverse``: ``decode`` does not iterate, so it can be compiled.
     """
 
     working: ClassVar[torch.dtype] = torch.float32
@@ -44,11 +43,11 @@ class Design(Elementwise):
         raise NotImplementedError
 
     def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        """(c⁻¹(y), −log c′ there)."""
+        """(c⁻¹(y), −log c′(c⁻¹(y)))."""
         raise NotImplementedError
 
     def tail_slopes(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        """(c′(−∞), c′(+∞)) per element; 0 and Inf where the tail is not linear."""
+        """(c′(−∞), c′(+∞)) per element; 0 or Inf where a tail is not linear."""
         one = torch.ones_like(params[0])
         return one, one
 
