@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from invbench.errors import UsageError, did_you_mean
+from invbench.report.column_docs import GROUPS, meanings, tracks_of
 from invbench.report.columns import COLUMNS
-from invbench.report.meanings import GROUPS, MEANINGS, Meaning, tracks_of
+from invbench.tracks.columns import Meaning
 
 __all__ = ["Explanation", "explain", "names", "track_pages"]
 
@@ -44,7 +45,7 @@ def names() -> list[str]:
     from invbench.laws import LAWS
 
     conditions, attacks, designs = _registries()
-    return list(dict.fromkeys([*MEANINGS, *COLUMNS, *LAWS, *attacks, *designs, *conditions]))
+    return list(dict.fromkeys([*meanings(), *COLUMNS, *LAWS, *attacks, *designs, *conditions]))
 
 
 def _registries() -> tuple[Any, Any, Any]:
@@ -56,8 +57,8 @@ def _registries() -> tuple[Any, Any, Any]:
 
 
 def _column(name: str) -> Iterator[Explanation]:
-    if name in MEANINGS:
-        m = MEANINGS[name]
+    if name in meanings():
+        m = meanings()[name]
         yield Explanation(
             name, f"column of {', '.join(tracks_of(name)) or 'no track'}", tuple(_parts(m))
         )
@@ -211,7 +212,7 @@ def track_pages() -> str:
         "",
         (
             "What each number means and how it can mislead. Made by `invbench explain --all`; "
-            "edit invbench/report/meanings.py instead of this page."
+            "edit invbench/report/column_docs instead of this page."
         ),
         "",
     ]
@@ -219,9 +220,9 @@ def track_pages() -> str:
         lines += [f"## Track `{track}`", ""]
         for group, title in GROUPS.items():
             members = [
-                MEANINGS[name]
+                meanings()[name]
                 for name in columns
-                if name in MEANINGS and MEANINGS[name].group == group
+                if name in meanings() and meanings()[name].group == group
             ]
             if not members or (track == "coupling" and group in ("failure", "rank")):
                 continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from invbench.report.meanings import MEANINGS
+from invbench.report.column_docs import meanings
 from invbench.tracks.columns import absent, shown
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _best(frame: pd.DataFrame, columns: Sequence[str]) -> set[tuple[int, str]]:
     found = set()
     for members in groups.values():
         for column in columns:
-            meaning = MEANINGS.get(column)
+            meaning = meanings().get(column)
             better = meaning.better if meaning and meaning.group != "rank" else ""
             values = {k: records[k].get(column) for k in members}
             known = {

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from invbench import corruptions
-from invbench.corruptions import corrupt, corruption_names
+from invbench.corruptions import Corruption, corrupt, corruption_names
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.data.resample import bicubic, quantise
 from invbench.errors import UsageError

@@ -10,7 +10,7 @@ import numpy as np
 
 from invbench.report.charts.evidence import Evidence, Row, number, rate
 from invbench.report.charts.style import Drawing, grid, looks, style
-from invbench.report.meanings import MEANINGS
+from invbench.report.column_docs import meanings
 from invbench.tracks import TRACKS
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def pareto(evidence: Evidence) -> Drawing | None:
         )
         axes.set_xlabel("inputs that fail out of distribution, % (bar: 95 %); left is better")
         axes.set_ylabel(
-            f"{MEANINGS[column].title}, {source}; {'up' if larger else 'down'} is better"
+            f"{meanings()[column].title}, {source}; {'up' if larger else 'down'} is better"
         )
     return drawing
 

@@ -11,8 +11,8 @@ from typing import Any
 from invbench.errors import HarnessError, UsageError
 from invbench.report.charts import CHARTS, Evidence
 from invbench.report.charts.style import svg_part
+from invbench.report.column_docs import GROUPS, meanings
 from invbench.report.columns import COLUMNS
-from invbench.report.meanings import GROUPS, MEANINGS
 from invbench.report.rows import code_digest, current_cells, gathered
 from invbench.report.site.origin import origin
 from invbench.report.site.pictures import worst_pictures
@@ -168,7 +168,7 @@ def _value(value: Any) -> Any:
 
 
 def _column(name: str) -> dict[str, Any]:
-    m = MEANINGS[name]
+    m = meanings()[name]
     said = {
         "title": m.title,
         "group": m.group,
