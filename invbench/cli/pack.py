@@ -14,13 +14,13 @@ __all__ = ["pack"]
 
 
 def pack(
-    results: Annotated[Path, typer.Argument(help="Results folder.")] = Path("results"),
+    results: Annotated[Path, typer.Option("--results", help="Results folder.")] = Path("results"),
     as_json: JsonFlag = False,
 ) -> None:
     """Put the cells of a results folder into one sorted file per track, TRACK.jsonl, as results are
     published. Cells of an older schema are rewritten. Every command reads both forms.
 
-    Examples: `invbench pack`, `invbench pack my-results`
+    Examples: `invbench pack`, `invbench pack --results my-results`
     """
     from invbench.store.pack import pack as pack_cells
 

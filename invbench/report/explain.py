@@ -187,7 +187,7 @@ def _condition(name: str) -> Iterator[Explanation]:
                         "them (invbench list conditions --sheet)."
                     ),
                 ),
-                ("see it", f"invbench run --track {track} --condition {name}"),
+                ("see it", f"invbench run --track {track} --corruption {name}"),
             ),
         )
 

@@ -52,7 +52,7 @@ def _script(path: str) -> Command:
 
 SETS = _with("--data", "BSD100", "Set14", "Urban100")
 CORRUPTIONS = _with(
-    "--condition",
+    "--corruption",
     "noise",
     "sharpen",
     "binarise",
@@ -71,16 +71,17 @@ COMMANDS: tuple[Command, ...] = (
     _run(f"--track sr {SETS} --severity 3 {CORRUPTIONS}"),
     _run(f"--track sr --data BSD100 {SEARCHES}"),
     _run("--track sr --data BSD100 --attack condition --eps 8 --inputs 20"),
-    _run(f"--track sr --data BSD100 --data Urban100 --seeds 3 --condition clean {MAIN}"),
+    _run(f"--track sr --data BSD100 --data Urban100 --seeds 3 --corruption clean {MAIN}"),
     _run(f"--track sr --data BSD100 {SEARCHES} --seeds 3 {MAIN}"),
-    _run("--flow fs_ncsr --data embedded --data BSD100 --data Urban100 --condition clean"),
-    _run(f"--flow fs_ncsr --data BSD100 --data Urban100 --seeds 3 --condition clean {ROWS}"),
+    _run("--flow fs_ncsr --data embedded --data BSD100 --data Urban100 --corruption clean"),
+    _run(f"--flow fs_ncsr --data BSD100 --data Urban100 --seeds 3 --corruption clean {ROWS}"),
     _run("--track lowlight --data LOL"),
     _run("--track lowlight --severity 3 --severity 5"),
     _run("--track unconditional"),
     _run("--track unconditional --data BSD100 --severity 3"),
     _run("--track toy2d"),
     _run("--track coupling"),
+    Command(("pack",)),
     *(
         Command(
             ("table", "--track", track, "--format", style, "-o", f"RESULTS/tables/{track}.{style}")

@@ -105,7 +105,7 @@ def test_one_file_and_an_entry_point_make_a_track(outside, tmp_path):
     assert all(r["error_pct"] == 0.0 and r["off"] < 1e-3 for r in document["rows"])
     assert "Nothing is trained." in document["notes"]
     assert "How far x is off." in outside("explain", "off")
-    outside("pack", "results")
+    outside("pack", "--results", "results")
     assert (tmp_path / "results" / "halves.jsonl").is_file()
     assert json.loads(outside("table", "--track", "halves", "--format", "json")) == document
     outside("site", "--results", "results", "-o", "page")

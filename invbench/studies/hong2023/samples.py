@@ -53,7 +53,7 @@ def input_of(cell: Cell, index: int) -> Input:
         raise UsageError(
             f"{spec.case} of {spec.entry} was measured on other photographs than {dataset} has "
             f"today; "
-            f"invbench run --track {spec.track} --entry {shlex.quote(spec.entry)} --condition "
+            f"invbench run --track {spec.track} --entry {shlex.quote(spec.entry)} --corruption "
             f"{family}"
         )
     y = corrupt(family, severity, pairs, spec.seed)[index]
