@@ -100,7 +100,7 @@ def test_the_verdict_file_links_and_states_each_claim(folder):
 
 
 def test_an_unknown_name_is_a_usage_error_that_lists_the_names(invbench, tmp_path):
-    with pytest.raises(UsageError, match=r"did you mean 'table1'\?.*fig2, fig3.*verdict, all"):
+    with pytest.raises(UsageError, match=r"did you mean 'table1'.*\?.*fig2, fig3.*verdict, all"):
         chosen(["table11"])
     code, out, err = invbench("reproduce", "fig9", "--results", tmp_path)
     assert (code, out) == (2, "") and "known: fig2" in err

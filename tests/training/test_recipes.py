@@ -23,7 +23,7 @@ from invbench_models.llflow import recipe as llflow
 from invbench_models.srflow import recipe as srflow
 from tests.support.data_folder import DataFolder
 
-# protocol.md, the table of published models: batch, learning rate, iterations, patch
+# the released options of the published models: batch, learning rate, iterations, patch
 PUBLISHED = {
     ("srflow", "paper"): (12, 2.5e-4, 200_000, 160),
     ("srflow", "paper-8x"): (16, 5e-4, 200_000, 160),
