@@ -201,8 +201,8 @@ class TestPlantedFaults:
 
 
 class TestShipped:
-    """Feasibility (cures.md): what the shipped ``cubic-rational-bounded`` would have if its shifts
-    were saturated, |z| ≤ 4·0.9."""
+    """The bounds that the shipped ``cubic-rational-bounded`` would have if its shifts were
+    saturated, for |z| ≤ 4·0.9."""
 
     @pytest.mark.parametrize(
         ("shift", "displacement", "largest", "intermediate"),

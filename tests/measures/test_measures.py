@@ -23,7 +23,7 @@ from invbench.measures.statistics import (
 
 @pytest.mark.parametrize(("n", "upper"), [(50, 0.071), (100, 0.036), (1000, 0.0037)])
 def test_none_of_n_is_not_zero(n, upper):
-    """numerics.md, section 5."""
+    """The upper end is 1 − 0.025^(1/n) (Clopper and Pearson 1934)."""
     low, high = clopper_pearson(0, n)
     assert low == 0
     assert high == pytest.approx(upper, rel=0.02)
