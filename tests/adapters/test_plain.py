@@ -240,7 +240,7 @@ def test_declarations_override_those_of_a_registered_layer():
         (
             "Sized",
             {"domain": "positiv"},
-            r"domain: 'positiv' is no space; did you mean 'positive'\?",
+            r"domain: 'positiv' is no space; did you mean 'positive'",
         ),
         ("Sized", {"inverse": "maybe"}, r"inverse='maybe': one of exact, iterated, sampling, none"),
         (
@@ -341,7 +341,7 @@ def test_a_wrong_plain_layer_exits_1_and_names_the_law(invbench, file):
         (("Scale", "--event-shape", "a"), "as --event-shape 3,32,32"),
         (
             ("Scale", "--event-shape", "4", "--domain", "unit_intervall"),
-            "did you mean 'unit_interval'?",
+            "did you mean 'unit_interval'",
         ),
         (
             ("Scale", "--event-shape", "4", "--training", "maybe"),

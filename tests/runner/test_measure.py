@@ -110,7 +110,7 @@ def test_out_of_memory_at_half_the_batch_is_the_cells_outcome(trained, tmp_path)
 def test_what_is_not_what_was_planned_is_not_measured(trained, file, tmp_path, word):
     spec = sr_spec(trained("short-5"))
     if word == "source":
-        file.write_text(ENTRIES + "\n# edited")
+        file.write_text(ENTRIES + "\nedited = 1\n")
     else:
         spec = spec.model_copy(update={"weights_digest": "of another training"})
     cell = measure_cell(spec, tmp_path)

@@ -34,6 +34,7 @@ from invbench.store.store import MAX_BYTES, Store
 from invbench.studies.study import Study
 from invbench.targets import resolve
 from invbench.testing.known_failures import read_known_failures
+from invbench.tracks.versions import current
 from invbench.training.loop import read_checkpoint
 from invbench.training.toy2d import toy2d
 from invbench.training.weights import load_weights, read_card
@@ -129,7 +130,7 @@ def _read_cell(data: bytes, folder: Path) -> str:
     _write(path, data)
     try:
         cells, unreadable = Store(folder / "theirs").load()
-        merge(folder / "theirs", folder / "ours")
+        merge(folder / "theirs", folder / "ours", current)
         for track in {cell.spec.track for cell in cells}:
             for pooled in (False, True):
                 render(read_table(track, folder / "ours", pooled), "json")
