@@ -22,7 +22,7 @@ from invbench.training.weights import shipped_couplings
 
 Row = dict[str, Any]
 FLOWS_OF = {"srflow": 0.9, "fs_ncsr": 0.9, "llflow": 1.0, "glow": 1.0}  # and τ
-# shift, displacement, largest |residual| of cures.md
+# shift, displacement, and the largest |residual| that they should allow
 FEASIBLE = ((2.0, 1.8, 20), (1.0, 1.8, 15), (1.0, 0.9, 11))
 PUBLISHED = (("srflow", "paper"), ("srflow", "paper-8x"), ("fs_ncsr", "paper"), ("llflow", "paper"))
 
@@ -53,7 +53,7 @@ def measured(what: str, target: str, flow: Any, temperature: float, **options: A
 
 
 def feasible() -> Iterator[Row]:
-    """The numbers of cures.md: the shipped ``cubic-rational-bounded``, every condition, and the
+    """The bound for the shipped ``cubic-rational-bounded``, every condition, and the
     same for one known condition."""
     flow = invbench.load_flow("srflow", "cubic-rational-bounded")
     for shift, displacement, largest in FEASIBLE:

@@ -87,8 +87,8 @@ def _soundness(spec: CellSpec, target: Target) -> Measured:
 def _slopes(spec: CellSpec, target: Target) -> Measured:
     """Slopes, displacement, tails, magnitude gain, conditioning and backward error over the corpus.
 
-    κ = max over elements of |y|/(c′·|x|), the elementwise form of σmax(J⁻¹)·‖y‖/‖x‖ (numerics.md,
-    section 4), for |x| ≥ 2⁻¹⁰. ``inv_lipschitz_upper``: 1/inf c′ over all x and every parameter set
+    κ = max over elements of |y|/(c′·|x|), the elementwise form of σmax(J⁻¹)·‖y‖/‖x‖,
+    for |x| ≥ 2⁻¹⁰. ``inv_lipschitz_upper``: 1/inf c′ over all x and every parameter set
     of the corpus, by the design's ``slope_bounds`` (tier U2: exact for these parameters); 1/s_l of
     its ``slope_range`` where it declares no bounds (U1), None where neither is known.
     ``…_architecture`` is the latter for all parameters. Never below ``inv_lipschitz_lower``, or the

@@ -23,7 +23,7 @@ from invbench.studies.reproduce import ARTEFACTS
 from invbench.studies.study import Study
 from tests.support.made_study import auc, cell, images, of_flow, quality, toys
 
-# protocol.md, "The claims to reproduce", word for word
+# the paper's Tables 1 and 2, word for word
 PROTOCOL1 = """
 DIV2K 4×: FS-NCSR 2/50.86/0.202, † 0/50.83/0.077, RQ 0/51.10/0.012.
 DIV2K 8×: 2/48.47/0.461, 0/49.50/0.183, 0/50.20/0.041. EUrban100 4×: 30/36.12/3.544, 0/42.95/1.046, 0/44.70/0.136.

@@ -55,7 +55,7 @@ def origin(cells: Sequence[Record]) -> dict[str, Any]:
         "facts": {name: value for name, value in facts.items() if value},
         "settings": {name: ", ".join(sorted(values)) for name, values in sorted(settings.items())},
         "reasons": (reasons + findings)[:MOST_REASONS],
-        "files": [f"{s.path}" for s in specs[:MOST_FILES]],
+        "files": [getattr(c, "place", c.spec.path) for c in cells[:MOST_FILES]],
         "count": len(specs),
         "command": command(cells),
     }
