@@ -3,28 +3,24 @@ changed files are read again."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from invbench.errors import HarnessError
-from invbench.files import cache_dir
 from invbench.store.cell import Cell, CellSpec
+from invbench.store.index_file import checksum, digest, index_path, removed
 from invbench.store.record import Layout, Measures, StoredCell, pack
 from invbench.store.store import PACKED, Entry, Store, Unreadable, replaces
 
 __all__ = ["Index"]
 
-FORMAT = f"3-{sys.byteorder}"
 SMALL, SMALL_BYTES = 1000, 10**7  # what is read faster than it pays to remember it
 BATCH = 2000  # files read between two transactions: what is read is kept when it is interrupted
-KEPT = 20  # indices of other folders
 MEMOS, BODIES = 20_000, 20_000  # remembered results, and measures in memory at a time
 FRESH = 2 * 10**9  # ns: a file as young as this may change again without a change of its time
 
@@ -70,7 +66,7 @@ class Index:
             for path in odd
         ]
         large = len(entries) > SMALL or sum(entry.size for entry in entries) > SMALL_BYTES
-        self._path = _place(self.store.root) if large else None
+        self._path = index_path(self.store.root) if large else None
         try:
             self._open()
         except sqlite3.DatabaseError as error:
@@ -79,7 +75,7 @@ class Index:
     def cells(self, track: str) -> list[StoredCell]:
         """The cells of a track, each once, in order of place."""
         rows = self._ask("SELECT * FROM heads WHERE track = ?", track)
-        if any(crc != _crc(head) for *head, crc in rows):
+        if any(crc != checksum(head) for *head, crc in rows):
             self._rebuild()
             rows = self._ask("SELECT * FROM heads WHERE track = ?", track)
         ordered = sorted(rows, key=lambda row: (PACKED not in row[0], row[0].split("/")))
@@ -99,16 +95,16 @@ class Index:
 
     def fingerprint(self, track: str) -> str:
         """Of all that the cells of a track say."""
-        return _digest(
+        return digest(
             json.dumps(self._ask("SELECT mark FROM heads WHERE track = ? ORDER BY place", track))
         )
 
     def recall(self, slot: str, of: str) -> Any:
         """What was remembered in ``slot``, or None when that was of something else than ``of``."""
         for text, crc in self._ask(
-            "SELECT value, crc FROM memos WHERE slot = ? AND of_ = ?", slot, _digest(of)
+            "SELECT value, crc FROM memos WHERE slot = ? AND of_ = ?", slot, digest(of)
         ):
-            if crc == _crc([text]):
+            if crc == checksum([text]):
                 return json.loads(text)
         return None
 
@@ -118,7 +114,7 @@ class Index:
         if self._path is None or not found:
             return
         rows = [
-            (slot, _digest(of), text := json.dumps(value), _crc([text]))
+            (slot, digest(of), text := json.dumps(value), checksum([text]))
             for slot, (of, value) in found.items()
         ]
         try:
@@ -141,7 +137,7 @@ class Index:
         self._shared: dict[int, Any] = {}
         self._refresh()
         texts = self._db.execute("SELECT id, text, crc FROM texts").fetchall()
-        if any(crc != _crc([text]) for _, text, crc in texts):
+        if any(crc != checksum([text]) for _, text, crc in texts):
             raise sqlite3.DatabaseError("damaged texts")
         self._texts: dict[int, str] = {number: text for number, text, _ in texts}
         damaged = self._db.execute("SELECT place, reason FROM damaged").fetchall()
@@ -161,7 +157,7 @@ class Index:
         if (
             isinstance(error, sqlite3.OperationalError)
             or self._path is None
-            or not _removed(self._path)
+            or not removed(self._path)
         ):
             self._path = None
         try:
@@ -226,22 +222,22 @@ class Index:
         seconds = json.dumps(machine.pop("seconds", None))
         about = json.dumps(machine, sort_keys=True)
         row = [place, file, self._number(body.layout, numbers), body.data, body.rest]
-        self._db.execute("INSERT OR REPLACE INTO bodies VALUES(?,?,?,?,?,?)", (*row, _crc(row)))
+        self._db.execute("INSERT OR REPLACE INTO bodies VALUES(?,?,?,?,?,?)", (*row, checksum(row)))
         said = cell.status, cell.reason, cell.finished, seconds, about, body.layout, body.rest
-        mark = _digest(cell.key, *said, data=body.data)
+        mark = digest(cell.key, *said, data=body.data)
         shared = cell.spec.model_dump(mode="json", exclude=set(OWN))
         head = [place, file, *(getattr(cell.spec, name) for name in OWN)]
         head += [self._number(json.dumps(shared), numbers), cell.key, cell.status, cell.reason]
         head += [cell.finished, seconds, self._number(about, numbers), mark]
         self._db.execute(
-            f"INSERT INTO heads VALUES({','.join('?' * (len(head) + 1))})", (*head, _crc(head))
+            f"INSERT INTO heads VALUES({','.join('?' * (len(head) + 1))})", (*head, checksum(head))
         )
 
     def _number(self, text: str, numbers: dict[str, int]) -> int:
         """A text that many cells share, as its place in the table of such texts."""
         if text not in numbers:
             self._db.execute(
-                "INSERT OR IGNORE INTO texts(text, crc) VALUES(?,?)", (text, _crc([text]))
+                "INSERT OR IGNORE INTO texts(text, crc) VALUES(?,?)", (text, checksum([text]))
             )
             numbers[text] = self._db.execute(
                 "SELECT id FROM texts WHERE text = ?", (text,)
@@ -278,7 +274,7 @@ class Index:
         if len(self._bodies) >= BODIES:
             self._bodies.clear()
         for *row, crc in self._ask("SELECT * FROM bodies WHERE place = ?", cell.place):
-            if crc == _crc(row):
+            if crc == checksum(row):
                 layout, data, rest = row[2:]
                 if layout not in self._layouts:
                     self._layouts[layout] = Layout(self._texts[layout])
@@ -304,44 +300,3 @@ class Index:
 
 
 _SPEC = set(CellSpec.model_fields)
-
-
-def _place(root: Path) -> Path:
-    """The file of this folder's index; those of the folders read longest ago are deleted."""
-    folder = cache_dir() / "index"
-    path = folder / f"{_digest(str(root.resolve()))}-{FORMAT}.sqlite"
-    try:
-        others = sorted(
-            (p for p in folder.glob("*.sqlite") if p != path), key=lambda p: -p.stat().st_mtime_ns
-        )
-    except OSError:
-        return path
-    for other in others[KEPT:]:
-        _removed(other)
-    return path
-
-
-def _removed(path: Path) -> bool:
-    try:
-        path.unlink(missing_ok=True)
-        Path(f"{path}-journal").unlink(missing_ok=True)
-    except OSError:
-        return False
-    return True
-
-
-def _digest(*texts: str, data: bytes = b"") -> str:
-    return hashlib.blake2b(
-        "\0".join(texts).encode("utf-8", "surrogatepass") + data, digest_size=12
-    ).hexdigest()
-
-
-def _crc(values: Iterable[Any]) -> int:
-    """Of a row of the index, so that a damaged one is noticed."""
-    found = 0
-    for value in values:
-        found = crc32(
-            value if isinstance(value, bytes) else f"{value}\0".encode("utf-8", "surrogatepass"),
-            found,
-        )
-    return found
