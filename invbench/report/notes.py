@@ -11,7 +11,7 @@ from invbench.store.record import Record
 from invbench.store.store import Unreadable
 from invbench.tracks import TRACKS
 
-__all__ = ["damage", "notes_of"]
+__all__ = ["damage", "notes_of", "older"]
 
 MOST_NAMED = 20  # unreadable files; invbench doctor names all
 
@@ -51,6 +51,12 @@ def notes_of(
             f"{named}{', …' if len(entries) > MOST_NAMED else ''}."
         )
     return notes
+
+
+def older(count: int) -> list[str]:
+    """That cells of an older schema were read."""
+    said = f"{count} cells of an older schema were read as today's; invbench pack rewrites them."
+    return [said] if count else []
 
 
 def damage(unreadable: Sequence[Unreadable]) -> list[str]:

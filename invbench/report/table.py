@@ -15,7 +15,7 @@ import pandas as pd
 from invbench.errors import HarnessError, UsageError
 from invbench.report.columns import COLUMNS
 from invbench.report.latex import latex
-from invbench.report.notes import damage, notes_of
+from invbench.report.notes import damage, notes_of, older
 from invbench.report.rows import code_digest, current_cells, make_rows
 from invbench.store.cell import slug
 from invbench.store.index import Index
@@ -60,7 +60,12 @@ def read_table(track: str, results: str | Path | Index = "results", pooled: bool
         found = {"rows": rows, "notes": notes_of(track, shown_cells, stale, rows)}
         index.remember({slot: (of, found)})
     frame = pd.DataFrame(found["rows"]).reindex(columns=COLUMNS[track])
-    return Table(track, frame, found["notes"] + damage(index.unreadable), index.unreadable)
+    return Table(
+        track,
+        frame,
+        [*found["notes"], *older(index.migrated), *damage(index.unreadable)],
+        index.unreadable,
+    )
 
 
 def _nothing(track: str, index: Index, stale: int) -> Exception:

@@ -27,7 +27,8 @@ FRESH = 2 * 10**9  # ns: a file as young as this may change again without a chan
 # place: of a cell, its file, or FILE:LINE where the file has many; kind: what cells share of a spec
 TABLES = """
 PRAGMA cache_size = -32000;
-CREATE TABLE IF NOT EXISTS files(path TEXT PRIMARY KEY, size INT, mtime INT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files(
+  path TEXT PRIMARY KEY, size INT, mtime INT, old INT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS damaged(place TEXT PRIMARY KEY, file TEXT, reason TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS heads(
   place TEXT PRIMARY KEY, file TEXT, track TEXT, entry TEXT, seed INT, entry_digest TEXT,
@@ -50,8 +51,8 @@ class Index:
     It lies in the user's cache, never among the results, and says nothing that the files do not: a
     file counts as unchanged when its name, size and time of change are. Deleted or damaged it is
     built again; where the cache cannot be written, in a temporary file. ``unreadable``: files that
-    are no cell; ``counts``: cells per track. Raises ``HarnessError`` when the results cannot be
-    listed.
+    are no cell; ``migrated``: cells of an older schema; ``counts``: cells per track. Raises
+    ``HarnessError`` when the results cannot be listed.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -143,6 +144,7 @@ class Index:
         damaged = self._db.execute("SELECT place, reason FROM damaged").fetchall()
         self.unreadable = self._odd + [Unreadable(self.store.root / p, r) for p, r in damaged]
         self.unreadable.sort(key=lambda one: one.path.parts)
+        (self.migrated,) = self._db.execute("SELECT COALESCE(SUM(old), 0) FROM files").fetchone()
         self.counts = dict(
             self._db.execute(
                 "SELECT track, COUNT(DISTINCT key) FROM heads GROUP BY track ORDER BY track"
@@ -203,7 +205,7 @@ class Index:
         again by the next command."""
         trusted = entry.size >= 0 and abs(now - entry.mtime_ns) > FRESH
         mtime = entry.mtime_ns if trusted else -2
-        self._db.execute("INSERT INTO files VALUES(?,?,?)", (entry.path, entry.size, mtime))
+        before = self.store.migrated
         packed = entry.path.endswith(PACKED)
         found = self.store.read_packed(entry.path) if packed else [self.store.read(entry.path)]
         for number, one in enumerate(found, 1):
@@ -215,6 +217,8 @@ class Index:
                 self._db.execute(
                     "INSERT OR REPLACE INTO damaged VALUES(?,?,?)", (at, entry.path, one.reason)
                 )
+        row = entry.path, entry.size, mtime, self.store.migrated - before
+        self._db.execute("INSERT INTO files VALUES(?,?,?,?)", row)
 
     def _insert(self, place: str, file: str, cell: Cell, numbers: dict[str, int]) -> None:
         body, machine = pack(cell.measures), dict(cell.provenance)

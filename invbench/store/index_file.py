@@ -13,7 +13,7 @@ from invbench.files import cache_dir
 
 __all__ = ["checksum", "digest", "index_path", "removed"]
 
-FORMAT = f"3-{sys.byteorder}"
+FORMAT = f"4-{sys.byteorder}"
 KEPT = 20  # indices of other folders
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from invbench.errors import HarnessError, first_problem
 from invbench.files import LARGEST_TEXT, write_atomically
-from invbench.store.cell import FAILED, NON_FINITE, TEXTS, Cell, CellSpec, place, slug
+from invbench.store.cell import FAILED, NON_FINITE, SCHEMA, TEXTS, Cell, CellSpec, place, slug
 from invbench.store.record import Record
 from invbench.store.schema import OtherKey, OtherSchema, read_cell
 
@@ -49,6 +49,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.migrated = 0  # cells of an older schema that were read so far
         self._packed: dict[str, tuple[tuple[int, int], dict[str, Cell]]] = {}
         self._known: dict[Path, dict[str, Cell | None]] = {}
 
@@ -170,7 +171,7 @@ class Store:
         """The cell in ``data``. ``stem``: the name of its file, which is its key; ``at``: the place
         where it lies, or what makes one of its track; empty when that does not matter."""
         try:
-            cell, key, _ = read_cell(data)
+            cell, key, version = read_cell(data)
         except ValidationError as error:
             return Unreadable(path, first_problem(error))
         except OtherSchema as error:
@@ -179,6 +180,7 @@ class Store:
             return Unreadable(path, str(error), "key")
         except ValueError as error:
             return Unreadable(path, str(error))
+        self.migrated += version != SCHEMA
         if stem not in (None, key):
             return Unreadable(path, str(OtherKey()), "key")
         if wrong := _nonsense(cell):

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from invbench.report.table import read_table
 from invbench.store import schema
 from invbench.store.case import Case, case_named
 from invbench.store.cell import Cell
+from invbench.store.index import Index
+from invbench.store.pack import pack
 from invbench.store.store import Store, Unreadable
 
 # a measured cell as version 1 was written
@@ -60,6 +63,30 @@ def test_a_cell_of_the_first_schema_is_always_readable(place, tmp_path):
         5,
     )
     assert Store(tmp_path).get(found.spec) == found
+
+
+def test_a_table_of_older_cells_says_so_once_and_packing_rewrites_them(place, tmp_path):
+    for packed in (False, True):
+        if packed:  # the line as somebody else's invbench has packed it
+            line = json.dumps(json.loads(FIRST.read_text()))
+            place.unlink()
+            (tmp_path / "sr.jsonl").write_text(line + "\n")
+        table = read_table("sr", tmp_path)
+        assert [row["case"] for row in table.frame.to_dict("records")] == [
+            "embedded/checkerboard-5"
+        ]
+        assert [n for n in table.notes if n.startswith("1 cells of an older schema")]
+    pack(tmp_path)
+    assert '"schema_version":2' in (tmp_path / "sr.jsonl").read_text()
+    assert not [n for n in read_table("sr", tmp_path).notes if "older schema" in n]
+
+
+def test_a_mixed_folder_has_each_cell_once(place, tmp_path):
+    (cell,), _ = Store(tmp_path).load()
+    Store(tmp_path).write(cell)
+    (tmp_path / "sr.jsonl").write_text(json.dumps(json.loads(FIRST.read_text())) + "\n")
+    assert [c.key for c in Store(tmp_path).load()[0]] == [cell.key]
+    assert [c.key for c in Index(tmp_path).cells("sr")] == [cell.key]
 
 
 def test_a_cell_of_the_first_schema_that_was_edited_is_no_cell(place, tmp_path):
