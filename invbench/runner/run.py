@@ -22,6 +22,7 @@ from invbench.tracks import TRACKS
 from invbench.tracks.budget import BUDGETS
 from invbench.tracks.track import RADIUS_SEARCH, Options, Track
 from invbench.tracks.versions import completed
+from invbench.training.published import PUBLISHED
 from invbench.training.weights import find_weights, load_flow, shipped_couplings
 
 __all__ = [
@@ -169,7 +170,10 @@ def _check_model(tracks: Sequence[Track], entries: Sequence[str], options: Optio
 
 def builtin_entries(flow: str = "", size: str = "mini") -> list[str]:
     """Names of the couplings that ship with invbench; of a ``flow`` those that have weights of it,
-    and variants like ``rq(bins=4)`` whose weights ship."""
+    and variants like ``rq(bins=4)`` whose weights ship. Where the flow is not installed, those of
+    its published trainings: the toy, which trains its own, has the same designs either way."""
+    if flow and flow not in FLOWS:
+        return sorted({one.coupling for one in PUBLISHED if one.flow == flow})
     names = [
         name
         for name, entry in COUPLINGS.items()

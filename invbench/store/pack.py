@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from invbench.errors import UsageError
+from invbench.errors import HarnessError, UsageError
 from invbench.files import write_atomically
 from invbench.store.cell import Cell
 from invbench.store.store import PACKED, Store, Unreadable, packed_name, replaces
@@ -30,7 +30,7 @@ def pack(root: Path, done: Callable[[Cell], None] = lambda cell: None) -> Packed
 
     Of two cells with one key the one that counts is kept (``replaces``). A line that cannot be read
     goes to ``<track>.jsonl.unreadable``; a file that cannot be read stays. Raises ``UsageError``
-    when there are no cells.
+    when there are no cells, ``HarnessError`` when a packed file cannot be read to its end.
     """
     store = Store(root)
     cells: dict[str, dict[str, Cell]] = {}
@@ -41,8 +41,11 @@ def pack(root: Path, done: Callable[[Cell], None] = lambda cell: None) -> Packed
         for found in store.read_packed(entry.path) if packed else [store.read(entry.path)]:
             if isinstance(found, Unreadable):
                 unreadable.append(found)
+                _, colon, number = found.path.name.rpartition(":")
+                if packed and not colon:  # the rest of the file would be lost
+                    raise HarnessError(f"{found.path}: {found.reason}; nothing was packed")
                 if packed:
-                    lines.setdefault(entry.path, []).append(int(found.path.name.rpartition(":")[2]))
+                    lines.setdefault(entry.path, []).append(int(number))
                 continue
             of_track = cells.setdefault(found.spec.track, {})
             if replaces(found, of_track.get(found.key)):

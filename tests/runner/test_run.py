@@ -13,8 +13,9 @@ import pytest
 import invbench
 from invbench.errors import HarnessError, UsageError
 from invbench.files import write_atomically
+from invbench.registry import FLOWS
 from invbench.runner.measure import measure_cell
-from invbench.runner.run import options_of, plan
+from invbench.runner.run import measurable, options_of, plan
 from invbench.runner.run import run as run_bench
 from invbench.runner.scheduler import run_cells
 from invbench.store.cell import Cell, CellSpec, slug
@@ -336,3 +337,16 @@ def test_an_entry_without_weights_is_skipped_with_the_command_that_trains_it(tmp
     measured = TRACKS["sr"].measure(spec, target)
     assert measured.status == "skipped"
     assert f"invbench train srflow --coupling {file}:untrained" in measured.reason
+
+
+def test_without_the_reference_models_the_toy_has_the_same_designs_and_the_others_say_so():
+    with_them = {spec.entry for spec in plan(["toy2d"], [], OPTIONS)}
+    every = measurable()
+    with FLOWS.restored():
+        for name in ("srflow", "fs_ncsr", "llflow", "glow"):
+            FLOWS.forget(name)
+        assert measurable() == ["coupling", "toy2d"] != every
+        assert {spec.entry for spec in plan(measurable(), [], OPTIONS)} >= with_them
+        assert {spec.entry for spec in plan(["toy2d"], [], OPTIONS)} == with_them
+        with pytest.raises(UsageError, match="pip install invbench-reference-models"):
+            plan(["sr"], [], OPTIONS)

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from invbench.errors import UsageError
+from invbench.errors import HarnessError, UsageError
 from invbench.report.table import read_table, render
 from invbench.store.index import Index
 from invbench.store.merge import merge
 from invbench.store.pack import pack
-from invbench.store.store import Store
+from invbench.store.store import Store, Unreadable
 from invbench.tracks.versions import current
 from tests.support.specs import spec_named
 from tests.support.sr_cells import sr
@@ -117,3 +117,18 @@ def test_packed_cells_of_another_machine_are_merged(folder, results, tmp_path):
 def test_nothing_to_pack_is_said(tmp_path):
     with pytest.raises(UsageError, match="no cells to pack"):
         pack(tmp_path)
+
+
+def test_a_packed_file_that_cannot_be_read_to_its_end_stays_as_it_is(folder, monkeypatch):
+    pack(folder)
+    before = (folder / "sr.jsonl").read_bytes()
+    whole = Store.read_packed
+
+    def torn(store, name):
+        yield from list(whole(store, name))[:2]
+        yield Unreadable(store.root / name, "Input/output error")
+
+    monkeypatch.setattr(Store, "read_packed", torn)
+    with pytest.raises(HarnessError, match="nothing was packed"):
+        pack(folder)
+    assert (folder / "sr.jsonl").read_bytes() == before
