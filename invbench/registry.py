@@ -50,13 +50,21 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
     ``register`` raises ``UsageError`` when the name is taken by another definition; ``__getitem__``
     raises it with the nearest names when the name is unknown. Plugins from the entry-point group
     are imported at the first look-up; one that fails is kept in ``broken`` as (entry point,
-    reason), to be shown as an error row. ``listed``: what ``invbench list`` calls the kind.
+    reason), to be shown as an error row. ``listed``: what ``invbench list`` calls the kind;
+    ``elsewhere``: name → the distribution that has it, for the message when it is not installed.
     """
 
-    def __init__(self, kind: str, group: str | None = None, listed: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        group: str | None = None,
+        listed: str = "",
+        elsewhere: Mapping[str, str] | None = None,
+    ) -> None:
         self.kind = kind
         self.listed = listed or f"{kind}s"
         self.group = group
+        self.elsewhere = elsewhere or {}
         self.broken: list[tuple[str, str]] = []
         self._items: dict[str, Registered[T]] = {}
         self._plugins_loaded = group is None
@@ -105,6 +113,10 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
         try:
             return self._items[name]
         except KeyError:
+            if name in self.elsewhere:
+                raise UnknownName(
+                    f"{self.kind} {name!r} is not installed; pip install {self.elsewhere[name]}"
+                ) from None
             raise UnknownName(
                 f"{self.kind} {name!r} is not registered{did_you_mean(name, self._items)} "
                 f"(invbench list {self.listed})"
@@ -138,7 +150,11 @@ def _file(where: str) -> str:
 
 COUPLINGS: Registry[type] = Registry("coupling", "invbench.couplings")
 LAYERS: Registry[Callable[..., Any]] = Registry("layer", "invbench.layers")
-FLOWS: Registry[Callable[..., Any]] = Registry("flow", "invbench.flows")
+FLOWS: Registry[Callable[..., Any]] = Registry(
+    "flow",
+    "invbench.flows",
+    elsewhere=dict.fromkeys("fs_ncsr glow llflow srflow".split(), "invbench-reference-models"),
+)
 CORRUPTIONS: Registry[Callable[..., Any]] = Registry("corruption", listed="conditions")
 ATTACKS: Registry[Any] = Registry("attack")
 

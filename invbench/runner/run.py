@@ -101,7 +101,8 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
     planned = []
     for name in tracks:
         track = TRACKS[name]
-        _require_flow(options.flow or _flow_of(name), name)
+        if flow := options.flow or _flow_of(name):
+            FLOWS[flow]  # raises, with what to install
         specs = entries or builtin_entries(options.flow or track.weights, options.size)
         targets: list[Target] = [target for spec in specs for target in resolve_all(spec)]
         chosen = (
@@ -117,15 +118,6 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
             if spec is not None
         ]
     return planned
-
-
-def _require_flow(flow: str, track: str) -> None:
-    """Raise ``UsageError`` when the flow that a track measures is not installed."""
-    if flow and flow not in FLOWS:
-        raise UsageError(
-            f"track {track} measures the reference flow {flow}, which is not installed; "
-            f"pip install invbench-reference-models"
-        )
 
 
 def _check_data(tracks: Sequence[Track], datasets: Sequence[str]) -> None:
