@@ -23,8 +23,8 @@ import typer
 from invbench.data.datasets import sr_pairs
 from invbench.files import write_atomically
 from invbench.store.cell import CellSpec
-from invbench.tracks.samples import measure_samples
-from invbench.tracks.sr import SAMPLES, TEMPERATURE, quality
+from invbench.tracks.measuring.samples import measure_samples
+from invbench.tracks.measuring.sr import SAMPLES, TEMPERATURE, quality
 from invbench.training.weights import load_flow
 
 IMAGES, CROP, TARGET = 100, 128, 180.0

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invbench import corruptions as _corruptions  # noqa: F401  registers the corruptions
-from invbench import flows as _flows  # noqa: F401  registers the layers
-from invbench.adapters import adapt
-from invbench.couplings import Elementwise
-from invbench.couplings.compiled import compile_couplings
-from invbench.errors import HarnessError, InvbenchError, UsageError
-from invbench.registry import coupling, flow, layer
-from invbench.training import toy2d as _toy2d  # noqa: F401  registers the toy flow; others come through entry points
-
 if TYPE_CHECKING:
+    from invbench.adapters import adapt
     from invbench.bounds import Certificate, certify
+    from invbench.couplings import Elementwise
+    from invbench.couplings.compiled import compile_couplings
     from invbench.cures.guard import guard
     from invbench.cures.guard_file import load_guard
+    from invbench.errors import HarnessError, InvbenchError, UsageError
     from invbench.laws import Report, check
+    from invbench.registry import coupling, flow, layer
     from invbench.report.table import leaderboard
     from invbench.runner.run import run
     from invbench.training.weights import load_flow
@@ -44,17 +40,27 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-# imported at first use: a file that only defines a coupling need not wait for the bench
+# name -> its module, imported at first use: who only reads tables, or only has invbench in the
+# environment, need not wait for torch
 _LAZY = {
-    "Certificate": "invbench.bounds",
-    "Report": "invbench.laws",
-    "certify": "invbench.bounds",
-    "check": "invbench.laws",
-    "guard": "invbench.cures.guard",
-    "leaderboard": "invbench.report.table",
-    "load_guard": "invbench.cures.guard_file",
-    "load_flow": "invbench.training.weights",
-    "run": "invbench.runner.run",
+    "Certificate": "bounds",
+    "Elementwise": "couplings",
+    "HarnessError": "errors",
+    "InvbenchError": "errors",
+    "Report": "laws",
+    "UsageError": "errors",
+    "adapt": "adapters",
+    "certify": "bounds",
+    "check": "laws",
+    "compile_couplings": "couplings.compiled",
+    "coupling": "registry",
+    "flow": "registry",
+    "guard": "cures.guard",
+    "layer": "registry",
+    "leaderboard": "report.table",
+    "load_flow": "training.weights",
+    "load_guard": "cures.guard_file",
+    "run": "runner.run",
 }
 
 
@@ -63,4 +69,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'invbench' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    return getattr(importlib.import_module(f"invbench.{_LAZY[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

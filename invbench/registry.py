@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
-from invbench.declaration import Declaration
 from invbench.errors import UnknownName, UsageError, did_you_mean
 
 __all__ = [
@@ -47,9 +47,10 @@ class Registered(Generic[T]):
 class Registry(Mapping[str, Registered[T]], Generic[T]):
     """Named things of one kind. Iteration is in order of registration.
 
-    ``register`` raises ``UsageError`` when the name is taken by another definition; ``__getitem__``
+    ``home``: the modules that register invbench's own, imported at the first look-up. ``register``
+    raises ``UsageError`` when the name is taken by another definition; ``__getitem__``
     raises it with the nearest names when the name is unknown. Plugins from the entry-point group
-    are imported at the first look-up; one that fails is kept in ``broken`` as (entry point,
+    are imported after them; one that fails is kept in ``broken`` as (entry point,
     reason), to be shown as an error row. ``listed``: what ``invbench list`` calls the kind;
     ``elsewhere``: name → the distribution that has it, for the message when it is not installed.
     """
@@ -60,19 +61,22 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
         group: str | None = None,
         listed: str = "",
         elsewhere: Mapping[str, str] | None = None,
+        home: Sequence[str] = (),
     ) -> None:
         self.kind = kind
         self.listed = listed or f"{kind}s"
         self.group = group
         self.elsewhere = elsewhere or {}
+        self.home = home
         self.broken: list[tuple[str, str]] = []
         self._items: dict[str, Registered[T]] = {}
-        self._plugins_loaded = group is None
+        self._loading = 0  # 1 once the home was asked for, 2 once the plugins were
 
     def register(
         self, name: str, obj: T, metadata: dict[str, Any] | None = None, defined: str = ""
     ) -> Registered[T]:
         """``defined``: FILE:LINE of an object that does not say so itself."""
+        self._load_home()
         entry = Registered(name, self.kind, obj, defined or origin(obj), metadata or {})
         known = self._items.get(name)
         if known is not None and _file(known.origin) != _file(entry.origin):
@@ -96,11 +100,23 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
         finally:
             self._items = before
 
-    def _load_plugins(self) -> None:
-        if self._plugins_loaded:
+    def _load_home(self) -> None:
+        if self._loading:
             return
-        self._plugins_loaded = True
-        for point in entry_points(group=self.group or ""):
+        self._loading = 1
+        try:
+            for module in self.home:
+                importlib.import_module(module)
+        except BaseException:
+            self._loading = 0
+            raise
+
+    def _load(self) -> None:
+        self._load_home()
+        if self._loading > 1:
+            return
+        self._loading = 2
+        for point in entry_points(group=self.group) if self.group else ():
             try:
                 point.load()
             except (Exception, SystemExit) as error:  # a stranger's plugin may raise anything
@@ -109,7 +125,7 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
                 )
 
     def __getitem__(self, name: str) -> Registered[T]:
-        self._load_plugins()
+        self._load()
         try:
             return self._items[name]
         except KeyError:
@@ -123,15 +139,15 @@ class Registry(Mapping[str, Registered[T]], Generic[T]):
             ) from None
 
     def __contains__(self, name: object) -> bool:
-        self._load_plugins()
+        self._load()
         return name in self._items
 
     def __iter__(self) -> Iterator[str]:
-        self._load_plugins()
+        self._load()
         return iter(self._items)
 
     def __len__(self) -> int:
-        self._load_plugins()
+        self._load()
         return len(self._items)
 
 
@@ -148,15 +164,18 @@ def _file(where: str) -> str:
     return where.rpartition(":")[0]
 
 
-COUPLINGS: Registry[type] = Registry("coupling", "invbench.couplings")
-LAYERS: Registry[Callable[..., Any]] = Registry("layer", "invbench.layers")
+COUPLINGS: Registry[type] = Registry("coupling", "invbench.couplings", home=["invbench.couplings"])
+LAYERS: Registry[Callable[..., Any]] = Registry("layer", "invbench.layers", home=["invbench.flows"])
 FLOWS: Registry[Callable[..., Any]] = Registry(
     "flow",
     "invbench.flows",
     elsewhere=dict.fromkeys("fs_ncsr glow llflow srflow".split(), "invbench-reference-models"),
+    home=["invbench.training.toy2d"],
 )
-CORRUPTIONS: Registry[Callable[..., Any]] = Registry("corruption", listed="conditions")
-ATTACKS: Registry[Any] = Registry("attack")
+CORRUPTIONS: Registry[Callable[..., Any]] = Registry(
+    "corruption", listed="conditions", home=["invbench.corruptions"]
+)
+ATTACKS: Registry[Any] = Registry("attack", home=["invbench.attacks"])
 
 
 def coupling(name: str) -> Callable[[type], type]:
@@ -206,6 +225,8 @@ def layer(
         **({} if latent_shape is None else {"latent_shape": _tuple(latent_shape)}),
         **metadata,
     }
+    from invbench.declaration import Declaration
+
     Declaration.of(name, declared)
 
     def decorate(make: T) -> T:

@@ -26,7 +26,7 @@ from invbench.files import write_atomically
 from invbench.flows import ConditionalFlow
 from invbench.measures.explosion import explosion
 from invbench.measures.round_trip import round_trip_error
-from invbench.tracks.sr import quality
+from invbench.tracks.measuring.sr import quality
 from invbench.training.weights import load_flow
 from invbench.uniform import stream_seed
 from invbench_models.srflow.recipe import batches

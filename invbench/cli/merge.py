@@ -30,7 +30,7 @@ def merge(
     Example: `invbench merge ../colleague/results`
     """
     from invbench.store.merge import merge as merge_cells
-    from invbench.tracks.versions import current
+    from invbench.tracks.protocols import current
 
     with progress_bar() as progress:
         bar = progress.add_task("merging", total=None)

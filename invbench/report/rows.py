@@ -21,9 +21,9 @@ from invbench.store.case import case_named, case_of
 from invbench.store.cell import FAILED, Cell, CellSpec
 from invbench.store.record import Record
 from invbench.tracks import TRACKS
+from invbench.tracks.protocols import current, versions_of
 from invbench.tracks.row import common
 from invbench.tracks.track import Row
-from invbench.tracks.versions import current, versions_of
 
 if TYPE_CHECKING:
     from invbench.store.index import Index

@@ -29,8 +29,8 @@ from invbench.store.case import case_named
 from invbench.store.cell import CellSpec
 from invbench.studies.study import Made, Study
 from invbench.targets import resolve
-from invbench.tracks.samples import measure_samples
-from invbench.tracks.sr import SAMPLES, TEMPERATURE, quality
+from invbench.tracks.measuring.samples import measure_samples
+from invbench.tracks.measuring.sr import SAMPLES, TEMPERATURE, quality
 from invbench.training.loop import TrainingLog, train
 from invbench.training.train_flow import recipes_of
 

@@ -22,7 +22,7 @@ from invbench.data.datasets import sr_pairs
 from invbench.measures.precision import PRECISIONS, Loss, coupling_loss, flow_loss
 from invbench.registry import COUPLINGS
 from invbench.studies.study import Made, Study
-from invbench.tracks.coupling import CORPUS
+from invbench.tracks.measuring.coupling import CORPUS
 from invbench.training.weights import load_flow
 
 __all__ = ["make"]

@@ -3,151 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from torch import Tensor
-
-from invbench.corruptions import DEFAULT_DARKENING, corrupt, corruption_names
-from invbench.data.conditions import with_equalised
-from invbench.data.datasets import Pair
-from invbench.data.images import EMBEDDED, centre_crop, crops, embedded
 from invbench.data.layouts import LOW_LIGHT
-from invbench.data.pair_files import lowlight_pairs
-from invbench.measures.quality import psnr, rescaled, ssim
-from invbench.registry import CORRUPTIONS
+from invbench.late import Late
 from invbench.store.case import Case
-from invbench.store.cell import CellSpec, Measured
 from invbench.store.record import Record
-from invbench.targets import Target
+from invbench.tracks.kinds import MEAN, RADII, RADIUS
 from invbench.tracks.row import RATES, common, mean, median
-from invbench.tracks.samples import (
-    inputs_of,
-    loaded,
-    measure_samples,
-    model_settings,
-    severities_of,
-    spec_of,
-    without_weights,
-)
-from invbench.tracks.searches import CROP, RADII, RADIUS, measure_radius, search_settings
-from invbench.tracks.track import Data, Options, Page, Row, Track, register
+from invbench.tracks.track import Data, Page, Row, Track, register
 
-__all__ = ["DARKENING", "LOWLIGHT", "MEAN", "dark_pairs"]
-
-FLOW = "llflow"
-EMBEDDED_CROP, SAMPLES, TEMPERATURE = 256, 10, 1.0
-MULTIPLE = 8  # of the sides of an image: squeezed three times
-DARKENING = tuple(
-    name
-    for name in corruption_names("lowlight")
-    if CORRUPTIONS[name].metadata["track"] == "lowlight"
-)
-MEAN = "mean"  # the measure of a cell that decodes the mean latent
-# what else is measured of a condition in float32
-OTHERWISE: tuple[dict[str, Any], ...] = (
-    {"precision": "float16"},
-    {"measure": MEAN, "settings": {"samples": 1, "temperature": 0.0}},
-)
-# conditions whose critical radius is measured
-SEARCHED = (("clean", None), (DARKENING[0], 3))
-
-
-def _plan(target: Target, options: Options) -> list[CellSpec]:
-    """Of every data set and condition the samples in ``options.dtype`` and, where that is float32,
-    the same under float16 autocast and the decode of the mean latent, which is all that the
-    released code decodes; of the ``SEARCHED`` ones the critical radius.
-
-    A data set of dark photographs has its ``clean`` ones, the embedded photographs are darkened by
-    the families ``DARKENING``; families that are named take their place, or stand beside
-    ``clean``."""
-    settings: dict[str, Any] = {
-        **model_settings(options, FLOW),
-        "embedded_crop": EMBEDDED_CROP,
-        "samples": SAMPLES,
-        "temperature": TEMPERATURE,
-    }
-    specs = []
-    for case in _cases(options):
-        for seed in range(options.seeds or 1):
-            size = SAMPLES if case.dataset == "embedded" else 1
-            own = settings | inputs_of(options, case)
-            spec = spec_of("lowlight", target, options, own, case, seed, size)
-            specs.append(spec)
-            if options.dtype == "float32":
-                for changed in OTHERWISE:
-                    more = spec.settings | changed.get("settings", {})
-                    specs.append(spec.at(**{**changed, "settings": more}))
-            if (case.corruption, case.severity) in SEARCHED:
-                searched = search_settings(spec.settings, options)
-                specs.append(spec.at(measure=RADIUS, settings=searched, batch_size=1))
-    return specs
-
-
-def _cases(options: Options) -> Iterator[Case]:
-    for dataset in options.datasets:
-        corruptions = options.corruptions
-        if dataset != "embedded":
-            yield Case(dataset=dataset, corruption="clean")
-        else:
-            corruptions = corruptions or DARKENING
-        for name in corruptions:
-            if name != "clean":
-                for severity in severities_of(options, name):
-                    yield Case(dataset=dataset, corruption=name, severity=severity)
-
-
-def _measure(spec: CellSpec, target: Target) -> Measured:
-    if not spec.weights_digest:
-        return without_weights(spec, target)
-    flow = loaded(spec, target)
-    pairs = dark_pairs(
-        spec.dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"]
-    )
-    if spec.dataset == "embedded" and spec.corruption not in DARKENING:
-        dusk = corrupt(*DEFAULT_DARKENING, pairs, spec.seed)
-        pairs = [Pair(pair.name, pair.high, low) for pair, low in zip(pairs, dusk, strict=True)]
-    conditions = corrupt(spec.corruption, int(spec.severity or 1), pairs, spec.seed)
-    if spec.measure == RADIUS:
-        return measure_radius(
-            spec, flow, [_part(*both) for both in zip(pairs, conditions, strict=True)], scale=None
-        )
-    return measure_samples(spec, flow, pairs, conditions, _quality)
-
-
-def dark_pairs(dataset: str, per_image: int, limit: Any) -> list[Pair]:
-    """At most ``limit`` pairs: of a data set its test photographs whole, sides cut to multiples of
-    8; of the embedded photographs crops, the first of each before the second ones, with themselves
-    for a condition."""
-    if dataset != "embedded":
-        files = lowlight_pairs(dataset, "test")[:limit]
-        return [
-            Pair(p.name, centre_crop(p.high, MULTIPLE), centre_crop(p.low, MULTIPLE)) for p in files
-        ]
-    found = {name: crops(embedded(name), EMBEDDED_CROP, per_image) for name in EMBEDDED}
-    pairs = [
-        Pair(f"{name}/{k}", found[name][k], found[name][k])
-        for k in range(per_image)
-        for name in EMBEDDED
-    ]
-    return pairs[:limit]
-
-
-def _part(pair: Pair, condition: Tensor) -> Pair:
-    """The central 64×64 of a pair; its condition beside the equalisation of the whole, as in
-    training."""
-    high, low = (crops(image, CROP, 1)[0] for image in (pair.high, with_equalised(condition)))
-    return Pair(pair.name, high, low)
-
-
-def _quality(samples: Tensor, pair: Pair) -> dict[str, float]:
-    """PSNR, PSNR at the ground truth's mean brightness, and SSIM; means over the samples."""
-    high = pair.high[None]
-    return {
-        "psnr": psnr(samples, high).mean().item(),
-        "psnr_rescaled": psnr(rescaled(samples, high), high).mean().item(),
-        "ssim": ssim(samples, high).mean().item(),
-    }
+__all__ = ["LOWLIGHT"]
 
 
 def _accepts(name: str) -> bool:
@@ -156,6 +22,8 @@ def _accepts(name: str) -> bool:
 
 def _check_data(name: str) -> None:
     if name != "embedded":
+        from invbench.data.pair_files import lowlight_pairs
+
         lowlight_pairs(name, "test")
 
 
@@ -198,13 +66,13 @@ NOTES = (
 LOWLIGHT = register(
     Track(
         "lowlight",
-        _plan,
-        _measure,
+        Late("invbench.tracks.measuring.lowlight", "plan"),
+        Late("invbench.tracks.measuring.lowlight", "measure"),
         (
             "photographs in low light, by a camera model or as a data set has them, in float32 "
             "and under fp16 autocast, and at the mean latent (Table 2)"
         ),
-        weights=FLOW,
+        weights="llflow",
         data=Data(_accepts, _check_data),
         chooses_flow=True,
         columns=("critical_radius_typical", "psnr", "ssim", "lpips", "psnr_rescaled"),
@@ -223,7 +91,7 @@ LOWLIGHT = register(
             order=4,
             charts=("pareto", "severity", "survival"),
             quality=("psnr", True),
-            clean=("clean", f"{DARKENING[0]}-1"),
+            clean=("clean", "under-exposure-1"),
         ),
     )
 )

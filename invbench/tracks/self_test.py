@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import time
+from typing import TYPE_CHECKING
 
 from invbench.store.cell import CellSpec, Measured
-from invbench.targets import Target
 from invbench.tracks.track import Options, Track, register
+
+if TYPE_CHECKING:
+    from invbench.targets import Target
 
 __all__ = ["SELF_TEST", "self_test_specs"]
 

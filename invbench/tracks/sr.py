@@ -4,135 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from invbench.bounds.lipschitz import decoder, largest_jacobian_norm
-from invbench.corruptions import corrupt, corruption_names
-from invbench.data.datasets import Pair, sr_pairs
-from invbench.flows import ConditionalFlow
-from invbench.measures.quality import lr_psnr, psnr, ssim
-from invbench.store.cell import CellSpec, Measured
+from invbench.late import Late
 from invbench.store.record import Record
-from invbench.targets import Target
+from invbench.tracks.kinds import PHOTOGRAPHS, RADII, STRETCH
 from invbench.tracks.row import RATES, common, largest, mean, median
-from invbench.tracks.samples import (
-    PHOTOGRAPHS,
-    cases_of,
-    inputs_of,
-    loaded,
-    measure_samples,
-    model_settings,
-    spec_of,
-    without_weights,
-)
-from invbench.tracks.searches import RADII, RADIUS, measure_radius
-from invbench.tracks.sr_attacks import attack_specs, measure_attack
-from invbench.tracks.track import Options, Page, Row, Track, register
-from invbench.uniform import stream_seed
+from invbench.tracks.track import Page, Row, Track, register
 
-__all__ = ["SAMPLES", "SR", "TEMPERATURE", "quality"]
-
-FLOW = "srflow"
-CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
-STRETCH = "stretch"  # the measure of a condition's second cell
-# one severity per family
-STRETCHED = [("clean", None)] + [(family, 3) for family in corruption_names("sr")]
-STRETCH_CROP, STRETCH_INPUTS, PRODUCTS = 64, 4, 30
-
-
-def _plan(target: Target, options: Options) -> list[CellSpec]:
-    narrowed = options.corruptions or options.severities
-    corruptions = options.corruptions or options.budget.families or corruption_names("sr")
-    if options.attacks and not narrowed:
-        corruptions = ()
-    cases = cases_of(options, corruptions)
-    settings: dict[str, Any] = {
-        **model_settings(options, FLOW),
-        "crop": CROP,
-        "samples": SAMPLES,
-        "temperature": TEMPERATURE,
-    }
-    seeds = range(options.seeds or 1)
-    specs = [
-        spec_of("sr", target, options, settings | inputs_of(options, case), case, seed, SAMPLES)
-        for case in cases
-        for seed in seeds
-    ]
-    stretches = [_stretch_of(s) for s in specs if (s.corruption, s.severity) in STRETCHED]
-    if narrowed and not options.attacks:
-        return specs + stretches
-    clean = [spec for spec in specs if spec.corruption == "clean"]
-    searches = [attack_specs(spec, options) for spec in clean]
-    return specs + stretches + [spec for group in searches for spec in group]
-
-
-def _stretch_of(spec: CellSpec) -> CellSpec:
-    """The cell of the same case that measures sensitivity: fewer inputs, since each costs 30
-    products with a Jacobian."""
-    settings = {
-        **{
-            name: value for name, value in spec.settings.items() if name != "photographs"
-        },  # the first four, of however many
-        "crop": STRETCH_CROP,
-        "crops_per_image": 1,
-        "limit": STRETCH_INPUTS,
-        "products": PRODUCTS,
-    }
-    return spec.at(measure=STRETCH, settings=settings, dtype="float64", batch_size=1)
-
-
-def _measure(spec: CellSpec, target: Target) -> Measured:
-    if not spec.weights_digest:
-        return without_weights(spec, target)
-    flow = loaded(spec, target)
-    limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
-    scale: int = flow.spec.scale  # type: ignore[assignment, union-attr]
-    count = int(spec.settings["crops_per_image"] or 1)
-    pairs = sr_pairs(spec.dataset, crop, count, None if limit is None else int(limit), scale)
-    if spec.attack:
-        return measure_attack(spec, target, flow, pairs, scale)
-    if spec.measure == RADIUS:
-        return measure_radius(spec, flow, pairs, scale)
-    conditions = corrupt(spec.corruption, int(spec.severity or 1), pairs, spec.seed)
-    if spec.measure == STRETCH:
-        return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
-    return measure_samples(spec, flow, pairs, conditions, partial(quality, scale=scale))
-
-
-def quality(samples: Tensor, pair: Pair, scale: int) -> dict[str, float]:
-    """LR-PSNR, minimum and standard deviation over the samples; PSNR and SSIM, their means."""
-    high, in_low = pair.high[None], lr_psnr(samples, pair.low[None], scale)
-    return {
-        "lr_psnr_min": in_low.min().item(),
-        "lr_psnr_std": in_low.std(correction=0).item(),
-        "psnr": psnr(samples, high).mean().item(),
-        "ssim": ssim(samples, high).mean().item(),
-    }
-
-
-def _stretches(
-    spec: CellSpec, flow: ConditionalFlow, names: list[str], conditions: list[Tensor]
-) -> Measured:
-    """σmax of the decoder's Jacobian per input at one latent (tier L0, float64), and κ =
-    σmax·‖z‖/‖x‖; infinite where the decode itself is not finite in float64. The witness is the
-    latent of (seed, input), drawn again by the same command."""
-    stretches, kappas = [], []
-    for index, condition in enumerate(conditions):
-        y = condition.to(spec.device, torch.float64)[None]
-        generator = torch.Generator().manual_seed(stream_seed(spec.seed, index))
-        decode, z = decoder(flow, flow.sample_latents(1, y, TEMPERATURE, generator), y)
-        value = largest_jacobian_norm(
-            decode, z, int(spec.settings["products"] or PRODUCTS)
-        ).value.nan_to_num(torch.inf, torch.inf)
-        with torch.no_grad():
-            size = decode(z).norm()
-        stretches.append(value.item())
-        kappas.append((value * z.norm() / size).nan_to_num(torch.inf, torch.inf).item())
-    return Measured({"names": names, "inv_lipschitz": stretches, "kappa": kappas})
+__all__ = ["SR"]
 
 
 def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
@@ -176,10 +55,10 @@ NOTES = (
 SR = register(
     Track(
         "sr",
-        _plan,
-        _measure,
+        Late("invbench.tracks.measuring.sr", "plan"),
+        Late("invbench.tracks.measuring.sr", "measure"),
         "super-resolution ×4 of photographs, clean and out of distribution (Table 1)",
-        weights=FLOW,
+        weights="srflow",
         data=PHOTOGRAPHS,
         chooses_flow=True,
         columns=tuple("critical_radius_typical lr_psnr_min lr_psnr_std psnr ssim lpips".split()),

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from invbench.late import Late
 from invbench.registry import Registry, origin
 from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured
 from invbench.store.record import Record
-from invbench.targets import Target
 from invbench.tracks.budget import Budget
 from invbench.tracks.columns import DIGITS, Meaning
+
+if TYPE_CHECKING:
+    from invbench.targets import Target
 
 __all__ = [
     "RADIUS_SEARCH",
@@ -98,8 +101,9 @@ def pooled_case(case: Case) -> str:
 class Track:
     """Everything that a track owns.
 
-    ``plan(target, options)``: the cells of an entry; ``measure(spec, target)`` measures one. The
-    run fills in digests of code and the protocol. ``protocol``: raised when its old numbers no
+    ``plan(target, options)``: the cells of an entry; ``measure(spec, target)`` measures one; a
+    ``Late`` function keeps torch away from whoever reads tables. The run fills in digests of code
+    and the protocol. ``protocol``: raised when its old numbers no
     longer compare.
 
     ``weights``: its own reference flow, in size mini; by default only designs that have weights of
@@ -116,8 +120,8 @@ class Track:
     """
 
     name: str
-    plan: Callable[[Target, Options], list[CellSpec]]
-    measure: Callable[[CellSpec, Target], Measured]
+    plan: Callable[[Target, Options], list[CellSpec]] | Late
+    measure: Callable[[CellSpec, Target], Measured] | Late
     summary: str
     protocol: int = 1
     weights: str = ""
@@ -139,7 +143,7 @@ class Track:
     hidden: bool = False
 
 
-_REGISTRY: Registry[Track] = Registry("track", "invbench.tracks")
+_REGISTRY: Registry[Track] = Registry("track", "invbench.tracks", home=["invbench.tracks"])
 
 
 def register(track: Track) -> Track:

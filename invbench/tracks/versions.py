@@ -1,8 +1,8 @@
-"""By which protocol and which code a cell is measured today."""
+"""Which code measures a cell today, and which stored cells a change has made stale."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from invbench.attacks.radius import critical_radii
@@ -12,24 +12,11 @@ from invbench.source import code_digest
 from invbench.store.cell import CellSpec
 from invbench.store.record import Record
 from invbench.targets import resolve
+from invbench.tracks.kinds import RADIUS
+from invbench.tracks.protocols import current, protocol_of
 from invbench.tracks.track import TRACKS
 
-__all__ = ["completed", "current", "outdated", "protocol_of", "versions_of"]
-
-SEARCH_PROTOCOL = (
-    2  # 1: the objective counted the latent itself, and stood still on bounded designs
-)
-RADIUS = "radius"  # the measure whose searches are the critical radius
-
-
-def protocol_of(spec: CellSpec) -> int:
-    """The protocol of a cell's measurement today; cells of another one are stale."""
-    own = TRACKS[spec.track].protocol if spec.track in TRACKS else spec.protocol
-    return max(own, SEARCH_PROTOCOL if spec.attack or spec.measure == RADIUS else 1)
-
-
-def current(spec: CellSpec) -> bool:
-    return spec.protocol == protocol_of(spec)
+__all__ = ["completed", "outdated"]
 
 
 def completed(spec: CellSpec) -> CellSpec:
@@ -64,18 +51,6 @@ def outdated(cells: Iterable[Record]) -> Iterator[tuple[Record, str]]:
                 reasons.append(f"the code of {what} {name}")
         if reasons:
             yield cell, " and ".join(reasons)
-
-
-def versions_of(spec: CellSpec) -> tuple[tuple[Hashable, str], ...]:
-    """(what code makes, its digest) of the entry, the corruption, the attack and the flow; cells
-    that share one of these are of one version of it."""
-    track = spec.track
-    return (
-        ((track, spec.entry), spec.entry_digest),
-        ((track, spec.corruption), spec.corruption_digest),
-        ((track, spec.attack or spec.measure), spec.attack_digest),
-        ((track, spec.settings.get("flow")), spec.flow_digest),
-    )
 
 
 def _own_flow(track: str) -> str:

@@ -18,7 +18,7 @@ from invbench.measures.ood_score import OODScore
 from invbench.measures.pairwise import pairwise
 from invbench.measures.quality import lr_psnr
 from invbench.measures.statistics import rate_interval
-from invbench.tracks.unconditional import dequantised
+from invbench.tracks.measuring.unconditional import dequantised
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "evidence" / "again"
 DESIGNS = ("affine", "affine-floor", "additive", "modified-rq")

@@ -17,8 +17,8 @@ from invbench.store.cell import CellSpec
 from invbench.store.merge import merge
 from invbench.store.store import Store
 from invbench.targets import resolve
+from invbench.tracks.protocols import current
 from invbench.tracks.self_test import self_test_specs
-from invbench.tracks.versions import current
 from tests.support.sr_cells import sr
 
 

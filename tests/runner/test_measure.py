@@ -17,7 +17,7 @@ from invbench.runner.remote_files import pack
 from invbench.runner.run import options_of, plan
 from invbench.store.cell import CellSpec
 from invbench.targets import resolve
-from invbench.tracks.samples import measure_samples
+from invbench.tracks.measuring.samples import measure_samples
 from invbench.tracks.self_test import self_test_specs
 from invbench.training.weights import load_flow, save_weights, weights_name
 

@@ -9,7 +9,7 @@ import pytest
 from invbench.errors import UsageError
 from invbench.store.merge import merge
 from invbench.store.store import Store
-from invbench.tracks.versions import current
+from invbench.tracks.protocols import current
 from tests.support.sr_cells import sr
 
 

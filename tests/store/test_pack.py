@@ -12,7 +12,7 @@ from invbench.store.index import Index
 from invbench.store.merge import merge
 from invbench.store.pack import pack
 from invbench.store.store import Store, Unreadable
-from invbench.tracks.versions import current
+from invbench.tracks.protocols import current
 from tests.support.specs import spec_named
 from tests.support.sr_cells import sr
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from invbench.store.case import case_named
 from invbench.store.cell import CellSpec
-from invbench.tracks.versions import protocol_of
+from invbench.tracks.protocols import protocol_of
 
 __all__ = ["spec_named", "under_todays_protocol"]
 

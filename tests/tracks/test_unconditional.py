@@ -19,7 +19,8 @@ from invbench.runner.run import options_of, plan
 from invbench.store.cell import Cell, Measured
 from invbench.targets import resolve
 from invbench.tracks import TRACKS, unconditional
-from invbench.tracks.versions import completed, protocol_of
+from invbench.tracks.protocols import protocol_of
+from invbench.tracks.versions import completed
 from invbench.training.weights import save_weights, weights_name
 from invbench_models.glow import glow
 from invbench_models.glow.model import UnconditionalFlow

@@ -43,7 +43,7 @@ def input_of(cell: Cell, index: int) -> Input:
             dataset, int(settings["crop"] or 0), per_image, None if limit is None else int(limit)
         )
     elif spec.track == "lowlight":
-        from invbench.tracks.lowlight import dark_pairs
+        from invbench.tracks.measuring.lowlight import dark_pairs
 
         pairs = dark_pairs(dataset, per_image, limit)
     else:

@@ -34,7 +34,7 @@ from invbench.store.store import MAX_BYTES, Store
 from invbench.studies.study import Study
 from invbench.targets import resolve
 from invbench.testing.known_failures import read_known_failures
-from invbench.tracks.versions import current
+from invbench.tracks.protocols import current
 from invbench.training.loop import read_checkpoint
 from invbench.training.toy2d import toy2d
 from invbench.training.weights import load_weights, read_card

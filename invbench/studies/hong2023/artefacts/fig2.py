@@ -13,7 +13,7 @@ from invbench.studies.hong2023.toy import SHIFTED, toy_cells
 from invbench.studies.picture import COLOURS, figure, png
 from invbench.studies.study import Made, Study
 from invbench.targets import resolve
-from invbench.tracks.toy2d import trained_toy
+from invbench.tracks.measuring.toy2d import trained_toy
 from invbench.training.toy2d.recipe import OOD_SHIFT, A, draw
 
 __all__ = ["make"]

@@ -22,10 +22,8 @@ from invbench.store.cell import CellSpec, Measured, Number
 from invbench.tracks.track import Options
 from invbench.uniform import stream_seed
 
-__all__ = ["CROP", "RADII", "RADIUS", "Subject", "measure_radius", "search_settings"]
+__all__ = ["CROP", "Subject", "measure_radius", "search_settings"]
 
-RADIUS = "radius"  # the measure of a cell of the critical radius
-RADII = {"critical_radius": "radius_F2", "critical_radius_typical": "radius_typical_F2"}
 CROP, CROPS = 64, 4
 PREFIX = "attack_"
 

@@ -17,7 +17,8 @@ from invbench.flows import ConditionalFlow
 from invbench.registry import ATTACKS
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
-from invbench.tracks.searches import RADIUS, Subject, search_settings
+from invbench.tracks.kinds import RADIUS
+from invbench.tracks.measuring.searches import Subject, search_settings
 from invbench.tracks.track import RADIUS_SEARCH, Options
 
 __all__ = ["STANDARD", "attack_specs", "measure_attack"]

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from invbench.data.datasets import Pair
-from invbench.data.folders import LAYOUTS, find_images
 from invbench.data.images import EMBEDDED
 from invbench.flows import ConditionalFlow
 from invbench.laws.dtypes import parse_dtype
@@ -21,12 +20,11 @@ from invbench.registry import CORRUPTIONS
 from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured, Number
 from invbench.targets import Target
-from invbench.tracks.track import Data, Options
+from invbench.tracks.track import Options
 from invbench.training.weights import digest_file, find_weights, load_flow
 from invbench.uniform import stream_seed
 
 __all__ = [
-    "PHOTOGRAPHS",
     "cases_of",
     "inputs_of",
     "loaded",
@@ -65,14 +63,6 @@ def severities_of(options: Options, corruption: str) -> list[int]:
     """Those that were chosen, else the budget's, as far as the corruption has them."""
     known = len(CORRUPTIONS[corruption].metadata["strengths"])
     return [s for s in options.severities or options.budget.severities if s <= known]
-
-
-def _check_photographs(name: str) -> None:
-    if name != "embedded":
-        find_images(name)
-
-
-PHOTOGRAPHS = Data(lambda name: name == "embedded" or name in LAYOUTS, _check_photographs)
 
 
 def model_settings(options: Options, own: str) -> dict[str, Number]:
