@@ -69,7 +69,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'invbench' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"invbench.{_LAZY[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"invbench.{_LAZY[name]}"), name)
+    except ModuleNotFoundError as error:
+        from invbench.extras import missing
+
+        raise missing(error) or error from None
 
 
 def __dir__() -> list[str]:

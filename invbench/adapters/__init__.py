@@ -4,10 +4,10 @@ them is asked for."""
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 
 from invbench.adapters.generic import Adapted, AdaptedTransform, adapt
 from invbench.errors import UsageError
+from invbench.libraries import LIBRARIES, installed, of_library
 
 __all__ = [
     "LIBRARIES",
@@ -19,38 +19,8 @@ __all__ = [
     "of_library",
 ]
 
-# prefix of the names -> distribution on the package index
-LIBRARIES = {
-    "nflows": "nflows",
-    "normflows": "normflows",
-    "zuko": "zuko",
-    "FrEIA": "FrEIA",
-    "pyro": "pyro-ppl",
-    "glasflow": "glasflow",
-    "torch": "torch",
-    "torchflows": "torchflows",
-    "jet": "jet-pytorch",
-    "memcnn": "memcnn",
-}
 # where the name of the library is not that of the module here
 MODULES = {"torch": "torch_distributions"}
-
-
-def of_library(name: str) -> bool:
-    """Whether this is the name of another library's layer or coupling. Those are tested on demand
-    only."""
-    return name.partition("/")[0] in LIBRARIES
-
-
-def installed() -> dict[str, str]:
-    """Library → version, for the installed ones."""
-    versions = {}
-    for name, distribution in LIBRARIES.items():
-        try:
-            versions[name] = version(distribution)
-        except PackageNotFoundError:
-            continue
-    return versions
 
 
 def load_library(name: str) -> None:

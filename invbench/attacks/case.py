@@ -8,10 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import save
 
@@ -19,16 +17,21 @@ from invbench.attacks.case_picture import case_picture
 from invbench.attacks.judge import LEVELS, AttackVerdict, judge
 from invbench.attacks.result import AttackResult
 from invbench.attacks.threat_model import Inputs
-from invbench.errors import UsageError, first_problem
-from invbench.files import LARGEST_RECORD, parse_json, read_limited
+from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
+from invbench.saved_case import (
+    FORMAT,
+    KIND,
+    AttackCase,
+    attack_record,
+    not_written_here,
+)
 from invbench.targets import Target, replay_command, resolve, runs_new_code
 from invbench.tensor_file import read_tensors
 from invbench.training.weights import digest_file, find_weights, load_flow
 
-__all__ = ["AttackCase", "Model", "case_files", "is_attack_case", "read_case", "replay_case"]
+__all__ = ["Model", "case_files", "read_case", "replay_case"]
 
-FORMAT, KIND = 1, "attack"
 LATENT = "latent{:02d}"
 
 
@@ -50,36 +53,6 @@ class Model:
         """Digest of the weights file; empty where there is none."""
         path = self.weights or find_weights(self.flow, self.coupling, self.size, self.seed)
         return digest_file(path) if path else ""
-
-
-class AttackCase(BaseModel):
-    """The record of a case, ``case.json``.
-
-    A case's folder is data. Decoding it again runs the code of its flow and coupling alone; each
-    must be registered, or be named by the user.
-    """
-
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
-    kind: str = Field(pattern=f"^{KIND}$")
-    format: int
-    flow: str = Field(max_length=200)
-    coupling: str = Field(max_length=500)
-    coupling_digest: str = Field(max_length=64)
-    size: str = Field(max_length=50)
-    seed: int
-    weights_digest: str = Field(max_length=64)
-    attack: str = Field(max_length=100)
-    eps: float
-    temperature: float
-    scale: int | None
-    source: str = Field(max_length=300)
-    dtype: str = Field(pattern="^(float32|float64)$")
-    device: str = Field(max_length=20)
-    levels: dict[str, bool]
-    log10_x: float
-    round_trip: float
-    lr_psnr: float
-    environment: dict[str, str]
 
 
 def case_files(
@@ -147,25 +120,15 @@ def case_files(
     return f"{name}-{hashed}", files
 
 
-def is_attack_case(folder: Path) -> bool:
-    """Whether the folder holds a case of an attack. Only ``case.json`` is read."""
-    try:
-        document: Any = parse_json(read_limited(folder / "case.json", LARGEST_RECORD))
-    except ValueError:
-        return False
-    return isinstance(document, dict) and document.get("kind") == KIND
-
-
 def read_case(folder: Path) -> tuple[AttackCase, dict[str, torch.Tensor]]:
     """(record, tensors by name) of a case's folder. Raises ``UsageError``, which names the folder,
     when a file is missing, too large or not well formed."""
+    record = attack_record(folder)
     try:
-        record = AttackCase.model_validate_json(read_limited(folder / "case.json", LARGEST_RECORD))
         tensors = read_tensors(folder / "tensors.safetensors")
-    except (ValidationError, SafetensorError) as error:
-        why = first_problem(error) if isinstance(error, ValidationError) else error
-        raise UsageError(f"{folder}: not a case that invbench has written ({why})") from None
-    if record.format != FORMAT or set(record.levels) != set(LEVELS):
+    except SafetensorError as error:
+        raise not_written_here(folder, error) from None
+    if set(record.levels) != set(LEVELS):
         raise UsageError(
             f"{folder}: written by another version of invbench (format {record.format})"
         )

@@ -41,21 +41,34 @@ def list_(
         Path | None,
         typer.Option(help="Draw every family of conditions at every severity into this PNG file."),
     ] = None,
+    libraries: Annotated[
+        bool,
+        typer.Option("--libraries", help="Import installed flow libraries, list what each has."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """What there is.
+    """What there is: the names of every kind, or of one kind also what each is and its source.
 
     Examples: `invbench list`, `invbench list couplings`, `invbench list properties --json`,
-    `invbench list conditions --sheet out.png`
+    `invbench list layers --libraries`,    `invbench list conditions --sheet out.png`
     """
     if kind and kind not in KINDS:
         raise UsageError(f"{kind!r} is not one of {', '.join(KINDS)}")
     if sheet is not None:
         _draw(kind, sheet, as_json)
         return
-    listing = {name: listed(name) for name in ([kind] if kind else KINDS)}
+    listing = {name: listed(name, libraries) for name in ([kind] if kind else KINDS)}
     if as_json:
         print_json(listing[kind] if kind else listing)
+        return
+    if not kind:
+        for name, rows in listing.items():
+            names = ", ".join(row["name"] for row in rows)
+            out.print(f"[bold]{name}[/] ({len(rows)}): {escape(names)}", highlight=False)
+        errors = [row for rows in listing.values() for row in rows if row["source"] == "plugin"]
+        for row in errors:
+            out.print(escape(f"{row['name']}: {row['summary']}"), style="red", soft_wrap=True)
+        out.print("[dim]what each is: invbench list KIND; more of one: invbench explain NAME[/]")
         return
     for name, rows in listing.items():
         table = RichTable("name", "what", "source", title=name, title_justify="left", box=None)
@@ -211,8 +224,8 @@ def replay(
     Examples: `invbench replay results/counterexamples/affine-finite-1a2b3c4d`, `invbench replay …
     --target my.py`
     """
-    from invbench.attacks.case import is_attack_case
     from invbench.laws.cases.counterexample import replay as run_again
+    from invbench.saved_case import is_attack_case
 
     if is_attack_case(case):
         return _replay_attack(case, target, weights, flow, as_json)

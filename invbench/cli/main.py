@@ -3,42 +3,82 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
-from invbench.cli.attack import attack
-from invbench.cli.certify import certify
-from invbench.cli.check import check, list_, replay
-from invbench.cli.compare import compare
-from invbench.cli.explain import explain
-from invbench.cli.guard import guard
-from invbench.cli.merge import merge
-from invbench.cli.pack import pack
-from invbench.cli.reproduce import reproduce
-from invbench.cli.run import run
-from invbench.cli.site import plot, site
-from invbench.cli.table import table
-from invbench.cli.train import train
-from invbench.console import JsonFlag, err, out, print_json
-from invbench.errors import InvbenchError
+from invbench.console import err, out
+from invbench.errors import InvbenchError, did_you_mean
+from invbench.extras import missing
+
+__all__ = ["VERBS", "app", "main"]
 
 # newer versions of typer bring a click of their own
 ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+INTERRUPTED = 130
+
+# verb -> its function, in a file of this folder that is imported when the verb is asked for
+VERBS = {
+    "list": "check:list_",
+    "check": "check:check",
+    "run": "run:run",
+    "replay": "check:replay",
+    "attack": "attack:attack",
+    "certify": "certify:certify",
+    "compare": "compare:compare",
+    "guard": "guard:guard",
+    "merge": "merge:merge",
+    "pack": "pack:pack",
+    "table": "table:table",
+    "explain": "explain:explain",
+    "plot": "site:plot",
+    "site": "site:site",
+    "reproduce": "reproduce:reproduce",
+    "train": "train:train",
+    "doctor": "doctor:doctor",
+}
+FIRST = """[bold]invbench[/]: a crash-test laboratory for invertible networks
+
+  invbench check affine    is a coupling a correct inverse? yours: invbench check my.py
+  invbench run             measure every design on the photographs that are here
+  invbench table           read the leaderboard, as a page: invbench site
+  invbench list            what there is, and what one is: invbench explain NAME
+  invbench doctor          what works on this machine
+
+Every verb: invbench --help"""
+
+
+class Verbs(TyperGroup):
+    """The verbs; one is built when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in VERBS:
+            hint = did_you_mean(cmd_name, VERBS) or "; every verb: invbench --help"
+            ctx.fail(f"no such verb: {cmd_name!r}{hint}")
+        module, _, function = VERBS[cmd_name].partition(":")
+        one = typer.Typer(rich_markup_mode="markdown", add_completion=False)
+        one.command(cmd_name)(getattr(importlib.import_module(f"invbench.cli.{module}"), function))
+        return typer.main.get_command(one)
+
 
 app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    help="invbench: a crash-test laboratory for invertible networks.",
+    cls=Verbs, rich_markup_mode="markdown", pretty_exceptions_enable=False, name="invbench"
 )
-Results = Annotated[Path, typer.Option("--results", help="Results folder.")]
-INTERRUPTED = 130
+
+
+@app.callback(invoke_without_command=True)
+def first(ctx: typer.Context) -> None:
+    """invbench: a crash-test laboratory for invertible networks."""
+    if ctx.invoked_subcommand is None:
+        out.print(FIRST, highlight=False)
 
 
 def main() -> None:
@@ -64,6 +104,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (lacking := missing(error)):
+            err.print(f"invbench: {escape(str(lacking))}", soft_wrap=True, highlight=False)
+            sys.exit(lacking.exit_code)
         if os.environ.get("INVBENCH_DEBUG"):
             raise
         err.print(
@@ -72,106 +115,6 @@ def main() -> None:
             soft_wrap=True,
         )
         sys.exit(3)
-
-
-app.command("list")(list_)
-app.command()(check)
-app.command()(run)
-app.command()(replay)
-app.command()(attack)
-app.command()(certify)
-app.command()(compare)
-app.command()(guard)
-app.command()(merge)
-app.command()(pack)
-app.command()(table)
-app.command()(explain)
-app.command()(plot)
-app.command()(site)
-app.command()(reproduce)
-app.command()(train)
-
-
-@app.command()
-def doctor(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(help="Results folder to verify, file by file, instead of the machine."),
-    ] = None,
-    results: Results = Path("results"),
-    as_json: JsonFlag = False,
-) -> None:
-    """What works on this machine: devices, data sets found, weights, optional parts, damaged result
-    files. With FOLDER: is every cell and case below it whole, what its name says, and where it
-    belongs? Reports and never deletes, builds the index of tables anew; exit code 1 for damage.
-
-    Examples: `invbench doctor`, `invbench doctor results/`
-    """
-    if folder is not None:
-        _verify(folder, as_json)
-        return
-    from invbench.cli.doctor_checks import examine
-
-    findings = examine(results)
-    if as_json:
-        print_json([{"what": f.what, "ok": f.ok, "detail": f.detail} for f in findings])
-    else:
-        for f in findings:
-            mark = "[green]ok[/]  " if f.ok else "[yellow]--[/]  "
-            out.print(mark + escape(f"{f.what}: {f.detail}"), soft_wrap=True, highlight=False)
-    if any(f.fatal for f in findings):
-        raise typer.Exit(3)
-
-
-def _verify(folder: Path, as_json: bool) -> None:
-    from collections import Counter
-
-    from invbench.store.audit import audit
-    from invbench.store.index import Index
-    from invbench.tracks.versions import outdated
-
-    found, index = audit(folder), Index(folder)
-    repaired = index.renew()
-    stale = Counter(
-        (cell.spec.track, why)
-        for track in index.counts
-        for cell, why in outdated(index.cells(track))
-    )
-    if as_json:
-        problems = [
-            {"path": p.path, "kind": p.kind, "damage": p.damage, "seen": p.seen}
-            for p in found.problems
-        ]
-        print_json(
-            {
-                "cells": found.cells,
-                "cases": found.cases,
-                "sound": found.sound,
-                "index_repaired": repaired,
-                "problems": problems,
-                "stale": [
-                    {"track": track, "changed": why, "cells": count}
-                    for (track, why), count in stale.items()
-                ],
-            }
-        )
-    else:
-        for problem in found.problems:
-            mark = "[yellow]--[/]  " if problem.damage else "      "
-            out.print(mark + escape(str(problem)), soft_wrap=True, highlight=False)
-        for (track, why), count in stale.most_common():
-            line = f"stale: {count} cells of {track}: changed since: {why}"
-            out.print(f"      {escape(line)}", soft_wrap=True, highlight=False)
-        damaged = sum(problem.damage for problem in found.problems)
-        out.print(
-            f"{found.cells} cells and {found.cases} cases are whole, {damaged} files are not; "
-            f"{sum(stale.values())} cells are stale, which invbench run measures again",
-            highlight=False,
-        )
-        if repaired:
-            out.print("the index in the cache did not say what the files say; it is built again")
-    if not found.sound:
-        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

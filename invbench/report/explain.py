@@ -3,11 +3,10 @@ explain`` prints it."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from invbench import catalogue
 from invbench.errors import UsageError, did_you_mean
 from invbench.report.column_docs import GROUPS, meanings, tracks_of
 from invbench.report.columns import COLUMNS
@@ -31,7 +30,12 @@ class Explanation:
 
 def explain(name: str) -> list[Explanation]:
     """Every meaning of ``name``. Raises ``UsageError`` with near names when there is none."""
-    found = [one for kind in KINDS for one in KINDS[kind](name)]
+    said = catalogue.explained(name)
+    found = [*_column(name), *(Explanation(name, kind, parts) for kind, parts in said)]
+    if not found and catalogue.of_plugins("couplings")[1]:  # a package without a catalogue
+        from invbench.report.explain_code import of_code
+
+        found = list(of_code(name))
     if found:
         return found
     hint = did_you_mean(name, names())
@@ -42,18 +46,7 @@ def explain(name: str) -> list[Explanation]:
 
 
 def names() -> list[str]:
-    from invbench.laws import LAWS
-
-    conditions, attacks, designs = _registries()
-    return list(dict.fromkeys([*meanings(), *COLUMNS, *LAWS, *attacks, *designs, *conditions]))
-
-
-def _registries() -> tuple[Any, Any, Any]:
-    import invbench.attacks
-    import invbench.corruptions  # noqa: F401  registers them
-    from invbench.registry import ATTACKS, CORRUPTIONS, COUPLINGS
-
-    return CORRUPTIONS, ATTACKS, COUPLINGS
+    return list(dict.fromkeys([*meanings(), *COLUMNS, *catalogue.names()]))
 
 
 def _column(name: str) -> Iterator[Explanation]:
@@ -74,135 +67,6 @@ def _parts(m: Meaning, track: str = "") -> Iterator[tuple[str, str]]:
     yield "shown under", GROUPS[m.group]
     yield "source", m.source
     yield "how it can mislead", m.misleads
-
-
-def _property(name: str) -> Iterator[Explanation]:
-    from invbench.laws import LAWS
-    from invbench.laws.law import CATEGORIES, SCOPES
-
-    if law := LAWS.get(name):
-        yield Explanation(
-            name,
-            f"property, {law.category}",
-            (
-                ("meaning", law.statement),
-                ("when broken", CATEGORIES[law.category]),
-                ("checked on", SCOPES[law.scope]),
-                ("needs", ", ".join(sorted(law.needs))),
-                (
-                    "how it can mislead",
-                    (
-                        "It holds means that no counterexample was found at the budget; it is no "
-                        "proof."
-                    ),
-                ),
-                ("see it", f"pytest suites/ --property {name}"),
-            ),
-        )
-
-
-def _attack(name: str) -> Iterator[Explanation]:
-    _, attacks, _ = _registries()
-    if name in attacks:
-        attack = attacks[name].obj
-        yield Explanation(
-            name,
-            "attack",
-            (
-                ("meaning", attack.statement),
-                (
-                    "moves",
-                    " and ".join(attack.moved)
-                    + (" within ε (ℓ∞, pixels)" if attack.uses_eps else ""),
-                ),
-                (
-                    "keeps",
-                    {
-                        "x": "the point of the largest |x|",
-                        "value": "the point of its own objective",
-                    }[attack.keeps],
-                ),
-                ("source", attacks[name].metadata["citation"]),
-                (
-                    "how it can mislead",
-                    "A failed attack is no proof of robustness: it says what this search found "
-                    "at this budget. One that fails where random "
-                    "latents succeed is broken, so read it beside latent-random.",
-                ),
-                ("see it", f"invbench run --track sr --attack {name}"),
-            ),
-        )
-
-
-def _design(name: str) -> Iterator[Explanation]:
-    *_, designs = _registries()
-    if name in designs:
-        entry = designs[name]
-        cls, metadata = entry.obj, entry.metadata
-        declared = [
-            f"{what} {v}"
-            for what in ("slope_range", "displacement")
-            if (v := getattr(cls, what, None)) is not None
-        ]
-        yield Explanation(
-            name,
-            "design",
-            (
-                ("meaning", _docstring(cls)),
-                ("formula", str(metadata.get("formula", ""))),
-                ("declares", "; ".join(declared)),
-                ("source", str(metadata.get("citation", ""))),
-                ("family", str(metadata.get("family", ""))),
-                (
-                    "how it can mislead",
-                    (
-                        "Sound is not robust, and a bound on magnitude is no bound on sensitivity: "
-                        "read both columns."
-                    ),
-                ),
-                ("see it", f"invbench check {name}"),
-            ),
-        )
-
-
-def _condition(name: str) -> Iterator[Explanation]:
-    conditions, *_ = _registries()
-    if name in conditions:
-        entry = conditions[name]
-        strengths = entry.metadata.get("strengths", ())
-        track = entry.metadata.get("track", "sr")
-        yield Explanation(
-            name,
-            f"condition of track {track}",
-            (
-                ("meaning", _docstring(entry.obj)),
-                (
-                    "severities",
-                    ", ".join(f"{k}: {value:g}" for k, value in enumerate(strengths, 1)),
-                ),
-                (
-                    "how it can mislead",
-                    (
-                        "Severity 3 of one family is not as hard as severity 3 of another; look at "
-                        "them (invbench list conditions --sheet)."
-                    ),
-                ),
-                ("see it", f"invbench run --track {track} --corruption {name}"),
-            ),
-        )
-
-
-def _docstring(obj: Any) -> str:
-    return " ".join((inspect.getdoc(obj) or "").split())
-
-
-KINDS = {
-    "column": _column,
-    "property": _property,
-    "attack": _attack,
-    "design": _design,
-    "condition": _condition,
-}
 
 
 def track_pages() -> str:

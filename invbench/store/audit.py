@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from invbench.errors import UsageError
+from invbench.saved_case import check_case
 from invbench.store.cell import FAILED, Cell
 from invbench.store.store import OTHER, PACKED, Store
 
@@ -132,12 +133,9 @@ def _links(root: Path) -> Iterator[Problem]:
 def _case(root: Path, folder: Path) -> Problem | None:
     """A case is whole when its ``case.json``, which is written last, is there and it can be
     read."""
-    from invbench.attacks.case import is_attack_case, read_case
-    from invbench.laws.cases.counterexample import read
-
     place = folder.relative_to(root).as_posix()
     try:
-        (read_case if is_attack_case(folder) else read)(folder)
+        check_case(folder)
     except UsageError as error:
         return Problem(place, "case", str(error).removeprefix(f"{folder}: "))
     return None

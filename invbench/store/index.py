@@ -19,7 +19,7 @@ from invbench.store.store import PACKED, Entry, Store, Unreadable, replaces
 
 __all__ = ["Index"]
 
-SMALL, SMALL_BYTES = 1000, 10**7  # what is read faster than it pays to remember it
+SMALL, SMALL_BYTES = 1000, 10**6  # what is read faster than it pays to remember it
 BATCH = 2000  # files read between two transactions: what is read is kept when it is interrupted
 MEMOS, BODIES = 20_000, 20_000  # remembered results, and measures in memory at a time
 FRESH = 2 * 10**9  # ns: a file as young as this may change again without a change of its time

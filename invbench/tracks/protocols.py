@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Iterator
 
 from invbench.store.cell import CellSpec
+from invbench.store.record import Record
 from invbench.tracks.kinds import RADIUS
 from invbench.tracks.track import TRACKS
 
-__all__ = ["current", "protocol_of", "versions_of"]
+__all__ = ["current", "protocol_of", "superseded", "versions_of"]
 
 SEARCH_PROTOCOL = (
     2  # 1: the objective counted the latent itself, and stood still on bounded designs
@@ -23,6 +24,13 @@ def protocol_of(spec: CellSpec) -> int:
 
 def current(spec: CellSpec) -> bool:
     return spec.protocol == protocol_of(spec)
+
+
+def superseded(cells: Iterable[Record]) -> Iterator[tuple[Record, str]]:
+    """The cells of another protocol than today's, each with both."""
+    for cell in cells:
+        if cell.spec.track in TRACKS and not current(cell.spec):
+            yield cell, f"protocol {cell.spec.protocol}, today {protocol_of(cell.spec)}"
 
 
 def versions_of(spec: CellSpec) -> tuple[tuple[Hashable, str], ...]:

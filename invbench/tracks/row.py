@@ -7,10 +7,8 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 
-from invbench.measures.statistics import rate_interval
 from invbench.store.cell import NON_FINITE
 from invbench.store.record import Record
-from invbench.tracks.inputs import MEASURES, Inputs
 from invbench.tracks.track import Row
 
 __all__ = ["RATES", "common", "largest", "mean", "median", "single"]
@@ -39,6 +37,10 @@ RATES = (
 
 
 def common(entry: str, case: str, cells: Sequence[Record]) -> Row:
+    # numpy and scipy: not for whoever only lists the tracks
+    from invbench.measures.statistics import rate_interval
+    from invbench.tracks.inputs import MEASURES, Inputs
+
     statuses = Counter(cell.status for cell in cells)
     inputs = Inputs.of(cells)
     row: Row = {

@@ -46,7 +46,7 @@ def test_the_exported_tables_are_what_the_cells_give(track, style, invbench):
 
 
 def test_no_code_has_changed_since_they_were_measured(cells):
-    """A change that makes published cells stale is measured again: invbench doctor results/."""
+    """A change that makes published cells stale is measured again: invbench doctor results/ --code."""
     stale = {(cell.spec.track, why) for cell, why in outdated(cells)}
     assert stale == set()
 

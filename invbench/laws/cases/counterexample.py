@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import save
 from torch.distributions.constraints import Constraint
 
 from invbench.declaration import space_name
-from invbench.errors import UsageError, first_problem
-from invbench.files import LARGEST_RECORD, read_limited, write_atomically
+from invbench.errors import UsageError
+from invbench.files import write_atomically
 from invbench.laws.building import subject_of
 from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.recipe import CONDITION_PATTERNS, PATTERNS, InputRecipe
@@ -31,34 +30,17 @@ from invbench.laws.judge import judge_case
 from invbench.laws.law import LAWS, Law, Violation
 from invbench.laws.report import Report
 from invbench.laws.weights import WEIGHTS
+from invbench.saved_case import (
+    FORMAT,
+    Counterexample,
+    counterexample_record,
+    not_written_here,
+    of_another_version,
+)
 from invbench.targets import Target, replay_command, resolve, runs_new_code
 from invbench.tensor_file import read_tensors
 
-__all__ = ["Counterexample", "read", "replay", "save_counterexample", "save_failures"]
-
-FORMAT = 1
-
-
-class Counterexample(BaseModel):
-    """``case.json``. The folder is data: reading it runs no code but the target's, which must be
-    registered or named again."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    format: int
-    target: str = Field(max_length=500)
-    target_kind: str = Field(pattern="^(coupling|layer)$")
-    digest: str = Field(max_length=64)
-    property: str = Field(max_length=100)
-    kind: str = Field(pattern="^(defect|crash|ill-conditioned)$")
-    value: str = Field(max_length=40)
-    bound: str = Field(max_length=40)
-    message: str = Field(max_length=2000)
-    dtype: str = Field(pattern="^(float32|float64|bfloat16|float16)$")
-    device: str = Field(max_length=20)
-    recipe: dict[str, str | int]
-    declared: dict[str, Any] = Field(default_factory=dict)  # on the command line
-    latent: bool = False  # whether z, not x, is what breaks the law
-    environment: dict[str, str]
+__all__ = ["read", "replay", "save_counterexample", "save_failures"]
 
 
 def save_counterexample(
@@ -158,22 +140,17 @@ def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 def read(folder: Path) -> tuple[Counterexample, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """(record, tensors, weights). Raises ``UsageError`` that names a file that is missing, too
     large or malformed."""
+    record = counterexample_record(folder)
+    if record.property not in LAWS or not _is_recipe(record.recipe):
+        raise of_another_version(folder, record.format)
     try:
-        record = Counterexample.model_validate_json(
-            read_limited(folder / "case.json", LARGEST_RECORD)
-        )
-        if record.format != FORMAT or record.property not in LAWS or not _is_recipe(record.recipe):
-            raise UsageError(
-                f"{folder}: written by another version of invbench (format {record.format})"
-            )
         return (
             record,
             read_tensors(folder / "tensors.safetensors"),
             read_tensors(folder / "weights.safetensors"),
         )
-    except (ValidationError, SafetensorError) as error:
-        why = first_problem(error) if isinstance(error, ValidationError) else error
-        raise UsageError(f"{folder}: not a counterexample of invbench ({why})") from None
+    except SafetensorError as error:
+        raise not_written_here(folder, error) from None
 
 
 def _is_recipe(recipe: dict[str, str | int]) -> bool:

@@ -12,11 +12,11 @@ from typing import Any
 from PIL import Image
 from pydantic import ValidationError
 
-from invbench.attacks.case import AttackCase
 from invbench.attacks.judge import LEVELS
 from invbench.errors import UsageError, first_problem
 from invbench.files import LARGEST_RECORD, read_limited
 from invbench.registry import FLOWS
+from invbench.saved_case import AttackCase
 from invbench.targets import replay_command
 
 __all__ = ["worst_pictures"]

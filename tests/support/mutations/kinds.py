@@ -18,16 +18,17 @@ from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import save
 
-from invbench.attacks.case import AttackCase, is_attack_case, read_case
+from invbench.attacks.case import read_case
 from invbench.data.images import image_size, read_image
 from invbench.errors import first_problem
 from invbench.flows import ConditionalFlow
 from invbench.laws.building import subject_of
-from invbench.laws.cases.counterexample import Counterexample, replay
+from invbench.laws.cases.counterexample import replay
 from invbench.laws.cases.recipe import InputRecipe
 from invbench.report.site.pictures import worst_pictures
 from invbench.report.table import read_table, render
 from invbench.runner.local_worker import Answer
+from invbench.saved_case import AttackCase, Counterexample, is_attack_case
 from invbench.store.cell import Cell, CellSpec
 from invbench.store.merge import merge
 from invbench.store.store import MAX_BYTES, Store
