@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from invbench.errors import UsageError
 
-__all__ = ["EXTRAS", "missing"]
+__all__ = ["EXTRAS", "absent", "install", "missing"]
 
 # top-level module -> (distribution, the extra that brings it)
 EXTRAS = {
@@ -17,11 +19,26 @@ EXTRAS = {
     "sklearn": ("scikit-learn", "bench"),
     "tabulate": ("tabulate", "bench"),
     "torchmetrics": ("torchmetrics", "bench"),
+    "xdist": ("pytest-xdist", "bench"),
     "ray": ("ray", "ray"),
     "jax": ("jax", "jax"),
     "hypothesis": ("hypothesis", ""),
     "pytest": ("pytest", ""),
 }
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra."""
+    return f"pip install 'invbench[{extra}]'"
+
+
+def absent(extra: str) -> list[str]:
+    """The distributions of an extra that are not installed."""
+    return [
+        distribution
+        for module, (distribution, of) in EXTRAS.items()
+        if of == extra and find_spec(module) is None
+    ]
 
 
 def missing(error: ModuleNotFoundError) -> UsageError | None:
@@ -30,5 +47,5 @@ def missing(error: ModuleNotFoundError) -> UsageError | None:
     if module not in EXTRAS:
         return None
     distribution, extra = EXTRAS[module]
-    what = f"'invbench[{extra}]'" if extra else distribution
-    return UsageError(f"this needs {distribution}, which is not installed: pip install {what}")
+    command = install(extra) if extra else f"pip install {distribution}"
+    return UsageError(f"this needs {distribution}, which is not installed: {command}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 from collections.abc import Iterator
@@ -12,23 +11,22 @@ from pathlib import Path
 import torch
 
 from invbench.data.folders import data_root, locate, take_inventory
-from invbench.data.images import EMBEDDED, embedded
 from invbench.data.layouts import LAYOUTS, LOW_LIGHT, DataLayout
-from invbench.data.pair_files import pairs_of
 from invbench.errors import InvbenchError
+from invbench.extras import absent, install
 from invbench.files import cache_dir
 from invbench.registry import COUPLINGS, FLOWS, LAYERS
-from invbench.runner.scheduler import default_workers
 from invbench.store.index import Index
 from invbench.targets import resolve
 from invbench.training.weights import find_weights, load_flow
 
 __all__ = ["Finding", "examine"]
 
-OPTIONAL = {
-    "pytest": "the suites (extra [test])",
-    "xdist": "pytest -n (extra [test])",
-    "hypothesis": "the suites (extra [test])",
+# extra -> what it is for
+EXTRAS = {
+    "bench": "run, attack, guard, table, site, plot and pytest -n",
+    "ray": "run --engine ray",
+    "jax": "check flowjax/*, distrax/*, bijx/*, distreqx/*",
 }
 
 
@@ -44,18 +42,17 @@ class Finding:
 
 def examine(results: Path) -> list[Finding]:
     """Look at everything; never raises for what it finds."""
-    return [
-        finding
-        for part in (_machine, _photographs, _data_sets, _weights, _parts)
-        for finding in part()
-    ] + list(_store(results))
+    parts = [_machine, _parts, _weights]
+    if not absent("bench"):
+        parts[1:1] = [_photographs, _data_sets]
+    return [finding for part in parts for finding in part()] + list(_store(results))
 
 
 def _machine() -> Iterator[Finding]:
     yield Finding(
         "python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     )
-    yield Finding("torch", True, f"{torch.__version__}, {default_workers()} cores for workers")
+    yield Finding("torch", True, torch.__version__)
     cuda = torch.cuda.is_available()
     yield Finding(
         "cuda",
@@ -71,6 +68,8 @@ def _machine() -> Iterator[Finding]:
 
 
 def _photographs() -> Iterator[Finding]:
+    from invbench.data.images import EMBEDDED, embedded
+
     for name in EMBEDDED:
         try:
             embedded(name)
@@ -105,17 +104,19 @@ def _data_sets() -> Iterator[Finding]:
 def _pairs(layout: DataLayout) -> Iterator[str]:
     """Which pairs are there, by the heads of their files. Raises ``UsageError`` for pairs that are
     incomplete or do not fit."""
-    absent = [
+    from invbench.data.pair_files import pairs_of
+
+    lacking = [
         scale
         for scale in layout.low
         if scale > 1 and not locate(layout, layout.low[scale]).is_dir()
     ]
-    present = [scale for scale in layout.low if scale not in absent]
+    present = [scale for scale in layout.low if scale not in lacking]
     for scale in present:
         pairs_of(layout, scale).check()
     for text, scales in (
         ("low-resolution files at", present),
-        ("no low-resolution files at", absent),
+        ("no low-resolution files at", lacking),
     ):
         if layout.low and scales:
             yield (
@@ -143,13 +144,10 @@ def _weights() -> Iterator[Finding]:
 
 
 def _parts() -> Iterator[Finding]:
-    for module, purpose in OPTIONAL.items():
-        found = importlib.util.find_spec(module) is not None
-        yield Finding(
-            f"optional {module}",
-            found,
-            purpose if found else f"not installed; needed for {purpose}",
-        )
+    for extra, purpose in EXTRAS.items():
+        lacking = absent(extra)
+        said = f"lacks {', '.join(lacking)}; for {purpose}: {install(extra)}"
+        yield Finding(f"extra {extra}", not lacking, said if lacking else purpose)
     for registry in (COUPLINGS, LAYERS, FLOWS):
         for name, reason in registry.broken:
             yield Finding(f"plugin {name}", False, reason)
