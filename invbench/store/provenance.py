@@ -12,11 +12,11 @@ from typing import Any
 import numpy
 import torch
 
-__all__ = ["provenance"]
+__all__ = ["commit", "provenance"]
 
 
 @lru_cache(maxsize=1)
-def _commit() -> str:
+def commit() -> str:
     """Commit of the invbench checkout, ``+changes`` when it is not clean, or empty when installed
     from a wheel."""
     folder = Path(__file__).resolve().parent
@@ -62,7 +62,7 @@ def provenance(device: str, seconds: float, origin: str) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "device": _device_name(device),
         "threads": torch.get_num_threads(),
-        "commit": _commit(),
+        "commit": commit(),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "origin": Path(origin.rpartition(":")[0]).name + ":" + origin.rpartition(":")[2],
