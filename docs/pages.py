@@ -89,5 +89,7 @@ def anchors(text: str) -> set[str]:
     """What headings are called in a link: as GitHub and MkDocs make it of their words."""
     without = FENCE.sub("", text)
     headings = re.findall(r"(?m)^#{1,6} +(.+?) *#*$", without)
-    plain = [re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "]", h)).strip().lower() for h in headings]
+    plain = [
+        re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "]", h)).strip().lower() for h in headings
+    ]
     return {re.sub(r"[ ]", "-", name) for name in plain}

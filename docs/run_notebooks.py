@@ -27,7 +27,9 @@ def execute(path: Path, write: bool) -> None:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "results").symlink_to(ROOT / "results")
-        NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": folder}}).execute()
+        NotebookClient(
+            notebook, timeout=SECONDS, resources={"metadata": {"path": folder}}
+        ).execute()
     if not write:
         return
     for cell in notebook.cells:
