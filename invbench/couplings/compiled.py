@@ -82,6 +82,8 @@ class CompiledCoupling(Elementwise):
         self.n_params = design.n_params
         for name in ("slope_range", "displacement", "tail_slopes_equal", "metadata"):
             setattr(self, name, getattr(design, name))
+        if hasattr(design, "shift_bound"):
+            self.shift_bound = design.shift_bound
         self._forward = _kernels(design, "forward")
         self._inverse = (
             _kernels(design, "inverse") if getattr(design, "closed_inverse", False) else None

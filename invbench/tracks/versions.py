@@ -11,7 +11,7 @@ from invbench.registry import ATTACKS, CORRUPTIONS, FLOWS
 from invbench.source import code_digest
 from invbench.store.cell import CellSpec
 from invbench.store.record import Record
-from invbench.targets import resolve
+from invbench.targets import resolve, without_options
 from invbench.tracks.track import TRACKS
 
 __all__ = ["completed", "current", "outdated", "protocol_of", "versions_of"]
@@ -105,4 +105,5 @@ def _attack(name: str) -> str:
 
 @cache
 def _flow(name: str) -> str:
+    name = without_options(name)  # they stand in the settings
     return code_digest(FLOWS[name].obj) if name in FLOWS else ""
