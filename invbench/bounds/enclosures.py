@@ -12,7 +12,12 @@ from torch import Tensor
 
 from invbench.bounds.lipschitz.interval import Interval, Unsupported
 from invbench.bounds.lipschitz.parameter_rules import RULES as SLOPES
-from invbench.bounds.lipschitz.parameter_rules import decoded_box, over_box, reciprocal_slope
+from invbench.bounds.lipschitz.parameter_rules import (
+    decoded_box,
+    over_box,
+    reciprocal_slope,
+    shift_over,
+)
 from invbench.couplings import (
     Additive,
     Affine,
@@ -24,6 +29,7 @@ from invbench.couplings import (
     AffineTwoSigmoid,
     CubicRationalBounded,
     ModifiedRQ,
+    RQBounded,
     SmoothBump,
 )
 from invbench.couplings.base import Elementwise
@@ -84,7 +90,8 @@ def enclosed(design: Elementwise, v: Interval, params: Interval, move: float) ->
     """
     one, zero = torch.ones_like(v.lo), torch.zeros_like(v.lo)
     found = Enclosure(one, zero, torch.full_like(v.lo, move))
-    if 0 < getattr(design, "shift_bound", math.inf) < math.inf:
+    own = isinstance(design, CubicRationalBounded | RQBounded)
+    if not own and 0 < getattr(design, "shift_bound", math.inf) < math.inf:
         # the rules below take the raw parameter for the shift, and here it is a function of it
         return found
     for other in _known(design, v, params):
@@ -151,7 +158,7 @@ def _cubic(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     assert isinstance(design, CubicRationalBounded)
     a = Interval(design._amplitude(params.lo[0]), design._amplitude(params.hi[0]))
     moved = a.magnitude * design._log_width(params.hi[1]).exp() / 2 * WIDER
-    one, shift = torch.ones_like(v.lo), _shift(params)
+    one, shift = torch.ones_like(v.lo), -shift_over(design, params)
     return Enclosure.between(Interval(one, one), Interval(shift.lo - moved, shift.hi + moved), v)
 
 
