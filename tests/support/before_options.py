@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
 
 from invbench.couplings.checked_elementwise import shift
 from invbench.couplings.cubic_rational import FARTHEST, CubicRational
 from invbench.couplings.root import monotone_root, through_root
 from invbench.couplings.rq_spline import RQSpline
 from invbench.flows.shapes import sum_events
+from invbench.flows.split import Split
 
 
 class CubicBefore(CubicRational):
@@ -52,12 +52,8 @@ class RQBefore(RQSpline):
         return torch.exp(math.log(4.0) * torch.tanh(raw))
 
 
-class SplitBefore(nn.Module):
-    """``Split`` around the conditioner of one."""
-
-    def __init__(self, split):
-        super().__init__()
-        self.kept, self.network = split.kept, split.network
+class SplitBefore(Split):
+    """``Split``."""
 
     def forward(self, z):
         z1, z2 = z[:, : self.kept], z[:, self.kept :]
