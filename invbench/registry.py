@@ -248,7 +248,11 @@ def _tuple(shape: Any) -> Any:
 
 
 def flow(name: str, **metadata: Any) -> Callable[[T], T]:
-    """Register a factory ``make(coupling, size, seed)`` of a conditional flow."""
+    """Register a factory ``make(coupling, size, seed)`` of a conditional flow.
+
+    ``options`` in ``metadata``: further keywords of the factory, name → the values, the first of
+    which is the default. A flow with options is a target of its own, ``name(option=value)``.
+    """
 
     def decorate(make: T) -> T:
         FLOWS.register(name, make, metadata)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import keyword
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ __all__ = [
     "resolve",
     "resolve_all",
     "runs_new_code",
+    "without_options",
 ]
 
 _REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS, "flow": FLOWS}
@@ -70,7 +72,8 @@ class Target:
         """The name in tables: the registered one, with its options."""
         if not self.options:
             return self.entry.name
-        return f"{self.entry.name}({','.join(f'{k}={v!r}' for k, v in self.options.items())})"
+        said = ",".join(f"{k}={_shown(v)}" for k, v in self.options.items())
+        return f"{self.entry.name}({said})"
 
     @property
     def make(self) -> Callable[..., Any]:
@@ -92,10 +95,21 @@ class Target:
         return code_digest(obj, extra=said)
 
 
+def _shown(value: Any) -> str:
+    """An option's value as it may be written: words need no quotes."""
+    plain = isinstance(value, str) and value.isidentifier() and not keyword.iskeyword(value)
+    return value if plain else repr(value)
+
+
+def without_options(spec: str) -> str:
+    """The part of a target before its options."""
+    return spec.partition("(")[0]
+
+
 def runs_new_code(spec: str) -> bool:
     """Whether resolving the target imports a file or module that it names, with or without options;
     registered and library names do not."""
-    name = spec.partition("(")[0]
+    name = without_options(spec)
     return ":" in name or name.strip().endswith(".py")
 
 
@@ -229,18 +243,24 @@ def _split_call(spec: str) -> tuple[str, dict[str, Any]]:
         call = ast.parse(f"f({match['options']})", mode="eval").body
         if not isinstance(call, ast.Call) or call.args or not all(k.arg for k in call.keywords):
             raise ValueError("not options")
-        options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        options = {
+            # a bare word is a text
+            str(k.arg): k.value.id if isinstance(k.value, ast.Name) else ast.literal_eval(k.value)
+            for k in call.keywords
+        }
         if len(options) < len(call.keywords):
             raise ValueError("an option twice")
         return match["name"], options
     except (SyntaxError, ValueError):
         raise UsageError(
-            f"{spec}: options must be name=literal, each once, as in rq(bins=16)"
+            f"{spec}: options must be name=literal or name=word, each once, as in rq(bins=16)"
         ) from None
 
 
 def _target(spec: str, entry: Registered[Any], options: dict[str, Any]) -> Target:
-    if options:
+    if "options" in entry.metadata:
+        options = _chosen(entry, options)
+    elif options:
         try:
             if entry.kind == "coupling":
                 entry.obj(**options)  # a signature inherited from nn.Module would accept anything
@@ -251,6 +271,23 @@ def _target(spec: str, entry: Registered[Any], options: dict[str, Any]) -> Targe
                 f"{entry.kind} {entry.name!r} ({entry.origin}) does not take {options}: {error}"
             ) from None
     return Target(spec, entry, options)
+
+
+def _chosen(entry: Registered[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an entry that declares ``options``, name → values: in the declared order, and
+    without those at their first value, which is the default. So one thing has one name."""
+    known = entry.metadata["options"]
+    for name, value in options.items():
+        if name not in known:
+            raise UsageError(
+                f"{entry.kind} {entry.name!r} has no option {name!r}; options: {', '.join(known)}"
+            )
+        if value not in known[name]:
+            raise UsageError(
+                f"{entry.kind} {entry.name!r} has no {name}={_shown(value)}; choose from "
+                f"{', '.join(known[name])}"
+            )
+    return {n: options[n] for n in known if n in options and options[n] != known[n][0]}
 
 
 def _from_module(

@@ -15,7 +15,14 @@ from invbench.bounds.layer_rules import rule_of
 from invbench.bounds.lipschitz.interval import Interval
 from invbench.bounds.operations import ConditionBox
 from invbench.bounds.zonotope import Zonotope, roundoff
-from invbench.flows import ActNorm, ConditionalFlow, Conv1x1, Split, Squeeze
+from invbench.flows import (
+    ActNorm,
+    ConditionalFlow,
+    Conv1x1,
+    OrthogonalConv1x1,
+    Split,
+    Squeeze,
+)
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
 from invbench.flows.residual import ResidualBlock
 
@@ -28,6 +35,7 @@ CHANNELS: dict[type[nn.Module], Any] = {
     ActNorm: lambda layer: layer.bias.numel(),
     Conv1x1: lambda layer: layer.weight.shape[0],
     OrthogonalAdditive: lambda layer: layer.skew.shape[0],
+    OrthogonalConv1x1: lambda layer: layer.skew.shape[0],
     ResidualBlock: lambda layer: layer.last.out_features,
 }
 

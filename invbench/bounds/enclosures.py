@@ -12,7 +12,12 @@ from torch import Tensor
 
 from invbench.bounds.lipschitz.interval import Interval, Unsupported
 from invbench.bounds.lipschitz.parameter_rules import RULES as SLOPES
-from invbench.bounds.lipschitz.parameter_rules import decoded_box, over_box, reciprocal_slope
+from invbench.bounds.lipschitz.parameter_rules import (
+    decoded_box,
+    over_box,
+    reciprocal_slope,
+    shift_over,
+)
 from invbench.couplings import (
     Additive,
     Affine,
@@ -24,6 +29,7 @@ from invbench.couplings import (
     AffineTwoSigmoid,
     CubicRationalBounded,
     ModifiedRQ,
+    RQBounded,
     SmoothBump,
 )
 from invbench.couplings.base import Elementwise
@@ -84,7 +90,8 @@ def enclosed(design: Elementwise, v: Interval, params: Interval, move: float) ->
     """
     one, zero = torch.ones_like(v.lo), torch.zeros_like(v.lo)
     found = Enclosure(one, zero, torch.full_like(v.lo, move))
-    if 0 < getattr(design, "shift_bound", math.inf) < math.inf:
+    own = isinstance(design, CubicRationalBounded | RQBounded)
+    if not own and 0 < getattr(design, "shift_bound", math.inf) < math.inf:
         # the rules below take the raw parameter for the shift, and here it is a function of it
         return found
     for other in _known(design, v, params):
@@ -133,16 +140,16 @@ def _middle(box: Interval) -> tuple[Tensor, Tensor]:
     return centre, torch.maximum(box.hi - centre, centre - box.lo) + 1e-15 * centre.abs()
 
 
-def _shift(params: Interval) -> Interval:
-    """The interval of −t, for designs whose last parameter is t."""
-    return Interval(-params.hi[-1], -params.lo[-1])
+def _shift(design: Elementwise, params: Interval) -> Interval:
+    """The interval of −t, for designs whose last parameter makes t."""
+    return -shift_over(design, params)
 
 
 def _displaced(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     """v − t ± displacement."""
     moved = torch.full_like(v.lo, design.displacement or 0.0)
     one = torch.ones_like(v.lo)
-    shift = _shift(params)
+    shift = _shift(design, params)
     return Enclosure.between(Interval(one, one), Interval(shift.lo - moved, shift.hi + moved), v)
 
 
@@ -151,19 +158,19 @@ def _cubic(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     assert isinstance(design, CubicRationalBounded)
     a = Interval(design._amplitude(params.lo[0]), design._amplitude(params.hi[0]))
     moved = a.magnitude * design._log_width(params.hi[1]).exp() / 2 * WIDER
-    one, shift = torch.ones_like(v.lo), _shift(params)
+    one, shift = torch.ones_like(v.lo), _shift(design, params)
     return Enclosure.between(Interval(one, one), Interval(shift.lo - moved, shift.hi + moved), v)
 
 
 def _shifted_first(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     """v/s − t."""
-    return Enclosure.between(reciprocal_slope(design, params), _shift(params), v)
+    return Enclosure.between(reciprocal_slope(design, params), _shift(design, params), v)
 
 
 def _shifted_last(design: Elementwise, v: Interval, params: Interval) -> Enclosure:
     """(v − t)/s."""
     scale = reciprocal_slope(design, params)
-    return Enclosure.between(scale, _shift(params) * scale, v)
+    return Enclosure.between(scale, _shift(design, params) * scale, v)
 
 
 RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], Enclosure]] = {

@@ -9,6 +9,7 @@ no bound instead of a wrong one.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +21,19 @@ from torch import Tensor, nn
 from invbench.bounds.decode_state import DecodeState, Unruled
 from invbench.bounds.enclosures import Enclosure, enclosed
 from invbench.bounds.lipschitz.interval import Interval
+from invbench.bounds.lipschitz.moments_box import moments_over
 from invbench.bounds.moves import uncompiled
 from invbench.bounds.zonotope import FLOAT64, Zonotope
-from invbench.flows import ActNorm, ConditionalCoupling, Conv1x1, Split, Squeeze
+from invbench.flows import (
+    ActNorm,
+    BoundedSplit,
+    ConditionalCoupling,
+    Conv1x1,
+    DesignSplit,
+    OrthogonalConv1x1,
+    Split,
+    Squeeze,
+)
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
 from invbench.flows.residual import ResidualBlock
 
@@ -81,6 +92,18 @@ def _conv1x1(layer: Conv1x1, z: Zonotope, state: DecodeState) -> Zonotope:
     return after
 
 
+def _orthogonal_conv1x1(layer: OrthogonalConv1x1, z: Zonotope, state: DecodeState) -> Zonotope:
+    """x = Wᵀz, W by the layer's own code, from weights as the decode rounds them, in float64. Two
+    such computations differ by less than 64·C·u·(1 + ‖A − Aᵀ‖)."""
+    rounded = copy.deepcopy(layer).to(state.dtype)
+    skew = rounded.skew.detach().double()
+    matrix = rounded.matrix().detach().T
+    error = 64 * z.channels * FLOAT64 * (1 + (skew - skew.T).norm().item())
+    after, sums = z.mixed(matrix, error)
+    state.seen(matrix.abs().max().item(), sums)
+    return after
+
+
 def _squeeze(layer: Squeeze, z: Zonotope, state: DecodeState) -> Zonotope:
     if z.channels % 4:
         raise Unruled(f"{z.channels} channels cannot be unsqueezed")
@@ -90,10 +113,16 @@ def _squeeze(layer: Squeeze, z: Zonotope, state: DecodeState) -> Zonotope:
 def _coupling(layer: ConditionalCoupling, z: Zonotope, state: DecodeState) -> Zonotope:
     """x₁ = z₁, x₂ = c⁻¹(z₂; NN(x₁, cond)): z₂ ± move, or the enclosure over the interval of the
     conditioner's outputs. An injector keeps no channel."""
+    raw = state.raw(layer.network, state.box(z)[:, : layer.kept], layer)
+    return _by_design(layer, z, raw, state)
+
+
+def _by_design(
+    layer: ConditionalCoupling | DesignSplit, z: Zonotope, raw: Interval | None, state: DecodeState
+) -> Zonotope:
+    """The channels behind those that are kept go through the inverse of the layer's design."""
     move, reason = state.declared(layer, layer.coupling)
-    box = state.box(z)
-    kept, moved = box[:, : layer.kept], box[:, layer.kept :]
-    raw = state.raw(layer.network, kept, layer)
+    moved = state.box(z)[:, layer.kept :]
     if raw is None:
         return _moved(z, layer.kept, move, reason, state)
     design = uncompiled(layer.coupling)
@@ -126,14 +155,17 @@ def _moved(z: Zonotope, start: int, move: float, reason: str, state: DecodeState
 
 def _split(layer: Split, z: Zonotope, state: DecodeState) -> Zonotope:
     """x₂ = mean(z₁) + ε·exp(logs(z₁)): mean ± |ε|·exp(logs) over the interval of the conditioner's
-    outputs; without one there is no bound."""
+    outputs; without one there is no bound, but of a split whose mean and scale are bounded."""
     given = state.by_hand(layer)
     if given is not None:
         return _entered(layer, z, state, state.latent + given)
     raw = state.raw(layer.network, state.box(z))
+    if raw is None and isinstance(layer, BoundedSplit):
+        return _entered(layer, z, state, layer.reach(state.latent))
     if raw is None:
         state.unbounded("the affine split's exp(logs) is unbounded")
         return _entered(layer, z, state, state.latent)
+    raw = moments_over(layer, raw)
     half = raw.shape[1] // 2
     mean, scale = raw[:, :half], raw[:, half:].exp()
     one = torch.ones_like(mean.lo)
@@ -147,7 +179,14 @@ def _split(layer: Split, z: Zonotope, state: DecodeState) -> Zonotope:
     return z.stacked(found.offset.reshape(shape), radius.reshape(shape))
 
 
-def _bounded_split(layer: Any, z: Zonotope, state: DecodeState) -> Zonotope:
+def _design_split(layer: DesignSplit, z: Zonotope, state: DecodeState) -> Zonotope:
+    """x₂ = c⁻¹(ε; NN(z₁)), as in a coupling."""
+    raw = state.raw(layer.network, state.box(z))
+    entered = _entered(layer, z, state, state.latent)
+    return _by_design(layer, entered, raw, state)
+
+
+def _declared_split(layer: Any, z: Zonotope, state: DecodeState) -> Zonotope:
     """A split that states ``reach(r)`` = sup |x₂| over latents |ε| ≤ r and all parameters."""
     given = state.by_hand(layer)
     reach = float(layer.reach(state.latent)) if given is None else state.latent + given
@@ -183,13 +222,16 @@ def _orthogonal_additive(layer: OrthogonalAdditive, z: Zonotope, state: DecodeSt
     return after
 
 
-DECLARED_SPLIT = LayerRule(_bounded_split, ())
+DECLARED_SPLIT = LayerRule(_declared_split, ())
 RULES: dict[type[nn.Module], LayerRule] = {
     ActNorm: LayerRule(_actnorm, ("inverse",)),
     Conv1x1: LayerRule(_conv1x1, ("inverse", "_mix")),
     Squeeze: LayerRule(_squeeze, ("inverse",)),
     ConditionalCoupling: LayerRule(_coupling, ("inverse", "_apply_half", "_inputs")),
-    Split: LayerRule(_split, ("inverse",)),
+    OrthogonalConv1x1: LayerRule(_orthogonal_conv1x1, ("inverse", "matrix")),
+    Split: LayerRule(_split, ("inverse", "moments")),
+    BoundedSplit: LayerRule(_split, ("inverse", "moments")),
+    DesignSplit: LayerRule(_design_split, ("inverse", "_params")),
     ResidualBlock: LayerRule(_residual, ("inverse", "_residual", "_weights")),
     OrthogonalAdditive: LayerRule(_orthogonal_additive, ("inverse", "_rotation")),
 }

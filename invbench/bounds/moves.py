@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from invbench.couplings import RQ, BSpline, CubicSpline, LinearRational, QuadraticSpline, RQBounded
+from invbench.couplings import RQ, BSpline, CubicSpline, LinearRational, QuadraticSpline
 from invbench.couplings.base import Elementwise
 from invbench.couplings.compiled import CompiledCoupling
 
@@ -14,7 +14,7 @@ __all__ = ["Move", "move_of", "uncompiled"]
 
 # splines that are the identity outside their box and have no shift; a subclass may add one, so the
 # class itself is looked up
-WITHOUT_SHIFT = (RQ, RQBounded, BSpline, CubicSpline, LinearRational, QuadraticSpline)
+WITHOUT_SHIFT = (RQ, BSpline, CubicSpline, LinearRational, QuadraticSpline)
 
 
 @dataclass(frozen=True)

@@ -122,12 +122,12 @@ def run(
     24`, `invbench run --track sr --flow srflow --size paper --entry affine --weights
     SRFlow_DF2K_4X.pth`, `invbench run --engine ray --address auto`
     """
-    from invbench.registry import FLOWS
     from invbench.runner.cost import Remaining
     from invbench.runner.engines import EngineConfig, require_engine
     from invbench.runner.run import measurable, options_of, survey
     from invbench.runner.run import run as run_bench
     from invbench.runner.scheduler import default_workers
+    from invbench.targets import resolve
 
     if workers is not None and workers < 1:
         raise UsageError(f"--workers must be 1 or more, got {workers}")
@@ -139,7 +139,9 @@ def run(
         if limit is not None and not limit > 0:
             raise UsageError(f"{name} must be positive, got {limit:g}")
     require_engine(engine, address)
-    tracks = track or ([str(FLOWS[flow].metadata["track"])] if flow else measurable())
+    tracks = track or (
+        [str(resolve(flow, ("flow",)).entry.metadata["track"])] if flow else measurable()
+    )
     retried = [status for group in retry for status in group.split(",")]
     options = options_of(
         budget,

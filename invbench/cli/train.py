@@ -4,6 +4,7 @@ weights."""
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,11 @@ __all__ = ["train"]
 
 def train(
     flow: Annotated[
-        str, typer.Argument(help="Reference flow: srflow, fs_ncsr, llflow or glow.")
+        str,
+        typer.Argument(
+            help="Reference flow: srflow, fs_ncsr, llflow or glow, with options as in "
+            '"srflow(conv1x1=orthogonal,split=bounded)".'
+        ),
     ] = "",
     coupling: Annotated[str, typer.Option(help="Coupling target.")] = "",
     size: Annotated[
@@ -56,9 +61,10 @@ def train(
 
     Examples: `INVBENCH_DATA=data invbench train srflow --coupling my.py`, `INVBENCH_DATA=data
     invbench train --all`, `INVBENCH_DATA=data invbench train srflow --coupling affine --size paper
-    --device cuda`
+    --device cuda`, `INVBENCH_DATA=data invbench train "srflow(conv1x1=orthogonal,split=bounded)"
+    --coupling "cubic-rational-bounded(shift=2)"`
     """
-    from invbench.registry import FLOWS
+    from invbench.targets import resolve
     from invbench.training.published import PublishedTraining, missing
     from invbench.training.train_flow import loss_text, train_flow
 
@@ -68,7 +74,7 @@ def train(
             "--seed and --size"
         )
     if flow:
-        FLOWS[flow]  # raises, with the nearest names
+        resolve(flow, ("flow",))  # raises, with the nearest names
     if mixed and out_dir is None:
         raise UsageError(
             "--mixed-precision is another training than the published ones; say where to put "
@@ -76,7 +82,8 @@ def train(
         )
     if not every and not coupling:
         raise UsageError(
-            f"say which coupling: invbench train {flow} --coupling affine (invbench list couplings)"
+            f"say which coupling: invbench train {shlex.quote(flow)} --coupling affine (invbench "
+            f"list couplings)"
         )
     queue = missing() if every else [PublishedTraining(flow, coupling, seed)]
     cards = []

@@ -3,6 +3,7 @@ so that only the inputs are saved."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import types
@@ -82,6 +83,8 @@ class CompiledCoupling(Elementwise):
         self.n_params = design.n_params
         for name in ("slope_range", "displacement", "tail_slopes_equal", "metadata"):
             setattr(self, name, getattr(design, name))
+        if hasattr(design, "shift_bound"):
+            self.shift_bound = design.shift_bound
         self._forward = _kernels(design, "forward")
         self._inverse = (
             _kernels(design, "inverse") if getattr(design, "closed_inverse", False) else None
@@ -131,7 +134,16 @@ def _compiled(function: Any) -> Any:
     own = types.FunctionType(
         function.__code__.replace(), function.__globals__, closure=function.__closure__
     )
-    return torch.compile(own, dynamic=True)
+    kernel = torch.compile(own, dynamic=True)
+
+    @functools.wraps(function)
+    def called(*arguments: Tensor) -> Any:
+        # a float of the design, its box or bound, must be a constant of the kernel: otherwise
+        # torch's cache on disk takes the kernel of one value for that of another (torch 2.13)
+        with torch._dynamo.config.patch(specialize_float=True):
+            return kernel(*arguments)
+
+    return called
 
 
 _CACHE: dict[Any, _Kernels] = {}

@@ -58,11 +58,16 @@ class CubicRational(CheckedElementwise):
     def _amplitude(self, raw: Tensor) -> Tensor:
         return amplitude(raw, 1 - self.floor, 8 * (1 - self.floor))
 
+    def shift_of(self, params: Tensor) -> Tensor:
+        """t, of the last parameter."""
+        return shift(params[2])
+
     def _log_width(self, raw: Tensor) -> Tensor:
         return raw.clamp(-LOG_WIDTH_LIMIT, LOG_WIDTH_LIMIT)
 
     def encode(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        a, log_w, t = self._amplitude(params[0]), self._log_width(params[1]), shift(params[2])
+        a, log_w = self._amplitude(params[0]), self._log_width(params[1])
+        t = self.shift_of(params)
         u = (x * torch.exp(-log_w)).clamp(-FARTHEST, FARTHEST)
         return x + a * x / (1 + u * u) + t, self._log_slope(u, a)
 
@@ -75,7 +80,8 @@ class CubicRational(CheckedElementwise):
         return torch.where(a < 0, torch.log1p(a + below), torch.log1p(above - a / 8))
 
     def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        a, log_w, t = self._amplitude(params[0]), self._log_width(params[1]), shift(params[2])
+        a, log_w = self._amplitude(params[0]), self._log_width(params[1])
+        t = self.shift_of(params)
         v = (y - t) * torch.exp(-log_w)
 
         def value(u: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,13 +8,17 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from invbench.couplings import Affine, ModifiedRQ
+from invbench.couplings import Affine, CubicRationalBounded, ModifiedRQ, RQBounded
 from invbench.flows.actnorm import ActNorm
+from invbench.flows.bounded_split import BoundedSplit
 from invbench.flows.conditioner import ConvConditioner, DenseConditioner
 from invbench.flows.conv1x1 import Conv1x1
 from invbench.flows.coupling import ConditionalCoupling
+from invbench.flows.design_split import DesignSplit
 from invbench.flows.orthogonal_additive import OrthogonalAdditive
+from invbench.flows.orthogonal_conv1x1 import OrthogonalConv1x1
 from invbench.flows.residual import ResidualBlock
+from invbench.flows.split import Split
 from invbench.flows.squeeze import Squeeze
 from invbench.registry import layer
 
@@ -46,6 +50,17 @@ def actnorm(seed: int) -> nn.Module:
 def conv1x1(seed: int) -> nn.Module:
     """Invertible 1×1 convolution over four channels."""
     return randomized(Conv1x1(4), seed, 0.1)
+
+
+@layer(
+    "orthogonal-conv1x1",
+    event_shape=(4, 2, 2),
+    citation="Kingma, Dhariwal: Glow, NeurIPS 2018; invbench",
+    formula="z = Wx, W = Q₀·exp(A − Aᵀ)",
+)
+def orthogonal_conv1x1(seed: int) -> nn.Module:
+    """Orthogonal 1×1 convolution over four channels."""
+    return randomized(OrthogonalConv1x1(4), seed, 0.5)
 
 
 @layer("squeeze", event_shape=(4, 4))
@@ -90,6 +105,51 @@ def spline_block(seed: int) -> nn.Module:
     conditioner."""
     return randomized(
         ConditionalCoupling(ModifiedRQ(), 4, 2, 2, partial(ConvConditioner, width=8)), seed, 0.1
+    )
+
+
+@layer(
+    "bounded-block",
+    event_shape=(4, 2, 2),
+    cond_shape=(2, 2, 2),
+    untouched=(0, 1),
+    order=tuple(range(16)),
+)
+def bounded_block(seed: int) -> nn.Module:
+    """Conditional cubic-rational-bounded coupling block whose shift saturates at 2."""
+    design = CubicRationalBounded(shift=2.0)
+    return randomized(
+        ConditionalCoupling(design, 4, 2, 2, partial(ConvConditioner, width=8)), seed, 0.1
+    )
+
+
+class Rejoined(nn.Module):
+    """A split as a layer that keeps a shape: z = [z₁, z₂] → [z₁, ε]."""
+
+    def __init__(self, split: Split) -> None:
+        super().__init__()
+        self.split = split
+
+    def forward(self, x: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        kept, eps, log_det = self.split(x)
+        return torch.cat((kept, eps), dim=1), log_det
+
+    def inverse(self, z: Tensor, cond: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.split.inverse(z[:, : self.split.kept], z[:, self.split.kept :])  # type: ignore[no-any-return]
+
+
+@layer("bounded-split", event_shape=(4, 2, 2), untouched=(0, 1), order=tuple(range(16)))
+def bounded_split(seed: int) -> nn.Module:
+    """Split by a Gaussian whose mean and scale are bounded."""
+    return randomized(Rejoined(BoundedSplit(4, partial(ConvConditioner, width=8))), seed, 0.1)
+
+
+@layer("design-split", event_shape=(4, 2, 2), untouched=(0, 1), order=tuple(range(16)))
+def design_split(seed: int) -> nn.Module:
+    """Split by an rq-bounded coupling whose shift saturates at 1.5."""
+    design = RQBounded(bins=4, box=1.5, shift=1.5)
+    return randomized(
+        Rejoined(DesignSplit(4, partial(ConvConditioner, width=8), design)), seed, 0.1
     )
 
 

@@ -14,21 +14,26 @@ __all__ = ["Split"]
 class Split(nn.Module):
     """z = [z₁, z₂] → z₁ and the latent ε = (z₂ − mean(z₁))·exp(−logs(z₁)); log_det = −Σ logs.
 
-    z₁ is the first half of the channels; ``conditioner`` maps it to mean and logs. Its contract
-    differs from that of other layers: ``forward`` returns (z₁, ε, log_det), and ``inverse`` takes
-    (z₁, ε).
+    z₁ is the first half of the channels; ``conditioner`` maps it to mean and logs, ``outputs`` = 2
+    numbers per channel that leaves. Its contract differs from that of other layers: ``forward``
+    returns (z₁, ε, log_det), and ``inverse`` takes (z₁, ε).
     """
 
-    def __init__(self, channels: int, conditioner: Conditioner) -> None:
+    def __init__(self, channels: int, conditioner: Conditioner, outputs: int = 2) -> None:
         super().__init__()
         self.kept = channels // 2
-        self.network = conditioner(self.kept, 2 * (channels - self.kept))
+        self.network = conditioner(self.kept, outputs * (channels - self.kept))
+
+    def moments(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """(mean, logs) from the outputs of the conditioner."""
+        mean, logs = raw.chunk(2, dim=1)
+        return mean, logs
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         z1, z2 = z[:, : self.kept], z[:, self.kept :]
-        mean, logs = self.network(z1).chunk(2, dim=1)
+        mean, logs = self.moments(self.network(z1))
         return z1, (z2 - mean) * (-logs).exp(), -sum_events(logs)
 
     def inverse(self, z1: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
-        mean, logs = self.network(z1).chunk(2, dim=1)
+        mean, logs = self.moments(self.network(z1))
         return torch.cat((z1, mean + eps * logs.exp()), dim=1), sum_events(logs)

@@ -11,14 +11,29 @@ import torch
 from torch import Tensor, nn
 
 from invbench.bounds.lipschitz import largest_jacobian_norm
-from invbench.flows import ActNorm, ConditionalCoupling, ConditionalFlow, Conv1x1, Split, Squeeze
+from invbench.flows import (
+    ActNorm,
+    BoundedSplit,
+    ConditionalCoupling,
+    ConditionalFlow,
+    Conv1x1,
+    DesignSplit,
+    FrozenConv1x1,
+    OrthogonalConv1x1,
+    Split,
+    Squeeze,
+)
 
 __all__ = ["LayerRecord", "depth_profile", "origin", "variance_profile"]
 
 KINDS: dict[type[nn.Module], str] = {
     ActNorm: "actnorm",
     Conv1x1: "1×1",
+    FrozenConv1x1: "1×1",
+    OrthogonalConv1x1: "1×1",
     Split: "split",
+    BoundedSplit: "split",
+    DesignSplit: "split",
     Squeeze: "squeeze",
 }
 PRODUCTS = 12

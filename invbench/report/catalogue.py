@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from invbench.catalogue import Row
+from invbench.libraries import of_library
 from invbench.registry import ATTACKS, CORRUPTIONS, COUPLINGS, FLOWS, LAYERS, Registry
 from invbench.report.explain_code import of_code
 
@@ -24,16 +25,18 @@ KINDS: dict[str, Registry[Any]] = {
 
 
 def live_rows(kind: str, package: str = "") -> list[Row]:
-    """What is registered, in that order; of one package alone when it is named."""
-    return [
+    """What is registered, by name; of one package alone, without the layers of libraries, when it
+    is named."""
+    rows = [
         {
             "name": name,
             "summary": str(entry.metadata.get("formula") or entry.summary),
             "source": str(entry.metadata.get("citation") or Path(entry.origin).name.split(":")[0]),
         }
         for name, entry in KINDS[kind].items()
-        if not package or _top(entry.obj) == package
+        if not package or (_top(entry.obj) == package and not of_library(name))
     ]
+    return sorted(rows, key=lambda row: row["name"])
 
 
 def broken(kind: str) -> list[Row]:

@@ -21,8 +21,9 @@ from invbench.store.case import case_named, case_of
 from invbench.store.cell import FAILED, Cell, CellSpec
 from invbench.store.record import Record
 from invbench.tracks import TRACKS
+from invbench.tracks.kinds import CERTIFICATE
 from invbench.tracks.protocols import current, versions_of
-from invbench.tracks.row import common
+from invbench.tracks.row import common, single
 from invbench.tracks.track import Row
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ def gathered(
     """
     groups: dict[tuple[str, str], list[R]] = {}
     for cell in cells:
-        if cell.spec.track == track and not (pooled and cell.spec.eps not in (None, STANDARD_EPS)):
+        spec = cell.spec
+        if spec.track != track or spec.measure == CERTIFICATE:
+            continue
+        if not pooled or spec.eps in (None, STANDARD_EPS):
             groups.setdefault((_case(cell, pooled), cell.spec.entry), []).append(cell)
     return groups
 
@@ -105,14 +109,16 @@ def make_rows(
     """Rows of a track in order of case and rank; ``pooled`` as in ``gathered``. What ``index``
     remembers of a case is not computed again."""
     by_case: dict[str, dict[str, list[Record]]] = {}
+    proofs = [cell for cell in cells if cell.spec.measure == CERTIFICATE]
     for (case, entry), members in gathered(cells, track, pooled).items():
         by_case.setdefault(case, {})[entry] = members
     rows: list[Row] = []
     found: dict[str, tuple[str, Any]] = {}
     for case in sorted(by_case, key=_case_order):
-        slot, of = f"rows {track} {case} {pooled} {ranked}", _of(by_case[case]) if index else ""
+        slot = f"rows {track} {case} {pooled} {ranked}"
+        of = _of({**by_case[case], "": proofs}) if index else ""
         if (of_case := index.recall(slot, of) if index else None) is None:
-            of_case = _rows_of(track, case, by_case[case], ranked)
+            of_case = _rows_of(track, case, by_case[case], proofs, ranked)
             found[slot] = of, of_case
         rows += of_case
     if index:
@@ -120,7 +126,13 @@ def make_rows(
     return rows
 
 
-def _rows_of(track: str, case: str, groups: dict[str, list[Record]], ranked: bool) -> list[Row]:
+def _rows_of(
+    track: str,
+    case: str,
+    groups: dict[str, list[Record]],
+    proofs: Sequence[Record],
+    ranked: bool,
+) -> list[Row]:
     kept, said = like_with_like(groups)
     row_of = TRACKS[track].row or common
     rows = [row_of(entry, case, united(case, cells)) for entry, cells in kept.items()]
@@ -129,6 +141,7 @@ def _rows_of(track: str, case: str, groups: dict[str, list[Record]], ranked: boo
             {c.spec.case for c in kept[row["entry"]] if "inf" in c.measures or c.status in FAILED}
         )
         row |= {"cases": len(pooled) or None, "about": {"set": pooled}}
+        row["max_abs_certified"] = certified(proofs, kept[row["entry"]])
         if more := said.get(row["entry"]):
             row["status"] = f"{row['status']} {more}".strip()
             row["complete"] = row["complete"] and not more.startswith("missing")
@@ -138,6 +151,19 @@ def _rows_of(track: str, case: str, groups: dict[str, list[Record]], ranked: boo
     return sorted(
         rows, key=lambda r: (r.get("tier") or math.inf, r.get("error_pct", math.inf), r["entry"])
     )
+
+
+def certified(proofs: Sequence[Record], cells: Sequence[Record]) -> float | None:
+    """log10 of the bound on |x| of the flows of a row: the largest over its trainings; None when
+    one of them has no certificate."""
+    of = {(c.spec.entry, c.spec.seed, other_model(c)): c for c in proofs}
+    bounds = []
+    for cell in cells:
+        proof = of.get((cell.spec.entry, cell.spec.seed, other_model(cell)))
+        if proof is None or "max_abs" not in proof.measures:
+            return None
+        bounds += single(proof, "max_abs")
+    return max((math.log10(b) if 0 < b < math.inf else b for b in bounds), default=None)
 
 
 def _of(groups: dict[str, list[Record]]) -> str:

@@ -17,7 +17,7 @@ from invbench.runner.engines import EngineConfig, open_engine
 from invbench.runner.scheduler import drive
 from invbench.store.cell import FAILED, Cell, CellSpec, Status
 from invbench.store.store import Store
-from invbench.targets import Target, resolve_all
+from invbench.targets import Target, resolve, resolve_all, without_options
 from invbench.tracks import TRACKS
 from invbench.tracks.budget import BUDGETS
 from invbench.tracks.track import RADIUS_SEARCH, Options, Track
@@ -102,7 +102,7 @@ def plan(tracks: Sequence[str], entries: Sequence[str], options: Options) -> lis
     for name in tracks:
         track = TRACKS[name]
         if flow := options.flow or _flow_of(name):
-            FLOWS[flow]  # raises, with what to install
+            resolve(flow, ("flow",))  # raises, with what to install
         specs = entries or builtin_entries(options.flow or track.weights, options.size)
         targets: list[Target] = [target for spec in specs for target in resolve_all(spec)]
         chosen = (
@@ -137,7 +137,7 @@ def _check_model(tracks: Sequence[Track], entries: Sequence[str], options: Optio
         if options.weights or options.size != "mini":
             raise UsageError("--weights and --size are of a flow: name it with --flow")
         return
-    entry = FLOWS[options.flow]
+    entry = resolve(options.flow, ("flow",)).entry
     if (
         len(tracks) != 1
         or not tracks[0].chooses_flow
@@ -164,7 +164,7 @@ def builtin_entries(flow: str = "", size: str = "mini") -> list[str]:
     """Names of the couplings that ship with invbench; of a ``flow`` those that have weights of it,
     and variants like ``rq(bins=4)`` whose weights ship. Where the flow is not installed, those of
     its published trainings: the toy, which trains its own, has the same designs either way."""
-    if flow and flow not in FLOWS:
+    if flow and without_options(flow) not in FLOWS:
         return sorted({one.coupling for one in PUBLISHED if one.flow == flow})
     names = [
         name
@@ -284,7 +284,7 @@ def options_of(
         tuple(attacks),
         inputs,
         tuple(eps),
-        flow,
+        resolve(flow, ("flow",)).name if flow else "",
         size,
         Path(weights) if weights else None,
     )

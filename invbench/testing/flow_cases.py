@@ -18,7 +18,7 @@ from invbench.data.conditions import sizes_only
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.flows import ConditionalFlow
 from invbench.registry import CORRUPTIONS, FLOWS
-from invbench.targets import Target
+from invbench.targets import Target, without_options
 from invbench.training.weights import load_flow
 
 __all__ = ["TEMPERATURE", "Case", "cases", "decoder_inputs", "loaded", "pairs"]
@@ -34,7 +34,7 @@ loaded = lru_cache(maxsize=4)(load_flow)
 def pairs(flow_name: str = "srflow") -> list[Pair]:
     """24 crops with the conditions that a flow of that name takes."""
     found = sr_pairs("embedded", 64, 4)
-    track = FLOWS[flow_name].metadata.get("track", "sr")
+    track = FLOWS[without_options(flow_name)].metadata.get("track", "sr")
     if track == "lowlight":
         dark = corrupt(*DEFAULT_DARKENING, [pair.high for pair in found])
         return [Pair(pair.name, pair.high, low) for pair, low in zip(found, dark, strict=True)]

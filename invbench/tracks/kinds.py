@@ -5,10 +5,11 @@ from __future__ import annotations
 from invbench.data.folders import LAYOUTS, find_images
 from invbench.tracks.track import Data
 
-__all__ = ["MEAN", "PHOTOGRAPHS", "RADII", "RADIUS", "STRETCH"]
+__all__ = ["CERTIFICATE", "MEAN", "PHOTOGRAPHS", "RADII", "RADIUS", "STRETCH"]
 
-# measures of a cell: the critical radius, the stretch of a condition, a decode of the mean latent
-RADIUS, STRETCH, MEAN = "radius", "stretch", "mean"
+# measures of a cell: the critical radius, the stretch of a condition, a decode of the mean latent,
+# and the certificate of a flow, which is of no condition
+RADIUS, STRETCH, MEAN, CERTIFICATE = "radius", "stretch", "mean", "certificate"
 # column of the critical radius -> its measure in such a cell
 RADII = {"critical_radius": "radius_F2", "critical_radius_typical": "radius_typical_F2"}
 

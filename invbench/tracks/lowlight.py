@@ -75,12 +75,26 @@ LOWLIGHT = register(
         weights="llflow",
         data=Data(_accepts, _check_data),
         chooses_flow=True,
-        columns=("critical_radius_typical", "psnr", "ssim", "lpips", "psnr_rescaled"),
+        columns=(
+            "max_abs_certified",
+            "critical_radius_typical",
+            "psnr",
+            "ssim",
+            "lpips",
+            "psnr_rescaled",
+        ),
         screen=tuple(
             "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi "
-            "max_abs_log10 critical_radius psnr psnr_rescaled ssim tier tier_given".split()
+            "max_abs_log10 max_abs_certified critical_radius psnr psnr_rescaled ssim tier "
+            "tier_given".split()
         ),
-        digits={"critical_radius_typical": 2, "psnr": 2, "ssim": 3, "psnr_rescaled": 2},
+        digits={
+            "max_abs_certified": 2,
+            "critical_radius_typical": 2,
+            "psnr": 2,
+            "ssim": 3,
+            "psnr_rescaled": 2,
+        },
         row=_row,
         pooled=_pooled,
         own_rows=(MEAN,),

@@ -61,13 +61,18 @@ SR = register(
         weights="srflow",
         data=PHOTOGRAPHS,
         chooses_flow=True,
-        columns=tuple("critical_radius_typical lr_psnr_min lr_psnr_std psnr ssim lpips".split()),
+        columns=tuple(
+            "max_abs_certified critical_radius_typical lr_psnr_min lr_psnr_std psnr "
+            "ssim lpips".split()
+        ),
         screen=tuple(
             "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi "
-            "max_abs_log10 critical_radius critical_radius_typical inv_lipschitz_lower "
+            "max_abs_log10 max_abs_certified critical_radius critical_radius_typical "
+            "inv_lipschitz_lower "
             "lr_psnr_min lr_psnr_std psnr ssim tier tier_given".split()
         ),
         digits={
+            "max_abs_certified": 2,
             "critical_radius_typical": 2,
             "lr_psnr_min": 2,
             "lr_psnr_std": 3,

@@ -45,12 +45,13 @@ TOY2D = register(
         "two dimensions, trained in the run: does an OOD condition leave the box (C1)",
         weights="srflow",  # a trained flow takes minutes: by default the designs of track sr
         trains="toy2d",
-        columns=("nll", "outside_pct", "variance_ratio"),
+        columns=("max_abs_certified", "nll", "outside_pct", "variance_ratio"),
         screen=tuple(
             "entry case cases n seeds status inf_pct error_pct error_lo error_hi max_abs_log10 "
+            "max_abs_certified "
             "critical_radius nll outside_pct variance_ratio tier tier_given".split()
         ),
-        digits={"nll": 3, "outside_pct": 1, "variance_ratio": 2},
+        digits={"max_abs_certified": 2, "nll": 3, "outside_pct": 1, "variance_ratio": 2},
         row=_row,
         pooled=_pooled,
         notes=NOTES,

@@ -43,12 +43,12 @@ UNCONDITIONAL = register(
         weights="glow",
         data=PHOTOGRAPHS,
         chooses_flow=True,
-        columns=("gain_log10", "round_trip", "nll"),
+        columns=("max_abs_certified", "gain_log10", "round_trip", "nll"),
         screen=tuple(
             "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi "
-            "max_abs_log10 gain_log10 round_trip nll tier tier_given".split()
+            "max_abs_log10 max_abs_certified gain_log10 round_trip nll tier tier_given".split()
         ),
-        digits={"gain_log10": 2, "nll": 3},
+        digits={"max_abs_certified": 2, "gain_log10": 2, "nll": 3},
         row=_row,
         notes=NOTES,
         order=5,

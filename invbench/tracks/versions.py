@@ -11,7 +11,7 @@ from invbench.registry import ATTACKS, CORRUPTIONS, FLOWS
 from invbench.source import code_digest
 from invbench.store.cell import CellSpec
 from invbench.store.record import Record
-from invbench.targets import resolve
+from invbench.targets import resolve, without_options
 from invbench.tracks.kinds import RADIUS
 from invbench.tracks.protocols import current, protocol_of
 from invbench.tracks.track import TRACKS
@@ -80,4 +80,5 @@ def _attack(name: str) -> str:
 
 @cache
 def _flow(name: str) -> str:
+    name = without_options(name)  # they stand in the settings
     return code_digest(FLOWS[name].obj) if name in FLOWS else ""

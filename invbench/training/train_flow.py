@@ -43,8 +43,8 @@ def train_flow(
     mixed: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Train a flow with a coupling, and return the path of its weights. After an interruption the
-    same call continues.
+    """Train a flow, a target, with a coupling, and return the path of its weights. After an
+    interruption the same call continues.
 
     ``compiled``: run the couplings as compiled kernels; None does so from 2000 iterations on, where
     the coupling can be compiled, and tells ``say``. ``mixed``: autocast to bfloat16, which is
@@ -63,7 +63,10 @@ def train_flow(
     recipe = recipes.RECIPES[size]
     if mixed:
         recipe = replace(recipe, extra=recipe.extra | {"autocast": "bfloat16"})
-    path = (out or cache_dir() / "weights" / flow_name) / weights_name(target.name, size, seed)
+    flow_name = factory.entry.name
+    path = (out or cache_dir() / "weights" / flow_name) / weights_name(
+        target.name, size, seed, factory.options
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -88,7 +91,7 @@ def train_flow(
         compile_couplings(flow)
     log = train(flow, batches, recipe, checkpoint, lambda log: progress(log, recipe))
     card = {
-        "flow": flow_name,
+        "flow": factory.name,
         "size": size,
         "coupling": target.name,
         "coupling_digest": target.digest,

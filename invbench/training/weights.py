@@ -17,7 +17,7 @@ from torch import Tensor
 from invbench.errors import UsageError
 from invbench.files import LARGEST_TEXT, cache_dir, parse_json, read_limited, write_atomically
 from invbench.flows import ConditionalFlow
-from invbench.registry import FLOWS
+from invbench.registry import FLOWS, Registered
 from invbench.targets import Target, resolve
 from invbench.training.safe_unpickle import LARGEST_WEIGHTS, bytes_of
 from invbench.training.state_file import Account, read_state
@@ -39,49 +39,55 @@ Convert = Callable[[Mapping[str, Tensor], ConditionalFlow], dict[str, Tensor]]
 LARGE = 2_000_000  # bytes of weights beyond which those of a mini are stored in half precision
 
 
-def weights_name(coupling: str, size: str, seed: int) -> str:
-    """The name of a weights file; other characters than letters, digits, - and _ become -."""
-    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in coupling)
+def weights_name(
+    coupling: str, size: str, seed: int, options: Mapping[str, Any] | None = None
+) -> str:
+    """The name of a weights file; other characters than letters, digits, - and _ become -.
+    ``options``: those of the flow."""
+    said = [coupling, *(f"{name}-{value}" for name, value in (options or {}).items())]
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in "-".join(said))
     return f"{size}-{safe}-seed{seed}.safetensors"
 
 
 def find_weights(flow: str, coupling: Target, size: str, seed: int) -> Path | None:
-    """The user's own weights in the cache, else the shipped ones, else None.
+    """The user's own weights in the cache, else the shipped ones, else None. ``flow``: a target.
 
     The user's weights count only if they were trained with the present source of the coupling.
     Shipped ones count for built-in couplings; they are trained again when the source changes the
     numbers.
     """
-    name = weights_name(coupling.name, size, seed)
-    own = cache_dir() / "weights" / flow / name
+    asked = resolve(flow, ("flow",))
+    name = weights_name(coupling.name, size, seed, asked.options)
+    own = cache_dir() / "weights" / asked.entry.name / name
     if own.is_file() and read_card(own).get("coupling_digest") == coupling.digest:
         return own
-    shipped = _shipped(flow)
+    shipped = _shipped(asked.entry)
     builtin = getattr(coupling.entry.obj, "__module__", "").startswith("invbench.")
     return shipped / name if shipped and builtin and (shipped / name).is_file() else None
 
 
-def _shipped(flow: str) -> Path | None:
+def _shipped(flow: Registered[Any]) -> Path | None:
     """The folder of the weights that ship with the flow, if any do."""
-    folder = FLOWS[flow].metadata.get("weights")
+    folder = flow.metadata.get("weights")
     return Path(folder) if folder else None
 
 
 def is_shipped(path: Path) -> bool:
     """Whether a weights file is one that ships with a flow."""
-    return any(folder in path.parents for name in FLOWS if (folder := _shipped(name)))
+    return any(folder in path.parents for flow in FLOWS.values() if (folder := _shipped(flow)))
 
 
 def shipped_couplings(flow: str, size: str) -> list[str]:
-    """The couplings whose weights of seed 0 ship with the flow."""
-    folder = _shipped(flow)
-    cards = sorted(folder.glob(f"{size}-*-seed0.json")) if folder else []
-    return [str(read_card(card)["coupling"]) for card in cards]
+    """The couplings whose weights of seed 0 ship with the flow, a target."""
+    asked = resolve(flow, ("flow",))
+    folder = _shipped(asked.entry)
+    cards = map(read_card, sorted(folder.glob(f"{size}-*-seed0.json")) if folder else [])
+    return [str(card["coupling"]) for card in cards if card.get("flow") == asked.name]
 
 
 def shipped_cards() -> list[dict[str, Any]]:
     """The cards of all weights that ship with registered flows, in order of the flow's name."""
-    folders = [folder for name in sorted(FLOWS) if (folder := _shipped(name))]
+    folders = [folder for name in sorted(FLOWS) if (folder := _shipped(FLOWS[name]))]
     return [read_card(card) for folder in folders for card in sorted(folder.glob("*.json"))]
 
 
@@ -171,7 +177,8 @@ def load_flow(
 ) -> ConditionalFlow:
     """A trained flow in evaluation mode.
 
-    ``coupling``: a target. ``weights``: a safetensors or .pth file, or None for the user's own or
+    ``name``: a flow's target, with options as in ``srflow(conv1x1=orthogonal)``. ``coupling``: a
+    target. ``weights``: a safetensors or .pth file, or None for the user's own or
     the shipped ones of ``seed``. A published size (``paper``, ``paper-8x``) takes the authors'
     checkpoint: ``load_flow("srflow", "affine", "paper", "SRFlow_DF2K_4X.pth")``. Raises
     ``UsageError`` when there are no weights, with the command that trains them, and when they do
@@ -189,11 +196,11 @@ def load_flow(
             "give the authors' checkpoint as weights FILE.pth, or train them: " if published else ""
         )
         raise UsageError(
-            f"no weights of {name} ({size}, seed {seed}) with coupling {target.name!r}; {advice}"
-            f"invbench train {name} --coupling {shlex.quote(target.spec)} --size {size} --seed "
-            f"{seed}"
+            f"no weights of {factory.name} ({size}, seed {seed}) with coupling {target.name!r}; "
+            f"{advice}invbench train {shlex.quote(name)} --coupling {shlex.quote(target.spec)} "
+            f"--size {size} --seed {seed}"
         )
-    _fit(path, name, target.name, size)
+    _fit(path, factory.name, target.name, size)
     with torch.random.fork_rng(devices=[]):
         flow: ConditionalFlow = factory.make(target.make, size, seed)
     return load_weights(flow, path, _convert(factory))

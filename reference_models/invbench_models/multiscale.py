@@ -164,8 +164,15 @@ class WithNoiseLevel(Resized):
         return self._joined[size]
 
 
-def multiscale(spec: SRFlowSize, coupling: Callable[[], Elementwise], seed: int) -> MultiscaleFlow:
-    """The flow of these numbers, with weights drawn from ``seed``.
+def multiscale(
+    spec: SRFlowSize,
+    coupling: Callable[[], Elementwise],
+    seed: int,
+    conv1x1: str = "free",
+    split: str = "affine",
+) -> MultiscaleFlow:
+    """The flow of these numbers, with weights drawn from ``seed``; ``conv1x1`` and ``split`` are
+    names of ``options``.
 
     A step has the injector over all channels, the coupling of the noise level if there is one, and
     the coupling proper. With the plain encoder, every level but the last ends with a split, which a
@@ -185,9 +192,12 @@ def multiscale(spec: SRFlowSize, coupling: Callable[[], Elementwise], seed: int)
             spec.levels,
             spec.steps,
             partial(_couplings, spec, coupling, conditioner),
+            coupling,
             splits=spec.levels - 1 - published,
             predictor=ZeroConv if published else conditioner,
             transitions=spec.transitions,
+            conv1x1=conv1x1,
+            split=split,
         )
         return MultiscaleFlow(spec, layers, encoder)
 

@@ -98,7 +98,7 @@ class TestEnclosures:
     )
     def test_a_shift_of_the_wrong_sign_is_caught(self, design, monkeypatch):
         monkeypatch.setattr(
-            enclosures, "_shift", lambda params: Interval(params.lo[-1], params.hi[-1])
+            enclosures, "_shift", lambda design, params: Interval(params.lo[-1], params.hi[-1])
         )
         monkeypatch.setattr(
             enclosures,
@@ -152,13 +152,17 @@ class TestFlows:
         assert sizes == sorted(sizes) and sizes[-1] <= every * (1 + 1e-6)
 
     def test_a_saturated_shift_is_not_taken_for_the_raw_one(self):
-        """A raw t of 40 to 41 moves by 2, not by 40: the rules of free shifts are not for it."""
+        """A raw t of 40 to 41 moves by 2, not by 40: the rules of free shifts are not for a class
+        that states a bound of its own."""
+
+        class Own(CubicRationalBounded):
+            pass
 
         v, raw = (
             torch.zeros(1, 1, dtype=torch.float64),
             torch.tensor([0.0, 0.0, 40.0], dtype=torch.float64).view(3, 1, 1),
         )
-        for design in (Saturated(), CubicRationalBounded()):
+        for design in (Saturated(), Own()):
             design.shift_bound = 2.0
             found = enclosed(design, Interval(v, v), Interval(raw, raw + 1), 3.8)
             assert found.slope == 1 and found.offset == 0 and found.by == 3.8

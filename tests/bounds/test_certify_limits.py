@@ -119,7 +119,9 @@ class TestRefused:
 
     def test_a_shift_that_is_exceeded(self):
         class Boasts(CubicRationalBounded):
-            shift_bound = 1.0
+            def __init__(self):
+                super().__init__()
+                self.shift_bound, self.shift_of = 1.0, lambda params: params[2]
 
         with pytest.raises(UsageError, match=r"Boasts declares displacement \+ shift_bound"):
             certify(tiny(Boasts))

@@ -137,3 +137,13 @@ def test_a_coupling_that_does_not_compile_is_found_out_before_training():
 
     assert cannot_compile(AutogradSlope())
     assert cannot_compile(Affine()) is None
+
+
+@needs_compiler
+def test_kernels_of_two_boxes_are_two(uniform):
+    """torch's cache on disk took one for the other while a float was no constant of its kernel."""
+    for box in (0.5, 2.0):
+        design = ModifiedRQ(box)
+        params, v = uniform(-3, 3, 4, 50, dtype=torch.float32), uniform(-3, 3, 50, seed=1).float()
+        kernel = compile_couplings(design)
+        torch.testing.assert_close(kernel(v, params), design(v, params), rtol=1e-4, atol=1e-4)

@@ -86,9 +86,9 @@ def test_the_snippet_runs_without_the_harness_and_shows_the_failure(saved):
 @pytest.mark.parametrize(
     ("file", "data", "text"),
     [
-        ("case.json", b"{", "not a counterexample"),
-        ("case.json", b'{"format": 1, "extra": 2}', "not a counterexample"),
-        ("tensors.safetensors", b"\x80\x04pickle", "not a counterexample"),
+        ("case.json", b"{", "not a case that invbench has written"),
+        ("case.json", b'{"format": 1, "extra": 2}', "not a case that invbench has written"),
+        ("tensors.safetensors", b"\x80\x04pickle", "not a case that invbench has written"),
         ("case.json", None, "case.json"),
     ],
 )

@@ -18,7 +18,7 @@ from invbench.laws.judging.sensitivity import (
 from invbench.registry import COUPLINGS, LAYERS
 from invbench.store.cell import CellSpec
 from invbench.targets import resolve
-from invbench.tracks import coupling as track
+from invbench.tracks.measuring import coupling as track
 from tests.support.faults import target_of
 
 

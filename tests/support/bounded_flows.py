@@ -42,16 +42,8 @@ class Pushed(Elementwise):
 class Saturated(CubicRationalBounded):
     """``cubic-rational-bounded`` with its shift at T·tanh(t/T), T = 2."""
 
-    shift_bound = 2.0
-
-    def encode(self, x, params):
-        return super().encode(x, self._held(params))
-
-    def decode(self, y, params):
-        return super().decode(y, self._held(params))
-
-    def _held(self, params: Tensor) -> Tensor:
-        return torch.cat((params[:-1], 2 * torch.tanh(params[-1:] / 2)))
+    def __init__(self) -> None:
+        super().__init__(shift=2.0)
 
 
 class BoundedSplit(Split):

@@ -22,8 +22,9 @@ from invbench.runner.run import builtin_entries, options_of, plan
 from invbench.store.case import case_named
 from invbench.store.cell import Cell
 from invbench.targets import resolve
-from invbench.tracks import TRACKS, lowlight, samples
+from invbench.tracks import TRACKS
 from invbench.tracks.budget import BUDGETS
+from invbench.tracks.measuring import lowlight, samples
 from invbench.tracks.track import Options
 from invbench.training.weights import save_weights, weights_name
 from invbench_models.llflow import LLFlowSize, llflow, model
@@ -69,8 +70,9 @@ def test_photographs_are_darkened_by_the_camera_model_in_both_precisions():
         "embedded/sensor-noise-3",
         "embedded/sensor-noise-3#fp16",
         "embedded/sensor-noise-3#mean",
+        "certificate",
     ]
-    every = {c for c in cases(budget=BUDGETS["default"]) if "#" not in c}
+    every = {c for c in cases(budget=BUDGETS["default"]) if "#" not in c} - {"certificate"}
     assert every == {
         f"embedded/{family}-{s}"
         for family in ("under-exposure", "sensor-noise")
@@ -84,13 +86,20 @@ def test_a_data_set_is_measured_as_it_is_and_named_families_beside_it(eval15):
         "LOL/clean#fp16",
         "LOL/clean#mean",
         "LOL/clean#radius",
+        "certificate",
     ]
     named = cases(datasets=("LOL", "embedded"), corruptions=("noise",))
-    assert [c for c in named if "#" not in c] == ["LOL/clean", "LOL/noise-3", "embedded/noise-3"]
+    assert [c for c in named if "#" not in c] == [
+        "LOL/clean",
+        "LOL/noise-3",
+        "embedded/noise-3",
+        "certificate",
+    ]
     assert cases(dtype="float64") == [
         "embedded/under-exposure-3",
         "embedded/under-exposure-3#radius",
         "embedded/sensor-noise-3",
+        "certificate",
     ]
 
 

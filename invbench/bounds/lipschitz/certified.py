@@ -15,15 +15,20 @@ from invbench.bounds.lipschitz.blocks import additive_jacobian_norm, block_norm
 from invbench.bounds.lipschitz.gain import Gain
 from invbench.bounds.lipschitz.interval import RULES as OPERATIONS
 from invbench.bounds.lipschitz.interval import Interval, Unsupported
+from invbench.bounds.lipschitz.moments_box import moments_over
 from invbench.bounds.lipschitz.operator_norm import ROUNDING
 from invbench.bounds.lipschitz.parameter_rules import decoded_box, over_box
 from invbench.bounds.lipschitz.relaxation import Relaxed
 from invbench.flows import (
     ActNorm,
+    BoundedSplit,
     ConditionalCoupling,
     ConditionalFlow,
     Conv1x1,
     ConvConditioner,
+    DesignSplit,
+    FrozenConv1x1,
+    OrthogonalConv1x1,
     Split,
     Squeeze,
 )
@@ -205,6 +210,21 @@ def _conv1x1(
     ), after
 
 
+def _orthogonal_conv1x1(
+    name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
+) -> tuple[LipschitzCertificate, Interval | None]:
+    """Of an orthogonal matrix, 1 in both directions."""
+    after = None
+    if inverse and x is not None:
+        matrix = layer.matrix().T
+        after = (
+            OPERATIONS["conv2d"](x, matrix[:, :, None, None])
+            if x.ndim == 4
+            else OPERATIONS["linear"](x, matrix)
+        )
+    return LipschitzCertificate(name, ROUNDING, ROUNDING, "exact"), after
+
+
 def _squeeze(
     name: str, layer: Any, x: Interval | None, cond: Interval | None, inverse: bool
 ) -> tuple[LipschitzCertificate, Interval | None]:
@@ -245,9 +265,15 @@ def _split(
     name: str, layer: Split, z1: Interval, eps: Interval
 ) -> tuple[LipschitzCertificate, Interval]:
     """(z₁, ε) ↦ (z₁, mean(z₁) + ε·exp(logs(z₁))): a block as a coupling's, with slopes
-    exp(logs)."""
+    exp(logs). A split by a design is that design's block."""
+    if type(layer) is DesignSplit:
+        found, after = _coupling(name, layer, _cat(z1, eps), None, True)
+        assert after is not None
+        return found, after
+    if type(layer) not in (Split, BoundedSplit):
+        raise Unsupported(f"no rule for a split of type {type(layer).__name__}")
     seeded = Interval(z1.lo, z1.hi, Gain.identity(z1.shape[1]))
-    raw = layer.network(seeded)
+    raw = moments_over(layer, layer.network(seeded))
     mean, logs = raw[:, : raw.shape[1] // 2], raw[:, raw.shape[1] // 2 :]
     scale = logs.exp()
     after = _cat(z1, Interval(mean.lo, mean.hi) + Interval(scale.lo, scale.hi) * eps)
@@ -269,7 +295,9 @@ RULES: dict[type[nn.Module], Rule] = {
     ActNorm: _actnorm,
     ConditionalCoupling: _coupling,
     Conv1x1: _conv1x1,
+    FrozenConv1x1: _conv1x1,
     OrthogonalAdditive: _orthogonal_additive,
+    OrthogonalConv1x1: _orthogonal_conv1x1,
     ResidualBlock: _residual,
     Squeeze: _squeeze,
     SqueezeBack: _permutation,

@@ -7,6 +7,7 @@ derivatives by the parameters have no bound. All rules are elementwise, in float
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -37,7 +38,7 @@ from invbench.couplings import (
 from invbench.couplings.base import Elementwise
 from invbench.couplings.compiled import CompiledCoupling
 
-__all__ = ["DECODED", "RULES", "decoded_box", "over_box", "reciprocal_slope"]
+__all__ = ["DECODED", "RULES", "decoded_box", "over_box", "reciprocal_slope", "shift_over"]
 
 # a rule knows one formula, so the class itself is looked up, not its parents
 RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], ParameterBox]] = {
@@ -54,7 +55,7 @@ RULES: dict[type[Elementwise], Callable[[Elementwise, Interval, Interval], Param
     CubicRationalBounded: affine_box.cubic_rational,
     ModifiedRQ: spline_box.modified_rq,
     RQ: spline_box.rq_spline,
-    RQBounded: spline_box.rq_spline,
+    RQBounded: spline_box.rq_bounded,
 }
 
 
@@ -92,6 +93,20 @@ def _shift(params: Interval) -> Interval:
     return Interval(params.lo[-1], params.hi[-1])
 
 
+def shift_over(design: Elementwise, params: Interval) -> Interval:
+    """An interval of the shift t: of the last parameter, or of what the design makes of it, which
+    increases with it."""
+    if not isinstance(design, CubicRationalBounded | RQBounded):
+        return _shift(params)
+    if not design.shift_bound:
+        zero = torch.zeros_like(params.lo[0])
+        return Interval(zero, zero)
+    if design.shift_bound == math.inf:
+        return _shift(params)
+    lo, hi = design.shift_of(params.lo), design.shift_of(params.hi)
+    return Interval(lo - 1e-15 * lo.abs(), hi + 1e-15 * hi.abs())
+
+
 def _shifted_first(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """y/s − t."""
     return y * reciprocal_slope(design, params) - _shift(params)
@@ -120,7 +135,7 @@ def _cubic(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """x from v = y − t = x + a·x/(1 + u²): it lies within |a|·w/2 of v, and between v and
     v/(1 + a)."""
     assert isinstance(design, CubicRational)
-    v = y - _shift(params)
+    v = y - shift_over(design, params)
     a = Interval(design._amplitude(params.lo[0]), design._amplitude(params.hi[0]))
     reach = a.magnitude * design._log_width(params.hi[1]).exp() / 2 * (1 + 1e-12)
     one = torch.ones_like(v.lo)
@@ -132,7 +147,7 @@ def _cubic(design: Elementwise, y: Interval, params: Interval) -> Interval:
 
 def _box_spline(design: Elementwise, y: Interval, params: Interval) -> Interval:
     """The identity outside (−B, B), so an end inside moves to ±B at most."""
-    v = y - _shift(params) if isinstance(design, ModifiedRQ) else y
+    v = y - shift_over(design, params) if isinstance(design, ModifiedRQ | RQBounded) else y
     b = float(design.box)  # type: ignore[arg-type]
     return Interval(torch.where(v.lo.abs() < b, -b, v.lo), torch.where(v.hi.abs() < b, b, v.hi))
 

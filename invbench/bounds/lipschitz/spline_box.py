@@ -19,7 +19,7 @@ from invbench.couplings.bins import shares
 from invbench.couplings.rational_quadratic import slope_extremes
 from invbench.couplings.rq_spline import RQSpline
 
-__all__ = ["modified_rq", "rational_quadratic_range", "rq_spline"]
+__all__ = ["modified_rq", "rational_quadratic_range", "rq_bounded", "rq_spline"]
 
 PIECES = 16  # of [0, 1], over each of which the derivatives of a segment are bounded
 
@@ -109,6 +109,22 @@ def modified_rq(design: Elementwise, params: Interval, x: Interval) -> Parameter
 def _sigmoid_derivative(raw: Interval) -> Tensor:
     at = torch.sigmoid(-nearest_zero(raw.lo, raw.hi))
     return at * (1 - at)
+
+
+def rq_bounded(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:
+    """``rq_spline``; with the option ``shift`` the last parameter moves t by a slope of 1 at
+    most."""
+    assert isinstance(design, RQBounded)
+    found = rq_spline(design, params, x)
+    if not design.shift_bound:
+        return found
+    assert found.by_params is not None and found.by_params_inverse is not None
+    return ParameterBox(
+        found.low,
+        found.high,
+        torch.hypot(found.by_params, torch.ones_like(found.low)),
+        torch.hypot(found.by_params_inverse, 1 / found.low),
+    )
 
 
 def rq_spline(design: Elementwise, params: Interval, x: Interval) -> ParameterBox:

@@ -124,6 +124,31 @@ FAILURES = (
         "low",
     ),
     Meaning(
+        "max_abs_certified",
+        "certified |x|, log10",
+        "magnitude",
+        (
+            "How large outputs can get under any condition: no decode of latents |z| ≤ 4τ exceeds "
+            "it, whatever the conditioner's outputs; the largest over the trainings of the row."
+        ),
+        (
+            "log10 of the largest |x| in a zonotope that every layer is carried through "
+            "(invbench certify); ∞ where a shift, a displacement or a split is unbounded, empty "
+            "where a training of the row was not certified"
+        ),
+        "interval and zonotope arithmetic, docs/certify.md",
+        (
+            "It is an upper bound, beside max_abs_log10, which is found: never ranked together. "
+            "It says nothing of sensitivity, and holds for base images of conditions in [0, 1]. "
+            "A draw of a large image has a few values beyond 4τ."
+        ),
+        "low",
+        {
+            "unconditional": "Of samples; the largest |x| of this track is of round trips, whose "
+            "latents are what data have."
+        },
+    ),
+    Meaning(
         "critical_radius",
         "critical radius, τ",
         "lower",

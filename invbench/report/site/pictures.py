@@ -17,7 +17,7 @@ from invbench.errors import UsageError, first_problem
 from invbench.files import LARGEST_RECORD, read_limited
 from invbench.registry import FLOWS
 from invbench.saved_case import AttackCase
-from invbench.targets import replay_command
+from invbench.targets import replay_command, without_options
 
 __all__ = ["worst_pictures"]
 
@@ -95,7 +95,8 @@ def _said(folder: Path, record: AttackCase) -> dict[str, Any]:
 
 
 def _track(flow: str) -> str:
-    return str(FLOWS[flow].metadata.get("track", "")) if flow in FLOWS else ""
+    name = without_options(flow)
+    return str(FLOWS[name].metadata.get("track", "")) if name in FLOWS else ""
 
 
 def _small(data: bytes) -> str:

@@ -17,7 +17,8 @@ from invbench.registry import CORRUPTIONS
 from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
-from invbench.tracks.kinds import MEAN, RADIUS
+from invbench.tracks.kinds import CERTIFICATE, MEAN, RADIUS
+from invbench.tracks.measuring.certificates import certificates_of, measure_certificate
 from invbench.tracks.measuring.samples import (
     inputs_of,
     loaded,
@@ -76,7 +77,7 @@ def plan(target: Target, options: Options) -> list[CellSpec]:
             if (case.corruption, case.severity) in SEARCHED:
                 searched = search_settings(spec.settings, options)
                 specs.append(spec.at(measure=RADIUS, settings=searched, batch_size=1))
-    return specs
+    return specs + certificates_of(specs)
 
 
 def _cases(options: Options) -> Iterator[Case]:
@@ -96,6 +97,8 @@ def measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
         return without_weights(spec, target)
     flow = loaded(spec, target)
+    if spec.measure == CERTIFICATE:
+        return measure_certificate(spec, flow)
     pairs = dark_pairs(
         spec.dataset, int(spec.settings["crops_per_image"] or 1), spec.settings["limit"]
     )

@@ -123,8 +123,8 @@ def without_weights(spec: CellSpec, target: Target) -> Measured:
     """The outcome of a cell whose flow nobody has trained, with the command that does."""
     flow, size = spec.settings["flow"], spec.settings["size"]
     command = (
-        f"invbench train {flow} --coupling {shlex.quote(target.spec)} --size {size} "
-        f"--seed {spec.seed}"
+        f"invbench train {shlex.quote(str(flow))} --coupling {shlex.quote(target.spec)} "
+        f"--size {size} --seed {spec.seed}"
     )
     return Measured({}, "skipped", f"no weights for this design; {command}")
 

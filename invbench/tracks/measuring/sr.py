@@ -15,7 +15,8 @@ from invbench.flows import ConditionalFlow
 from invbench.measures.quality import lr_psnr, psnr, ssim
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
-from invbench.tracks.kinds import RADIUS, STRETCH
+from invbench.tracks.kinds import CERTIFICATE, RADIUS, STRETCH
+from invbench.tracks.measuring.certificates import certificates_of, measure_certificate
 from invbench.tracks.measuring.samples import (
     cases_of,
     inputs_of,
@@ -58,10 +59,11 @@ def plan(target: Target, options: Options) -> list[CellSpec]:
     ]
     stretches = [_stretch_of(s) for s in specs if (s.corruption, s.severity) in STRETCHED]
     if narrowed and not options.attacks:
-        return specs + stretches
+        return specs + stretches + certificates_of(specs)
     clean = [spec for spec in specs if spec.corruption == "clean"]
     searches = [attack_specs(spec, options) for spec in clean]
-    return specs + stretches + [spec for group in searches for spec in group]
+    found = [spec for group in searches for spec in group]
+    return specs + stretches + found + certificates_of(specs)
 
 
 def _stretch_of(spec: CellSpec) -> CellSpec:
@@ -83,6 +85,8 @@ def measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
         return without_weights(spec, target)
     flow = loaded(spec, target)
+    if spec.measure == CERTIFICATE:
+        return measure_certificate(spec, flow)
     limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
     scale: int = flow.spec.scale  # type: ignore[assignment, union-attr]
     count = int(spec.settings["crops_per_image"] or 1)

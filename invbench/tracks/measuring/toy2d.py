@@ -20,7 +20,8 @@ from invbench.measures.round_trip import round_trip_error
 from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
-from invbench.tracks.kinds import RADIUS
+from invbench.tracks.kinds import CERTIFICATE, RADIUS
+from invbench.tracks.measuring.certificates import certificates_of, measure_certificate
 from invbench.tracks.track import Options
 from invbench.training.loop import train
 from invbench.training.toy2d import toy2d
@@ -72,11 +73,13 @@ def plan(target: Target, options: Options) -> list[CellSpec]:
         for cell in cells
         if cell.severity in SEARCHED
     ]
-    return cells + radii
+    return cells + radii + certificates_of(cells)
 
 
 def measure(spec: CellSpec, target: Target) -> Measured:
     flow, log = trained_toy(target, spec.seed)
+    if spec.measure == CERTIFICATE:
+        return measure_certificate(spec, flow)
     x, y = draw(INPUTS, spec.seed, TEST_STREAM)
     if spec.measure == RADIUS:
         return _radii(spec, flow, y[:RADIUS_INPUTS])

@@ -17,6 +17,8 @@ from invbench.measures.explosion import explosion
 from invbench.registry import CORRUPTIONS
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
+from invbench.tracks.kinds import CERTIFICATE
+from invbench.tracks.measuring.certificates import certificates_of, measure_certificate
 from invbench.tracks.measuring.samples import (
     cases_of,
     loaded,
@@ -49,11 +51,12 @@ def plan(target: Target, options: Options) -> list[CellSpec]:
     corruptions = options.corruptions or options.budget.families or FAMILIES
     cases = cases_of(options, [name for name in corruptions if name in FAMILIES])
     seeds = range(options.seeds or 1)
-    return [
+    specs = [
         spec_of("unconditional", target, options, settings, case, seed)
         for case in cases
         for seed in seeds
     ]
+    return specs + certificates_of(specs)
 
 
 def dequantised(image: Tensor, seed: int) -> Tensor:
@@ -78,6 +81,8 @@ def measure(spec: CellSpec, target: Target) -> Measured:
     if not spec.weights_digest:
         return without_weights(spec, target)
     flow = loaded(spec, target)
+    if spec.measure == CERTIFICATE:
+        return measure_certificate(spec, flow)
     limit = spec.settings["limit"]
     pairs = sr_pairs(
         spec.dataset,

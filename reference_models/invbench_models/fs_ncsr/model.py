@@ -9,6 +9,7 @@ from pathlib import Path
 from invbench.couplings.base import Elementwise
 from invbench.registry import flow
 from invbench_models.multiscale import MultiscaleFlow, multiscale
+from invbench_models.options import OPTIONS
 from invbench_models.srflow.model import SIZES as SRFLOW
 
 __all__ = ["SIZES", "fs_ncsr"]
@@ -31,9 +32,14 @@ SIZES = {
     recipe="invbench_models.fs_ncsr.recipe",
     weights=Path(__file__).with_name("weights"),
     convert="invbench_models.convert:from_published",
+    options=OPTIONS,
 )
 def fs_ncsr(
-    coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0
+    coupling: Callable[[], Elementwise],
+    size: str = "mini",
+    seed: int = 0,
+    conv1x1: str = "free",
+    split: str = "affine",
 ) -> MultiscaleFlow:
     """FS-NCSR (Song, Shim, Kim, Kim: CVPRW 2022, section 3): SRFlow over x − bicubic(y), given the
     level σ of the noise in x.
@@ -45,6 +51,7 @@ def fs_ncsr(
     ``paper`` is the published 4× model, with 41.66 M parameters for ``affine`` and 46.55 M for
     ``modified-rq``; its modified-RQ checkpoint also stores the transpose of each 1×1 matrix, which
     makes 46.72 M. ``paper-8x`` is the published 8× model, with 64.5 M; h and w are even. ``mini``
-    is that of ``srflow``, with noise-level couplings and conditioners of width 24.
+    is that of ``srflow``, with noise-level couplings and conditioners of width 24. ``conv1x1`` and
+    ``split`` are those of ``srflow``.
     """
-    return multiscale(SIZES[size], coupling, seed)
+    return multiscale(SIZES[size], coupling, seed, conv1x1, split)

@@ -17,6 +17,7 @@ from invbench.flows import ConditionalCoupling, ConditionalFlow, ConvConditioner
 from invbench.flows.conditional_flow import Resized
 from invbench.registry import flow
 from invbench_models.level_layers import level_layers
+from invbench_models.options import OPTIONS
 
 __all__ = ["SIZES", "GlowSize", "UnconditionalFlow", "glow"]
 
@@ -87,9 +88,14 @@ def _grey(y: Tensor) -> Tensor:
     recipe="invbench_models.glow.recipe",
     weights=Path(__file__).with_name("weights"),
     convert="invbench_models.convert:from_published",
+    options=OPTIONS,
 )
 def glow(
-    coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0
+    coupling: Callable[[], Elementwise],
+    size: str = "mini",
+    seed: int = 0,
+    conv1x1: str = "free",
+    split: str = "affine",
 ) -> UnconditionalFlow:
     """The unconditional flow Glow (Kingma and Dhariwal, NeurIPS 2018, section 3 and Fig. 2), which
     is the subject of Proposition 1 of Hong, Park, Chun (ICCV 2023).
@@ -99,6 +105,7 @@ def glow(
     split. ``mini``: three levels of four steps, width 32. It differs from Glow in three things: the
     conditioner is SRFlow's, as in the other flows here; such a conditioner also predicts the
     Gaussian of a split; and the last latent has a standard prior. Weights are drawn from ``seed``.
+    ``conv1x1`` and ``split`` are those of ``srflow``.
     """
     spec = SIZES[size]
     conditioner = partial(ConvConditioner, width=spec.width)
@@ -113,6 +120,13 @@ def glow(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layers = level_layers(
-            spec.levels, spec.steps, step, splits=spec.levels - 1, predictor=conditioner
+            spec.levels,
+            spec.steps,
+            step,
+            coupling,
+            splits=spec.levels - 1,
+            predictor=conditioner,
+            conv1x1=conv1x1,
+            split=split,
         )
         return UnconditionalFlow(spec, layers)

@@ -20,6 +20,7 @@ from invbench.registry import flow
 from invbench_models.level_layers import level_layers
 from invbench_models.llflow.encoder import Encoder, PublishedEncoder
 from invbench_models.multiscale import Levels
+from invbench_models.options import OPTIONS
 
 __all__ = ["SIZES", "LLFlowSize", "LowLightFlow", "llflow"]
 
@@ -145,8 +146,11 @@ class Pyramid(Levels):
     recipe="invbench_models.llflow.recipe",
     weights=Path(__file__).with_name("weights"),
     convert="invbench_models.convert:from_published",
+    options={"conv1x1": OPTIONS["conv1x1"]},
 )
-def llflow(coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0) -> LowLightFlow:
+def llflow(
+    coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0, conv1x1: str = "free"
+) -> LowLightFlow:
     """The low-light flow LLFlow (Wang, Wan, Yang, Li, Chau, Kot, AAAI 2022): a photograph x at
     normal exposure, given a dark one y.
 
@@ -159,12 +163,15 @@ def llflow(coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 
     ``LOL_smallNet``, with 5.43 M. ``mini`` differs from ``small`` by two levels, a conditioner of
     width 20, a small encoder instead of dense blocks, and no transition steps. In all of them c is
     learned by likelihood alone; in the released training the colour map of the ground truth takes
-    its place in some steps. Weights are drawn from ``seed``.
+    its place in some steps. Weights are drawn from ``seed``. ``conv1x1`` is that of ``srflow``.
+    There is no split.
     """
-    return _build(SIZES[size], coupling, seed)
+    return _build(SIZES[size], coupling, seed, conv1x1)
 
 
-def _build(spec: LLFlowSize, coupling: Callable[[], Elementwise], seed: int) -> LowLightFlow:
+def _build(
+    spec: LLFlowSize, coupling: Callable[[], Elementwise], seed: int, conv1x1: str
+) -> LowLightFlow:
     conditioner = partial(ConvConditioner, width=spec.width)
 
     def step(prefix: str, channels: int) -> dict[str, nn.Module]:
@@ -178,7 +185,14 @@ def _build(spec: LLFlowSize, coupling: Callable[[], Elementwise], seed: int) -> 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = _encoder(spec)
-        layers = level_layers(spec.levels, spec.steps, step, transitions=spec.transitions)
+        layers = level_layers(
+            spec.levels,
+            spec.steps,
+            step,
+            coupling,
+            transitions=spec.transitions,
+            conv1x1=conv1x1,
+        )
         return LowLightFlow(spec, layers, encoder)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from invbench.couplings.base import Elementwise
 from invbench.registry import flow
 from invbench_models.multiscale import MultiscaleFlow, SRFlowSize, multiscale
+from invbench_models.options import OPTIONS
 
 __all__ = ["SIZES", "SRFlowSize", "srflow"]
 
@@ -46,9 +47,14 @@ SIZES = {
     recipe="invbench_models.srflow.recipe",
     weights=Path(__file__).with_name("weights"),
     convert="invbench_models.convert:from_published",
+    options=OPTIONS,
 )
 def srflow(
-    coupling: Callable[[], Elementwise], size: str = "mini", seed: int = 0
+    coupling: Callable[[], Elementwise],
+    size: str = "mini",
+    seed: int = 0,
+    conv1x1: str = "free",
+    split: str = "affine",
 ) -> MultiscaleFlow:
     """The super-resolution flow SRFlow (Lugmayr et al., ECCV 2020, section 3; numbers from its
     released 4× and 8× options).
@@ -61,5 +67,9 @@ def srflow(
     ``mini`` has two levels of four steps, conditioners of width 32, an encoder of four convolutions
     of width 24, no transition steps, a split after the first level that a whole conditioner
     predicts, and FS-NCSR's residual target x − bicubic(y). Weights are drawn from ``seed``.
+
+    ``conv1x1``: ``free`` as published, ``orthogonal`` Q₀·exp(A − Aᵀ), or ``frozen`` at Q₀.
+    ``split``: ``affine`` as published, ``bounded`` in mean and scale, or by the flow's own
+    ``design``.
     """
-    return multiscale(SIZES[size], coupling, seed)
+    return multiscale(SIZES[size], coupling, seed, conv1x1, split)
