@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The documentation: run the tutorial and the notebooks, check links and code blocks, build the site strictly into
-# the folder that is named (default: site). Needs: pip install '.[docs,test]' ./reference_models
+# The documentation: check links and code blocks, run the tutorial and the notebooks, build the site strictly into
+# the folder that is named (default: site), and see that it loads nothing from the network.
+# Needs: pip install '.[docs,test]' ./reference_models
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${PYTHON:-python}" site="${1:-site}"
-export NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true
+export NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1
 step() { printf '\n--- %s (%s s)\n' "$1" "$SECONDS"; }
 
 step "links, code blocks, written pages"
