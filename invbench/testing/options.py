@@ -76,10 +76,16 @@ def add_short_names(parser: pytest.Parser) -> None:
     taken stays theirs."""
     group = parser.getgroup(f"{PREFIX} suites", "invbench: the same in its own suites")
     for option in OPTIONS.values():
-        try:
+        if _is_free(parser, f"--{option.name}"):
             group.addoption(f"--{option.name}", **_keywords(option))
-        except ValueError:
-            continue
+
+
+def _is_free(parser: pytest.Parser, flag: str) -> bool:
+    try:
+        unknown = parser.parse_known_and_unknown_args([f"{flag}=0"])[1]
+    except pytest.UsageError:  # a flag of theirs that takes no value, or not this one
+        return False
+    return f"{flag}=0" in unknown
 
 
 def _keywords(option: Option) -> dict[str, Any]:
