@@ -17,6 +17,7 @@ from invbench.cli.check import check, list_, replay
 from invbench.cli.compare import compare
 from invbench.cli.explain import explain
 from invbench.cli.guard import guard
+from invbench.cli.init import init
 from invbench.cli.merge import merge
 from invbench.cli.pack import pack
 from invbench.cli.reproduce import reproduce
@@ -76,6 +77,7 @@ def main() -> None:
 
 app.command("list")(list_)
 app.command()(check)
+app.command()(init)
 app.command()(run)
 app.command()(replay)
 app.command()(attack)
