@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from invbench.cli.declare import shape_of
 from invbench.console import JsonFlag, err, out, print_json
 from invbench.errors import HarnessError, UsageError
 
@@ -66,17 +67,20 @@ def init(
     found, problems = candidates(package)
     for line in problems:
         err.print(f"left out: {line}", markup=False, soft_wrap=True, highlight=False)
-    chosen = [spec for one in found if (spec := _asked(one) if asks else _as_it_is(one))]
-    left = [one for one in found if one.problem and not _taken(one, chosen)]
+    answers = [(one, _asked(one) if asks else _as_it_is(one)) for one in found]
+    chosen = [line for _, line in answers if line]
+    left = [one for one, line in answers if not line and one.problem]
     if not chosen:
         raise UsageError(_nothing(package, left))
     _write(path, _text(package, chosen, left))
     if as_json:
-        print_json({"file": str(path), "layers": chosen, "left_out": [one.spec for one in left]})
+        print_json(
+            {"file": str(path), "layers": len(chosen), "left_out": [one.spec for one in left]}
+        )
         return
     out.print(f"{path}: {len(chosen)} layers under every law", markup=False, soft_wrap=True)
     if left:
-        out.print(f"{len(left)} more are in it as comments: they need arguments", markup=False)
+        out.print(f"{len(left)} more are in it as comments to complete", markup=False)
     if not installed:
         out.print(f"{package} is not installed here: pip install -e . makes pytest find it")
     out.print(f"run it: pytest {path}", markup=False, soft_wrap=True, highlight=False)
@@ -112,29 +116,40 @@ def _importable(package: str) -> bool:
 
 
 def _as_it_is(candidate: Candidate) -> str:
-    return "" if candidate.problem else candidate.spec
+    return "" if candidate.problem else _line(candidate.spec)
+
+
+def _line(spec: str, declared: str = "") -> str:
+    """A layer as the test file has it. Options in the target may have quotes of their own."""
+    quoted = repr(spec) if '"' in spec else f'"{spec}"'
+    return f"Layer({quoted}{declared}),"
 
 
 def _asked(candidate: Candidate) -> str:
-    """The target that a person says it is; empty: it is left out."""
-    about = f"{candidate.spec} ({candidate.summary})" if candidate.summary else candidate.spec
+    """The line of what a person says of it; empty: it is left out."""
+    spec, about = candidate.spec, candidate.spec
+    if candidate.summary:
+        about += f" ({candidate.summary})"
     if not candidate.problem:
-        return candidate.spec if typer.confirm(f"{about}: test it?", default=True) else ""
-    if not candidate.needs:
-        return ""
+        return _line(spec) if typer.confirm(f"{about}: test it?", default=True) else ""
     from invbench.testing.candidates import tried
 
-    question = f"{about}\n  needs {', '.join(candidate.needs)}; arguments as dim=4, or Enter"
+    if candidate.needs:
+        question = f"{about}\n  needs {', '.join(candidate.needs)}; arguments as dim=4, or Enter"
+    elif candidate.shapeless:
+        question = f"{about}\n  shape of one x without the batch, as 3,32,32, or Enter"
+    else:
+        return ""
     while given := str(typer.prompt(question, default="", show_default=False)).strip():
-        spec = f"{candidate.spec}({given})"
-        if not (problem := tried(spec)):
-            return spec
+        try:
+            shape = None if candidate.needs else shape_of("event shape", given)
+            called = f"{spec}({given})" if candidate.needs else spec
+            if not (problem := tried(called, shape)):
+                return _line(called, f", event_shape={shape}" if shape else "")
+        except UsageError as error:
+            problem = str(error)
         err.print(f"  {problem}", markup=False, soft_wrap=True, highlight=False)
     return ""
-
-
-def _taken(candidate: Candidate, chosen: list[str]) -> bool:
-    return any(spec.partition("(")[0] == candidate.spec for spec in chosen)
 
 
 def _nothing(package: str, left: list[Candidate]) -> str:
@@ -149,13 +164,13 @@ def _nothing(package: str, left: list[Candidate]) -> str:
 
 
 def _text(package: str, chosen: list[str], left: list[Candidate]) -> str:
-    lines = [
-        f'    Layer("{spec}"),' if '"' not in spec else f"    Layer({spec!r})," for spec in chosen
-    ]
+    lines = [f"    {line}" for line in chosen]
     for one in left:
-        arguments = ", ".join(f"{name}=…" for name in one.needs)
+        arguments = f"({', '.join(f'{name}=…' for name in one.needs)})" if one.needs else ""
+        declared = ", event_shape=…" if one.shapeless else ""
         why = f"needs {', '.join(one.needs)}" if one.needs else _short(one.problem)
-        lines.append(f'    # Layer("{one.spec}({arguments})"),  # {why}')
+        why = "needs the shape of one x" if one.shapeless else why
+        lines.append(f"    # {_line(one.spec + arguments, declared)}  # {why}")
     return FILE.format(package=package, lines="\n".join(lines))
 
 

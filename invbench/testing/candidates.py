@@ -27,13 +27,18 @@ BOTH_WAYS = [pair for pair in PAIRS if pair != ("forward", "sample")]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A target string, the first line of its docstring, and why it cannot be tested as it is;
-    ``needs``: it lacks arguments of its constructor only."""
+    """A target string, the first line of its docstring, and why it cannot be tested as it is.
+    ``needs``: the arguments that its constructor lacks. ``shapeless``: the shape of its inputs is
+    not found."""
 
     spec: str
     summary: str
     problem: str = ""
     needs: tuple[str, ...] = ()
+
+    @property
+    def shapeless(self) -> bool:
+        return not self.needs and "event shape" in self.problem
 
 
 def candidates(package: str) -> tuple[list[Candidate], list[str]]:
@@ -45,10 +50,10 @@ def candidates(package: str) -> tuple[list[Candidate], list[str]]:
     return [_candidate(spec, obj) for spec, obj in sorted(found.items())], problems
 
 
-def tried(spec: str) -> str:
+def tried(spec: str, event_shape: Any = None) -> str:
     """Why the target cannot be tested; empty when it can."""
     try:
-        resolve(spec, KINDS)
+        resolve(spec, KINDS, {"event_shape": event_shape})
     except UsageError as error:
         return str(error)
     return ""
