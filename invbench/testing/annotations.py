@@ -22,12 +22,15 @@ def of_report(report: Any, key: str, rootdir: Path) -> str | None:
     found = [text for name, text in report.user_properties if name == key]
     if not found:
         return None
-    name, row, test = report.location
+    name, _, test = report.nodeid.partition("::")
+    defined, row, _ = report.location  # a test that a class inherits is defined elsewhere
     file = Path(os.path.normpath(rootdir / name))
     workspace = Path(os.environ.get("GITHUB_WORKSPACE") or rootdir)
     if file.is_relative_to(workspace):
         file = file.relative_to(workspace)
-    return error_line(f"invbench: {test}", found[-1], file.as_posix(), (row or 0) + 1)
+    return error_line(
+        f"invbench: {test}", found[-1], file.as_posix(), row + 1 if defined == name else 1
+    )
 
 
 def _data(text: str) -> str:
