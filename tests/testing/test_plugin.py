@@ -44,8 +44,9 @@ def test_suite_tests_a_users_own_coupling(file, tmp_path):
     assert "design: tail slopes differ" in done.stdout
 
 
-def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path):
+def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path, monkeypatch):
     mine = file(BROKEN, "my.py")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     done = run_pytest(
         tmp_path, SUITES / "test_couplings.py", "--coupling", mine, "--property", "round-trip-x", "-k", "broken",
         "--budget", "smoke", "--results", tmp_path / "kept",
@@ -61,8 +62,22 @@ def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path
         resolve(str(mine)), "round-trip-x", "float32", "cpu", InputRecipe(**last["recipe"])
     )
     assert again[0].kind == "defect" and again[0].message == last["message"]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("::error")]
+    assert "broken breaks round-trip-x (defect)" in line and "%0Arecipe: InputRecipe(" in line
     (folder,) = (tmp_path / "kept" / "counterexamples").iterdir()
     assert f"invbench replay {folder}" in done.stdout
+
+
+def test_the_suites_draw_the_same_until_a_seed_asks_for_others(file, tmp_path):
+    mine = file(BROKEN, "my.py")
+    drawn = []
+    for seeds in ((), ("--seed", "0"), ("--seed", "today")):
+        run_pytest(
+            tmp_path, SUITES / "test_couplings.py", "--coupling", mine, "--property", "round-trip-x",
+            "-k", "broken", "--budget", "smoke", "--results", tmp_path / f"kept{len(drawn)}", *seeds,
+        )  # fmt: skip
+        drawn.append((tmp_path / f"kept{len(drawn)}" / "violations" / "all.jsonl").read_text())
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 KNOWN = """
