@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from invbench.adapters.guessed_shapes import parameters_of
-from invbench.adapters.plain import Plain, built, is_plain, plain_entry
+from invbench.adapters.plain import Plain, is_plain, plain_entry
 from invbench.couplings.base import Elementwise
 from invbench.errors import UsageError
 from invbench.registry import Registered, origin
@@ -120,5 +120,5 @@ def _function(obj: Any) -> Any:
         return obj
 
     if "seed" in parameters_of(obj):
-        return lambda seed: built(lambda: obj(seed=seed), 0, {})
+        return lambda seed: obj(seed=seed)
     return lambda: obj()

@@ -12,13 +12,14 @@ class TestSplines(LayerLaws):
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
-from invbench.errors import UsageError, did_you_mean
+from invbench.errors import UsageError
 from invbench.testing.decorator import CollectProblem, parameters
 from invbench.testing.law_check import LawCheck
 from invbench.testing.layer import DECLARED, Layer
@@ -26,6 +27,7 @@ from invbench.testing.layer import DECLARED, Layer
 __all__ = ["LayerLaws"]
 
 HOOKS = ("dtype", "budget", "properties", "expected", *DECLARED)
+ALIKE = 0.8  # of a word with its letters in another order, and of no other word
 
 
 class LayerLaws:
@@ -80,8 +82,11 @@ class LayerLaws:
     def _spelled(self) -> None:
         """Raises ``UsageError`` for an attribute that is nearly a declaration: it would not
         count."""
-        for name in dir(type(self)):
-            if name.startswith("_") or name in HOOKS or callable(getattr(self, name)):
+        own = type(self)
+        for name in dir(own):
+            if name.startswith("_") or name in HOOKS or callable(getattr(own, name)):
                 continue
-            if hint := did_you_mean(name, HOOKS):
-                raise UsageError(f"{type(self).__name__}.{name} declares nothing{hint}")
+            if near := difflib.get_close_matches(name, HOOKS, n=1, cutoff=ALIKE):
+                raise UsageError(
+                    f"{own.__name__}.{name} declares nothing; did you mean {near[0]!r}?"
+                )

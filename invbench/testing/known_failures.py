@@ -41,7 +41,8 @@ class KnownFailure:
                 raise ValueError(f"{name}: is missing")
         for name, value in entry.items():
             if name not in types:
-                raise ValueError(f"{name[:200]}: no such field; there are {', '.join(types)}")
+                shown = " ".join(name.split())[:200]
+                raise ValueError(f"{shown}: no such field; there are {', '.join(types)}")
             if not isinstance(value, types[name]):
                 what = "a text" if types[name] is str else "a table"
                 raise ValueError(f"{name}: must be {what}")

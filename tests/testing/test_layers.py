@@ -235,7 +235,9 @@ def test_a_family_says_what_is_wrong_with_it():
 
     assert wrong() == "TestMine: define layers(), or make(self, seed)"
     assert "TestMine.tolerence declares nothing; did you mean 'tolerance'?" in wrong(tolerence=1e-3)
-    assert "did you mean 'affine'" in wrong(layers=lambda self: ["afine"])
+    assert "did you mean 'affine'" in wrong(
+        data=3, shape=(2,), dim=1, layers=lambda self: ["afine"]
+    )
 
 
 class _Metafunc:
