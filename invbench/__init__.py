@@ -14,6 +14,7 @@ from invbench.registry import coupling, flow, layer
 from invbench.training import toy2d as _toy2d  # noqa: F401  registers the toy flow; others come through entry points
 
 if TYPE_CHECKING:
+    from invbench.adapters.jax_layer import adapt_jax
     from invbench.bounds import Certificate, certify
     from invbench.cures.guard import guard
     from invbench.cures.guard_file import load_guard
@@ -30,6 +31,7 @@ __all__ = [
     "Report",
     "UsageError",
     "adapt",
+    "adapt_jax",
     "certify",
     "check",
     "compile_couplings",
@@ -48,6 +50,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Certificate": "invbench.bounds",
     "Report": "invbench.laws",
+    "adapt_jax": "invbench.adapters.jax_layer",
     "certify": "invbench.bounds",
     "check": "invbench.laws",
     "guard": "invbench.cures.guard",

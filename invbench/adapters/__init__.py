@@ -31,7 +31,13 @@ LIBRARIES = {
     "torchflows": "torchflows",
     "jet": "jet-pytorch",
     "memcnn": "memcnn",
+    "flowjax": "flowjax",
+    "distrax": "distrax",
+    "bijx": "bijx",
+    "distreqx": "distreqx",
 }
+# what needs the extra [jax]; the others need [libraries]
+OF_JAX = ("flowjax", "distrax", "bijx", "distreqx")
 # where the name of the library is not that of the module here
 MODULES = {"torch": "torch_distributions"}
 
@@ -58,6 +64,7 @@ def load_library(name: str) -> None:
     try:
         importlib.import_module(f"invbench.adapters.{MODULES.get(name, name.lower())}")
     except ImportError as error:
+        extra = "jax" if name in OF_JAX else "libraries"
         raise UsageError(
-            f"{name} cannot be imported ({error}); pip install 'invbench[libraries]'"
+            f"{name} cannot be imported ({error}); pip install 'invbench[{extra}]'"
         ) from None
