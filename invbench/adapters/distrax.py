@@ -3,7 +3,7 @@ in and the bijector is built at each call, since it keeps numbers computed from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import distrax as dx
@@ -15,6 +15,7 @@ from invbench.adapters.jax_layer import adapt_jax
 from invbench.registry import layer
 
 DIM, WIDTH, BINS, BOX = 6, 16, 8, 3.0
+NONE: Mapping[str, tuple[int, ...]] = {}
 EVERY_SECOND = tuple(i % 2 == 0 for i in range(DIM))
 MASKED = {"untouched": (0, 2, 4), "order": (0, 2, 4, 1, 3, 5)}
 SHAPES = {"shift": (DIM,), "log_scale": (DIM,)}
@@ -25,7 +26,7 @@ def _bijector(
     name: str,
     doc: str,
     build: Callable[[dict[str, Any]], Any],
-    shapes: dict[str, tuple[int, ...]] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] = NONE,
     **declared: Any,
 ) -> None:
     """Register ``build(params)``, with normal params of these shapes, matrices divided by √width;
@@ -34,7 +35,7 @@ def _bijector(
     def factory(seed: int) -> nn.Module:
         params = {
             key: jr.normal(jr.key(seed + i), shape) / (shape[0] ** 0.5 if len(shape) > 1 else 1)
-            for i, (key, shape) in enumerate((shapes or {}).items())
+            for i, (key, shape) in enumerate(shapes.items())
         }
         return adapt_jax(build, params=params)
 

@@ -4,7 +4,7 @@ from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import distreqx.bijectors as dq
@@ -16,6 +16,7 @@ from invbench.adapters.jax_layer import adapt_jax
 from invbench.registry import layer
 
 DIM = 6
+NONE: Mapping[str, tuple[int, ...]] = {}
 SHAPES = {"shift": (DIM,), "log_scale": (DIM,)}
 
 
@@ -23,15 +24,14 @@ def _bijector(
     name: str,
     doc: str,
     build: Callable[[dict[str, Any]], Any],
-    shapes: dict[str, tuple[int, ...]] | None = None,
+    shapes: Mapping[str, tuple[int, ...]] = NONE,
     **declared: Any,
 ) -> None:
     """Register ``build(params)``, with normal params of these shapes, for events of six numbers."""
 
     def factory(seed: int) -> nn.Module:
         params = {
-            key: jr.normal(jr.key(seed + i), shape)
-            for i, (key, shape) in enumerate((shapes or {}).items())
+            key: jr.normal(jr.key(seed + i), shape) for i, (key, shape) in enumerate(shapes.items())
         }
         return adapt_jax(build, params=params)
 

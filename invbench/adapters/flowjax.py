@@ -11,6 +11,7 @@ import equinox
 import flowjax.bijections as fj
 import jax.random as jr
 from flowjax.root_finding import bisect_check_expand_search, root_finder_to_inverter
+from jax.tree_util import Partial
 from torch import nn
 
 from invbench.adapters.jax_bridge import jnp
@@ -92,7 +93,7 @@ _bijection(
 _bijection(
     "additive-condition",
     "AdditiveCondition of a linear map",
-    lambda k: fj.AdditiveCondition(partial(jnp.matmul, _normal(k, DIM, COND)), (DIM,), (COND,)),
+    lambda k: fj.AdditiveCondition(Partial(jnp.matmul, _normal(k, DIM, COND)), (DIM,), (COND,)),
     cond_shape=(COND,),
 )
 _bijection(

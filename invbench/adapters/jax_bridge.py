@@ -7,9 +7,11 @@ off where none is; the global flag of JAX stays as it is.
 from __future__ import annotations
 
 import importlib
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +28,7 @@ except ImportError as missing:
 
 __all__ = ["JaxFunction", "array_of", "bridged", "compiling", "jax", "jnp", "tensor_of", "x64"]
 
+TIMERS = ("ITIMER_PROF", "ITIMER_REAL")
 Arrays = tuple[Any, ...]
 _spent = [0.0]
 
@@ -52,6 +55,21 @@ def tensor_of(array: Any, device: torch.device | str = "cpu") -> Tensor:
     return torch.utils.dlpack.from_dlpack(jax.block_until_ready(array)).clone().to(device)
 
 
+@contextmanager
+def _uncounted() -> Iterator[None]:
+    """What is compiled in the block counts as ``compiling``, and the laws' timers stand still."""
+    here = threading.current_thread() is threading.main_thread()
+    timers = [getattr(signal, name) for name in TIMERS if here and hasattr(signal, name)]
+    left = [signal.setitimer(timer, 0) for timer in timers]
+    started = time.process_time()
+    try:
+        yield
+    finally:
+        _spent[0] += time.process_time() - started
+        for timer, (seconds, every) in zip(timers, left, strict=True):
+            signal.setitimer(timer, seconds, every)
+
+
 class JaxFunction:
     """``plain`` takes JAX arrays and returns a tuple of arrays. ``derived`` functions are made
     once: the transposed derivative, the derivative, and the function of a batch.
@@ -76,16 +94,28 @@ class JaxFunction:
     def run(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The results, as tensors that record no gradient."""
         call = self._compiled if self.jit else self.plain
-        kind = tuple((t.shape, t.dtype) for t in tensors)
-        started = None if kind in self._seen else time.process_time()
-        self._seen.add(kind)
+        with self._settings("run", tensors):
+            arrays = call(*(array_of(t) for t in tensors))
+        return tuple(tensor_of(a, tensors[0].device) for a in arrays)
+
+    def shown(
+        self, evaluate: Callable[[Callable[..., Arrays], Sequence[Tensor]], Any], tensors: list[Any]
+    ) -> tuple[Tensor, ...]:
+        """The results by another evaluator of the plain function."""
+        with self._settings("shown", tensors):
+            return evaluate(self.plain, tensors)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _settings(self, way: str, tensors: Sequence[Tensor]) -> Iterator[None]:
+        """x64 as the tensors need it; the time of a first call is noted."""
+        kind = (way, *((t.shape, t.dtype) for t in tensors))
         with x64(any(t.dtype == torch.float64 for t in tensors)):
-            try:
-                arrays = call(*(array_of(t) for t in tensors))
-            finally:  # a timer of the laws may ring inside
-                if started is not None:
-                    _spent[0] += time.process_time() - started
-            return tuple(tensor_of(a, tensors[0].device) for a in arrays)
+            if kind in self._seen:
+                yield
+            else:
+                self._seen.add(kind)
+                with _uncounted():
+                    yield
 
     def derived(self, kind: str, which: tuple[Any, ...]) -> JaxFunction:
         """``kind`` is a key of ``DERIVED``; ``which`` says for which arguments."""

@@ -13,6 +13,7 @@ from invbench.adapters.generic import per_row
 from invbench.adapters.jax_bridge import JaxFunction, bridged, compiling, jax
 from invbench.adapters.jax_faces import FACES, Functions, Methods, face_of
 from invbench.adapters.jax_maps import Habits, Maps, flattened, maps_of
+from invbench.adapters.jax_trace import shown, watched
 from invbench.errors import UsageError
 
 __all__ = ["JaxLayer", "adapt_jax"]
@@ -85,12 +86,13 @@ class JaxLayer(nn.Module):
         return compiling()
 
     def _usual(self, v: Tensor, cond: Tensor | None, inverse: bool) -> tuple[Tensor, Tensor]:
+        whole = self.maps.habits.batched or self.maps.habits.key is not None
         for way in ("quick", "eager"):
             if not self.traced(way, inverse):
                 continue
             function = self.maps.function(inverse, way, cond is not None)
             try:
-                if self.maps.habits.batched or not len(v):
+                if whole or not len(v) or watched():
                     return self._call(function, v, cond)
                 return self._in_parts(function, v, cond, _chunks(len(v)))
             except UNTRACEABLE as error:
@@ -112,9 +114,13 @@ class JaxLayer(nn.Module):
         given = [v] if cond is None else [v, cond]
         if self.maps.draws:  # repeatable by torch.manual_seed
             given.append(torch.randint(0, 2**31 - 1, (1,), dtype=torch.int32))
-        value, log_det = bridged(
-            function, *given, *(getattr(self.arrays, name) for name in self.names)
-        )
+        given += [getattr(self.arrays, name) for name in self.names]
+        if watched():
+            value, log_det = function.shown(shown, given)
+            if not (torch.is_grad_enabled() and any(t.requires_grad for t in given)):
+                return value, per_row(log_det, value)
+        with torch._C.DisableTorchFunction():
+            value, log_det = bridged(function, *given)
         return value, per_row(log_det, value)
 
 
