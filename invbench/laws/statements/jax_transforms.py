@@ -30,6 +30,7 @@ def _agrees(case: LawCase, pair: tuple[str, str], tool: str) -> Iterator[Violati
     layer: Any = case.subject.module
     rows = torch.arange(min(ROWS, len(case.x)))
     for inverse in case.subject.directions:
+        case.result(inverse)  # the usual call finds out what can be traced
         if not layer.traced("quick" if tool == "jax.jit" else "eager", inverse):
             yield Tally(0, len(rows))
             continue

@@ -67,7 +67,7 @@ def dequantised(seed: int) -> Any:
     )
 
 
-def branching(seed: int, wrong: bool = False) -> Any:
+def branching(seed: int) -> Any:
     """Sound, but a branch looks at a number, which jit and vmap cannot trace."""
     _, jnp, adapt = _tools()
     log_det = 4 * float(jnp.log(2.0))
