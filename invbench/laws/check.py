@@ -81,9 +81,12 @@ def _check(
     first_seed: int,
     plan: Plan | None,
 ) -> Report:
-    started, clock = time.monotonic(), Clock(budget)
+    started = time.monotonic()
     progress("survey")
+    clock = Clock(budget)
     subject = subject_of(target, parse_dtype(dtype), device)
+    if callable(compiling := getattr(subject.module, "compiling", None)):
+        clock = Clock(budget, compiling)
     measures: dict[str, Any] = {
         "dtype": dtype,
         "device": device,
