@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from invbench.adapters import adapt
+    from invbench.adapters.jax_layer import adapt_jax
     from invbench.bounds import Certificate, certify
     from invbench.couplings import Elementwise
     from invbench.couplings.compiled import compile_couplings
@@ -26,6 +27,7 @@ __all__ = [
     "Report",
     "UsageError",
     "adapt",
+    "adapt_jax",
     "certify",
     "check",
     "compile_couplings",
@@ -50,6 +52,7 @@ _LAZY = {
     "Report": "laws",
     "UsageError": "errors",
     "adapt": "adapters",
+    "adapt_jax": "adapters.jax_layer",
     "certify": "bounds",
     "check": "laws",
     "compile_couplings": "couplings.compiled",

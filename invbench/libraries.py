@@ -19,6 +19,10 @@ LIBRARIES = {
     "torchflows": "torchflows",
     "jet": "jet-pytorch",
     "memcnn": "memcnn",
+    "flowjax": "flowjax",
+    "distrax": "distrax",
+    "bijx": "bijx",
+    "distreqx": "distreqx",
 }
 
 

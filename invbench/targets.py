@@ -16,9 +16,11 @@ from types import ModuleType
 from typing import Any
 
 from invbench.adapters import LIBRARIES, load_library
+from invbench.adapters.held import HELD, held_entry, held_spec, importable, name_of
 from invbench.adapters.plain import Plain, is_plain, plain_entry
 from invbench.couplings.base import Elementwise
 from invbench.declaration import Declaration
+from invbench.devices import without_gpu
 from invbench.errors import UsageError, did_you_mean
 from invbench.loading import import_module, load_file
 from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
@@ -46,13 +48,14 @@ class Target:
     name and source are.
 
     ``declared``: what was declared beside the entry, as on the command line; it stands in the
-    entry's metadata too.
+    entry's metadata too. ``label``: a name that was given to it.
     """
 
     spec: str
     entry: Registered[Any]
     options: dict[str, Any] = field(default_factory=dict)
     declared: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
 
     def _identity(self) -> tuple[str, str, str]:
         return self.kind, self.name, self.digest
@@ -69,11 +72,20 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The name in tables: the registered one, with its options."""
-        if not self.options:
-            return self.entry.name
+        """The name in tables: the one given to it, else the registered one with its options."""
+        if self.label or not self.options:
+            return self.label or self.entry.name
         said = ",".join(f"{k}={_shown(v)}" for k, v in self.options.items())
         return f"{self.entry.name}({said})"
+
+    def named(self, label: str) -> Target:
+        """The same under a name of its own."""
+        return replace(self, label=label)
+
+    @property
+    def can_be_typed(self) -> bool:
+        """Whether a command line can name it, which it cannot an object that no import reaches."""
+        return not (self.spec.endswith(HELD) or self.spec.startswith("__main__:"))
 
     @property
     def make(self) -> Callable[..., Any]:
@@ -143,15 +155,26 @@ def absolute(spec: str) -> str:
     return f"{found[0]}{found[1]}" if found else spec
 
 
-def of_object(obj: Any) -> Target:
-    """The target of a registered coupling class or layer factory, wherever it was defined. Raises
-    ``UsageError`` when it is not registered."""
-    spec = f"{obj.__module__}:{obj.__qualname__}"
-    for registry in (COUPLINGS, LAYERS):
-        for entry in registry.values():
-            if entry.obj is obj:
-                return Target(spec, entry)
-    return resolve(spec, ("coupling", "layer"))
+def of_object(
+    obj: Any, declared: Mapping[str, Any] | None = None, name: str | None = None
+) -> Target:
+    """The target of an object: a registered class or factory, any class or function, an instance, a
+    partial. ``declared`` as in ``resolve_all``; ``name``: what it is called.
+
+    Raises ``UsageError`` when it is no layer and cannot be made one.
+    """
+    said = {k: v for k, v in (declared or {}).items() if v is not None}
+    spec = importable(obj)
+    registered = [e for registry in (COUPLINGS, LAYERS) for e in registry.values() if e.obj is obj]
+    if registered:
+        target = _declaring(Target(spec or held_spec(obj), registered[0]), said)
+    elif spec:
+        target = resolve(spec, ("coupling", "layer"), said)
+    else:
+        with without_gpu(name or name_of(obj)):
+            entry = held_entry(obj, name or name_of(obj), said)
+        target = _declaring(Target(held_spec(obj), entry), said)
+    return target.named(name) if name else target
 
 
 def resolve(
@@ -176,7 +199,8 @@ def resolve_all(
     """
     said = {k: v for k, v in (declared or {}).items() if v is not None}
     registered = tuple(kind for kind in kinds if kind in _REGISTRIES)
-    return [_declaring(target, said) for target in _resolved(spec, kinds, registered, said)]
+    with without_gpu(spec):
+        return [_declaring(target, said) for target in _resolved(spec, kinds, registered, said)]
 
 
 def _declaring(target: Target, said: Mapping[str, Any]) -> Target:

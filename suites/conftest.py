@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hypothesis
+# before torch is there: two workers of two threads each are many times slower
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
-from hypothesis import HealthCheck, settings
 
 import invbench
 from invbench.laws.cases.recipe import InputRecipe
@@ -18,30 +20,38 @@ from invbench.laws.law import CATEGORIES, SCOPES
 from invbench.registry import Registry
 from invbench.targets import Target, replay_command, resolve
 from invbench.testing.known_failures import KnownFailure
-from invbench.testing.plugin import added_targets, chosen_laws, known_failures
+from invbench.testing.options import folder, value
+from invbench.testing.plugin import CASE, added_targets, chosen_laws, known_failures
+from invbench.testing.requirements import missing
 from invbench.testing.violation_rows import append, merge
 
+INVBENCH_SUITES = True  # by this the plugin knows that the short names of its options are wanted
 LAST = pytest.StashKey["tuple[Target, str, InputRecipe]"]()
 EXAMPLES = {"smoke": 5, "default": 25, "deep": 400}
 KNOWN = Path(__file__).with_name("known_failures.toml")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if problem := missing(pytest.__version__, "hypothesis"):
+        raise pytest.UsageError(f"the suites need {problem}")
+    for category, what in CATEGORIES.items():
+        config.addinivalue_line("markers", f"{category}: {what}")
+    import torch
+    from hypothesis import HealthCheck, settings
+
     settings.register_profile(
         "invbench",
-        max_examples=EXAMPLES[config.getoption("budget") or "default"],
+        max_examples=EXAMPLES[value(config, "budget") or "default"],
         deadline=None,
-        derandomize=bool(os.environ.get("CI")),
+        derandomize=config.getoption("hypothesis_seed", None) is None,  # a seed of the user's own
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     settings.load_profile("invbench")
-    import torch
-
     torch.set_num_threads(1)
-    if config.getoption("device") != "cpu" and not torch.cuda.is_available():
+    if value(config, "device") != "cpu" and not torch.cuda.is_available():
         raise pytest.UsageError(
-            f"--device {config.getoption('device')}: no such device here; invbench doctor shows "
+            f"--device {value(config, 'device')}: no such device here; invbench doctor shows "
             f"what is"
         )
 
@@ -150,18 +160,18 @@ def known_failure(request: pytest.FixtureRequest) -> Callable[[str, str], KnownF
 def keep(request: pytest.FixtureRequest) -> Callable[[Target, str, InputRecipe, str], None]:
     """Append a violation to this worker's file below --results. A counterexample is made of it
     later."""
-    folder = request.config.getoption("results")
+    results = folder(request.config)
 
     def write(target: Target, law: str, recipe: InputRecipe, message: str) -> None:
         request.config.stash[LAST] = (target, law, recipe)
-        if folder is not None:
+        if results is not None:
             record = {
                 "target": target.name,
                 "property": law,
                 "recipe": recipe.as_dict(),
                 "message": message,
             }
-            append(Path(folder), record)
+            append(results, record)
 
     return write
 
@@ -171,16 +181,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Save a counterexample of a failed law below --results. Its recipe is the one that Hypothesis
     shrank to."""
     report = yield
-    broken, folder = item.config.stash.get(LAST, None), item.config.getoption("results")
+    broken, results = item.config.stash.get(LAST, None), folder(item.config)
     if report.when == "call" and broken is not None:
         del item.config.stash[LAST]
-        if report.failed and folder is not None:
+        if report.failed:
+            report.user_properties.append((CASE, str(call.excinfo.value) if call.excinfo else ""))
+        if report.failed and results is not None:
             from invbench.laws.cases.counterexample import save_counterexample
 
-            options = item.config.getoption("dtype"), item.config.getoption("device")
+            options = value(item.config, "dtype"), value(item.config, "device")
             try:
                 text = replay_command(
-                    save_counterexample(Path(folder), *broken, *options), broken[0].spec
+                    save_counterexample(results, *broken, *options), broken[0].spec
                 )
             except ValueError as error:  # it does not show again
                 text = f"no counterexample saved: {error}"
@@ -197,17 +209,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _merge(config: pytest.Config) -> None:
-    if config.getoption("results") and not hasattr(config, "workerinput"):
-        for problem in merge(Path(config.getoption("results"))):
+    results = folder(config)
+    if results is not None and not hasattr(config, "workerinput"):
+        for problem in merge(results):
             sys.stderr.write(f"invbench: {problem}\n")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
+    import hypothesis
     import torch
 
     what = (
-        f"{config.getoption('dtype')} on {config.getoption('device')}, budget "
-        f"{config.getoption('budget')}"
+        f"{value(config, 'dtype')} on {value(config, 'device')}, budget "
+        f"{value(config, 'budget') or 'default'}, seed {value(config, 'seed')}"
     )
     return (
         f"invbench {invbench.__version__}, torch {torch.__version__}, Hypothesis "
@@ -215,12 +229,18 @@ def pytest_report_header(config: pytest.Config) -> str:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """``-m soundness``, ``-m design``, ``-m capability``."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """``-m soundness``, ``-m design``, ``-m capability``; and what Hypothesis draws by
+    ``--invbench-seed``."""
+    import hypothesis
+
+    seed = value(config, "seed")
     for item in items:
-        laws = getattr(getattr(item, "function", None), "laws", None)
-        if laws is not None:
+        function = getattr(item, "function", None)
+        if (laws := getattr(function, "laws", None)) is not None:
             item.add_marker(laws[0])
+        if seed and hypothesis.is_hypothesis_test(function):
+            hypothesis.seed(seed)(function)
 
 
 @pytest.fixture(scope="session")
@@ -300,15 +320,14 @@ def report(dtype: str, device: str) -> Callable[[Target, str], None]:
 
 @pytest.fixture(scope="session")
 def results_folder(request: pytest.FixtureRequest) -> Path | None:
-    folder = request.config.getoption("results")
-    return None if folder is None else Path(folder)
+    return folder(request.config)
 
 
 @pytest.fixture(scope="session")
 def dtype(request: pytest.FixtureRequest) -> str:
-    return str(request.config.getoption("dtype"))
+    return str(value(request.config, "dtype"))
 
 
 @pytest.fixture(scope="session")
 def device(request: pytest.FixtureRequest) -> str:
-    return str(request.config.getoption("device"))
+    return str(value(request.config, "device"))

@@ -1,5 +1,5 @@
 """Do the laws hold under another Python and another torch? python benchmarks/evidence/versions.py
-[--pair 3.10 2.6.0] [--pair 3.13 2.14.1] …
+[--pair 3.10:2.6.0] [--pair 3.13:2.14.1] …
 
 Each pair is a fresh environment in a temporary folder: ``pythonX.Y -m venv``, that torch (a CPU or a
 CUDA build, whichever installs), invbench with its extra ``bench``; then the tests of the laws and of
@@ -23,6 +23,7 @@ from runs import ROOT
 from invbench.console import err
 from invbench.files import write_atomically
 
+DEFAULT = ["3.10:2.6.0", "3.13:2.14.1"]  # the lowest and the newest
 TESTS = ("tests/laws", "tests/couplings")
 HEAD = """# Under other versions
 
@@ -72,10 +73,10 @@ def tested(python: str, torch: str, links: Path | None, workers: int) -> tuple[s
 
 
 def main(
-    pair: Annotated[list[str], typer.Option(help="PYTHON:TORCH, as 3.10:2.6.0; repeatable.")] = [
-        "3.10:2.6.0",
-        "3.13:2.14.1",
-    ],  # noqa: B006
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(help="PYTHON:TORCH; repeatable. Default: 3.10:2.6.0 3.13:2.14.1"),
+    ] = None,
     find_links: Annotated[Path | None, typer.Option(help="A folder of wheels.")] = None,
     workers: Annotated[int, typer.Option(help="pytest -n.")] = 2,
     output: Annotated[Path, typer.Option(help="Folder to write to.")] = ROOT / "results/evidence",
@@ -83,7 +84,7 @@ def main(
     page = output / "versions.md"
     text = page.read_text("utf-8") if page.exists() else HEAD
     failed = False
-    for one in pair:
+    for one in pair or DEFAULT:
         python, _, torch = one.partition(":")
         err.print(f"Python {python}, torch {torch} …")
         started = time.monotonic()

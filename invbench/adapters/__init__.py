@@ -19,6 +19,8 @@ __all__ = [
     "of_library",
 ]
 
+# what needs the extra [jax]; the others need [libraries]
+OF_JAX = ("flowjax", "distrax", "bijx", "distreqx")
 # where the name of the library is not that of the module here
 MODULES = {"torch": "torch_distributions"}
 
@@ -28,6 +30,7 @@ def load_library(name: str) -> None:
     try:
         importlib.import_module(f"invbench.adapters.{MODULES.get(name, name.lower())}")
     except ImportError as error:
+        extra = "jax" if name in OF_JAX else "libraries"
         raise UsageError(
-            f"{name} cannot be imported ({error}); pip install 'invbench[libraries]'"
+            f"{name} cannot be imported ({error}); pip install 'invbench[{extra}]'"
         ) from None

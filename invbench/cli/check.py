@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from invbench.cli.check_outcome import against, annotate, new_failures, seed_number
 from invbench.cli.declare import (
     Codomain,
     Condition,
@@ -126,6 +127,11 @@ def check(
     results: Annotated[
         Path | None, typer.Option("--results", help="Save counterexamples below this folder.")
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="Fail on what this report of an earlier check --json has not."),
+    ] = None,
+    seed: Annotated[str, typer.Option(help="What is drawn: 0, another number, or today.")] = "0",
     event_shape: EventShape = None,
     cond_shape: CondShape = None,
     latent_shape: LatentShape = None,
@@ -141,15 +147,16 @@ def check(
     as_json: JsonFlag = False,
 ) -> None:
     """Is this coupling, layer or distribution what it says? The exit code is 1 when a target is not
-    sound, 2 when it cannot be checked.
+    sound, 2 when it cannot be checked. With `--baseline` it is 1 for what is new.
 
     Examples: `invbench check affine`, `invbench check my.py:MyLayer --event-shape 3,32,32 --domain
     unit_interval`, `invbench check 'my_package.layers:Block(dim=4)' --dtype float64 --property
     round-trip-x`, `invbench check 'nflows/*' --budget smoke`, `invbench check my.py --results
-    results`
+    results`, `invbench check my.py --baseline report.json --seed today`
     """
     from invbench.cli.report_text import report_lines
     from invbench.laws import check as check_target
+    from invbench.laws.baseline import read_baseline
     from invbench.laws.cases.counterexample import save_failures
     from invbench.laws.judging.sensitivity import bounds_line
     from invbench.targets import replay_command, resolve_all
@@ -171,6 +178,7 @@ def check(
         "training": training,
     }
     kinds = KINDS_CHECKED if kind is None else (kind,)
+    first_seed, earlier = seed_number(seed), read_baseline(baseline) if baseline else None
     resolved = [t for spec in targets for t in resolve_all(spec, kinds, declared)]
     reports, saved = [], []
     with err.status("checking …") as status:
@@ -180,26 +188,38 @@ def check(
                 from invbench.laws.distributions.laws import check_distribution
 
                 reports.append(
-                    check_distribution(target, dtype, device, budget, properties or None, announce)
+                    check_distribution(
+                        target, dtype, device, budget, properties or None, announce, first_seed
+                    )
                 )
                 continue
             reports.append(
-                check_target(target, dtype, device, budget, properties or None, progress=announce)
+                check_target(
+                    target, dtype, device, budget, properties or None, announce, first_seed
+                )
             )
             if results is not None:
                 announce("reducing")
                 folders, problems = save_failures(results, target, reports[-1])
                 saved += [replay_command(folder, target.spec) for folder in folders] + problems
+    compared = [earlier.compare(report) if earlier else None for report in reports]
     if as_json:
-        documents = [report.as_dict() for report in reports]
+        documents = [
+            report.as_dict() | ({"baseline": comparison.as_dict()} if comparison else {})
+            for report, comparison in zip(reports, compared, strict=True)
+        ]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for report in reports:
             for line in report_lines(report, dtype, bounds_line(report.measures)):
                 out.print(line, highlight=False, soft_wrap=True)
+    if earlier:
+        saved += [line for report in reports for line in against(earlier, report)]
     for line in saved:
         err.print(line, markup=False, soft_wrap=True, highlight=False)
-    if not all(report.sound for report in reports):
+    failed = [new_failures(*pair) for pair in zip(reports, compared, strict=True)]
+    annotate(reports, failed)
+    if any(failed):
         raise typer.Exit(1)
 
 

@@ -26,6 +26,7 @@ INTERRUPTED = 130
 VERBS = {
     "list": "check:list_",
     "check": "check:check",
+    "init": "init:init",
     "run": "run:run",
     "replay": "check:replay",
     "attack": "attack:attack",

@@ -11,6 +11,7 @@ from torch import nn
 
 from invbench.couplings.base import Elementwise
 from invbench.declaration import Declaration
+from invbench.devices import without_gpu
 from invbench.errors import UsageError
 from invbench.laws.space import packing
 from invbench.laws.subject import SEED, Subject
@@ -41,14 +42,15 @@ def subject_of(
             f"{target.name!r} is a {kind}; properties are checked on couplings and layers"
         )
     metadata = dict(target.entry.metadata)
-    try:
-        module = build(SEED).to(device, dtype).eval()
-    except UsageError:
-        raise
-    except Exception as error:  # a stranger's constructor may raise anything
-        raise UsageError(
-            f"{kind} {target.name!r} cannot be built: {type(error).__name__}: {error}"
-        ) from error
+    with without_gpu(target.name):
+        try:
+            module = build(SEED).to(device, dtype).eval()
+        except UsageError:
+            raise
+        except Exception as error:  # a stranger's constructor may raise anything
+            raise UsageError(
+                f"{kind} {target.name!r} cannot be built: {type(error).__name__}: {error}"
+            ) from error
     if kind == "layer":
         subject = _layer(
             target.name,

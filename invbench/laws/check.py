@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
 
+from invbench.declaration import Declaration
 from invbench.devices import require_device
-from invbench.errors import UsageError
+from invbench.errors import UsageError, did_you_mean
 from invbench.laws.building import subject_of
 from invbench.laws.cases.plan import Clock, Plan, planned
 from invbench.laws.cases.sweep import BUDGETS, CORPUS_VERSION, sweep
+from invbench.laws.command import check_command
 from invbench.laws.dtypes import parse_dtype
 from invbench.laws.law import LAWS, law_names
 from invbench.laws.report import Failure, Report
@@ -22,11 +24,12 @@ from invbench.targets import Target, of_object, resolve
 
 __all__ = ["check"]
 
+DECLARED = tuple(f.name for f in fields(Declaration))
 SENSITIVITY_SECONDS, REDUCTION_SECONDS = 10.0, 8.0
 
 
 def check(
-    target: str | type | Target,
+    target: Any,
     dtype: str = "float32",
     device: str = "cpu",
     budget: str = "default",
@@ -34,18 +37,25 @@ def check(
     progress: Callable[[str], None] = lambda law: None,
     first_seed: int = 0,
     plan: Plan | None = None,
+    **declared: Any,
 ) -> Report:
     """Is this coupling or layer a correct inverse? Laws × fixed sweep, deterministic.
 
-    ``target``: a target string, or a registered class. ``properties``: names of laws; without it
-    all laws are checked, and ``measures`` has the bounds of ``sensitivity``. ``first_seed`` moves
-    the corpus to other random numbers. ``plan``: the plan of an earlier report, which is repeated
-    exactly.
+    ``target``: a target string, a class, a function that builds a layer (of nothing or of
+    ``seed``), an instance, or a torch ``Transform``. ``properties``: names of laws; without it all
+    laws are checked, and ``measures`` has the bounds of ``sensitivity``. ``first_seed`` moves the
+    corpus to other random numbers. ``plan``: the plan of an earlier report, which is repeated
+    exactly. Other keywords declare what the layer is, as ``event_shape=(3, 32, 32)``,
+    ``domain="unit_interval"`` (``invbench.declaration``). ``.assert_sound()`` of the report raises
+    where the layer is not sound.
 
     Raises ``UsageError`` for an unknown target, dtype, budget or property, and for a declaration
     that the layer contradicts. Whatever else the subject does is a finding.
     """
-    resolved = _as_target(target)
+    for name in declared:
+        if name not in DECLARED:
+            raise UsageError(f"check() takes no {name!r}{did_you_mean(name, DECLARED)}")
+    resolved = _as_target(target, declared)
     if budget not in BUDGETS:
         raise UsageError(f"budget {budget!r} is not known; choose from {', '.join(BUDGETS)}")
     names = law_names(properties)
@@ -71,9 +81,12 @@ def _check(
     first_seed: int,
     plan: Plan | None,
 ) -> Report:
-    started, clock = time.monotonic(), Clock(budget)
+    started = time.monotonic()
     progress("survey")
+    clock = Clock(budget)
     subject = subject_of(target, parse_dtype(dtype), device)
+    if callable(compiling := getattr(subject.module, "compiling", None)):
+        clock = Clock(budget, compiling)
     measures: dict[str, Any] = {
         "dtype": dtype,
         "device": device,
@@ -81,6 +94,7 @@ def _check(
         "assumed": list(subject.assumed),
         "guesses": list(getattr(subject.module, "guesses", ())),
         "declared": subject.declaration.as_dict(),
+        "command": check_command(target, dtype, device, budget, first_seed),
     }
     try:
         subject.float64_reference(), subject.reweighted("noise", 0, 0)
@@ -117,9 +131,9 @@ def _check(
     return Report(target.name, failures, measures)
 
 
-def _as_target(target: str | type | Target) -> Target:
+def _as_target(target: Any, declared: Mapping[str, Any]) -> Target:
     if isinstance(target, Target):
         return target
     if isinstance(target, str):
-        return resolve(target, ("coupling", "layer"))
-    return of_object(target)
+        return resolve(target, ("coupling", "layer"), declared)
+    return of_object(target, declared)

@@ -53,6 +53,8 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
     "tensors": lambda s: not s.packed(False).several and not s.packed(True).several,
     "real": lambda s: is_real(s.space(False)) and is_real(s.space(True)) and not s.image,
     "exact": lambda s: s.declaration.tolerance is None,
+    "jax": lambda s: bool(getattr(s.module, "jax", False)),
+    "torch": lambda s: not getattr(s.module, "jax", False),
 }
 
 

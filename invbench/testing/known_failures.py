@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from invbench.errors import UsageError, first_problem
+from invbench.errors import UsageError
 from invbench.files import read_limited
 
 if sys.version_info >= (3, 11):
@@ -22,14 +21,32 @@ __all__ = ["KnownFailure", "read_known_failures"]
 LARGEST, LONGEST_LINE = 250_000, 2000
 
 
-class KnownFailure(BaseModel):
+@dataclass(frozen=True)
+class KnownFailure:
     """``[[known]]`` with ``target``, ``property``, ``reason`` and the ``recipe`` that shows it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     target: str
     property: str
     reason: str
-    recipe: dict[str, Any] = Field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entry: Any) -> KnownFailure:
+        """From a table of the file. Raises ``ValueError`` that names the field that is wrong."""
+        if not isinstance(entry, dict):
+            raise ValueError("not a table; write [[known]]")
+        types = {f.name: dict if f.name == "recipe" else str for f in fields(cls)}
+        for name in types:
+            if name not in entry and name != "recipe":
+                raise ValueError(f"{name}: is missing")
+        for name, value in entry.items():
+            if name not in types:
+                shown = " ".join(name.split())[:200]
+                raise ValueError(f"{shown}: no such field; there are {', '.join(types)}")
+            if not isinstance(value, types[name]):
+                what = "a text" if types[name] is str else "a table"
+                raise ValueError(f"{name}: must be {what}")
+        return cls(**entry)
 
 
 def read_known_failures(path: Path) -> list[KnownFailure]:
@@ -51,9 +68,7 @@ def read_known_failures(path: Path) -> list[KnownFailure]:
     known = []
     for index, entry in enumerate(entries):
         try:
-            known.append(KnownFailure.model_validate(entry))
-        except ValidationError as error:
-            raise UsageError(
-                f"{path}: [[known]] number {index + 1}: {first_problem(error)}"
-            ) from None
+            known.append(KnownFailure.of(entry))
+        except ValueError as error:
+            raise UsageError(f"{path}: [[known]] number {index + 1}: {error}") from None
     return known

@@ -26,6 +26,7 @@ from tests.support.faults import (
     every_sound,
     target_of,
 )
+from tests.support.faults.jax_layers import JAX_MUTANTS
 
 DEEP = {"compile"}
 needs_compiler = pytest.mark.skipif(compiler_missing() is not None, reason=str(compiler_missing()))
@@ -39,7 +40,7 @@ def killed(law: str, target: Target) -> bool:
 
 
 def test_every_law_has_a_planted_fault():
-    assert set(MUTANTS) | set(LAYER_MUTANTS) == set(LAWS)
+    assert set(MUTANTS) | set(LAYER_MUTANTS) | set(JAX_MUTANTS) == set(LAWS)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -46,8 +44,9 @@ def test_suite_tests_a_users_own_coupling(file, tmp_path):
     assert "design: tail slopes differ" in done.stdout
 
 
-def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path):
+def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path, monkeypatch):
     mine = file(BROKEN, "my.py")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     done = run_pytest(
         tmp_path, SUITES / "test_couplings.py", "--coupling", mine, "--property", "round-trip-x", "-k", "broken",
         "--budget", "smoke", "--results", tmp_path / "kept",
@@ -63,8 +62,22 @@ def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path
         resolve(str(mine)), "round-trip-x", "float32", "cpu", InputRecipe(**last["recipe"])
     )
     assert again[0].kind == "defect" and again[0].message == last["message"]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("::error")]
+    assert "broken breaks round-trip-x (defect)" in line and "%0Arecipe: InputRecipe(" in line
     (folder,) = (tmp_path / "kept" / "counterexamples").iterdir()
     assert f"invbench replay {folder}" in done.stdout
+
+
+def test_the_suites_draw_the_same_until_a_seed_asks_for_others(file, tmp_path):
+    mine = file(BROKEN, "my.py")
+    drawn = []
+    for seeds in ((), ("--seed", "0"), ("--seed", "today")):
+        run_pytest(
+            tmp_path, SUITES / "test_couplings.py", "--coupling", mine, "--property", "round-trip-x",
+            "-k", "broken", "--budget", "smoke", "--results", tmp_path / f"kept{len(drawn)}", *seeds,
+        )  # fmt: skip
+        drawn.append((tmp_path / f"kept{len(drawn)}" / "violations" / "all.jsonl").read_text())
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 KNOWN = """
@@ -144,29 +157,23 @@ def test_the_options_reach_the_tests_of_the_decorator(file, tmp_path):
         "    law(subject)\n",
         "test_mine.py",
     )
-    one = ("test_mine.py", "--property", "round-trip-x", "--strict-markers", "-m", "soundness")
-    done = run_pytest(tmp_path, *one, "--results", "kept", "--dtype", "float64")
+    one = (
+        "test_mine.py", "--invbench-property", "round-trip-x", "--strict-markers", "-m", "invbench_soundness",
+    )  # fmt: skip
+    done = run_pytest(tmp_path, *one, "--invbench-results", "kept", "--invbench-dtype", "float64")
     assert done.returncode == 1 and "1 failed" in done.stdout and "deselected" in done.stdout
     assert "invbench replay kept/counterexamples/broken-round-trip-x-" in done.stdout
     assert "--target my_flows.py" in done.stdout
     record = next((tmp_path / "kept/counterexamples").glob("*/case.json")).read_text()
     assert '"dtype": "float64"' in record
     listed = file(KNOWN.format(pattern="normal"), "known.toml")
-    done = run_pytest(tmp_path, *one, "--xfails", listed)
+    done = run_pytest(tmp_path, *one, "--invbench-xfails", listed)
     assert done.returncode == 0 and "1 xfailed" in done.stdout
     listed.write_text(listed.read_text().replace("round-trip-x", "monotone"))
-    done = run_pytest(tmp_path, "test_mine.py", "--property", "monotone", "--xfails", listed)
+    mine = ("test_mine.py", "--invbench-property")
+    done = run_pytest(tmp_path, *mine, "monotone", "--invbench-xfails", listed)
     assert done.returncode == 1 and "XPASS(strict)" in done.stdout
-    assert "no such law" in run_pytest(tmp_path, "test_mine.py", "--property", "nope").stderr
-
-
-def test_the_plugin_imports_nothing_heavy_until_a_suite_asks():
-    """What every session of pytest in this environment would wait for; torch is there already."""
-    code = "import sys, invbench.testing.plugin; print(*{m.partition('.')[0] for m in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    heavy = "hypothesis pandas sklearn skimage matplotlib torchmetrics jinja2 typer rich ray"
-    assert "torch" in done.stdout.split(), done.stderr
-    assert not set(heavy.split()) & set(done.stdout.split())
+    assert "no such law" in run_pytest(tmp_path, *mine, "nope").stderr
 
 
 def test_unknown_targets_and_properties_of_the_decorator_are_named():
@@ -176,11 +183,20 @@ def test_unknown_targets_and_properties_of_the_decorator_are_named():
         parametrize_with_properties(["affine"], properties=["nope"])
 
 
+WHOLE = '[[known]]\ntarget = "a"\nproperty = "p"\nreason = "r"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[[known]\n", "not a readable TOML"),
-        ('[[known]]\ntarget = "a"\n', r"number 1: .*property"),
+        ('[[known]]\ntarget = "a"\n', "number 1: property: is missing"),
+        ("known = [3]\n", r"number 1: not a table; write \[\[known\]\]"),
+        ("known = 3\n", r"known is not a list of tables; write \[\[known\]\]"),
+        (WHOLE + "recipes = {}\n", "number 1: recipes: no such field; there are target, property"),
+        (WHOLE.replace('"r"', "3"), "number 1: reason: must be a text"),
+        (WHOLE + 'recipe = "x"\n', "number 1: recipe: must be a table"),
+        (WHOLE + WHOLE.replace("target", "tarjet"), "number 2: target: is missing"),
         (None, "no such file"),
     ],
 )

@@ -4,6 +4,7 @@ the report."""
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,13 +53,15 @@ def interleaved(count: int) -> list[int]:
 
 
 class Clock:
-    """Processor seconds since it was made, and those of the budget."""
+    """Processor seconds since it was made, and those of the budget. ``excused`` are seconds that
+    do not count, as those of a compiler."""
 
-    def __init__(self, budget: str) -> None:
+    def __init__(self, budget: str, excused: Callable[[], float] = lambda: 0.0) -> None:
         self.budget, self.started = SECONDS[budget], time.process_time()
+        self.excused, self.before = excused, excused()
 
     def spent(self) -> float:
-        return time.process_time() - self.started
+        return time.process_time() - self.started - (self.excused() - self.before)
 
     def left(self, share: float = 1.0) -> float:
         return share * self.budget - self.spent()

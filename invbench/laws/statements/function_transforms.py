@@ -32,7 +32,7 @@ def _single(subject: Subject, name: str) -> Callable[[Tensor, Tensor | None], An
 @law(
     "vmap",
     category="capability",
-    needs=("value-by-value", "tensors"),
+    needs=("value-by-value", "tensors", "torch"),
     scope="value-independent",
     reference="the batched call",
 )
@@ -84,7 +84,7 @@ def jvp(subject: Subject, case: LawCase) -> Iterator[Violation | Tally]:
 @law(
     "compile",
     category="capability",
-    needs=("on-cpu", "value-by-value", "tensors"),
+    needs=("on-cpu", "value-by-value", "tensors", "torch"),
     scope="deep",
     reference="eager code",
 )

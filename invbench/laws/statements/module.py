@@ -109,7 +109,7 @@ def copies(subject: Subject, case: LawCase) -> Iterator[Violation]:
 @law(
     "pickle",
     category="capability",
-    needs=("value-by-value",),
+    needs=("value-by-value", "torch"),
     scope="value-independent",
     reference="the original",
 )
@@ -193,7 +193,7 @@ def _narrow(subject: Subject, case: LawCase, half: torch.dtype) -> LawCase:
 @law(
     "autocast",
     category="capability",
-    needs=("on-cpu",),
+    needs=("on-cpu", "torch"),
     scope="value-independent",
     reference="the float64 reference",
 )
