@@ -32,11 +32,11 @@ def address(path: Path) -> str:
 
 
 def aimed_at(page: Path, target: str) -> Path | None:
-    """The file that a link of a page leads to; None when it leads to a heading of the same page, or
-    out of the repository, or to a folder."""
+    """The file or folder that a link of a page leads to; None when it leads to a heading of the same
+    page, or out of the repository."""
     name = "" if re.match("[a-z]+:", target) else target.partition("#")[0]
     path = Path(os.path.normpath(page.parent / name)) if name else None
-    return path if path and path.is_relative_to(ROOT) and path.is_file() else None
+    return path if path and path.is_relative_to(ROOT) and path.exists() else None
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -55,7 +55,8 @@ def on_files(files: Any, config: Any) -> Any:
             files.append(File.generated(config, address(path), abs_src_path=str(path)))
         if path.suffix == ".md":
             found = links(path.read_text(encoding="utf-8"))
-            waiting += [aim for target in found if (aim := aimed_at(path, target))]
+            aims = (aimed_at(path, target) for target in found)
+            waiting += [aim for aim in aims if aim and aim.is_file()]
     return files
 
 
@@ -66,6 +67,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     out, end = [], 0
     for match in LINK.finditer(quiet):
         aim = aimed_at(here, match["target"])
+        if aim and aim.is_dir():  # a site has no page of a folder: its words alone
+            text = markdown[match.start() : match.end("before")].lstrip("!")[1:-2]
+            out += [markdown[end : match.start()], text]
+            end = match.end()
+            continue
         if aim is None or files.get_file_from_path(address(aim)) is None:
             continue
         to = posixpath.relpath(address(aim), posixpath.dirname(source) or ".")
