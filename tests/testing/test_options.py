@@ -126,10 +126,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def before(site: Path) -> str:
+    """PYTHONPATH with these packages in front."""
+    return os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+
+
 @pytest.mark.parametrize("name", ["invbench.suites", "invbench.suites.test_couplings"])
 def test_the_short_names_work_in_the_installed_suites(site, tmp_path, name):
     said = collected(
-        tmp_path, "--pyargs", name, "--budget", "smoke", "--property", "shape", PYTHONPATH=str(site)
+        tmp_path,
+        "--pyargs",
+        name,
+        "--budget",
+        "smoke",
+        "--property",
+        "shape",
+        PYTHONPATH=before(site),
     )
     assert "exit 0" in said and ONE in said, said
 
@@ -139,7 +151,7 @@ def test_the_short_names_reach_the_workers_of_xdist(site, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "1", "-k", ONE,
          "--pyargs", "invbench.suites.test_couplings", "--property", "shape", "--dtype", "int8"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)},
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": before(site)},
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert "UsageError: dtype 'int8'" in done.stdout, done.stdout + done.stderr
