@@ -110,3 +110,17 @@ def test_the_json_of_list_has_the_rows_of_every_kind(tmp_path):
         listing
     )
     assert "modified-rq" in {row["name"] for row in listing["couplings"]}
+
+
+def test_invbench_alone_says_what_to_do_first_and_a_misspelt_verb_what_was_meant(capsys):
+    from typer.testing import CliRunner
+
+    from invbench.cli.main import VERBS, app
+
+    alone = CliRunner().invoke(app, [])
+    assert alone.exit_code == 0 and "invbench check affine" in alone.output
+    wrong = CliRunner().invoke(app, ["tabel"])
+    assert wrong.exit_code == 2 and "did you mean 'table'" in wrong.output
+    far = CliRunner().invoke(app, ["qqq"])
+    assert far.exit_code == 2 and "every verb: invbench --help" in far.output
+    assert set(VERBS) >= {"check", "run", "table", "init"}
