@@ -223,6 +223,7 @@ def _show_missing(missing: list[Any], costs: Any, workers: int, as_json: bool) -
 
 def _show_tables(tracks: list[str], results: Path) -> None:
     from invbench.report.table import read_table, render
+    from invbench.report.terminal import print_short
     from invbench.runner.run import unplanned
     from invbench.store.store import Store
 
@@ -230,6 +231,8 @@ def _show_tables(tracks: list[str], results: Path) -> None:
         if not Store(results).holds(name):
             err.print(unplanned(name), soft_wrap=True, highlight=False)
             continue
-        sys.stdout.write(
-            f"\n## {name}\n\n" + render(read_table(name, results, pooled=True), "md", screen=True)
-        )
+        table = read_table(name, results, pooled=True)
+        if out.is_terminal:
+            print_short(table)
+        else:
+            sys.stdout.write(f"\n## {name}\n\n" + render(table, "md", screen=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from invbench.console import JsonFlag, err
+from invbench.console import JsonFlag, err, out
 from invbench.errors import HarnessError, InvbenchError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,12 @@ def table(
     track: Annotated[
         str, typer.Option(help="Track. Default, for md, tex and html: every track that has cells.")
     ] = "",
-    style: Annotated[str, typer.Option("--format", help="md, csv, tex, json or html.")] = "md",
+    style: Annotated[
+        str,
+        typer.Option(
+            "--format", help="md, csv, tex, json or html. Default: md, on a terminal a short table."
+        ),
+    ] = "",
     results: Annotated[Path, typer.Option("--results", help="Results folder.")] = Path("results"),
     every_case: Annotated[
         bool | None,
@@ -65,7 +70,8 @@ def table(
     from invbench.report.selection import Selection
     from invbench.report.table import FORMATS, render
 
-    style = "json" if as_json else style
+    brief = not (style or as_json or output or every_column or columns) and out.is_terminal
+    style = "json" if as_json else style or "md"
     if style not in FORMATS:
         raise UsageError(f"format {style!r} is not known; choose from {', '.join(FORMATS)}")
     data_format = style in ("csv", "json")
@@ -81,6 +87,11 @@ def table(
     tables, problems = _tables(track, results, pooled)
     if selection:
         tables = [selection.apply(t) for t in tables]
+    if brief:
+        from invbench.report.terminal import print_short
+
+        for one in tables:
+            print_short(one)
     headings = style == "md" and len(tables) > 1
     text = "\n".join(
         (f"## {t.track}\n\n" if headings else "")
@@ -89,7 +100,7 @@ def table(
     )
     if output is not None:
         write_atomically(output, text.encode("utf-8", "replace"))
-    else:
+    elif not brief:
         sys.stdout.write(text)
     empty = [f"track {t.track}: no row with {' and '.join(where)}" for t in tables if t.frame.empty]
     for line in problems + damage(tables[0].unreadable) + empty:

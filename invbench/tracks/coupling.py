@@ -54,6 +54,7 @@ COUPLING = register(
             "inv_lipschitz_lower inv_lipschitz_upper backward_error_u forward_ns inverse_ns "
             "train_ns".split()
         ),
+        short=tuple("entry sound slope_lo slope_hi displacement forward_ns inverse_ns".split()),
         digits={"backward_error_u": 1, "forward_ns": 1, "inverse_ns": 1, "train_ns": 1},
         row=_row,
         one_case="corpus",

@@ -71,6 +71,9 @@ SR = register(
             "inv_lipschitz_lower "
             "lr_psnr_min lr_psnr_std psnr ssim tier tier_given".split()
         ),
+        short=tuple(
+            "entry n error_pct max_abs_log10 max_abs_certified lr_psnr_min psnr tier".split()
+        ),
         digits={
             "max_abs_certified": 2,
             "critical_radius_typical": 2,

@@ -51,6 +51,9 @@ TOY2D = register(
             "max_abs_certified "
             "critical_radius nll outside_pct variance_ratio tier tier_given".split()
         ),
+        short=tuple(
+            "entry n error_pct max_abs_log10 max_abs_certified critical_radius nll tier".split()
+        ),
         digits={"max_abs_certified": 2, "nll": 3, "outside_pct": 1, "variance_ratio": 2},
         row=_row,
         pooled=_pooled,

@@ -111,6 +111,7 @@ class Track:
     place. ``trains``: the flow that its cells train themselves.
 
     ``columns``: of its table beside the common ones, ``screen``: those that a person sees first,
+    ``short``: those that fit a terminal,
     ``digits``: decimals, ``meanings``: what they mean (``invbench explain``). ``row(entry, case,
     cells)``: a row of the table, from ``invbench.tracks.row``. ``one_case``: the name of an entry's
     only row; ``pooled``: names the row that pools a case; ``own_rows``: measures whose cells have a
@@ -130,6 +131,7 @@ class Track:
     chooses_flow: bool = False
     columns: tuple[str, ...] = ()
     screen: tuple[str, ...] = ()
+    short: tuple[str, ...] = ("entry", "n", "error_pct", "max_abs_log10", "tier")
     digits: Mapping[str, int] = field(default_factory=dict)
     meanings: tuple[Meaning, ...] = ()
     row: Callable[[str, str, Sequence[Record]], Row] | None = None

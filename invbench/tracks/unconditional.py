@@ -48,6 +48,7 @@ UNCONDITIONAL = register(
             "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi "
             "max_abs_log10 max_abs_certified gain_log10 round_trip nll tier tier_given".split()
         ),
+        short=tuple("entry n error_pct max_abs_log10 gain_log10 round_trip nll tier".split()),
         digits={"max_abs_certified": 2, "gain_log10": 2, "nll": 3},
         row=_row,
         notes=NOTES,
