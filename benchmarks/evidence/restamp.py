@@ -121,7 +121,7 @@ def restamped(cell: Cell, proof: dict[str, Any]) -> Cell:
     """The cell under today's digests."""
     digest = resolve(cell.spec.entry).digest
     spec = completed(cell.spec).at(entry_digest=digest)
-    provenance = {**cell.provenance, "restamped": proof}
+    provenance = {**cell.provenance, "restamped": proof["proved_at"]}
     return cell.model_copy(update={"key": spec.key, "spec": spec, "provenance": provenance})
 
 
