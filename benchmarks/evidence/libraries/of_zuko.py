@@ -104,5 +104,27 @@ def empty_batch() -> Shown:
     return Shown(got or "returns", "shape (0,)", bool(got))
 
 
+@case(
+    "zuko",
+    "inference-mode",
+    layer="MonotonicTransform: BernsteinTransform, BoundedBernsteinTransform, GaussianizationTransform, BPF",
+    what="The log-determinant is taken by autograd, which torch.inference_mode forbids: it raises "
+    "there, while it works under torch.no_grad.",
+    inputs="BernsteinTransform(torch.zeros(8)).call_and_ladj(torch.zeros(1)) in torch.inference_mode()",
+    second="by hand: the same call in torch.no_grad() returns; MonotonicRQSTransform returns in both",
+    severity="ordinary inputs",
+    kind="limit",
+)
+def inference_mode() -> Shown:
+    layer, x = transforms.BernsteinTransform(torch.zeros(8)), torch.zeros(1)
+    spline = transforms.MonotonicRQSTransform(torch.zeros(4), torch.zeros(4), torch.zeros(3))
+    with torch.no_grad():
+        right = layer.call_and_ladj(x)[1].item()
+    with torch.inference_mode():
+        got = raised(lambda: layer.call_and_ladj(x))
+        other = raised(lambda: spline.call_and_ladj(x))
+    return Shown(got or "returns", f"ladj = {number(right)}", bool(got) and not other)
+
+
 if __name__ == "__main__":
     run()

@@ -80,7 +80,7 @@ def _units_of(
     units = torch.full_like(error, torch.inf)
     suspects = (error > SLACK * least).reshape(error.shape[0], -1).any(1).nonzero()[:, 0]
     if len(suspects):
-        units[suspects] = unit(suspects, FIRST).nan_to_num(nan=torch.inf)
+        units[suspects] = unit(suspects, FIRST).nan_to_num(nan=torch.inf).to(units)
     return units
 
 
@@ -93,9 +93,11 @@ def _after_appeal(
     rows = rows[of_rows[rows] > SLACK]
     more = torch.maximum(units[rows], unit(rows, APPEAL).nan_to_num(nan=torch.inf))
     ratios = torch.zeros_like(ratio)
-    ratios[rows] = torch.where(
-        error[rows] > 0, error[rows] / more, torch.zeros_like(error[rows])
-    ).nan_to_num(nan=0.0, posinf=torch.inf)
+    ratios[rows] = (
+        torch.where(error[rows] > 0, error[rows] / more, torch.zeros_like(error[rows]))
+        .nan_to_num(nan=0.0, posinf=torch.inf)
+        .to(ratios)
+    )
     return ratios
 
 
