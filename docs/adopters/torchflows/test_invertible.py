@@ -12,8 +12,8 @@ EXACT = [tl.ElementwiseAffine, tl.ElementwiseScale, tl.ElementwiseShift, tl.Elem
 EXACT += [tl.AffineCoupling, tl.InverseAffineCoupling, tl.ShiftCoupling, tl.RQSCoupling]
 EXACT += [tl.LRSCoupling, tl.AffineForwardMaskedAutoregressive, tl.RQSForwardMaskedAutoregressive]
 EXACT += [tm.HouseholderProductMatrix, tm.RandomPermutationMatrix, tm.ReversePermutationMatrix]
-EXACT += [tm.LUMatrix, tm.QRMatrix, tl.ActNorm]
-ROOTS = [tl.DeepSigmoidalCoupling, tl.DenseSigmoidalCoupling, ProximalResFlowBlock]
+EXACT += [tm.QRMatrix, tl.ActNorm]
+ROOTS = [tl.DeepSigmoidalCoupling, ProximalResFlowBlock]
 NEAR = {"inverse": "sampling", "tolerance": 1e-4, "data_range": (-8, 8)}  # bisection, iterations
 LAYERS = [Layer(b((4,)), name=b.__name__, event_shape=(4,)) for b in EXACT]
 LAYERS += [Layer(b((4,)), name=b.__name__, event_shape=(4,), **NEAR) for b in ROOTS]
