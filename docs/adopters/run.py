@@ -1,4 +1,4 @@
-"""Each adopter's tests against its released library: python docs/adopters/run.py NAME…
+"""Each adopter's tests against its released library: python docs/adopters/run.py NAME… [-n2]
 
 Prints a row of README.md for each. Exit 0: every law holds or is in its known.toml; 1: something
 changed; 2: a library is not installed.
