@@ -20,7 +20,7 @@ from invbench.tracks.columns import absent, shown
 __all__ = ["print_short", "short_table"]
 
 INTERVALS = {"error_pct": ("error_lo", "error_hi"), "inf_pct": ("inf_lo", "inf_hi")}
-LINE = 11  # characters of a line of a heading
+LINE = 9  # characters of a line of a heading
 
 
 def print_short(table: Table) -> None:

@@ -88,7 +88,7 @@ LOWLIGHT = register(
             "max_abs_log10 max_abs_certified critical_radius psnr psnr_rescaled ssim tier "
             "tier_given".split()
         ),
-        short=tuple("entry n inf_pct error_pct max_abs_log10 max_abs_certified psnr tier".split()),
+        short=tuple("entry inf_pct error_pct max_abs_log10 max_abs_certified psnr tier".split()),
         digits={
             "max_abs_certified": 2,
             "critical_radius_typical": 2,

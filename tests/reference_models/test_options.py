@@ -160,7 +160,6 @@ class TestWeights:
 
 
 def test_a_cell_says_the_options_and_has_the_digest_of_the_flows_code():
-    from invbench.tracks.sr import FLOW
     from invbench.tracks.track import TRACKS
 
     plans = []
@@ -168,7 +167,7 @@ def test_a_cell_says_the_options_and_has_the_digest_of_the_flows_code():
         options = options_of("smoke", flow=flow, corruptions=("noise",))
         plans.append([completed(c) for c in TRACKS["sr"].plan(resolve(COUPLING), options)])
     plain, own = (plan[0] for plan in plans)
-    assert (plain.settings["flow"], own.settings["flow"]) == (FLOW, NAME)
+    assert (plain.settings["flow"], own.settings["flow"]) == ("srflow", NAME)
     assert plain.flow_digest == own.flow_digest != ""
     assert not {c.key for c in plans[0]} & {c.key for c in plans[1]}
 

@@ -116,6 +116,6 @@ def test_device_and_address_are_checked(monkeypatch, tmp_path):
 def test_xdist_has_as_many_workers_as_the_gpus_hold_and_each_sees_its_own(tmp_path):
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_slot.py").write_text(TEST)
-    done = run_pytest(tmp_path, "-n", "auto", "--device", "cuda", "-v")
+    done = run_pytest(tmp_path, "-n", "auto", "--invbench-device", "cuda", "-v")
     assert done.returncode == 0, done.stdout
     assert "8 passed" in done.stdout and "2 workers" in done.stdout

@@ -180,7 +180,7 @@ def test_plan_pairs_designs_on_the_same_cases_and_seeds():
     searches = {"embedded/attack-latent", "embedded/clean#radius"}
     assert {s.case for s in specs if s.track == "sr"} == cases | searches | {
         f"{case}#stretch" for case in cases
-    }
+    } | {"certificate"}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_plan_pairs_designs_on_the_same_cases_and_seeds():
 )
 def test_what_is_named_leaves_out_the_other_kind(chosen, expected):
     specs = plan(["sr"], ["affine"], replace(OPTIONS, **chosen))
-    assert {s.case.partition("/")[2] for s in specs if "#" not in s.case} == expected
+    assert {s.case.partition("/")[2] for s in specs if s.dataset and not s.measure} == expected
 
 
 def test_attacks_with_a_radius_have_a_ladder_at_default():
@@ -216,9 +216,10 @@ def test_the_critical_radius_can_be_asked_for_alone():
         "embedded/clean",
         "embedded/clean#stretch",
         "embedded/clean#radius",
+        "certificate",
     ]
-    assert [s.protocol for s in specs] == [1, 1, 2]
-    assert [s.settings.get("photographs") for s in specs] == [12, None, 12]
+    assert [s.protocol for s in specs] == [1, 1, 2, 1]
+    assert [s.settings.get("photographs") for s in specs] == [12, None, 12, None]
 
 
 @pytest.mark.parametrize(
