@@ -61,7 +61,8 @@ def test_a_session_without_our_tests_imports_nothing_heavy(tmp_path):
         f"    assert not [name for name in {heavy.split()!r} if name in sys.modules]\n"
     )
     # Hypothesis' own plugin imports Hypothesis when it is asked for, not before
-    done = run_pytest(tmp_path, "test_theirs.py")
+    # pytest-randomly imports numpy by itself, to seed it
+    done = run_pytest(tmp_path, "-p", "no:randomly", "test_theirs.py")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
