@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ class TookTooLong(BaseException):
 
 
 PATIENT = 3.0  # times the limit in real time, on a machine with other work
+AGAIN, IMPORTS = 0.25, 240  # an import is waited for: seconds until the next look, and how often
+IMPORTLIB = "<frozen importlib._bootstrap>"
 
 
 @contextlib.contextmanager
@@ -30,10 +33,18 @@ def guarded(limit: float = LIMIT) -> Iterator[None]:
     three times that in real time, raises ``TookTooLong``.
 
     The limit works in the main thread of systems with timers. It interrupts Python code, not a
-    single call into C.
+    single call into C, and no import: half a module would stay behind, and the next who needs it
+    would fail (torch imports its compiler when an optimiser is made). An import is waited for,
+    ``IMPORTS`` times ``AGAIN`` seconds at most.
     """
+    waits = iter(range(IMPORTS))
+    caller = sys._getframe(2)  # over the generator and contextlib
 
     def ring(number: int, frame: FrameType | None) -> None:
+        if _importing(frame, caller) and next(waits, None) is not None:
+            real = number == signal.SIGALRM
+            signal.setitimer(signal.ITIMER_REAL if real else signal.ITIMER_PROF, AGAIN)
+            return
         raise TookTooLong(f"no result after {limit:g} s")
 
     recording = torch.is_grad_enabled()
@@ -63,6 +74,15 @@ def guarded(limit: float = LIMIT) -> Iterator[None]:
                 signal.setitimer(timer, 0)
                 signal.signal(number, handler)
                 signal.setitimer(timer, *length)
+
+
+def _importing(frame: FrameType | None, caller: FrameType) -> bool:
+    """Whether a module is being imported between the guard's caller and the frame."""
+    while frame is not None and frame is not caller:
+        if frame.f_code.co_filename == IMPORTLIB:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def origin_of(error: BaseException) -> str:

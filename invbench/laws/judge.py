@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 
 import torch
@@ -15,8 +14,6 @@ from invbench.laws.law import Law, Tally, Violation
 from invbench.laws.subject import Subject
 
 __all__ = ["examine", "judge", "judge_case"]
-
-COMPILES = "compile"  # the law that starts torch's compiler
 
 
 def judge(law: Law, subject: Subject, recipe: InputRecipe) -> list[Violation]:
@@ -35,8 +32,6 @@ def examine(law: Law, case: LawCase, limit: float | None = None) -> tuple[list[V
     the whole case. ``limit``: seconds."""
     tally = Tally(0, 0)
     violations: list[Violation] = []
-    if law.name == COMPILES:  # a timer that rings in the middle of this import leaves half a module
-        importlib.import_module("torch._dynamo")
     try:
         with torch.enable_grad(), guarded(limit or LIMIT * max(1.0, case.x.shape[0] / 512)):
             for said in law.check(case.subject, case):

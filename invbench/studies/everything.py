@@ -62,8 +62,7 @@ CORRUPTIONS = _with(
     "out-of-range",
 )
 SEARCHES = f"{_with('--attack', 'latent', 'latent-typical', 'latent-random')} --inputs 20"
-ROWS = _with("--entry", "affine", "affine-floor", "modified-rq")
-MAIN = f"{ROWS} --entry rq-bounded(bins=4)"
+MAIN = _with("--entry", "affine", "affine-floor", "modified-rq", "rq-bounded(bins=4)")
 TRACKS = ("coupling", "toy2d", "sr", "lowlight", "unconditional")
 
 COMMANDS: tuple[Command, ...] = (
@@ -74,7 +73,7 @@ COMMANDS: tuple[Command, ...] = (
     _run(f"--track sr --data BSD100 --data Urban100 --seeds 3 --corruption clean {MAIN}"),
     _run(f"--track sr --data BSD100 {SEARCHES} --seeds 3 {MAIN}"),
     _run("--flow fs_ncsr --data embedded --data BSD100 --data Urban100 --corruption clean"),
-    _run(f"--flow fs_ncsr --data BSD100 --data Urban100 --seeds 3 --corruption clean {ROWS}"),
+    _run(f"--flow fs_ncsr --data BSD100 --data Urban100 --seeds 3 --corruption clean {MAIN}"),
     _run("--track lowlight --data LOL"),
     _run("--track lowlight --severity 3 --severity 5"),
     _run("--track unconditional"),

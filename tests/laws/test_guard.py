@@ -173,3 +173,53 @@ def test_a_call_that_is_ended_inside_no_grad_leaves_gradients_on():
 def test_a_check_inside_no_grad_judges_gradients():
     with torch.no_grad():
         assert check(target_of(c.Exp), budget="smoke", properties=["gradients", "log-det"]).sound
+
+
+SLOW_MODULE = """
+import time
+end = time.process_time() + 0.4
+while time.process_time() < end:
+    pass
+whole = True
+"""
+
+
+def test_an_import_is_not_ended_in_the_middle(tmp_path, monkeypatch):
+    """A module that is cut short stays behind, half of it, for everybody."""
+    (tmp_path / "slow_module.py").write_text(SLOW_MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def late():
+        import slow_module
+
+        assert slow_module.whole
+        while True:  # the limit holds for what comes after it
+            pass
+
+    with pytest.raises(TookTooLong), guarded(0.1):
+        late()
+    assert sys.modules["slow_module"].whole
+    del sys.modules["slow_module"]
+
+
+def test_an_import_that_does_not_end_is_ended_after_all(tmp_path, monkeypatch):
+    (tmp_path / "endless_module.py").write_text("while True:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("invbench.laws.guard.IMPORTS", 2)
+    with pytest.raises(TookTooLong), guarded(0.1):
+        import endless_module  # noqa: F401
+
+
+def test_a_call_of_a_module_that_is_being_imported_is_ended_in_time(tmp_path, monkeypatch):
+    """The guard's caller may stand in an import itself: a test file checks while it is read."""
+    (tmp_path / "checking_module.py").write_text(
+        "from invbench.laws.guard import TookTooLong, guarded\n"
+        "try:\n    with guarded(0.1):\n        while True:\n            pass\n"
+        "except TookTooLong:\n    ended = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("invbench.laws.guard.IMPORTS", 10**6)
+    import checking_module
+
+    assert checking_module.ended
+    del sys.modules["checking_module"]
