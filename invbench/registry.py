@@ -1,4 +1,4 @@
-"""The registry of things with names: couplings, layers, flows, corruptions and attacks."""
+"""The registry of things with names: couplings, layers, flows, corruptions, attacks and cures."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = [
     "ATTACKS",
     "CORRUPTIONS",
     "COUPLINGS",
+    "CURES",
     "FLOWS",
     "LAYERS",
     "Registered",
@@ -176,6 +177,7 @@ CORRUPTIONS: Registry[Callable[..., Any]] = Registry(
     "corruption", listed="conditions", home=["invbench.corruptions"]
 )
 ATTACKS: Registry[Any] = Registry("attack", home=["invbench.attacks"])
+CURES: Registry[Any] = Registry("cure", "invbench.cures", home=["invbench.cures.table"])
 
 
 def coupling(name: str) -> Callable[[type], type]:

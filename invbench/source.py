@@ -16,7 +16,10 @@ from typing import Any
 __all__ = ["code_digest", "source_files", "syntax_digest"]
 
 # rooms and files of invbench that the numbers of an entry, corruption, attack or flow depend on
-ROOMS = "couplings flows adapters data corruptions bounds measures attacks training uniform".split()
+ROOMS = (
+    *"couplings flows adapters data corruptions bounds measures attacks training".split(),
+    *"uniform cures".split(),
+)
 # fields of syntax nodes that say nothing, or that not every version of Python has
 SILENT = ("ctx", "type_comment", "type_ignores", "kind", "type_params", "lineno", "col_offset")
 

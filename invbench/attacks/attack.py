@@ -16,7 +16,7 @@ from invbench.attacks.threat_model import ThreatModel
 from invbench.flows import ConditionalFlow
 from invbench.registry import ATTACKS
 
-__all__ = ["Attack", "Search"]
+__all__ = ["Attack", "Search", "standard_attacks"]
 
 # (flow, the same in float64 or None, threat model, budget, seed) -> what the search saw
 Search = Callable[
@@ -31,7 +31,9 @@ class Attack:
     ``moved``: the inputs it changes, of "latents", "y" (the condition) and "x" (the image).
     ``keeps``: the point by which it is judged: "x", that of the largest |x|, or "value", that of
     the largest objective. ``uses_eps``: it needs a radius in pixels. ``gradient``: it follows
-    gradients. ``typical``: it is held to the typical set of latents.
+    gradients. ``typical``: it is held to the typical set of latents. ``pixels``: what a pixel may
+    be; ``free``: it may be that, whatever it was. ``standard``: it is one of the ensemble, which
+    runs where no attack is named.
     """
 
     name: str
@@ -42,6 +44,14 @@ class Attack:
     uses_eps: bool = False
     gradient: bool = True
     typical: bool = False
+    pixels: tuple[float, float] = (0.0, 1.0)
+    free: bool = False
+    standard: bool = True
+
+    @property
+    def reach(self) -> float:
+        """The largest change of a pixel, where no eps is asked for."""
+        return self.pixels[1] - self.pixels[0] if self.free else 0.0
 
     @property
     def over_latents(self) -> bool:
@@ -160,8 +170,22 @@ _TABLE = (
         keeps="value",
         uses_eps=True,
     ),
+    Attack(
+        "out-of-range",
+        "gradient search over latents, and conditions with pixels anywhere in [−5, 5]: |x|",
+        ("latents", "y"),
+        _climb(lambda budget: budget.steps, lambda budget: Ladder.of(OBJECTIVES["output"])),
+        pixels=(-5.0, 5.0),
+        free=True,
+        standard=False,
+    ),
 )
 for _attack in _TABLE:
     ATTACKS.register(
         _attack.name, _attack, {"formula": _attack.statement, "citation": "invbench/attacks"}
     )
+
+
+def standard_attacks() -> tuple[str, ...]:
+    """Names of the attacks of the ensemble, a user's own among them."""
+    return tuple(name for name in ATTACKS if ATTACKS[name].obj.standard)

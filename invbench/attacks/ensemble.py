@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 
-from invbench.attacks.attack import Attack
+from invbench.attacks.attack import Attack, standard_attacks
 from invbench.attacks.budget import AttackBudget
 from invbench.attacks.result import AttackResult, run_attack
 from invbench.attacks.threat_model import Inputs
@@ -37,7 +37,7 @@ def run_ensemble(
     progress: Callable[[str], None] = lambda name: None,
     done: Callable[[AttackResult], None] = lambda result: None,
 ) -> list[AttackResult]:
-    """Run every attack, or those in ``names``, on every row of ``inputs``.
+    """Run every attack of the ensemble, or those in ``names``, on every row of ``inputs``.
 
     An attack that needs a radius in pixels runs once per value of ``eps``. Attacks on the image are
     left out where ``inputs`` has none. ``progress`` is told the name of each attack before it
@@ -45,7 +45,7 @@ def run_ensemble(
     """
     own, float64_reference = frozen(flow)
     results = []
-    for name in names or ATTACKS:
+    for name in names or standard_attacks():
         attack: Attack = ATTACKS[name].obj
         if "x" in attack.moved and inputs.x is None:
             continue

@@ -117,8 +117,9 @@ def run_attack(
         origin,
         attack.moved,
         temperature,
-        eps=eps if attack.uses_eps else 0.0,
+        eps=eps if attack.uses_eps else attack.reach,
         typical=attack.typical,
+        pixels=attack.pixels,
     )
     trace = attack.search(flow, float64_reference, threat, budget, seed)
     found = threat.unpack(trace.worst if attack.keeps == "x" else trace.best)

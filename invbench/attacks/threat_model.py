@@ -61,8 +61,8 @@ class ThreatModel:
     Latents: ‖z‖ ≤ 1.05·τ√D, |z_i| ≤ 4τ, τ the ``temperature``, and ‖z − z_origin‖∞ ≤ ``radius``·τ;
     the radius may be infinite, or a tensor (B,) with one per row. ``typical``: they also have the
     marginals and covariances of draws (``TypicalSet``), provided that the origin is a draw.
-    Conditions and images: in [0, 1], and within ``eps`` of the origin in ℓ∞; a pixel of the origin
-    outside [0, 1] may stay. Raises ``UsageError`` for eps < 0, radius < 0 or τ ≤ 0.
+    Conditions and images: in ``pixels``, [0, 1], and within ``eps`` of the origin in ℓ∞; a pixel of
+    the origin outside of them may stay. Raises ``UsageError`` for eps < 0, radius < 0 or τ ≤ 0.
     """
 
     origin: Inputs
@@ -71,6 +71,7 @@ class ThreatModel:
     radius: float | Tensor = math.inf
     eps: float = 0.0
     typical: bool = False
+    pixels: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         if not self.eps >= 0:
@@ -143,18 +144,19 @@ class ThreatModel:
         """(low, high) of each coordinate, (B, D) each."""
         limit, n = COORDINATE_LIMIT * self.temperature, self.latent_count
         z, pixels = self.start[:, :n], self.start[:, n:]
+        darkest, brightest = self.pixels
         radius = self._ball * self.temperature
         low = torch.cat(
             (
                 (z - radius).clamp(min=-limit),
-                torch.minimum((pixels - self.eps).clamp(min=0), pixels),
+                torch.minimum((pixels - self.eps).clamp(min=darkest), pixels),
             ),
             1,
         )
         high = torch.cat(
             (
                 (z + radius).clamp(max=limit),
-                torch.maximum((pixels + self.eps).clamp(max=1), pixels),
+                torch.maximum((pixels + self.eps).clamp(max=brightest), pixels),
             ),
             1,
         )

@@ -141,18 +141,30 @@ def _declared(flow: Any, said: dict[str, Any]) -> Certificate:
     """The certificate of a flow that bounds its own decode, as a guarded flow does.
 
     ``flow.bound(dtype)`` has ``max_abs``, ``max_intermediate`` and ``layers``, the largest value
-    per place, and holds for any latents and condition.
+    per place, and holds for any latents and condition; ``reason``, where it has one, says why it
+    is infinite.
     """
     dtype = next((p.dtype for p in flow.parameters() if p.is_floating_point()), torch.float32)
     found = flow.bound(dtype)
-    layers = tuple(LayerBound(name, size, size) for name, size in found.layers.items())
     note = (
         f"by {type(flow).__name__}'s own bound, for latents of any size; what overflows "
         f"within a layer is not looked at"
     )
     residual = found.layers.get(next(iter(flow.layers)), found.max_abs)
+    layers = tuple(LayerBound(name, size, size) for name, size in found.layers.items())
+    reason = getattr(found, "reason", "")
+    if reason:
+        layers = (LayerBound("decode", math.inf, math.inf, reason=reason),)
+    notes = () if reason else (note,)
     return Certificate(
-        found.max_abs, residual, found.max_intermediate, (), layers, notes=(note,), **said
+        found.max_abs,
+        residual,
+        found.max_intermediate,
+        (),
+        layers,
+        notes=notes,
+        reason=reason,
+        **said,
     )
 
 

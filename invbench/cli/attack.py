@@ -77,6 +77,9 @@ def attack(
     weights: Annotated[
         Path | None, typer.Option(help="Weights file. Default: your own or the shipped ones.")
     ] = None,
+    guard: Annotated[
+        Path | None, typer.Option(help="A guard (invbench guard) that clamps the flow.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the latents and of the weights.")] = 0,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -102,8 +105,9 @@ def attack(
     from invbench.laws.dtypes import parse_dtype
     from invbench.registry import ATTACKS
     from invbench.store.write_cell import save_case
-    from invbench.targets import replay_command, resolve
+    from invbench.targets import guarded_by, replay_command, resolve
 
+    coupling = coupling if guard is None else guarded_by(coupling, guard)
     radius, chosen, number = parse_eps(eps), attack_budget(budget), parse_dtype(dtype)
     for wanted in name:
         ATTACKS[wanted]

@@ -57,19 +57,16 @@ def certify(
     "rq-bounded(bins=4)" --layers`, `invbench certify srflow --image low.png --eps 1/255 --json`
     """
     from invbench.bounds import certify as certified
-    from invbench.cures.guard_file import load_guard
-    from invbench.targets import resolve
+    from invbench.targets import guarded_by, resolve
     from invbench.training.weights import load_flow
 
     change = parse_eps(eps)
     if image is None and change:
         raise UsageError("--eps is the change of a picture; name the picture with --image FILE")
     known = resolve(flow, ("flow",)).entry.metadata
-    target = resolve(coupling)
+    target = resolve(coupling if guard is None else guarded_by(coupling, guard))
     tau = float(known.get("temperature", 1.0)) if temperature is None else temperature
     loaded = load_flow(flow, target, size, weights, seed)
-    if guard is not None:
-        loaded = load_guard(loaded, guard)
     box = None if image is None else (_condition(image, loaded), change)
     found = certified(loaded, radius, tau, box)
     if as_json:

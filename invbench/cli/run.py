@@ -72,6 +72,10 @@ def run(
             help="Weights file of that flow with --entry: safetensors, or the authors' .pth."
         ),
     ] = None,
+    guard: Annotated[
+        Path | None,
+        typer.Option(help="A guard (invbench guard) that clamps the flow of each --entry."),
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     engine: Annotated[str, typer.Option(help="local, or ray (extra [ray]).")] = "local",
@@ -127,8 +131,12 @@ def run(
     from invbench.runner.run import measurable, options_of, survey
     from invbench.runner.run import run as run_bench
     from invbench.runner.scheduler import default_workers
-    from invbench.targets import resolve
+    from invbench.targets import guarded_by, resolve
 
+    if guard is not None:
+        if not entry:
+            raise UsageError("--guard is of one flow: name its design with --entry")
+        entry = [guarded_by(spec, guard) for spec in entry]
     if workers is not None and workers < 1:
         raise UsageError(f"--workers must be 1 or more, got {workers}")
     for name, limit in (

@@ -152,7 +152,8 @@ def guard(
     Raises ``UsageError`` for a margin that is not positive, a quantile outside (0.5, 1], no
     batches, activations that are not finite, and a flow that decodes by a trace of its own.
     """
-    from invbench.cures.guarded import GuardedFlow, require_plain
+    from invbench.cures.cured import require_plain
+    from invbench.cures.guarded import GuardedFlow
 
     check_margin(margin)
     check_quantile(quantile)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,12 +10,12 @@ import torch
 from torch import Tensor
 
 from invbench.cures.activations import BASE, base_of
+from invbench.cures.cured import Bound, CuredFlow
 from invbench.cures.guard import Guard
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow, Split
-from invbench.flows.conditional_flow import Resized
 
-__all__ = ["Acted", "Bound", "GuardedFlow", "require_plain"]
+__all__ = ["Acted", "GuardedFlow"]
 
 
 class Acted(NamedTuple):
@@ -31,20 +30,7 @@ class Acted(NamedTuple):
         return self.changed / max(self.values, 1)
 
 
-@dataclass(frozen=True)
-class Bound:
-    """Bounds on every decode, for all latents and conditions.
-
-    ``max_abs``: on |x|. ``max_intermediate``: on |h| behind any clamp. ``layers``: the same per
-    place, from noise to data.
-    """
-
-    max_abs: float
-    max_intermediate: float
-    layers: dict[str, float]
-
-
-class GuardedFlow(ConditionalFlow):
+class GuardedFlow(CuredFlow):
     """``flow`` with h ← min(max(h, l_c), u_c) behind every layer of the decode, where [l_c, u_c] is
     the guard's interval of the layer and channel c.
 
@@ -54,29 +40,36 @@ class GuardedFlow(ConditionalFlow):
     the inverse of ``encode``; ``acted`` counts these values in the last decode.
 
     Intervals are rounded to the dtype of the tensor, and cut at its largest finite number. The
-    gradient of a clamped value is 0. Raises ``UsageError`` when the guard is not of these layers,
-    when a layer has another number of channels (in ``decode``), and for a flow that decodes by a
-    trace of its own.
+    gradient of a clamped value is 0; with ``straight_through`` it is that of the value before the
+    clamp, which a search uses to see past clamps (Athalye, Carlini, Wagner, ICML 2018). Raises
+    ``UsageError`` when the guard is not of these layers, when a layer has another number of
+    channels (in ``decode``), and for a flow that decodes by a trace of its own.
     """
 
     def __init__(self, flow: ConditionalFlow, guard: Guard) -> None:
-        require_plain(flow)
+        if BASE in flow.layers:
+            raise UsageError(
+                f"a layer is called {BASE!r}, which is the name of the base's place; rename it"
+            )
+        super().__init__(flow)
         guard.check(flow, allow_other_weights=True)
-        super().__init__(flow.layers, flow.encoder, flow._latent_shapes, base_of(flow), flow.prior)  # type: ignore[arg-type]
-        self.training = flow.training
         self.guard = guard
-        self._own = (flow,)  # in a tuple, so that it is no submodule: its weights are here already
         self._limits_of: dict[
             tuple[str, torch.device, torch.dtype], tuple[Tensor, Tensor, Tensor]
         ] = {}
         self._acted: dict[str, tuple[Tensor | int, int]] = {}
-        if hasattr(flow, "spec"):
-            self.spec = flow.spec
+        self.straight_through = False
 
     @property
     def unguarded(self) -> ConditionalFlow:
         """The flow without clamps."""
-        return self._own[0]
+        return self.uncured
+
+    @property
+    def activity(self) -> float:
+        """The share of values, over all places, that the last decode changed."""
+        acted = self.acted.values()
+        return sum(a.changed for a in acted) / max(sum(a.values for a in acted), 1)
 
     @property
     def acted(self) -> dict[str, Acted]:
@@ -85,16 +78,6 @@ class GuardedFlow(ConditionalFlow):
         return {
             place: Acted(int(changed), values) for place, (changed, values) in self._acted.items()
         }
-
-    def features(self, y: Tensor) -> Tensor:
-        return self.unguarded.features(y)
-
-    def conditions(self, y: Tensor) -> Resized:
-        return self.unguarded.conditions(y)
-
-    def encode(self, x: Tensor, y: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Data → noise, as the flow itself does; nothing is clamped."""
-        return self.unguarded.encode(x, y)
 
     def trace(self, latents: list[Tensor], y: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Decode step by step, clamped; names and order are those of the flow's ``trace``."""
@@ -133,6 +116,8 @@ class GuardedFlow(ConditionalFlow):
         low, middle, high = (end[channels, None] for end in (low, middle, high))
         kept = torch.where(part.isnan(), middle, part.clamp(low, high))
         self._acted[place] = ((kept != part).detach().sum(), h.numel())
+        if self.straight_through:
+            kept = kept.detach() + (part - part.detach()).nan_to_num(0, 0, 0)
         return flat.index_put((rows, channels), kept).view(h.shape)
 
     def _limits(self, place: str, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -194,23 +179,3 @@ def _widest(ends: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.stack(
         (torch.stack([n[0] for n in number]).amin(0), torch.stack([n[1] for n in number]).amax(0))
     )
-
-
-def require_plain(flow: ConditionalFlow) -> None:
-    """Raise ``UsageError`` when ``flow`` has a guard already, or does not decode layer by layer as
-    ``ConditionalFlow`` does."""
-    if isinstance(flow, GuardedFlow):
-        raise UsageError("the flow has a guard already; take flow.unguarded")
-    kind: Any = type(flow)
-    if not isinstance(flow, ConditionalFlow) or (kind.trace, kind.decode) != (
-        ConditionalFlow.trace,
-        ConditionalFlow.decode,
-    ):
-        raise UsageError(
-            f"{kind.__name__} does not decode layer by layer as ConditionalFlow does; a guard "
-            f"cannot clamp it"
-        )
-    if BASE in flow.layers:
-        raise UsageError(
-            f"a layer is called {BASE!r}, which is the name of the base's place; rename it"
-        )

@@ -17,7 +17,7 @@ from invbench.store.write_cell import record
 from invbench.targets import Target, resolve
 from invbench.tracks import track_named
 from invbench.tracks.versions import completed
-from invbench.training.weights import digest_file, find_weights
+from invbench.training.weights import digest_of, find_weights
 
 __all__ = ["measure_cell"]
 
@@ -63,7 +63,7 @@ def _stale(spec: CellSpec, target: Target) -> Measured | None:
     if spec.weights_digest:
         flow, size = str(spec.settings["flow"]), str(spec.settings["size"])
         path = Path(spec.weights) if spec.weights else find_weights(flow, target, size, spec.seed)
-        if path is None or digest_file(path) != spec.weights_digest:
+        if path is None or digest_of(path, target) != spec.weights_digest:
             return Measured(
                 {},
                 "error",

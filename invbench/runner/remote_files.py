@@ -79,15 +79,15 @@ def _add_entry(luggage: Luggage, spec: CellSpec) -> None:
 
 def _add_weights(luggage: Luggage, spec: CellSpec) -> None:
     flow, size = str(spec.settings["flow"]), str(spec.settings["size"])
-    path = (
-        Path(spec.weights)
-        if spec.weights
-        else find_weights(flow, resolve(spec.target), size, spec.seed)
-    )
-    if path is not None and not is_shipped(path):
-        name = f"{spec.weights_digest}/{path.name}"
-        luggage.weights[spec.weights_digest] = name
-        luggage.files[name] = path.read_bytes()
+    target = resolve(spec.target)
+    path = Path(spec.weights) if spec.weights else find_weights(flow, target, size, spec.seed)
+    if path is None or is_shipped(path):
+        return
+    luggage.weights[spec.weights_digest] = f"{spec.weights_digest}/{path.name}"
+    own = target.cure.file(path) if target.cure else None  # it lies beside them
+    for file in (path, own):
+        if file is not None:
+            luggage.files[f"{spec.weights_digest}/{file.name}"] = file.read_bytes()
 
 
 COPIED = "suites"  # in a wheel below the package, in a checkout beside it

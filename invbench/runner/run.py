@@ -141,7 +141,7 @@ def _check_model(tracks: Sequence[Track], entries: Sequence[str], options: Optio
     if (
         len(tracks) != 1
         or not tracks[0].chooses_flow
-        or entry.metadata.get("track") != tracks[0].name
+        or entry.metadata.get("track") != (tracks[0].flows_of or tracks[0].name)
     ):
         raise UsageError(
             f"--flow {options.flow} belongs to one track: add --track {entry.metadata.get('track')}"
@@ -232,8 +232,10 @@ def run(
 
 
 def measurable() -> list[str]:
-    """The tracks whose own reference flow is installed, or that need none."""
-    return [name for name in TRACKS if not (flow := _flow_of(name)) or flow in FLOWS]
+    """The tracks that run without being named, and whose own reference flow is installed, or that
+    need none."""
+    usual = [name for name in TRACKS if not TRACKS[name].asked]
+    return [name for name in usual if not (flow := _flow_of(name)) or flow in FLOWS]
 
 
 def _flow_of(track: str) -> str:

@@ -2,6 +2,7 @@
 
 from invbench.tracks import (  # noqa: F401  each file registers its track, in this order
     coupling,
+    cures,
     lowlight,
     self_test,
     sr,

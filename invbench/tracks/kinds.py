@@ -5,11 +5,22 @@ from __future__ import annotations
 from invbench.data.folders import LAYOUTS, find_images
 from invbench.tracks.track import Data
 
-__all__ = ["CERTIFICATE", "MEAN", "PHOTOGRAPHS", "RADII", "RADIUS", "STRETCH"]
+__all__ = [
+    "CERTIFICATE",
+    "COST",
+    "FAULTY",
+    "MEAN",
+    "PHOTOGRAPHS",
+    "RADII",
+    "RADIUS",
+    "STRETCH",
+]
 
 # measures of a cell: the critical radius, the stretch of a condition, a decode of the mean latent,
 # and the certificate of a flow, which is of no condition
 RADIUS, STRETCH, MEAN, CERTIFICATE = "radius", "stretch", "mean", "certificate"
+# conditions that are broken, and the seconds of a decode
+FAULTY, COST = "faulty", "cost"
 # column of the critical radius -> its measure in such a cell
 RADII = {"critical_radius": "radius_F2", "critical_radius_typical": "radius_typical_F2"}
 

@@ -108,7 +108,8 @@ class Track:
 
     ``weights``: its own reference flow, in size mini; by default only designs that have weights of
     it are measured, and where ``chooses_flow`` others whose ``track`` is this one may take its
-    place. ``trains``: the flow that its cells train themselves.
+    place (``flows_of``: the track of these, where it is another). ``trains``: the flow that its
+    cells train themselves. ``asked``: it runs only where it is named.
 
     ``columns``: of its table beside the common ones, ``screen``: those that a person sees first,
     ``short``: those that fit a terminal,
@@ -129,6 +130,8 @@ class Track:
     trains: str = ""
     data: Data | None = None
     chooses_flow: bool = False
+    flows_of: str = ""
+    asked: bool = False
     columns: tuple[str, ...] = ()
     screen: tuple[str, ...] = ()
     short: tuple[str, ...] = ("entry", "n", "error_pct", "max_abs_log10", "tier")

@@ -24,6 +24,7 @@ from invbench.training.state_file import Account, read_state
 
 __all__ = [
     "digest_file",
+    "digest_of",
     "find_weights",
     "is_shipped",
     "load_flow",
@@ -32,6 +33,7 @@ __all__ = [
     "shipped_cards",
     "shipped_couplings",
     "weights_name",
+    "without_cure",
 ]
 
 Convert = Callable[[Mapping[str, Tensor], ConditionalFlow], dict[str, Tensor]]
@@ -51,12 +53,13 @@ def weights_name(
 
 def find_weights(flow: str, coupling: Target, size: str, seed: int) -> Path | None:
     """The user's own weights in the cache, else the shipped ones, else None. ``flow``: a target.
+    With a cure, those of the design.
 
     The user's weights count only if they were trained with the present source of the coupling.
     Shipped ones count for built-in couplings; they are trained again when the source changes the
     numbers.
     """
-    asked = resolve(flow, ("flow",))
+    asked, coupling = resolve(flow, ("flow",)), coupling.design
     name = weights_name(coupling.name, size, seed, asked.options)
     own = cache_dir() / "weights" / asked.entry.name / name
     if own.is_file() and read_card(own).get("coupling_digest") == coupling.digest:
@@ -178,11 +181,11 @@ def load_flow(
     """A trained flow in evaluation mode.
 
     ``name``: a flow's target, with options as in ``srflow(conv1x1=orthogonal)``. ``coupling``: a
-    target. ``weights``: a safetensors or .pth file, or None for the user's own or
-    the shipped ones of ``seed``. A published size (``paper``, ``paper-8x``) takes the authors'
-    checkpoint: ``load_flow("srflow", "affine", "paper", "SRFlow_DF2K_4X.pth")``. Raises
-    ``UsageError`` when there are no weights, with the command that trains them, and when they do
-    not fit.
+    target; one with a cure, as in ``affine+guard``, gives the cured flow. ``weights``: a
+    safetensors or .pth file, or None for the user's own or the shipped ones of ``seed``. A
+    published size (``paper``, ``paper-8x``) takes the authors' checkpoint: ``load_flow("srflow",
+    "affine", "paper", "SRFlow_DF2K_4X.pth")``. Raises ``UsageError`` when there are no weights, or
+    a cure has no file, with the command that makes them, and when they do not fit.
     """
     target = coupling if isinstance(coupling, Target) else resolve(coupling)
     factory = resolve(name, ("flow",))
@@ -196,14 +199,42 @@ def load_flow(
             "give the authors' checkpoint as weights FILE.pth, or train them: " if published else ""
         )
         raise UsageError(
-            f"no weights of {factory.name} ({size}, seed {seed}) with coupling {target.name!r}; "
-            f"{advice}invbench train {shlex.quote(name)} --coupling {shlex.quote(target.spec)} "
+            f"no weights of {factory.name} ({size}, seed {seed}) with coupling "
+            f"{target.design.name!r}; "
+            f"{advice}invbench train {shlex.quote(name)} --coupling "
+            f"{shlex.quote(target.design.spec)} "
             f"--size {size} --seed {seed}"
         )
-    _fit(path, factory.name, target.name, size)
+    _fit(path, factory.name, target.design.name, size)
     with torch.random.fork_rng(devices=[]):
         flow: ConditionalFlow = factory.make(target.make, size, seed)
-    return load_weights(flow, path, _convert(factory))
+    load_weights(flow, path, _convert(factory))
+    if target.cure is None:
+        return flow
+    if (file := target.cure.file(path)) is not None and not file.is_file():
+        raise UsageError(without_cure(name, target, size, seed, file))
+    cured: ConditionalFlow = target.cure.apply(flow, path).eval()
+    return cured
+
+
+def without_cure(flow: str, target: Target, size: str, seed: int, file: Path) -> str:
+    """What to say where the file of a cure is not there: the command that makes it."""
+    assert target.cure is not None
+    command = target.cure.entry.obj.made_by.replace("FLOW", shlex.quote(flow)).replace(
+        "DESIGN", shlex.quote(target.design.spec)
+    )
+    return (
+        f"{target.name} has no {target.cure.entry.name} for these weights; {command} "
+        f"--size {size} --seed {seed} -o {shlex.quote(str(file))}"
+    )
+
+
+def digest_of(path: Path, target: Target) -> str:
+    """``digest_file`` of the weights; with a cure that has a file, of both."""
+    file = target.cure.file(path) if target.cure else None
+    if file is None:
+        return digest_file(path)
+    return hashlib.sha256((digest_file(path) + digest_file(file)).encode()).hexdigest()[:16]
 
 
 def _convert(flow: Target) -> Convert | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured, Number
 from invbench.targets import Target
 from invbench.tracks.track import Options
-from invbench.training.weights import digest_file, find_weights, load_flow
+from invbench.training.weights import digest_of, find_weights, load_flow, without_cure
 from invbench.uniform import stream_seed
 
 __all__ = [
@@ -93,13 +94,14 @@ def spec_of(
     path = options.weights or find_weights(
         str(settings["flow"]), target, str(settings["size"]), seed
     )
+    missing = path is None or _missing_file(target, path) is not None
     return CellSpec(
         track=track,
         entry=target.name,
         **case.model_dump(),
         seed=seed,
         entry_digest=target.digest,
-        weights_digest=digest_file(path) if path else "",
+        weights_digest="" if missing or path is None else digest_of(path, target),
         dtype=options.dtype,
         device=options.device,
         batch_size=batch_size,
@@ -120,13 +122,23 @@ def loaded(spec: CellSpec, target: Target) -> ConditionalFlow:
 
 
 def without_weights(spec: CellSpec, target: Target) -> Measured:
-    """The outcome of a cell whose flow nobody has trained, with the command that does."""
-    flow, size = spec.settings["flow"], spec.settings["size"]
+    """The outcome of a cell whose flow nobody has trained, or whose cure has no file, with the
+    command that makes it."""
+    flow, size = str(spec.settings["flow"]), str(spec.settings["size"])
+    path = Path(spec.weights) if spec.weights else find_weights(flow, target, size, spec.seed)
+    if path is not None and (file := _missing_file(target, path)) is not None:
+        return Measured({}, "skipped", without_cure(flow, target, size, spec.seed, file))
     command = (
-        f"invbench train {shlex.quote(str(flow))} --coupling {shlex.quote(target.spec)} "
+        f"invbench train {shlex.quote(flow)} --coupling {shlex.quote(target.design.spec)} "
         f"--size {size} --seed {spec.seed}"
     )
     return Measured({}, "skipped", f"no weights for this design; {command}")
+
+
+def _missing_file(target: Target, weights: Path) -> Path | None:
+    """The file of a target's cure that is not there."""
+    file = target.cure.file(weights) if target.cure else None
+    return file if file is not None and not file.is_file() else None
 
 
 def measure_samples(

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from invbench.attacks import AttackResult, run_attack
-from invbench.attacks.attack import Attack
+from invbench.attacks.attack import Attack, standard_attacks
 from invbench.attacks.case import Model, case_files
 from invbench.bounds.lipschitz import decoder, largest_jacobian_norm
 from invbench.data.datasets import Pair
@@ -32,7 +32,7 @@ PRODUCTS = 30
 
 def attack_specs(clean: CellSpec, options: Options) -> list[CellSpec]:
     """The searches on one data set's clean photographs, whose cell is ``clean``: of its flow."""
-    named = options.attacks or options.budget.attacks or tuple(ATTACKS)
+    named = options.attacks or options.budget.attacks or standard_attacks()
     settings = search_settings(clean.settings, options)
     every = options.budget.attack != "smoke"
     specs = []

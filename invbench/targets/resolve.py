@@ -1,158 +1,29 @@
-"""Targets: a registered name, ``name(option=…)``, ``library/name``, ``path/file.py``,
-``path/file.py:Name``, ``package.module:Name``."""
+"""From the text of a target, or from an object, to what it names."""
 
 from __future__ import annotations
 
-import ast
-import functools
 import inspect
-import keyword
-import re
-import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from invbench.adapters import LIBRARIES, load_library
-from invbench.adapters.held import HELD, held_entry, held_spec, importable, name_of
-from invbench.adapters.plain import Plain, is_plain, plain_entry
+from invbench.adapters.held import held_entry, held_spec, importable, name_of
+from invbench.adapters.plain import is_plain, plain_entry
 from invbench.couplings.base import Elementwise
 from invbench.declaration import Declaration
 from invbench.devices import without_gpu
 from invbench.errors import UsageError, did_you_mean
 from invbench.loading import import_module, load_file
-from invbench.registry import COUPLINGS, FLOWS, LAYERS, Registered, Registry
-from invbench.source import code_digest, source_files
+from invbench.registry import COUPLINGS, CURES, FLOWS, LAYERS, Registered, Registry
+from invbench.targets.specs import split_call, split_cure
+from invbench.targets.target import FILE, Applied, Target, shown
 
-__all__ = [
-    "Target",
-    "absolute",
-    "file_of",
-    "of_object",
-    "replay_command",
-    "resolve",
-    "resolve_all",
-    "runs_new_code",
-    "without_options",
-]
+__all__ = ["of_object", "resolve", "resolve_all"]
 
 _REGISTRIES: dict[str, Registry[Any]] = {"coupling": COUPLINGS, "layer": LAYERS, "flow": FLOWS}
-_CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$")
-
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """A named subject: what was asked for, what was found, and a factory of it. Equal when kind,
-    name and source are.
-
-    ``declared``: what was declared beside the entry, as on the command line; it stands in the
-    entry's metadata too. ``label``: a name that was given to it.
-    """
-
-    spec: str
-    entry: Registered[Any]
-    options: dict[str, Any] = field(default_factory=dict)
-    declared: dict[str, Any] = field(default_factory=dict)
-    label: str = ""
-
-    def _identity(self) -> tuple[str, str, str]:
-        return self.kind, self.name, self.digest
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Target) and self._identity() == other._identity()
-
-    def __hash__(self) -> int:
-        return hash(self._identity())
-
-    @property
-    def kind(self) -> str:
-        return self.entry.kind
-
-    @property
-    def name(self) -> str:
-        """The name in tables: the one given to it, else the registered one with its options."""
-        if self.label or not self.options:
-            return self.label or self.entry.name
-        said = ",".join(f"{k}={_shown(v)}" for k, v in self.options.items())
-        return f"{self.entry.name}({said})"
-
-    def named(self, label: str) -> Target:
-        """The same under a name of its own."""
-        return replace(self, label=label)
-
-    @property
-    def can_be_typed(self) -> bool:
-        """Whether a command line can name it, which it cannot an object that no import reaches."""
-        return not (self.spec.endswith(HELD) or self.spec.startswith("__main__:"))
-
-    @property
-    def make(self) -> Callable[..., Any]:
-        """The registered object with the options bound."""
-        return functools.partial(self.entry.obj, **self.options) if self.options else self.entry.obj
-
-    @property
-    def sources(self) -> list[Path]:
-        """The source files that make the entry (``invbench.source.source_files``)."""
-        obj = self.entry.obj.source if isinstance(self.entry.obj, Plain) else self.entry.obj
-        return source_files(obj)
-
-    @functools.cached_property
-    def digest(self) -> str:
-        """Hash of the options and of the code, wherever the files lie and whatever they are called;
-        comments, docstrings and formatting do not count."""
-        obj = self.entry.obj.source if isinstance(self.entry.obj, Plain) else self.entry.obj
-        said = (repr(sorted(self.options.items())), repr(sorted(self.declared.items())))
-        return code_digest(obj, extra=said)
-
-
-def _shown(value: Any) -> str:
-    """An option's value as it may be written: words need no quotes."""
-    plain = isinstance(value, str) and value.isidentifier() and not keyword.iskeyword(value)
-    return value if plain else repr(value)
-
-
-def without_options(spec: str) -> str:
-    """The part of a target before its options."""
-    return spec.partition("(")[0]
-
-
-def runs_new_code(spec: str) -> bool:
-    """Whether resolving the target imports a file or module that it names, with or without options;
-    registered and library names do not."""
-    name = without_options(spec)
-    return ":" in name or name.strip().endswith(".py")
-
-
-def replay_command(folder: Path, target: str, flow: str = "") -> str:
-    """The line that runs a saved case again. A target or flow that is a file or module is named in
-    it: it runs only when the user says so."""
-    named = [
-        part
-        for flag, spec in (("--flow", flow), ("--target", target))
-        if runs_new_code(spec)
-        for part in (flag, spec)
-    ]
-    return shlex.join(["invbench", "replay", folder.as_posix(), *named])
-
-
-def file_of(spec: str) -> tuple[Path, str] | None:
-    """(the file that a target names, absolute; what follows it, as in ``:Name(option=1)``); None
-    for a target of another kind."""
-    name, bracket, options = spec.partition("(")
-    where, colon, attribute = name.rpartition(":")
-    path = Path(where if colon else name).expanduser()
-    if path.suffix != ".py" or not path.is_file():
-        return None
-    return path.absolute(), colon + (attribute if colon else "") + bracket + options
-
-
-def absolute(spec: str) -> str:
-    """The same target for a process that stands in another folder: a file's path is made absolute,
-    any other target is as it was."""
-    found = file_of(spec)
-    return f"{found[0]}{found[1]}" if found else spec
 
 
 def of_object(
@@ -199,8 +70,30 @@ def resolve_all(
     """
     said = {k: v for k, v in (declared or {}).items() if v is not None}
     registered = tuple(kind for kind in kinds if kind in _REGISTRIES)
+    plain, named = split_cure(spec)
+    cure = _cure(spec, named) if named and "coupling" in kinds else None
     with without_gpu(spec):
-        return [_declaring(target, said) for target in _resolved(spec, kinds, registered, said)]
+        found = _resolved(plain if cure else spec, kinds, registered, said)
+        return [_declaring(_cured(target, named, cure), said) for target in found]
+
+
+def _cured(target: Target, named: str, cure: Applied | None) -> Target:
+    return replace(target, spec=f"{target.spec}+{named}", cure=cure) if cure else target
+
+
+def _cure(spec: str, named: str) -> Applied:
+    """The cure that a target ends in. Raises ``UsageError`` when there is none of that name, when
+    it does not take the options, or when a file that it names is not there."""
+    name, options = split_call(named)
+    entry = CURES[name]
+    known = entry.obj.options | ({FILE: ""} if entry.obj.needs_file else {})
+    wrong = next((option for option in options if option not in known), None)
+    if wrong is not None:
+        have = ", ".join(known) or "none"
+        raise UsageError(f"{spec}: cure {name!r} has no option {wrong!r}; options: {have}")
+    if FILE in options and not Path(options[FILE]).is_file():
+        raise UsageError(f"{spec}: no file {options[FILE]}; make it with {entry.obj.made_by}")
+    return Applied(entry, options)
 
 
 def _declaring(target: Target, said: Mapping[str, Any]) -> Target:
@@ -223,7 +116,7 @@ def _resolved(
     spec: str, asked: tuple[str, ...], kinds: tuple[str, ...], said: Mapping[str, Any]
 ) -> list[Target]:
     what = " or ".join(kinds or asked)
-    name, options = _split_call(spec)
+    name, options = split_call(spec)
     library, slash, rest = name.partition("/")
     if slash and library in LIBRARIES and not Path(name).exists():
         load_library(library)
@@ -259,28 +152,6 @@ def _resolved(
     raise UsageError(f"{name!r} is no registered {what}{hint} (invbench list)")
 
 
-def _split_call(spec: str) -> tuple[str, dict[str, Any]]:
-    match = _CALL.match(spec)
-    if match is None:
-        return spec, {}
-    try:
-        call = ast.parse(f"f({match['options']})", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args or not all(k.arg for k in call.keywords):
-            raise ValueError("not options")
-        options = {
-            # a bare word is a text
-            str(k.arg): k.value.id if isinstance(k.value, ast.Name) else ast.literal_eval(k.value)
-            for k in call.keywords
-        }
-        if len(options) < len(call.keywords):
-            raise ValueError("an option twice")
-        return match["name"], options
-    except (SyntaxError, ValueError):
-        raise UsageError(
-            f"{spec}: options must be name=literal or name=word, each once, as in rq(bins=16)"
-        ) from None
-
-
 def _target(spec: str, entry: Registered[Any], options: dict[str, Any]) -> Target:
     if "options" in entry.metadata:
         options = _chosen(entry, options)
@@ -308,7 +179,7 @@ def _chosen(entry: Registered[Any], options: Mapping[str, Any]) -> dict[str, Any
             )
         if value not in known[name]:
             raise UsageError(
-                f"{entry.kind} {entry.name!r} has no {name}={_shown(value)}; choose from "
+                f"{entry.kind} {entry.name!r} has no {name}={shown(value)}; choose from "
                 f"{', '.join(known[name])}"
             )
     return {n: options[n] for n in known if n in options and options[n] != known[n][0]}
