@@ -115,7 +115,8 @@ def load_prior(flow: ConditionalFlow, file: Path | None) -> PriorFlow:
     assert file is not None
     tensors, head = read_cure(file, KIND)
     check_weights(flow, head.weights, file)
-    first, channels = tensors.get("parts.0.0.weight"), []
+    channels: list[int] = []
+    first = tensors.get("parts.0.0.weight")
     while (bias := tensors.get(f"parts.{len(channels)}.4.bias")) is not None and bias.ndim == 1:
         channels.append(len(bias))
     if first is None or first.ndim != 4:

@@ -17,7 +17,7 @@ __all__ = ["WideFlow"]
 class WideFlow(CuredFlow):
     """The decode runs in float64, and x is handed over in the dtype of the latents.
 
-    The weights are copied once, at the first decode.
+    The weights are copied at the first decode, and again on another device.
     """
 
     def __init__(self, flow: ConditionalFlow) -> None:
@@ -25,7 +25,7 @@ class WideFlow(CuredFlow):
         self._wide: tuple[ConditionalFlow, ...] = ()
 
     def trace(self, latents: list[Tensor], y: Tensor) -> Iterator[tuple[str, Tensor]]:
-        if not self._wide:
+        if not self._wide or next(self._wide[0].parameters(), y).device != y.device:
             self._wide = (copy.deepcopy(self.uncured).double(),)
         (wide,) = self._wide
         with torch.autocast(y.device.type, enabled=False):

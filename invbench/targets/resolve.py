@@ -72,6 +72,8 @@ def resolve_all(
     registered = tuple(kind for kind in kinds if kind in _REGISTRIES)
     plain, named = split_cure(spec)
     cure = _cure(spec, named) if named and "coupling" in kinds else None
+    if cure and "layer" in kinds:
+        raise UsageError(f"{spec}: a cure is of a flow; leave +{named} out, or run {spec}")
     with without_gpu(spec):
         found = _resolved(plain if cure else spec, kinds, registered, said)
         return [_declaring(_cured(target, named, cure), said) for target in found]

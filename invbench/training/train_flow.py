@@ -54,6 +54,11 @@ def train_flow(
     """
     require_device(device)
     target, factory = resolve(coupling), resolve(flow_name, ("flow",))
+    if target.cure:
+        raise UsageError(
+            f"{coupling}: a cure is not trained with the flow; train {target.design.spec}, then "
+            f"run {target.spec}"
+        )
     recipes = recipes_of(factory)
     if size not in recipes.RECIPES:
         raise UsageError(

@@ -49,7 +49,7 @@ ATTACKED = {
     "out-of-range": None,
 }  # attack → eps in 1/255
 SEVERITIES = (3,)
-INPUTS = 6  # of each attack
+INPUTS = 4  # of each attack, and of each fault
 PAIRS = 7  # decodes that are timed in turn
 # what a condition may be by mistake: name → the condition
 FAULTS = {

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from invbench.attacks import ATTACK_BUDGETS, Inputs, ThreatModel, critical_radii, frozen
+from invbench.cures.guard import guard
+from invbench.cures.guarded import GuardedFlow
 from invbench.errors import InvbenchError
 from invbench.files import LARGEST_TEXT, cache_dir, parse_json, read_limited
 from invbench.flows import ConditionalFlow
@@ -36,10 +38,17 @@ CLEAN, SHIFTS = Case(corruption="in"), (0.2, 0.4, 0.8, 1.6, 3.2)
 CASES = (CLEAN, *(Case(corruption="shift", severity=shift) for shift in SHIFTS))
 BOX = 1.0
 SEARCHED, RADIUS_INPUTS = (None, 0.8, 1.6), 20  # shifts whose critical radius is measured
+# that change latents or layers; the others look at pixels
+CURES_OF_A_TOY = ("guard", "temperature", "truncated", "float64")
+SEEN, QUANTILE = 24, 0.999  # batches that a toy's guard is made of
 MARGIN = 1.0  # half of the box's width, as 0.5 is of the image range [0, 1]
 
 
 def plan(target: Target, options: Options) -> list[CellSpec]:
+    """The box, shifts of its condition, critical radii, certificates. None for a cure that is of
+    photographs alone."""
+    if target.cure and target.cure.entry.name not in CURES_OF_A_TOY:
+        return []
     seeds = options.seeds if options.seeds is not None else options.budget.toy_seeds
     settings: dict[str, Any] = {"inputs": INPUTS, "samples": SAMPLES, "temperature": 1.0}
     recipe = asdict(RECIPES["mini"])
@@ -77,7 +86,8 @@ def plan(target: Target, options: Options) -> list[CellSpec]:
 
 
 def measure(spec: CellSpec, target: Target) -> Measured:
-    flow, log = trained_toy(target, spec.seed)
+    trained, log = trained_toy(target.design, spec.seed)
+    flow = _cured(trained, target, spec.seed)
     if spec.measure == CERTIFICATE:
         return measure_certificate(spec, flow)
     x, y = draw(INPUTS, spec.seed, TEST_STREAM)
@@ -139,6 +149,19 @@ def _radii(spec: CellSpec, flow: ConditionalFlow, y: Tensor) -> Measured:
 def _outside(samples: Tensor) -> float:
     """Share of samples outside [−1, 1]², non-finite ones included."""
     return 1 - ((samples.abs() <= BOX).all(-1)).double().mean().item()
+
+
+def _cured(flow: ConditionalFlow, target: Target, seed: int) -> ConditionalFlow:
+    """The toy behind the target's cure. Its guard is made of the first batches of its training."""
+    if target.cure is None:
+        return flow
+    if target.cure.entry.name == "guard" and target.cure.file(None) is None:
+        draw_batch = batches("mini", seed)
+        seen = guard(flow, map(draw_batch, range(SEEN)), quantile=QUANTILE)
+        options = {"margin": 1.0} | target.cure.options
+        return GuardedFlow(flow, seen.guard.with_margin(options["margin"])).eval()
+    cured: ConditionalFlow = target.cure.apply(flow, None).eval()
+    return cured
 
 
 @lru_cache(maxsize=2)
