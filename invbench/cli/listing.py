@@ -8,7 +8,7 @@ from invbench.libraries import installed, of_library
 
 __all__ = ["KINDS", "listed"]
 
-KINDS = ("couplings", "layers", "flows", "conditions", "attacks", "properties", "tracks")
+KINDS = ("couplings", "layers", "flows", "conditions", "attacks", "cures", "properties", "tracks")
 OF_LIBRARIES = ("couplings", "layers")
 WITH_PLUGINS = ("couplings", "layers", "flows")
 

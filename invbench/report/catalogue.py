@@ -10,7 +10,7 @@ from typing import Any
 
 from invbench.catalogue import Row
 from invbench.libraries import of_library
-from invbench.registry import ATTACKS, CORRUPTIONS, COUPLINGS, FLOWS, LAYERS, Registry
+from invbench.registry import ATTACKS, CORRUPTIONS, COUPLINGS, CURES, FLOWS, LAYERS, Registry
 from invbench.report.explain_code import of_code
 
 __all__ = ["KINDS", "broken", "live_rows", "own_catalogue", "package_catalogue"]
@@ -21,6 +21,7 @@ KINDS: dict[str, Registry[Any]] = {
     "flows": FLOWS,
     "conditions": CORRUPTIONS,
     "attacks": ATTACKS,
+    "cures": CURES,
 }
 
 
@@ -77,5 +78,6 @@ def _law(name: str, law: Any) -> Row:
 
 
 def _top(obj: Any) -> str:
-    source = getattr(obj, "search", obj)  # an attack is a record of its search
+    # an attack is a record of its search, a cure one of what makes it
+    source = getattr(obj, "search", getattr(obj, "source", obj))
     return str(getattr(source, "__module__", "")).partition(".")[0]

@@ -1,5 +1,5 @@
-"""What a property, an attack, a design or a condition says about itself, in its own code; the
-catalogue has it of invbench's own (``python docs/write_catalogue.py``)."""
+"""What a property, an attack, a cure, a design or a condition says about itself, in its own code;
+the catalogue has it of invbench's own (``python docs/write_catalogue.py``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from invbench.laws import LAWS
 from invbench.laws.law import CATEGORIES, SCOPES
-from invbench.registry import ATTACKS, CORRUPTIONS, COUPLINGS
+from invbench.registry import ATTACKS, CORRUPTIONS, COUPLINGS, CURES
 from invbench.report.explain import Explanation
 
 __all__ = ["of_code"]
@@ -17,7 +17,7 @@ __all__ = ["of_code"]
 
 def of_code(name: str) -> Iterator[Explanation]:
     """What the code under a name says about itself."""
-    for kind in (_property, _attack, _design, _condition):
+    for kind in (_property, _attack, _cure, _design, _condition):
         yield from kind(name)
 
 
@@ -71,6 +71,28 @@ def _attack(name: str) -> Iterator[Explanation]:
                     "latents succeed is broken, so read it beside latent-random.",
                 ),
                 ("see it", f"invbench run --track sr --attack {name}"),
+            ),
+        )
+
+
+def _cure(name: str) -> Iterator[Explanation]:
+    if name in CURES:
+        cure = CURES[name].obj
+        options = ", ".join(f"{option}={value}" for option, value in cure.options.items())
+        yield Explanation(
+            name,
+            "cure",
+            (
+                ("meaning", _docstring(cure.source)),
+                ("needs", cure.needs),
+                ("options", options),
+                ("made by", cure.made_by),
+                (
+                    "how it can mislead",
+                    "A bound on magnitude is no bound on sensitivity, and a picture without error "
+                    "pixels may still be wrong: read LR-PSNR and the distance to the median.",
+                ),
+                ("see it", f"invbench run --track cures --entry affine+{name}"),
             ),
         )
 

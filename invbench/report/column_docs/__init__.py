@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from invbench.report.column_docs.cures import CURES
 from invbench.report.column_docs.designs import DESIGNS
 from invbench.report.column_docs.failures import FAILURES
 from invbench.report.column_docs.quality import QUALITY
@@ -32,7 +33,9 @@ GROUPS = {
 def meanings() -> dict[str, Meaning]:
     """The meaning of every column of every track, by name."""
     own = [meaning for track in TRACKS.values() for meaning in track.meanings]
-    return {meaning.name: meaning for meaning in (*ROWS, *FAILURES, *DESIGNS, *QUALITY, *own)}
+    return {
+        meaning.name: meaning for meaning in (*ROWS, *FAILURES, *DESIGNS, *QUALITY, *CURES, *own)
+    }
 
 
 def tracks_of(column: str) -> list[str]:
