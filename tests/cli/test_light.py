@@ -106,9 +106,8 @@ def test_the_json_of_list_has_the_rows_of_every_kind(tmp_path):
         [sys.executable, "-m", "invbench", "list", "--json"], capture_output=True, text=True
     )
     listing = json.loads(done.stdout)
-    assert {"couplings", "layers", "flows", "conditions", "attacks", "properties", "tracks"} == set(
-        listing
-    )
+    kinds = "couplings layers flows conditions attacks cures properties tracks"
+    assert set(kinds.split()) == set(listing)
     assert "modified-rq" in {row["name"] for row in listing["couplings"]}
 
 
