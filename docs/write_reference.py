@@ -14,12 +14,14 @@ from typing import Any
 
 import typer
 
+from invbench.attacks.attack import standard_attacks
 from invbench.attacks.budget import ATTACK_BUDGETS
 from invbench.catalogue import catalogue
 from invbench.catalogue import explained as explanations
 from invbench.cli.main import VERBS, app
 from invbench.files import write_atomically
 from invbench.laws.cases.plan import SECONDS
+from invbench.registry import ATTACKS
 from invbench.tracks.budget import BUDGETS
 
 FOLDER = Path(__file__).resolve().parent / "reference"
@@ -121,10 +123,11 @@ def attacks() -> str:
     for row in rows_of("attacks"):
         facts = explained(row["name"], "attack")
         rows.append([f"`{row['name']}`", row["summary"], facts["moves"], facts["keeps"]])
+    outside = ", ".join(f"`{name}`" for name in ATTACKS if name not in standard_attacks())
     text = (
         "# Attacks\n\n"
-        "The standard ensemble. A failed attack is no proof of robustness: it says what this search "
-        "found at [this budget](budgets.md). [How a search looks](../attacks.md).\n\n"
+        f"The standard ensemble, and {outside}, which runs where it is named. A failed attack is no "
+        "proof of robustness: it says what this search found at [this budget](budgets.md). [How a search looks](../attacks.md).\n\n"
     )
     return f"{text}{table(['name', 'what', 'moves', 'keeps'], rows)}\n\n{NOTE}\n"
 

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("own_registries")
         ("a+b.py", ("a+b.py", "")),
         ("my.py:Mine+guard", ("my.py:Mine", "guard")),
         ("affine+guard(file='a b/c.safetensors')", ("affine", "guard(file='a b/c.safetensors')")),
+        ("affine+guard(file='a (1).safetensors')", ("affine", "guard(file='a (1).safetensors')")),
         ("smooth(x=1e+3)", ("smooth(x=1e+3)", "")),
     ],
 )

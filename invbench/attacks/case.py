@@ -28,7 +28,7 @@ from invbench.saved_case import (
 )
 from invbench.targets import Target, replay_command, resolve, runs_new_code
 from invbench.tensor_file import read_tensors
-from invbench.training.weights import digest_file, find_weights, load_flow
+from invbench.training.weights import digest_of, find_weights, load_flow
 
 __all__ = ["Model", "case_files", "read_case", "replay_case"]
 
@@ -50,9 +50,9 @@ class Model:
 
     @property
     def digest(self) -> str:
-        """Digest of the weights file; empty where there is none."""
+        """Digest of the weights, and of the file of a cure; empty where there are none."""
         path = self.weights or find_weights(self.flow, self.coupling, self.size, self.seed)
-        return digest_file(path) if path else ""
+        return digest_of(path, self.coupling) if path else ""
 
 
 def case_files(

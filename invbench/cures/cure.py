@@ -16,9 +16,10 @@ class Cure:
     """One row of the table of cures.
 
     ``make(flow, file, **options)``: the cured flow, ``file`` None where ``needs_file`` is not set.
-    ``statement``: what it does, in a line. ``needs``: what it takes to have it, of "nothing",
-    "photographs" and "training". ``options``: names of its options → default. ``made_by``: the
-    command that makes its file. ``source``: the class or function whose code its digest is of.
+    ``statement``: what it does, in a line. ``needs``: what it takes to have it, beside a trained
+    flow: "nothing", "photographs", "a small network". ``options``: names of its options → default.
+    ``made_by``: the command that makes its file. ``source``: the class or function whose code its
+    digest is of.
     """
 
     name: str

@@ -58,7 +58,7 @@ _TABLE = (
     Cure(
         "prior",
         "a small network predicts the latents from the condition (Tsao et al., 2024)",
-        "training of a small network",
+        "a small network",
         load_prior,
         PriorFlow,
         made_by=f"{MADE_BY} --cure prior",

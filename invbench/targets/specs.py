@@ -22,7 +22,10 @@ __all__ = [
 ]
 
 _CALL = re.compile(r"^(?P<name>[^()]+)\((?P<options>.*)\)$", re.DOTALL)
-_CURE = re.compile(r"^(?P<plain>.+)\+(?P<cure>[A-Za-z][A-Za-z0-9_-]*(\([^()]*\))?)$", re.DOTALL)
+# a name, and options in which a text may hold parentheses
+_CURE = re.compile(
+    r"""^(?P<plain>.+)\+(?P<cure>[A-Za-z][\w-]*(\((?:[^()'"]|'[^']*'|"[^"]*")*\))?)$""", re.DOTALL
+)
 
 
 def split_cure(spec: str) -> tuple[str, str]:

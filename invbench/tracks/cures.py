@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from invbench.late import Late
 from invbench.store.record import Record
-from invbench.tracks.kinds import COST, FAULTY, PHOTOGRAPHS
-from invbench.tracks.row import RATES, common, mean, single
+from invbench.tracks.kinds import COST, FAULTY, PHOTOGRAPHS, RADII, RADIUS
+from invbench.tracks.row import RATES, common, mean, median, single
 from invbench.tracks.track import Page, Row, Track, register
 
 __all__ = ["CURES_TRACK", "NEEDS"]
@@ -38,10 +38,11 @@ def needs(entry: str) -> str:
 
 
 def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
-    samples = [cell for cell in cells if cell.spec.measure != COST]
+    samples = [cell for cell in cells if cell.spec.measure not in (COST, RADIUS)]
     row = common(entry, case, samples or cells)
     costs = [v for cell in cells for v in single(cell, "decode_ratio")]
     acted = mean(samples, "acted")
+    row |= {column: median(cells, name) for column, name in RADII.items()}
     return row | {
         "acted_pct": None if acted is None else 100 * acted,
         **{name: mean(samples, name) for name in QUALITY},
@@ -74,22 +75,29 @@ CURES_TRACK = register(
         Late("invbench.tracks.measuring.cures", "plan"),
         Late("invbench.tracks.measuring.cures", "measure"),
         "flow × cure: failures, artefacts, cost and certificate, with attacks through the cure",
+        protocol=2,  # 1: acted_pct was that of the round trip
         weights="srflow",
         data=PHOTOGRAPHS,
         chooses_flow=True,
         flows_of="sr",
         asked=True,
-        columns=(*"max_abs_certified acted_pct".split(), *QUALITY, "decode_ratio", "needs"),
+        columns=(
+            *"max_abs_certified critical_radius_typical acted_pct".split(),
+            *QUALITY,
+            "decode_ratio",
+            "needs",
+        ),
         screen=tuple(
             "entry case cases n photographs seeds status inf_pct error_pct error_lo error_hi "
-            "max_abs_log10 max_abs_certified acted_pct lr_psnr_min lr_psnr_std psnr ssim "
-            "diversity median_distance decode_ratio needs tier tier_given".split()
+            "max_abs_log10 max_abs_certified critical_radius acted_pct lr_psnr_min lr_psnr_std "
+            "psnr ssim diversity median_distance decode_ratio needs tier tier_given".split()
         ),
         short=tuple(
             "entry n error_pct max_abs_log10 max_abs_certified acted_pct lr_psnr_min needs".split()
         ),
         digits={
             "max_abs_certified": 2,
+            "critical_radius_typical": 2,
             "acted_pct": 3,
             "lr_psnr_min": 2,
             "lr_psnr_std": 3,

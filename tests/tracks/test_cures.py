@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 
+import invbench as package
 from invbench.attacks import ATTACK_BUDGETS, Inputs, frozen, run_attack
 from invbench.attacks.attack import standard_attacks
 from invbench.cures.guard import guard
@@ -15,11 +16,14 @@ from invbench.cures.guarded import GuardedFlow
 from invbench.cures.redraw import RedrawnFlow
 from invbench.data.datasets import Pair
 from invbench.errors import UsageError
+from invbench.report.rows import make_rows
 from invbench.runner.run import measurable, options_of, plan
+from invbench.store.cell import Cell
 from invbench.targets import resolve
-from invbench.tracks.kinds import CERTIFICATE, COST, FAULTY
-from invbench.tracks.measuring.cures import FAULTS, _quality, _searched
+from invbench.tracks.kinds import CERTIFICATE, COST, FAULTY, RADIUS
+from invbench.tracks.measuring.cures import FAULTS, _quality, _searched, measure
 from tests.support.exploding import exploding_flow
+from tests.support.specs import spec_named
 
 SMOKE = options_of(budget="smoke")
 
@@ -47,13 +51,11 @@ def test_the_track_runs_only_where_it_is_named():
     assert {s.track for s in specs("affine")} == {"cures"}
 
 
-def test_a_cure_without_its_file_is_skipped_and_says_what_makes_it(tmp_path):
-    from invbench.tracks.measuring.cures import measure
-
+def test_a_cure_without_its_file_is_skipped_and_says_what_makes_it():
     (spec,) = (s for s in specs("additive+gate") if s.case == CERTIFICATE)
     assert not spec.weights_digest
-    measured = measure(spec, resolve("additive+gate"))
-    assert measured.status == "skipped" and "--cure gate" in measured.reason
+    found = measure(spec, resolve("additive+gate"))
+    assert found.status == "skipped" and "--cure gate" in found.reason
 
 
 @pytest.mark.parametrize("entry", ["affine+guard", "affine+redraw"])
@@ -122,6 +124,60 @@ def test_the_distance_to_the_median_sample_sees_what_a_clip_hides():
     assert plain["median_distance"] == 0 and plain["diversity"] == 0
     assert broken["median_distance"] == pytest.approx(0.25)  # 1/2 on a quarter of the pixels
     assert broken["lr_psnr_min"] < plain["lr_psnr_min"]
+
+
+def test_attacks_are_those_that_were_named():
+    found = [s for s in specs("affine", attacks=("image", "radius"), inputs=1) if s.attack]
+    assert [(s.attack, s.eps, s.settings["limit"]) for s in found] == [("image", 8, 1)]
+    radii = [s for s in specs("affine", attacks=("radius",)) if s.measure == RADIUS]
+    assert len(radii) == 1
+
+
+def measured(entry, **changed):
+    """The first cell of an entry of which every field in ``changed`` is so, on one photograph."""
+    (spec, *_) = (
+        s for s in specs(entry) if all(getattr(s, name) == v for name, v in changed.items())
+    )
+    return measure(spec.at(settings=spec.settings | {"limit": 1, "crop": 64}), resolve(entry))
+
+
+def test_how_often_a_cure_acted_is_said_of_the_samples():
+    found = measured("affine+truncated", corruption="clean", measure="").measures
+    # P(|z| > 1.5/0.9), z ~ N(0, 1); the latents of the photograph itself are wider
+    assert found["acted"] == [pytest.approx(0.0956, abs=0.005)]
+    assert found["diversity"][0] > 0 and len(found["median_distance"]) == 1
+
+
+def test_an_attack_is_judged_through_the_cure_in_float32_and_in_half():
+    found = measured("affine+guard", attack="latent").measures
+    bound = math.log10(package.load_flow("srflow", "affine+guard").bound(torch.float16).max_abs)
+    assert found["max_abs_log10"][0] <= bound and found["half_log10"][0] <= bound
+    ways = {name: n for name, n in found.items() if name.startswith("found_by")}
+    assert sum(ways.values()) == 1 and len(ways) == 3
+    assert found["inf"] == [0] and found["evaluations"][0] > 0
+
+
+def test_a_decode_costs_what_it_costs():
+    assert measured("affine", measure=COST).measures == {"decode_ratio": 1.0}
+    found = measured("affine+redraw(tries=0)", measure=COST).measures
+    assert min(found["ratios"]) <= found["decode_ratio"] <= max(found["ratios"])
+
+
+def cell(entry, measure="", **measures):
+    spec = spec_named("cures", entry, "embedded/clean").at(measure=measure)
+    return Cell(key=f"{entry}{measure}", spec=spec, status="ok", measures=measures)
+
+
+def test_a_row_has_the_cure_s_own_columns():
+    n = {"inf": [0, 0], "error": [0, 1], "max_abs_log10": [0.1, 0.2], "names": ["a", "b"]}
+    cells = [
+        cell("affine+redraw", **n, acted=[0.5, 0.1], diversity=[0.2, 0.4]),
+        cell("affine+redraw", COST, decode_ratio=1.5),
+    ]
+    (row,) = make_rows(cells, "cures")
+    assert row["acted_pct"] == pytest.approx(30) and row["diversity"] == pytest.approx(0.3)
+    assert row["decode_ratio"] == 1.5 and row["needs"] == "nothing"
+    assert row["n"] == 2 and row["error_pct"] == 50
 
 
 def test_every_fault_is_one():

@@ -19,12 +19,12 @@ from invbench.attacks.judge import judge, plain_output
 from invbench.corruptions import corrupt, corruption_names
 from invbench.cures.cured import CuredFlow
 from invbench.cures.guarded import GuardedFlow
-from invbench.data.datasets import Pair, sr_pairs
+from invbench.data.datasets import Pair
 from invbench.flows import ConditionalFlow
 from invbench.measures.quality import displayable
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
-from invbench.tracks.kinds import CERTIFICATE, COST, FAULTY
+from invbench.tracks.kinds import CERTIFICATE, COST, FAULTY, RADIUS
 from invbench.tracks.measuring.certificates import certificates_of, measure_certificate
 from invbench.tracks.measuring.samples import (
     cases_of,
@@ -35,19 +35,15 @@ from invbench.tracks.measuring.samples import (
     spec_of,
     without_weights,
 )
-from invbench.tracks.measuring.searches import Subject, search_settings
-from invbench.tracks.measuring.sr import CROP, SAMPLES, TEMPERATURE
+from invbench.tracks.measuring.searches import Subject, measure_radius
+from invbench.tracks.measuring.sr import CROP, SAMPLES, TEMPERATURE, pairs_of
 from invbench.tracks.measuring.sr import quality as sr_quality
+from invbench.tracks.measuring.sr_attacks import STANDARD, attack_specs
 from invbench.tracks.track import Options
 
 __all__ = ["FAULTS", "measure", "plan"]
 
-ATTACKED = {
-    "latent": None,
-    "condition": 8,
-    "both": 8,
-    "out-of-range": None,
-}  # attack → eps in 1/255
+ATTACKED = ("latent", "condition", "both", "out-of-range")
 SEVERITIES = (3,)
 INPUTS = 4  # of each attack, and of each fault
 PAIRS = 7  # decodes that are timed in turn
@@ -104,12 +100,14 @@ def plan(target: Target, options: Options) -> list[CellSpec]:
 
 
 def _attacks(clean: CellSpec, options: Options) -> Iterator[CellSpec]:
-    settings = search_settings(clean.settings, options)
-    settings["limit"] = options.inputs or min(INPUTS, options.budget.attacked)
-    settings["crops_per_image"] = 1
-    for name in options.attacks or ATTACKED:
-        eps = ATTACKED.get(name)
-        yield clean.at(corruption="", attack=name, eps=eps, settings=settings, batch_size=1)
+    """As in track ``sr``, of fewer inputs, and at 8/255 where no eps is asked for."""
+    chosen = replace(options, attacks=options.attacks or ATTACKED, eps=options.eps or (STANDARD,))
+    few = {
+        "limit": options.inputs or min(INPUTS, options.budget.attacked),
+        "crops_per_image": 1,
+    }
+    for spec in attack_specs(clean, chosen):
+        yield spec.at(settings=spec.settings | few)
 
 
 def measure(spec: CellSpec, target: Target) -> Measured:
@@ -118,12 +116,11 @@ def measure(spec: CellSpec, target: Target) -> Measured:
     flow = loaded(spec, target)
     if spec.measure == CERTIFICATE:
         return measure_certificate(spec, flow)
-    limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
-    scale: int = flow.spec.scale  # type: ignore[assignment, union-attr]
-    count = int(spec.settings["crops_per_image"] or 1)
-    pairs = sr_pairs(spec.dataset, crop, count, None if limit is None else int(limit), scale)
+    pairs, scale = pairs_of(spec, flow)
     if spec.attack:
         return _attacked(spec, flow, pairs, scale)
+    if spec.measure == RADIUS:
+        return measure_radius(spec, flow, pairs, scale)
     if spec.measure == COST:
         return _cost(spec, flow, pairs[0].low[None])
     quality = partial(_quality, flow=flow, scale=scale)

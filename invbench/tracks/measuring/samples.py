@@ -94,14 +94,15 @@ def spec_of(
     path = options.weights or find_weights(
         str(settings["flow"]), target, str(settings["size"]), seed
     )
-    missing = path is None or _missing_file(target, path) is not None
     return CellSpec(
         track=track,
         entry=target.name,
         **case.model_dump(),
         seed=seed,
         entry_digest=target.digest,
-        weights_digest="" if missing or path is None else digest_of(path, target),
+        weights_digest=""
+        if path is None or _missing_file(target, path)
+        else digest_of(path, target),
         dtype=options.dtype,
         device=options.device,
         batch_size=batch_size,
@@ -175,6 +176,9 @@ def measure_samples(
             samples = torch.cat(
                 parts
             ).cpu()  # in the flow's own dtype: in float64 more is finite than in float32
+        # before the round trip: a cure says how often it acted in the last decode
+        said = quality(samples.float(), pair)
+        with torch.no_grad(), _precision(spec):
             back = round_trip_error(flow, pair.high[None].to(y), y).item()
         found = explosion(samples)
         values = {
@@ -182,7 +186,7 @@ def measure_samples(
             "error": int(found.error),
             "max_abs_log10": found.max_abs_log10,
         }
-        for name, value in (values | quality(samples.float(), pair) | {"round_trip": back}).items():
+        for name, value in (values | said | {"round_trip": back}).items():
             rows.setdefault(name, []).append(value)
         for name, counted in TOTALS.items():
             totals[name] += getattr(found, counted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -31,7 +32,7 @@ from invbench.tracks.measuring.sr_attacks import attack_specs, measure_attack
 from invbench.tracks.track import Options
 from invbench.uniform import stream_seed
 
-__all__ = ["SAMPLES", "TEMPERATURE", "measure", "plan", "quality"]
+__all__ = ["CROP", "SAMPLES", "TEMPERATURE", "measure", "pairs_of", "plan", "quality"]
 
 CROP, SAMPLES, TEMPERATURE = 128, 10, 0.9
 # one severity per family
@@ -87,10 +88,7 @@ def measure(spec: CellSpec, target: Target) -> Measured:
     flow = loaded(spec, target)
     if spec.measure == CERTIFICATE:
         return measure_certificate(spec, flow)
-    limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
-    scale: int = flow.spec.scale  # type: ignore[assignment, union-attr]
-    count = int(spec.settings["crops_per_image"] or 1)
-    pairs = sr_pairs(spec.dataset, crop, count, None if limit is None else int(limit), scale)
+    pairs, scale = pairs_of(spec, flow)
     if spec.attack:
         return measure_attack(spec, target, flow, pairs, scale)
     if spec.measure == RADIUS:
@@ -99,6 +97,15 @@ def measure(spec: CellSpec, target: Target) -> Measured:
     if spec.measure == STRETCH:
         return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
     return measure_samples(spec, flow, pairs, conditions, partial(quality, scale=scale))
+
+
+def pairs_of(spec: CellSpec, flow: ConditionalFlow) -> tuple[Sequence[Pair], int]:
+    """(the photographs of a cell with their conditions, the scale of its flow)."""
+    limit, crop = spec.settings["limit"], int(spec.settings["crop"] or CROP)
+    scale: int = flow.spec.scale  # type: ignore[assignment, union-attr]
+    count = int(spec.settings["crops_per_image"] or 1)
+    most = None if limit is None else int(limit)
+    return sr_pairs(spec.dataset, crop, count, most, scale), scale
 
 
 def quality(samples: Tensor, pair: Pair, scale: int) -> dict[str, float]:

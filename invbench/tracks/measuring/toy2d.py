@@ -158,8 +158,8 @@ def _cured(flow: ConditionalFlow, target: Target, seed: int) -> ConditionalFlow:
     if target.cure.entry.name == "guard" and target.cure.file(None) is None:
         draw_batch = batches("mini", seed)
         seen = guard(flow, map(draw_batch, range(SEEN)), quantile=QUANTILE)
-        options = {"margin": 1.0} | target.cure.options
-        return GuardedFlow(flow, seen.guard.with_margin(options["margin"])).eval()
+        margin = target.cure.options.get("margin", 1.0)
+        return GuardedFlow(flow, seen.guard.with_margin(margin)).eval()
     cured: ConditionalFlow = target.cure.apply(flow, None).eval()
     return cured
 
