@@ -22,11 +22,14 @@ from invbench.training.weights import find_weights, load_flow, load_weights, sav
 from invbench_models.srflow import srflow
 
 RECIPE = TrainingRecipe(data="drawn", iterations=200, batch=8, lr=1e-2, extra={"a": [1, 2]})
-SHIPPED = sorted(
+FILES = sorted(
     file
     for folder in invbench_models.__path__
     for file in Path(folder).glob("*/weights/*.safetensors")
 )
+# WEIGHTS.CURE.safetensors is the file of a cure, beside its weights, whose names have no dot
+CURES = [file for file in FILES if "." in file.stem]
+SHIPPED = [file for file in FILES if file not in CURES]
 
 
 class Interrupted(Exception):
