@@ -52,8 +52,8 @@ def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
 
 
 NOTES = (
-    "entry: DESIGN+CURE; DESIGN alone is the flow as it was trained. Every row decodes the same "
-    "latents of the same photographs. τ = 0.9, K = 10 samples.",
+    "entry: DESIGN+CURE; DESIGN alone is the flow as it was trained. Every row has the same "
+    "photographs and random streams. τ = 0.9, K = 10 samples.",
     "error_pct: inputs with a pixel > 1.5, < −0.5 or non-finite in any sample, before any clamp "
     "that is not the cure's own.",
     *RATES,
