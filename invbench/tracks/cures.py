@@ -92,9 +92,7 @@ CURES_TRACK = register(
             "max_abs_log10 max_abs_certified critical_radius acted_pct lr_psnr_min lr_psnr_std "
             "psnr ssim diversity median_distance decode_ratio needs tier tier_given".split()
         ),
-        short=tuple(
-            "entry n error_pct max_abs_log10 max_abs_certified acted_pct lr_psnr_min needs".split()
-        ),
+        short=tuple("entry n error_pct max_abs_log10 max_abs_certified lr_psnr_min needs".split()),
         digits={
             "max_abs_certified": 2,
             "critical_radius_typical": 2,
