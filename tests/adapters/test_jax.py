@@ -192,9 +192,9 @@ def test_no_law_accuses_what_is_sound(name, law):
 
 @pytest.mark.parametrize("name", REPORTED)
 def test_a_reported_fault_is_told_from_its_correction(name):
-    make, declared, law = REPORTED[name]
+    make, about, law = REPORTED[name]
     faulty, fixed = (
-        Planted(lambda seed, f=faulty: make(seed, f), declared=declared) for faulty in (True, False)
+        Planted(lambda seed, f=faulty: make(seed, f), **about) for faulty in (True, False)
     )
     assert broken(law, faulty, name)
     assert not broken(law, fixed, name)
