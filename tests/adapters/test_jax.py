@@ -240,3 +240,11 @@ def test_a_bijection_of_each_library_goes_both_ways(library, name, dtype):
     recipe = InputRecipe("normal", 0, "normal", 0, rows=8)
     for law in ("round-trip-x", "inverse-log-det", "log-det"):
         assert judge(LAWS[law], subject, recipe) == []
+
+
+@pytest.mark.parametrize("name", ["distrax/triangular-linear", "distreqx/triangular-linear"])
+def test_a_matrix_of_the_factory_has_the_dtype_of_its_weights(name):
+    library = name.partition("/")[0]
+    pytest.importorskip(library, reason=f"{library} is not installed: pip install 'invbench[jax]'")
+    layer = resolve(name, ("layer",)).make(0).to(torch.bfloat16)
+    assert layer(torch.ones(2, 6, dtype=torch.bfloat16))[0].dtype == torch.bfloat16
