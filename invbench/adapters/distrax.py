@@ -57,7 +57,7 @@ def _network(p: dict[str, Any], each: int) -> Callable[[Any], Any]:
 
     def conditioner(x: Any) -> Any:
         out = jnp.tanh(x @ p["w1"] + p["b1"]) @ p["w2"] + p["b2"]
-        return out.reshape(*out.shape[:-1], -1, each)
+        return out.reshape(*out.shape[:-1], out.shape[-1] // each, each)
 
     return conditioner
 
