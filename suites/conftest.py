@@ -32,9 +32,14 @@ EXAMPLES = {"smoke": 5, "default": 25, "deep": 400}
 KNOWN = Path(__file__).with_name("known_failures.toml")
 
 
+class Missing(pytest.UsageError, pytest.Collector.CollectError):
+    """One line, whether this file is read at the start or, as by ``--pyargs``, while tests are
+    collected."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if problem := missing(pytest.__version__, "hypothesis"):
-        raise pytest.UsageError(f"the suites need {problem}")
+        raise Missing(f"the suites need {problem}")
     for category, what in CATEGORIES.items():
         config.addinivalue_line("markers", f"{category}: {what}")
     import torch
@@ -238,6 +243,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """``-m soundness``, ``-m design``, ``-m capability``; and what Hypothesis draws by
     ``--invbench-seed``."""
+    if missing(pytest.__version__, "hypothesis"):
+        return  # said already, and nothing is collected
     import hypothesis
 
     seed = value(config, "seed")

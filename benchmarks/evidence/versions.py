@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +45,9 @@ def interpreter(version: str) -> str:
     return found[0]
 
 
-def tested(python: str, torch: str, links: Path | None, workers: int) -> tuple[str, str, str]:
+def tested(
+    python: str, torch: str, links: Path | None, workers: int, tests: Sequence[str]
+) -> tuple[str, str, str]:
     """(version of torch, last line of pytest, whole log) in an environment of its own."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([interpreter(python), "-m", "venv", folder], check=True)
@@ -61,7 +64,7 @@ def tested(python: str, torch: str, links: Path | None, workers: int) -> tuple[s
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "INVBENCH_CACHE": f"{folder}/cache"}
         environment.pop("PYTHONPATH", None)
         done = subprocess.run(
-            [own, "-m", "pytest", "-q", "-n", str(workers), "-p", "no:cacheprovider", *TESTS],
+            [own, "-m", "pytest", "-q", "-n", str(workers), "-p", "no:cacheprovider", *tests],
             capture_output=True,
             text=True,
             cwd=ROOT,
@@ -79,6 +82,10 @@ def main(
     ] = None,
     find_links: Annotated[Path | None, typer.Option(help="A folder of wheels.")] = None,
     workers: Annotated[int, typer.Option(help="pytest -n.")] = 2,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(help="These tests only; repeatable. The line says which."),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder to write to.")] = ROOT / "results/evidence",
 ) -> None:
     page = output / "versions.md"
@@ -88,9 +95,10 @@ def main(
         python, _, torch = one.partition(":")
         err.print(f"Python {python}, torch {torch} …")
         started = time.monotonic()
-        version, last, log = tested(python, torch, find_links, workers)
+        version, last, log = tested(python, torch, find_links, workers, test or TESTS)
         failed |= "failed" in last or "passed" not in last
         seconds = time.monotonic() - started
+        last += f"; of {', '.join(test)} only" if test else ""
         text += f"| {time.strftime('%Y-%m-%d')} | {python} | {version} | {last} | {seconds:.0f} |\n"
         write_atomically(page, text.encode())
         write_atomically(output / f"versions-{python}-{torch}.log", log.encode())

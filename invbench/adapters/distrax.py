@@ -49,7 +49,7 @@ def _affine(p: dict[str, Any]) -> Any:
 
 def _dominant(matrix: Any) -> Any:
     """A matrix that is no more than 6 times as large in one direction as in another."""
-    return jnp.eye(DIM) + 0.4 * jnp.tanh(matrix) / DIM**0.5
+    return jnp.eye(DIM, dtype=matrix.dtype) + 0.4 * jnp.tanh(matrix) / DIM**0.5
 
 
 def _network(p: dict[str, Any], each: int) -> Callable[[Any], Any]:
@@ -57,7 +57,7 @@ def _network(p: dict[str, Any], each: int) -> Callable[[Any], Any]:
 
     def conditioner(x: Any) -> Any:
         out = jnp.tanh(x @ p["w1"] + p["b1"]) @ p["w2"] + p["b2"]
-        return out.reshape(*out.shape[:-1], -1, each)
+        return out.reshape(*out.shape[:-1], out.shape[-1] // each, each)
 
     return conditioner
 

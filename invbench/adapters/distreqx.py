@@ -44,7 +44,7 @@ def _affine(p: dict[str, Any]) -> Any:
 
 
 def _dominant(matrix: Any) -> Any:
-    return jnp.eye(DIM) + 0.4 * jnp.tanh(matrix) / DIM**0.5
+    return jnp.eye(DIM, dtype=matrix.dtype) + 0.4 * jnp.tanh(matrix) / DIM**0.5
 
 
 _bijector(

@@ -45,7 +45,7 @@ VERBS = {
 }
 FIRST = """[bold]invbench[/]: a crash-test laboratory for invertible networks
 
-  invbench check affine    is a coupling a correct inverse? yours: invbench check my.py
+  invbench check affine    is a coupling a correct inverse? or yours: my.py
   invbench run             measure every design on the photographs that are here
   invbench table           read the leaderboard, as a page: invbench site
   invbench list            what there is, and what one is: invbench explain NAME

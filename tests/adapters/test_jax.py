@@ -192,9 +192,9 @@ def test_no_law_accuses_what_is_sound(name, law):
 
 @pytest.mark.parametrize("name", REPORTED)
 def test_a_reported_fault_is_told_from_its_correction(name):
-    make, declared, law = REPORTED[name]
+    make, about, law = REPORTED[name]
     faulty, fixed = (
-        Planted(lambda seed, f=faulty: make(seed, f), declared=declared) for faulty in (True, False)
+        Planted(lambda seed, f=faulty: make(seed, f), **about) for faulty in (True, False)
     )
     assert broken(law, faulty, name)
     assert not broken(law, fixed, name)
@@ -240,3 +240,11 @@ def test_a_bijection_of_each_library_goes_both_ways(library, name, dtype):
     recipe = InputRecipe("normal", 0, "normal", 0, rows=8)
     for law in ("round-trip-x", "inverse-log-det", "log-det"):
         assert judge(LAWS[law], subject, recipe) == []
+
+
+@pytest.mark.parametrize("name", ["distrax/triangular-linear", "distreqx/triangular-linear"])
+def test_a_matrix_of_the_factory_has_the_dtype_of_its_weights(name):
+    library = name.partition("/")[0]
+    pytest.importorskip(library, reason=f"{library} is not installed: pip install 'invbench[jax]'")
+    layer = resolve(name, ("layer",)).make(0).to(torch.bfloat16)
+    assert layer(torch.ones(2, 6, dtype=torch.bfloat16))[0].dtype == torch.bfloat16

@@ -3,6 +3,7 @@ line."""
 
 from __future__ import annotations
 
+import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import fields
 from pathlib import Path
@@ -147,6 +148,20 @@ def test_suites_without_hypothesis_are_one_line(tmp_path):
     assert done.returncode == 4, done.stdout + done.stderr
     text = "the suites need hypothesis, which is not installed: pip install hypothesis"
     assert text in done.stderr and "Traceback" not in done.stderr
+
+
+def test_installed_suites_without_hypothesis_are_one_line(tmp_path):
+    package = tmp_path / "site" / "installed"
+    package.mkdir(parents=True)
+    for name in ("__init__.py", "conftest.py", "test_layers.py"):
+        shutil.copy(Path(__file__).parents[2] / "suites" / name, package)
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = site\n")
+    (tmp_path / "block.py").write_text("import sys\nsys.modules['hypothesis'] = None\n")
+    done = run_pytest(tmp_path, "-p", "no:hypothesispytest", "-p", "block", "--pyargs", "installed")
+    text = "the suites need hypothesis, which is not installed: pip install hypothesis"
+    said = done.stdout + done.stderr
+    assert text in said and "Traceback" not in said and "INTERNALERROR" not in said, said
+    assert done.returncode in (2, 4)
 
 
 def test_the_decorator_needs_no_hypothesis(tmp_path):

@@ -151,6 +151,40 @@ def leaky_planar(seed: int, faulty: bool) -> Any:
     return adapt(forward, inverse, params=params)
 
 
+def masked_conditional(seed: int, faulty: bool) -> Any:
+    """flowjax 147: the hidden units of a conditional masked net have ranks from 0 on, the condition
+    has rank −1, and no path leads from it to the first output; ranks from −1 on mend it."""
+    jax, jnp, adapt = _tools()
+    size, hidden, cond_size = 3, 12, 2
+    keys = jax.random.split(jax.random.key(seed), 2)
+    params = {
+        "w": jax.random.normal(keys[0], (hidden, size + cond_size)) / 2,
+        "v": jax.random.normal(keys[1], (2, size, hidden)) / 4,
+    }
+    inputs = jnp.concatenate((jnp.arange(size), jnp.full(cond_size, -1)))
+    units = jnp.arange(hidden) % size - (0 if faulty else 1)
+    outputs = jnp.arange(size)
+
+    def heads(p: Any, x: Any, cond: Any) -> Any:
+        below = jnp.concatenate((x, cond))
+        h = jnp.tanh((p["w"] * (units[:, None] >= inputs)) @ below)
+        log_s, t = (p["v"] * (outputs[:, None] > units)) @ h
+        return jnp.tanh(log_s), t
+
+    def forward(p: Any, x: Any, cond: Any) -> Any:
+        log_s, t = heads(p, x, cond)
+        return x * jnp.exp(log_s) + t, log_s.sum()
+
+    def inverse(p: Any, z: Any, cond: Any) -> Any:
+        x = jnp.zeros_like(z)
+        for _ in range(size):
+            log_s, t = heads(p, x, cond)
+            x = (z - t) * jnp.exp(-log_s)
+        return x, -heads(p, x, cond)[0].sum()
+
+    return adapt(forward, inverse, params=params)
+
+
 def static_first(seed: int, faulty: bool) -> Any:
     """flowjax pull request 148: what was kept at the start goes before the weights that are handed
     in, so that training moves nothing."""
@@ -235,11 +269,16 @@ SOUND_JAX: dict[str, Planted] = {
     "dequantised": Planted(dequantised, declared={"stochastic": True, "domain": "integers(0, 9)"}),
     "branching": Planted(branching),
 }
-# report → (factory of (seed, faulty), what it declares, the law that tells them apart)
+# report → (factory of (seed, faulty), what Planted gets beside it, the law that tells them apart)
 REPORTED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "flowjax 208": (numerical_inverse, {}, "inverse-log-det"),
     "flowjax 170": (leaky_planar, {}, "inverse-log-det"),
+    "flowjax 147": (
+        masked_conditional,
+        {"event_shape": (3,), "cond_shape": (2,)},
+        "condition-reaches",
+    ),
     "flowjax 148": (static_first, {}, "state-dict"),
     "flowjax 102": (block_autoregressive, {}, "surjective"),
-    "distrax 7": (tanh, TANH, "log-det-accuracy"),
+    "distrax 7": (tanh, {"declared": TANH}, "log-det-accuracy"),
 }
