@@ -53,10 +53,13 @@ def site(
         Path,
         typer.Option("-o", "--output", help="Folder of the page, or a file that ends in .html."),
     ] = Path("site"),
+    url: Annotated[
+        str, typer.Option(help="Where the page will be, https://…: links to it show its card.")
+    ] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """The leaderboard as one page, index.html, that needs no network: tables, charts, details, and
-    pictures of attacks.
+    """The leaderboard as one page, index.html, that needs no network: an overview, tables, charts,
+    designs, and pictures of attacks; beside it card.png, the picture for shared links.
 
     Examples: `invbench site`, `invbench site --results my-results -o public`
     """
@@ -64,11 +67,14 @@ def site(
 
     if output.is_file() and output.suffix != ".html":
         raise UsageError(f"{output} is a file; give -o a folder, or a name that ends in .html")
-    built = write_site(results, output)
+    if url and not url.startswith(("https://", "http://")):
+        raise UsageError(f"--url {url}: give the address of the page, https://…")
+    built = write_site(results, output, url)
     if as_json:
         print_json(
             {
                 "file": str(built.file),
+                "card": str(built.card) if built.card else None,
                 "bytes": built.size,
                 "tracks": built.tracks,
                 "problems": built.problems,

@@ -104,11 +104,11 @@ def looks(entries: Sequence[str]) -> dict[str, Look]:
     return found
 
 
-def tidy(name: str) -> str:
-    """A name as a label: no control characters, at most 28 characters, not hidden by a leading
-    underscore."""
+def tidy(name: str, longest: int = LONGEST) -> str:
+    """A name as a label: no control characters, at most ``longest`` characters, not hidden by a
+    leading underscore."""
     clean = re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", name)
-    clean = clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
+    clean = clean if len(clean) <= longest else clean[: longest - 1] + "…"
     return f" {clean}" if clean.startswith("_") else clean
 
 
@@ -138,8 +138,8 @@ def svg(drawing: Drawing) -> bytes:
     )
 
 
-def png(drawing: Drawing) -> bytes:
-    return _save(drawing, "png", {}, facecolor="white", dpi=200, metadata={"Software": None})
+def png(drawing: Drawing, dpi: int = 200) -> bytes:
+    return _save(drawing, "png", {}, facecolor="white", dpi=dpi, metadata={"Software": None})
 
 
 def svg_part(drawing: Drawing, name: str, title: str, description: str) -> str:

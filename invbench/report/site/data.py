@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +13,10 @@ from invbench.report.charts.style import svg_part
 from invbench.report.column_docs import GROUPS, meanings
 from invbench.report.columns import COLUMNS
 from invbench.report.rows import code_digest, current_cells, gathered
-from invbench.report.site.origin import origin
+from invbench.report.site.cases import saved_cases
+from invbench.report.site.designs import designs
+from invbench.report.site.origin import json_value, origin
+from invbench.report.site.overview import joined, tables
 from invbench.report.site.pictures import worst_pictures
 from invbench.store.index import Index
 from invbench.store.store import Unreadable
@@ -41,7 +43,7 @@ def collect(results: Path) -> dict[str, Any]:
         for track, n in index.counts.items()
         if track not in COLUMNS
     ]
-    tracks, charts = [], []
+    tracks, charts, overview = [], [], []
     for name in sorted(TRACKS, key=lambda name: TRACKS[name].page.order):
         slot, of = f"site {name}", f"{_code()} {index.fingerprint(name)}"
         if (part := index.recall(slot, of)) is None:
@@ -50,10 +52,13 @@ def collect(results: Path) -> dict[str, Any]:
         problems += part["problems"]
         tracks += part["tracks"]
         charts += part["charts"]
+        overview += part["overview"]
     if not tracks:
         raise _nothing(results, index.unreadable)
-    pictures, bad_pictures = worst_pictures(results)
-    problems += bad_pictures
+    joined(overview, tracks)
+    cases, bad_cases = saved_cases(results)
+    pictures, bad_pictures = worst_pictures(cases)
+    problems += bad_cases + bad_pictures
     if len(problems) > MOST_PROBLEMS:
         problems = [
             *problems[:MOST_PROBLEMS],
@@ -66,7 +71,9 @@ def collect(results: Path) -> dict[str, Any]:
             name: _column(name) for name in sorted({c for t in tracks for c in t["columns"]})
         },
         "groups": GROUPS,
-        "designs": _designs(entries),
+        "overview": overview,
+        "designs": designs(entries),
+        "cases": [said for _, said in cases],
     }
     return {
         "data": data,
@@ -88,6 +95,7 @@ def _part(name: str, index: Index) -> dict[str, list[Any]]:
         "problems": problems if stale else [],
         "tracks": [_track(evidence)] if shown else [],
         "charts": _charts(evidence) if shown else [],
+        "overview": tables(evidence) if shown else [],
     }
 
 
@@ -151,20 +159,11 @@ def _rows(evidence: Evidence, columns: Sequence[str], pooled: bool) -> list[dict
     traced = pooled or len(rows) <= MOST_TRACED
     found = []
     for row in rows:
-        own: dict[str, Any] = {"v": [_value(row.get(column)) for column in columns]}
+        own: dict[str, Any] = {"v": [json_value(row.get(column)) for column in columns]}
         if traced:
             own["o"] = origin(groups[row["case"], row["entry"]])
         found.append(own)
     return found
-
-
-def _value(value: Any) -> Any:
-    """Non-finite numbers as the words that JSON has no other way to say."""
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 def _column(name: str) -> dict[str, Any]:
@@ -182,24 +181,6 @@ def _column(name: str) -> dict[str, Any]:
         "tracks": m.tracks,
         "digits": DIGITS.get(name),
     }
-
-
-def _designs(entries: set[str]) -> dict[str, Any]:
-    """What the registry knows of the entries: no entry's own code is imported for the page."""
-    import invbench  # registers the built-in ones
-    from invbench.registry import COUPLINGS
-
-    assert invbench
-    found = {}
-    for name in sorted(entries):
-        if name in COUPLINGS and COUPLINGS[name].obj.__module__.startswith("invbench."):
-            said = COUPLINGS[name].metadata
-            found[name] = {
-                key: str(said[key])
-                for key in ("formula", "citation", "year", "family")
-                if key in said
-            }
-    return found
 
 
 def _charts(evidence: Evidence) -> list[dict[str, Any]]:

@@ -1,0 +1,245 @@
+"""The overview that the page opens on: a row per design and cure, a table per model of a track."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from invbench.report.charts import Evidence
+from invbench.report.rows import OWN_SIZE, STANDARD_EPS, other_model, rows_of_case
+from invbench.report.site.origin import json_value, origin
+from invbench.report.site.sentence import sentences
+from invbench.store.record import Record
+from invbench.targets import without_options
+from invbench.tracks import TRACKS
+from invbench.tracks.kinds import CERTIFICATE
+from invbench.tracks.track import Row
+
+__all__ = ["FIGURES", "Figure", "joined", "tables"]
+
+CLEAN, CHANGED, ATTACKED, PROOF = "clean", "changed", "attacked", "proof"
+CASES = {CLEAN: "clean", CHANGED: "ood", ATTACKED: "attacked"}  # as pooled rows are called
+Groups = dict[str, list[Record]]
+
+
+class Figure(NamedTuple):
+    """A number of the overview: ``column`` of the table of ``track`` (of the model's own when
+    empty), of the first of ``roles`` that has it; of all of them the largest when ``largest``."""
+
+    key: str
+    title: str
+    column: str
+    roles: tuple[str, ...]
+    track: str = ""
+    largest: bool = False
+
+
+FIGURES = (
+    Figure("changed", "failing: changed, %", "error_pct", (CHANGED,)),
+    Figure("clean", "failing: clean, %", "error_pct", (CLEAN,)),
+    Figure("attacked", "failing: attacked, %", "error_pct", (ATTACKED,)),
+    Figure(
+        "largest",
+        "largest |x| found, log10",
+        "max_abs_log10",
+        (CLEAN, CHANGED, ATTACKED),
+        largest=True,
+    ),
+    Figure("certified", "certified |x|, log10", "max_abs_certified", (PROOF,)),
+    Figure("radius", "critical radius, τ", "critical_radius", (CLEAN, CHANGED)),
+    Figure("stretch", "stretch found", "inv_lipschitz_lower", (CHANGED, CLEAN)),
+    Figure("bits", "bits per dimension", "bits", (CLEAN,)),
+    Figure("bits", "bits per dimension (unconditional)", "nll", (CLEAN,), "unconditional"),
+    Figure("lr_psnr", "LR-PSNR, least, dB", "lr_psnr_min", (CLEAN,)),
+    Figure("decode", "decode, ns per element (coupling alone)", "inverse_ns", (), "coupling"),
+)
+
+
+def tables(evidence: Evidence) -> list[dict[str, Any]]:
+    """A table for each model that the track has measured, its own flow first: rows of entries, and
+    of entries in that flow with options, which are told apart by name."""
+    track = TRACKS[evidence.track]
+    if track.one_case:
+        return []
+    models: dict[str, list[Record]] = {}
+    names: dict[str, tuple[str, str]] = {}
+    for cell in evidence.cells:
+        model, options = _model(cell)
+        models.setdefault(model, []).append(cell)
+        name = f"{cell.spec.entry} {options}".strip()
+        names[name] = cell.spec.entry, options
+    found = [_table(evidence, model, models[model]) for model in sorted(models)]
+    for table in filter(None, found):
+        for row in table["rows"]:
+            row["entry"], row["options"] = names[row["name"]]
+    return [table for table in found if table]
+
+
+def _model(cell: Record) -> tuple[str, str]:
+    """(what a row's case says of the flow without options, the options)."""
+    track, flow = TRACKS[cell.spec.track], str(cell.spec.settings.get("flow") or "")
+    plain, said = without_options(flow), other_model(cell)
+    options = flow[len(plain) :]
+    if options:
+        size = cell.spec.settings.get("size", OWN_SIZE)
+        own = (plain, size) == (track.weights, OWN_SIZE)
+        said = said.replace(f" [{flow}]", "" if own else f" [{plain}]")
+        said = said.replace(f" [{flow} {size}]", f" [{plain} {size}]")
+    return said, options
+
+
+def _table(evidence: Evidence, model: str, cells: Sequence[Record]) -> dict[str, Any] | None:
+    track = TRACKS[evidence.track]
+    proofs = [cell for cell in cells if cell.spec.measure == CERTIFICATE]
+    dataset = _dataset(cells)
+    roles = _roles(evidence, [cell for cell in cells if cell.spec.dataset == dataset])
+    if not roles:
+        return None
+    ranked_by = next(role for role in (CHANGED, CLEAN, ATTACKED) if role in roles)
+    rows = {
+        role: {
+            row["entry"]: row
+            for row in _ranked(evidence.track, f"{dataset}/{CASES[role]}", groups, proofs)
+        }
+        for role, groups in roles.items()
+    }
+    named = dict.fromkeys(name for of_role in (rows[ranked_by], *rows.values()) for name in of_role)
+    own = {name: {role: of[name] for role, of in rows.items() if name in of} for name in named}
+    flow = model.strip(" []") or track.weights if track.data else model.strip(" []")
+    told = sentences([own[name].get(ranked_by, {}) | {"name": name} for name in named], ranked_by)
+    about = f"{dataset} photographs" if dataset == "embedded" else dataset
+    return {
+        "id": "-".join(filter(None, (evidence.track, flow.replace(" ", "-")))),
+        "track": evidence.track,
+        "title": ", ".join(filter(None, (f"{track.page.title}", flow, about))),
+        "dataset": dataset,
+        "ranked": ranked_by,
+        "sentences": told,
+        "rows": [_row(name, own[name], roles, ranked_by, proofs) for name in named],
+    }
+
+
+def _dataset(cells: Sequence[Record]) -> str:
+    """Of most cells."""
+    counts = Counter(c.spec.dataset for c in cells if c.spec.measure != CERTIFICATE)
+    return min(counts, key=lambda name: (-counts[name], name), default="")
+
+
+def _roles(evidence: Evidence, cells: Sequence[Record]) -> dict[str, Groups]:
+    """role → row's name → its cells: what the flow was trained for, what is changed, what is
+    attacked. Attacks with a radius count at 8/255."""
+    track = TRACKS[evidence.track]
+    usual = [
+        cell
+        for cell in cells
+        if not (cell.spec.precision or cell.spec.measure in (*track.own_rows, CERTIFICATE))
+        and cell.spec.eps in (None, STANDARD_EPS)
+    ]
+    conditions = {cell.spec.condition for cell in usual}
+    clean = next((name for name in evidence.page.clean if name in conditions), None)
+    found: dict[str, Groups] = {}
+    for cell in usual:
+        kind = CLEAN if cell.spec.condition == clean else CHANGED
+        name = f"{cell.spec.entry} {_model(cell)[1]}".strip()
+        role = ATTACKED if cell.spec.attack else kind
+        found.setdefault(role, {}).setdefault(name, []).append(cell)
+    return {role: found[role] for role in CASES if role in found}
+
+
+def _ranked(track: str, case: str, groups: Groups, proofs: Sequence[Record]) -> list[Row]:
+    """Rows of all, ranked among each other; where flows with options were measured on other inputs
+    and would cost the others their rank, they stand unranked beside them."""
+    together = rows_of_case(track, case, groups, proofs, ranked=True)
+    plain = {n: cells for n, cells in groups.items() if not _model(cells[0])[1]}
+    if len(plain) in (0, len(groups)):
+        return together
+    alone = rows_of_case(track, case, plain, proofs, ranked=True)
+    lost = {r["entry"] for r in alone if "tier" in r} - {r["entry"] for r in together if "tier" in r}
+    if not lost:
+        return together
+    others = {name: cells for name, cells in groups.items() if name not in plain}
+    return [*alone, *rows_of_case(track, case, others, proofs, ranked=False)]
+
+
+def _row(
+    name: str,
+    rows: Mapping[str, Row],
+    roles: Mapping[str, Groups],
+    ranked_by: str,
+    proofs: Sequence[Record],
+) -> dict[str, Any]:
+    cells = {role: roles[role][name] for role in rows}
+    trainings = {(c.spec.entry, c.spec.seed, other_model(c)) for of in cells.values() for c in of}
+    cells[PROOF] = [c for c in proofs if (c.spec.entry, c.spec.seed, other_model(c)) in trainings]
+    first = rows.get(ranked_by, {})
+    figures: dict[str, Any] = {}
+    for figure in FIGURES:
+        if figure.track or figure.key in figures:
+            continue
+        if shown := _figure(figure, rows, bool(cells[PROOF])):
+            figures[figure.key] = shown
+    used = {figure["o"] for figure in figures.values()} | {ranked_by}
+    return {
+        "name": name,
+        "rank": {c: first.get(c) for c in ("rank_lo", "rank_hi", "tier", "rank_of", "status")},
+        "figures": figures,
+        "o": {role: origin(cells[role]) for role in (*CASES, PROOF) if role in used & cells.keys()},
+    }
+
+
+def _figure(figure: Figure, rows: Mapping[str, Row], proved: bool) -> dict[str, Any] | None:
+    """A number with its interval, the role whose cells it is from, and how many inputs that are."""
+    roles = (*CASES,) if figure.roles == (PROOF,) else figure.roles
+    having = [(rows[r][figure.column], r) for r in roles if _has(rows.get(r, {}), figure.column)]
+    if not having or (figure.roles == (PROOF,) and not proved):
+        return None
+    value, role = max(having, key=lambda one: one[0]) if figure.largest else having[0]
+    if figure.roles == (PROOF,):  # of all trainings that the row shows
+        value, role = max(v for v, _ in having), PROOF
+    shown: dict[str, Any] = {"x": json_value(value), "o": role}
+    if figure.column == "error_pct":
+        shown |= {end: json_value(rows[role][f"error_{end}"]) for end in ("lo", "hi")}
+    counts = rows.get(role, {})
+    return shown | {c: counts[c] for c in ("n", "photographs", "seeds") if counts.get(c)}
+
+
+def _has(row: Mapping[str, Any], column: str) -> bool:
+    value = row.get(column)
+    return isinstance(value, (int, float)) and not math.isnan(value)
+
+
+def joined(found: list[dict[str, Any]], tracks: Sequence[Mapping[str, Any]]) -> None:
+    """Give the rows the numbers that other tracks have of their entries, with the row of that
+    track's table that they are from, and each table the list of its columns: those of which some
+    row has a number."""
+    rows = {track["name"]: _rows_by_name(track) for track in tracks}
+    for table in found:
+        for row in table["rows"] if TRACKS[table["track"]].data else ():
+            for figure in (f for f in FIGURES if f.track and f.key not in row["figures"]):
+                case = TRACKS[figure.track].one_case or f"embedded/{CASES[CLEAN]}"
+                values = rows.get(figure.track, {}).get((row["entry"], case), {})
+                if values.get(figure.column) is not None and not row["options"]:
+                    row["figures"][figure.key] = {
+                        "x": values[figure.column],
+                        "row": [figure.track, f"{row['entry']}|{case}"],
+                    }
+        table["columns"] = _columns(table)
+
+
+def _columns(table: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Key, title and meaning's name; of numbers from another track, that one's title."""
+    columns: dict[str, dict[str, str]] = {}
+    for figure in FIGURES:
+        shown = [row["figures"][figure.key] for row in table["rows"] if figure.key in row["figures"]]
+        own = any("o" in one for one in shown)
+        if shown and figure.key not in columns and own == (not figure.track):
+            said = {"key": figure.key, "title": figure.title, "column": figure.column}
+            columns[figure.key] = said
+    return list(columns.values())
+
+
+def _rows_by_name(track: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    named = [dict(zip(track["columns"], row["v"], strict=True)) for row in track["rows"]]
+    return {(row["entry"], row["case"]): row for row in named}
