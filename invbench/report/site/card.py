@@ -35,7 +35,7 @@ def card(table: Mapping[str, Any]) -> bytes | None:
         figure.text(
             0.04, 0.875, "\n".join(said), fontsize=20, weight="bold", va="top", linespacing=1.25
         )
-        axes = figure.add_axes((0.27, 0.13, 0.68, 0.86 - 0.2 - 0.055 * len(said)))
+        axes = figure.add_axes((0.27, 0.14, 0.68, 0.68 - 0.055 * len(said)))
         names = looks([row["name"] for row in shown])
         for place, row in enumerate(shown):
             rate = row["figures"][key]
@@ -56,11 +56,11 @@ def card(table: Mapping[str, Any]) -> bytes | None:
         axes.set_xticks(range(0, 101, 20), [f"{v} %" for v in range(0, 101, 20)], fontsize=12)
         axes.grid(axis="y", visible=False)
         figure.text(
-            0.27,
-            0.025,
-            f"inputs that fail, {WHAT[key]} (bar: 95 %); blue: first tier; "
-            f"{tidy(table['title'], 90)}",
-            fontsize=11,
+            0.04,
+            0.03,
+            f"inputs that fail, {WHAT[key]} (line: 95 %); blue: first tier; "
+            f"{tidy(table['title'], 70)}",
+            fontsize=11.5,
             color="#50575f",
         )
         return png(Drawing(figure), DPI)

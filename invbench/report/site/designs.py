@@ -37,6 +37,8 @@ def designs(entries: Iterable[str]) -> dict[str, Any]:
             continue
         said = COUPLINGS[name].metadata
         own: dict[str, Any] = {"facts": {key: str(said[key]) for key in FACTS if key in said}}
+        if options := spec[len(name) :].strip("()"):
+            own["facts"]["options"] = f"{options}; the formula is that of the default ones"
         own |= {"design": name} | ({"cure": cure} if cure else {})
         if curves := _curves(spec):
             own["curves"] = curves

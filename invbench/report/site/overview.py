@@ -26,9 +26,12 @@ Groups = dict[str, list[Record]]
 
 class Figure(NamedTuple):
     """A number of the overview: ``column`` of the table of ``track`` (of the model's own when
-    empty), of the first of ``roles`` that has it; of all of them the largest when ``largest``."""
+    empty), of the first of ``roles`` that has it; of all of them the largest when ``largest``.
+    ``head`` stands below its ``group``, ``title`` alone."""
 
     key: str
+    group: str
+    head: str
     title: str
     column: str
     roles: tuple[str, ...]
@@ -36,24 +39,46 @@ class Figure(NamedTuple):
     largest: bool = False
 
 
+FAILING, SIZE, GROWTH = "Inputs that fail, %", "Magnitude, log10 |x|", "Sensitivity, found"
+QUALITY, COST = "Quality", "Cost"
 FIGURES = (
-    Figure("changed", "failing: changed, %", "error_pct", (CHANGED,)),
-    Figure("clean", "failing: clean, %", "error_pct", (CLEAN,)),
-    Figure("attacked", "failing: attacked, %", "error_pct", (ATTACKED,)),
+    Figure("changed", FAILING, "changed", "failing, changed, %", "error_pct", (CHANGED,)),
+    Figure("clean", FAILING, "clean", "failing, clean, %", "error_pct", (CLEAN,)),
+    Figure("attacked", FAILING, "attacked", "failing, attacked, %", "error_pct", (ATTACKED,)),
+    Figure("certified", SIZE, "certified", "certified |x|, log10", "max_abs_certified", (PROOF,)),
     Figure(
         "largest",
+        SIZE,
+        "found",
         "largest |x| found, log10",
         "max_abs_log10",
         (CLEAN, CHANGED, ATTACKED),
         largest=True,
     ),
-    Figure("certified", "certified |x|, log10", "max_abs_certified", (PROOF,)),
-    Figure("radius", "critical radius, τ", "critical_radius", (CLEAN, CHANGED)),
-    Figure("stretch", "stretch found", "inv_lipschitz_lower", (CHANGED, CLEAN)),
-    Figure("bits", "bits per dimension", "bits", (CLEAN,)),
-    Figure("bits", "bits per dimension (unconditional)", "nll", (CLEAN,), "unconditional"),
-    Figure("lr_psnr", "LR-PSNR, least, dB", "lr_psnr_min", (CLEAN,)),
-    Figure("decode", "decode, ns per element (coupling alone)", "inverse_ns", (), "coupling"),
+    Figure(
+        "radius", GROWTH, "critical radius, τ", "critical radius, τ", "critical_radius", (CLEAN, CHANGED)
+    ),
+    Figure("stretch", GROWTH, "stretch", "stretch found", "inv_lipschitz_lower", (CHANGED, CLEAN)),
+    Figure("bits", QUALITY, "bits per dim.", "bits per dimension", "bits", (CLEAN,)),
+    Figure(
+        "bits",
+        QUALITY,
+        "bits (glow)",
+        "bits per dimension of the unconditional flow, glow",
+        "nll",
+        (CLEAN,),
+        "unconditional",
+    ),
+    Figure("lr_psnr", QUALITY, "LR-PSNR, least", "LR-PSNR, least, dB", "lr_psnr_min", (CLEAN,)),
+    Figure(
+        "decode",
+        COST,
+        "decode, ns",
+        "decode of the coupling alone, ns per element",
+        "inverse_ns",
+        (),
+        "coupling",
+    ),
 )
 
 
@@ -229,14 +254,14 @@ def joined(found: list[dict[str, Any]], tracks: Sequence[Mapping[str, Any]]) -> 
 
 
 def _columns(table: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Key, title and meaning's name; of numbers from another track, that one's title."""
+    """What stands over each column of which some row has a number; where several figures are one
+    key, the first that a row has is named."""
     columns: dict[str, dict[str, str]] = {}
     for figure in FIGURES:
         shown = [row["figures"][figure.key] for row in table["rows"] if figure.key in row["figures"]]
-        own = any("o" in one for one in shown)
-        if shown and figure.key not in columns and own == (not figure.track):
-            said = {"key": figure.key, "title": figure.title, "column": figure.column}
-            columns[figure.key] = said
+        if shown and any(("row" in one) == bool(figure.track) for one in shown):
+            said = {name: getattr(figure, name) for name in ("key", "group", "head", "title", "column")}
+            columns.setdefault(figure.key, said)
     return list(columns.values())
 
 

@@ -34,14 +34,14 @@ def sentences(rows: Sequence[Mapping[str, Any]], ranked_by: str) -> list[str]:
     if len(level) == len(others):
         first = f"{of}, none can be told from another {where}."
         if any(row["tier"] > 1 for row in ranked):
-            first = f"{of}, none can be told from the best {where}, {best['name']}."
+            first = f"{of}, {best['name']} fails least {where}, and none can be told from it."
     elif level:
         first = (
-            f"{of}, {len(level)} cannot be told from the best {where}, {best['name']}: "
+            f"{of}, {best['name']} fails least {where}; {len(level)} cannot be told from it: "
             f"{_named(level)}."
         )
     else:
-        first = f"{of}, {best['name']} is the best {where}: every other can be told from it."
+        first = f"{of}, {best['name']} fails least {where}, and every other can be told from it."
     last = ranked[-1]
     rates = f"{best['error_pct']:.1f} to {last['error_pct']:.1f} % of inputs fail"
     if best["error_pct"] == last["error_pct"]:

@@ -1,7 +1,6 @@
 // the overview: a row per design and cure of one model, every number a way to its cells
 const overview = data.overview;
 const modelNow = () => overview.find((table) => table.id === state.model) ?? overview[0];
-const titleOf = (model, key) => model.columns.find((column) => column.key === key).title;
 const rankText = (rank) => (rank.rank_lo === rank.rank_hi ? `rank ${rank.rank_lo}` : `ranks ${rank.rank_lo}–${rank.rank_hi}`);
 const designLink = (entry) => make('a', { href: `#/design/${encodeURIComponent(entry)}` }, entry);
 
@@ -46,12 +45,17 @@ function drawOverview() {
   byId('verdict-more').textContent = model.sentences.slice(1).join(' ');
   byId('overview-region').setAttribute('aria-label', `Overview: ${model.title}`);
   const hint = (column) => `${columns[column.column]?.text ?? ''} ${columns[column.column]?.misleads ?? ''}`;
-  const head = make('tr', {}, headCell('name', 'entry', 'Its own page', true), headCell('tier', 'tier', `Entries of one tier cannot be told apart; by failures, ${model.ranked}.`), ...model.columns.map((column) => headCell(column.key, column.title, hint(column))));
+  const groups = make('tr', {}, make('td', { colspan: 2 }));
+  for (const column of model.columns) {
+    const last = groups.lastChild;
+    if (last.textContent === column.group) last.colSpan += 1; else groups.append(make('th', { scope: 'colgroup' }, column.group));
+  }
+  const head = make('tr', {}, headCell('name', 'entry', 'Its own page', true), headCell('tier', 'tier', `Entries of one tier cannot be told apart; by failures, ${model.ranked}.`), ...model.columns.map((column) => headCell(column.key, column.head, hint(column))));
   const body = sortedRows(model).map((row) => {
     const name = make('th', { scope: 'row' }, designLink(row.entry), row.options ? make('small', {}, row.options) : '');
     return make('tr', { class: row.rank.tier === 1 ? 'winner' : undefined }, name, tierCell(row.rank), ...model.columns.map((column) => figureCell(row, column)));
   });
-  byId('overview-table').replaceChildren(make('thead', {}, head), make('tbody', {}, ...body));
+  byId('overview-table').replaceChildren(make('thead', {}, groups, head), make('tbody', {}, ...body));
   byId('overview-meanings').querySelector('dl').replaceChildren(...model.columns.flatMap((column) => {
     const c = columns[column.column];
     return c ? [make('dt', {}, column.title), make('dd', {}, `${c.text} ${c.formula ? `${c.formula}. ` : ''}`, make('em', {}, `How it can mislead: ${c.misleads}`))] : [];
