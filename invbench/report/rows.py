@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from invbench.store.index import Index
 
 __all__ = [
+    "OWN_SIZE",
     "STANDARD_EPS",
     "certified",
     "code_digest",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from invbench.report.site.designs import designs
 from invbench.report.site.origin import json_value, origin
 from invbench.report.site.overview import joined, tables
 from invbench.report.site.pictures import worst_pictures
+from invbench.report.site.words import shared
 from invbench.store.index import Index
 from invbench.store.store import Unreadable
 from invbench.tracks import TRACKS
@@ -27,6 +29,7 @@ __all__ = ["collect"]
 
 MOST_TRACED = 4000  # rows beyond which single conditions do not say where they are from
 MOST_PROBLEMS = 200
+LARGEST = 4_750_000  # bytes of the page but for its frame: pictures take what the numbers leave
 CODE = ("report/site", "report/charts", "store", "tracks", "attacks")  # beside the report's
 
 
@@ -57,13 +60,6 @@ def collect(results: Path) -> dict[str, Any]:
         raise _nothing(results, index.unreadable)
     joined(overview, tracks)
     cases, bad_cases = saved_cases(results)
-    pictures, bad_pictures = worst_pictures(cases)
-    problems += bad_cases + bad_pictures
-    if len(problems) > MOST_PROBLEMS:
-        problems = [
-            *problems[:MOST_PROBLEMS],
-            f"and {len(problems) - MOST_PROBLEMS} more (invbench doctor)",
-        ]
     entries = {entry for track in tracks for entry in track["entries"]}
     data = {
         "tracks": tracks,
@@ -74,7 +70,16 @@ def collect(results: Path) -> dict[str, Any]:
         "overview": overview,
         "designs": designs(entries),
         "cases": [said for _, said in cases],
+        "words": shared(_origins(tracks, overview)),
     }
+    used = len(json.dumps(data, separators=(",", ":"))) + sum(len(c["svg"]) for c in charts)
+    pictures, bad_pictures = worst_pictures(cases, LARGEST - used)
+    problems += bad_cases + bad_pictures
+    if len(problems) > MOST_PROBLEMS:
+        problems = [
+            *problems[:MOST_PROBLEMS],
+            f"and {len(problems) - MOST_PROBLEMS} more (invbench doctor)",
+        ]
     return {
         "data": data,
         "pictures": pictures,
@@ -82,6 +87,15 @@ def collect(results: Path) -> dict[str, Any]:
         "problems": problems,
         "cells": sum(index.counts.values()),
     }
+
+
+def _origins(
+    tracks: Sequence[dict[str, Any]], overview: Sequence[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    for track in tracks:
+        yield from (row["o"] for row in [*track["rows"], *track.get("single", [])] if "o" in row)
+    for table in overview:
+        yield from (own for row in table["rows"] for own in row["o"].values())
 
 
 def _part(name: str, index: Index) -> dict[str, list[Any]]:

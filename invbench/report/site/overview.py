@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from invbench.report.charts import Evidence
-from invbench.report.rows import OWN_SIZE, STANDARD_EPS, other_model, rows_of_case
+from invbench.report.rows import OWN_SIZE, STANDARD_EPS, certified, other_model, rows_of_case
 from invbench.report.site.origin import json_value, origin
 from invbench.report.site.sentence import sentences
+from invbench.store.cell import Cell
 from invbench.store.record import Record
 from invbench.targets import without_options
 from invbench.tracks import TRACKS
@@ -56,7 +57,12 @@ FIGURES = (
         largest=True,
     ),
     Figure(
-        "radius", GROWTH, "critical radius, τ", "critical radius, τ", "critical_radius", (CLEAN, CHANGED)
+        "radius",
+        GROWTH,
+        "critical radius, τ",
+        "critical radius, τ",
+        "critical_radius",
+        (CLEAN, CHANGED),
     ),
     Figure("stretch", GROWTH, "stretch", "stretch found", "inv_lipschitz_lower", (CHANGED, CLEAN)),
     Figure("bits", QUALITY, "bits per dim.", "bits per dimension", "bits", (CLEAN,)),
@@ -125,8 +131,7 @@ def _table(evidence: Evidence, model: str, cells: Sequence[Record]) -> dict[str,
     ranked_by = next(role for role in (CHANGED, CLEAN, ATTACKED) if role in roles)
     rows = {
         role: {
-            row["entry"]: row
-            for row in _ranked(evidence.track, f"{dataset}/{CASES[role]}", groups, proofs)
+            row["entry"]: row for row in _ranked(evidence.track, f"{dataset}/{CASES[role]}", groups)
         }
         for role, groups in roles.items()
     }
@@ -173,19 +178,38 @@ def _roles(evidence: Evidence, cells: Sequence[Record]) -> dict[str, Groups]:
     return {role: found[role] for role in CASES if role in found}
 
 
-def _ranked(track: str, case: str, groups: Groups, proofs: Sequence[Record]) -> list[Row]:
+def _ranked(track: str, case: str, groups: Groups) -> list[Row]:
     """Rows of all, ranked among each other; where flows with options were measured on other inputs
     and would cost the others their rank, they stand unranked beside them."""
-    together = rows_of_case(track, case, groups, proofs, ranked=True)
-    plain = {n: cells for n, cells in groups.items() if not _model(cells[0])[1]}
+    alike = {name: _without_options(cells) for name, cells in groups.items()}
+    together = rows_of_case(track, case, alike, (), ranked=True)
+    plain = {name: alike[name] for name, cells in groups.items() if not _model(cells[0])[1]}
     if len(plain) in (0, len(groups)):
         return together
-    alone = rows_of_case(track, case, plain, proofs, ranked=True)
-    lost = {r["entry"] for r in alone if "tier" in r} - {r["entry"] for r in together if "tier" in r}
-    if not lost:
+    alone = rows_of_case(track, case, plain, (), ranked=True)
+    if {r["entry"] for r in alone if "tier" in r} <= {r["entry"] for r in together if "tier" in r}:
         return together
-    others = {name: cells for name, cells in groups.items() if name not in plain}
-    return [*alone, *rows_of_case(track, case, others, proofs, ranked=False)]
+    others = {name: cells for name, cells in alike.items() if name not in plain}
+    return [*alone, *rows_of_case(track, case, others, (), ranked=False)]
+
+
+def _without_options(cells: list[Record]) -> list[Record]:
+    """The same measurements, said to be of the flow without its options: inputs are matched by the
+    settings under which they were measured, and a cure is no such setting."""
+    known: dict[int, dict[str, Any]] = {}
+    found: list[Record] = []
+    for cell in cells:
+        settings = cell.spec.settings
+        flow = str(settings.get("flow") or "")
+        if (plain := without_options(flow)) == flow:
+            found.append(cell)
+            continue
+        spec = cell.spec.model_copy(
+            update={"settings": known.setdefault(id(settings), {**settings, "flow": plain})}
+        )
+        own = {name: getattr(cell, name) for name in ("key", "status", "reason", "measures")}
+        found.append(Cell.model_construct(spec=spec, provenance=cell.provenance, **own))
+    return found
 
 
 def _row(
@@ -198,14 +222,14 @@ def _row(
     cells = {role: roles[role][name] for role in rows}
     trainings = {(c.spec.entry, c.spec.seed, other_model(c)) for of in cells.values() for c in of}
     cells[PROOF] = [c for c in proofs if (c.spec.entry, c.spec.seed, other_model(c)) in trainings]
-    first = rows.get(ranked_by, {})
+    bounds = [b for role in rows if (b := certified(proofs, cells[role])) is not None]
+    bounded: Row = {"max_abs_certified": max(bounds)} if bounds else {}
     figures: dict[str, Any] = {}
-    for figure in FIGURES:
-        if figure.track or figure.key in figures:
-            continue
-        if shown := _figure(figure, rows, bool(cells[PROOF])):
+    for figure in (f for f in FIGURES if not f.track):
+        if shown := _figure(figure, {**rows, PROOF: bounded}):
             figures[figure.key] = shown
     used = {figure["o"] for figure in figures.values()} | {ranked_by}
+    first = rows.get(ranked_by, {})
     return {
         "name": name,
         "rank": {c: first.get(c) for c in ("rank_lo", "rank_hi", "tier", "rank_of", "status")},
@@ -214,20 +238,20 @@ def _row(
     }
 
 
-def _figure(figure: Figure, rows: Mapping[str, Row], proved: bool) -> dict[str, Any] | None:
+def _figure(figure: Figure, rows: Mapping[str, Row]) -> dict[str, Any] | None:
     """A number with its interval, the role whose cells it is from, and how many inputs that are."""
-    roles = (*CASES,) if figure.roles == (PROOF,) else figure.roles
-    having = [(rows[r][figure.column], r) for r in roles if _has(rows.get(r, {}), figure.column)]
-    if not having or (figure.roles == (PROOF,) and not proved):
+    having = [
+        (rows[role][figure.column], role)
+        for role in figure.roles
+        if _has(rows.get(role, {}), figure.column)
+    ]
+    if not having:
         return None
     value, role = max(having, key=lambda one: one[0]) if figure.largest else having[0]
-    if figure.roles == (PROOF,):  # of all trainings that the row shows
-        value, role = max(v for v, _ in having), PROOF
     shown: dict[str, Any] = {"x": json_value(value), "o": role}
     if figure.column == "error_pct":
         shown |= {end: json_value(rows[role][f"error_{end}"]) for end in ("lo", "hi")}
-    counts = rows.get(role, {})
-    return shown | {c: counts[c] for c in ("n", "photographs", "seeds") if counts.get(c)}
+    return shown | {c: n for c in ("n", "photographs", "seeds") if (n := rows[role].get(c))}
 
 
 def _has(row: Mapping[str, Any], column: str) -> bool:
@@ -258,9 +282,13 @@ def _columns(table: Mapping[str, Any]) -> list[dict[str, str]]:
     key, the first that a row has is named."""
     columns: dict[str, dict[str, str]] = {}
     for figure in FIGURES:
-        shown = [row["figures"][figure.key] for row in table["rows"] if figure.key in row["figures"]]
+        shown = [
+            row["figures"][figure.key] for row in table["rows"] if figure.key in row["figures"]
+        ]
         if shown and any(("row" in one) == bool(figure.track) for one in shown):
-            said = {name: getattr(figure, name) for name in ("key", "group", "head", "title", "column")}
+            said = {
+                name: getattr(figure, name) for name in ("key", "group", "head", "title", "column")
+            }
             columns.setdefault(figure.key, said)
     return list(columns.values())
 

@@ -20,10 +20,11 @@ ROOM = 3_000_000  # bytes of all pictures together
 
 
 def worst_pictures(
-    cases: Sequence[tuple[Path, dict[str, Any]]],
+    cases: Sequence[tuple[Path, dict[str, Any]]], left: int = ROOM
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """(records with the picture as data URI, problems) of saved cases in order of size. The worst
-    of every entry first, then the second worst, while there is room."""
+    of every entry first, then the second worst, while there is room, at most ``left`` bytes."""
+    room = min(ROOM, left)
     problems: list[str] = []
     drawn = [case for case in cases if (case[0] / "sheet.png").exists()]
     order: list[tuple[int, int]] = []
@@ -45,7 +46,7 @@ def worst_pictures(
         ) as error:
             problems.append(f"{folder / 'sheet.png'}: {str(error).splitlines()[0]}")
             continue
-        if used + len(uri) > ROOM:
+        if used + len(uri) > room:
             break
         used += len(uri)
         found.append(said | {"uri": uri})

@@ -43,8 +43,8 @@ function where(row) {
   const reasons = row.o.reasons.map((reason) => make('li', {}, reason));
   return section('Where it is from',
     make('p', {}, 'Measured again by'), make('code', { class: 'block command' }, row.o.command),
-    list(Object.entries(row.o.facts)),
-    make('details', {}, make('summary', {}, 'Settings'), list(Object.entries(row.o.settings))),
+    list(pairs(row.o.facts)),
+    make('details', {}, make('summary', {}, 'Settings'), list(pairs(row.o.settings))),
     make('details', {}, make('summary', {}, `${row.o.count} cells`), make('ul', {}, ...files)),
     ...(reasons.length ? [make('p', {}, 'Reports and reasons'), make('ul', {}, ...reasons)] : []));
 }
