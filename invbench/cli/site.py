@@ -17,22 +17,28 @@ Results = Annotated[Path, typer.Option("--results", help="Results folder.")]
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(help="sensitivity, pareto, severity, eps or survival.")],
+    kind: Annotated[
+        str, typer.Argument(help="sensitivity, pareto, bound, severity, heatmap, eps or survival.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .svg or .png.")],
     track: Annotated[
         str, typer.Option(help="Track. Default: the first with numbers for the chart.")
     ] = "",
+    width: Annotated[
+        float,
+        typer.Option(help="Width in cm, with letters for it: 8 is a column. Default: wide."),
+    ] = 0.0,
     results: Results = Path("results"),
     as_json: JsonFlag = False,
 ) -> None:
     """A chart of the leaderboard for a paper; the same cells give the same bytes.
 
-    Examples: `invbench plot sensitivity -o sensitivity.svg`, `invbench plot survival --track toy2d
-    -o survival.png`
+    Examples: `invbench plot sensitivity -o sensitivity.svg`, `invbench plot survival --track sr
+    --width 8 -o survival.png`
     """
     from invbench.report.charts.plot import write_chart
 
-    drawn, unreadable = write_chart(kind, output, track, results)
+    drawn, unreadable = write_chart(kind, output, track, results, width)
     if as_json:
         print_json({"kind": kind, "track": drawn, "file": str(output)})
     else:
