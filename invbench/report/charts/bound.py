@@ -6,11 +6,12 @@ import math
 
 from invbench.report.charts.evidence import Evidence, has, number
 from invbench.report.charts.labels import MOST_NAMED, label
-from invbench.report.charts.style import Drawing, grid, looks, style, type_size
+from invbench.report.charts.style import Drawing, grid, looks, narrow, style, type_size
 from invbench.report.column_docs import meanings
 
 __all__ = ["bound"]
 
+IN_BITS = ("unconditional",)  # tracks whose nll is in bits
 COLUMNS = ("bits", "nll")  # what a track calls the fit of a flow, the first that it has counts
 
 
@@ -37,7 +38,7 @@ def bound(evidence: Evidence) -> Drawing | None:
     sizes = [row["max_abs_log10"] for row in rows if has(row, "max_abs_log10")]
     top = 1.25 * max([2.0, *finite, *(v for v in sizes if math.isfinite(v))])
     look = looks(evidence.entries)
-    title = meanings()[column].title
+    title = "bits per dimension" if evidence.track in IN_BITS else meanings()[column].title
     with style():
         figure, (axes,) = grid(1, 7.4, 4.8, 1)
         head = ["entry", "condition", title, "certified |x|, log10", "found |x|, log10"]
@@ -51,7 +52,7 @@ def bound(evidence: Evidence) -> Drawing | None:
                 axes.plot(x, min(found, top), marker="_", ms=7, color=one.colour)
             (point,) = axes.plot(x, y, **one.point, ms=7)
             other = row["case"].partition(" ")[2]  # of another flow than the track's own
-            name = f"{one.label} {other}".strip()
+            name = f"{one.label} {other}".strip() if not narrow() else one.label
             said = f"{row['entry']}, {row['case']}: {title} {number(x)}, certified |x| 10^"
             drawing.mark(point, row["entry"], said + number(row["max_abs_certified"]))
             drawing.table.append(
@@ -72,7 +73,7 @@ def bound(evidence: Evidence) -> Drawing | None:
         axes.set_ylim(min(-0.5, *sizes, *finite, 0.0) - 0.1 * top, 1.22 * top)
         ticks = [t for t in axes.get_yticks() if 0 <= t < 0.9 * top]
         axes.set_yticks([*ticks, top], [*(f"{t:g}" for t in ticks), "∞"])
-        label(axes, named[:MOST_NAMED])
+        label(axes, named[:MOST_NAMED], look)
         axes.set_xlabel(f"{title}, {rows[0]['case'].partition(' ')[0]}; left is better")
         axes.set_ylabel("certified |x|, log10 (dash: found)", fontsize=type_size(9))
     return drawing

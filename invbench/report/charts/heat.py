@@ -88,7 +88,7 @@ def _panel(axes: Axes, found: np.ndarray, names: list[str], steps: list[str]) ->
             f"{value:.0f}",
             ha="center",
             va="center",
-            fontsize=type_size(SIZE),
+            fontsize=type_size(SIZE) * (0.8 if value >= 99.5 else 1),
             color="white" if value > 55 else "#16191d",
         )
     axes.set_xticks(np.arange(len(steps)) + 0.5, steps, fontsize=type_size(SIZE))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from invbench.report.charts.style import type_size
+from invbench.report.charts.style import Look, narrow, per_row, type_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 __all__ = ["MOST_NAMED", "label"]
 
 GAP = 11.0  # points between two labels
-LETTER = 0.5  # width of a letter, of its size
+MOST_BESIDE = 5  # names beside points on paper
 MOST_NAMED = 40  # points with a name; every point says its own when touched
 
 
-def label(axes: Axes, named: Sequence[tuple[float, float, str]]) -> None:
+def label(axes: Axes, named: Sequence[tuple[float, float, str]], look: Mapping[str, Look]) -> None:
     """Names right of their points, in columns of neighbours, moved apart in height as little as
-    need be."""
+    need be; on paper, where several have no room, a legend below."""
     if not named:
+        return
+    if narrow() and len(named) > MOST_BESIDE:
+        _legend(axes, {name for _, _, name in named}, look)
         return
     axes.figure.canvas.draw()  # type: ignore[attr-defined]
     at = axes.transData.transform([(x, y) for x, y, _ in named])
@@ -30,7 +33,6 @@ def label(axes: Axes, named: Sequence[tuple[float, float, str]]) -> None:
     at = at * scale
     size = type_size(8)
     gap, wide = GAP * size / 8, 95 * size / 8
-    end = axes.figure.get_figure(root=True).bbox.width * scale
     columns: list[list[int]] = []
     for i in np.argsort(at[:, 0], kind="stable"):
         if columns and at[i, 0] < at[columns[-1][0], 0] + wide:
@@ -40,26 +42,36 @@ def label(axes: Axes, named: Sequence[tuple[float, float, str]]) -> None:
     for column in columns:
         heights = _apart(at[column, 1], gap)
         edge = at[column, 0].max()
-        longest = max(len(named[i][2]) for i in column)
-        back = edge + 8 + LETTER * size * longest > end  # no room right of the points
-        edge = at[column, 0].min() if back else edge
         for i, height in zip(column, heights, strict=True):
             near = all(i == j or abs(at[i, 1] - at[j, 1]) > gap for j in column)
             x = at[i, 0] if near else edge
-            away = -8 if back else 8
             text = axes.annotate(
                 named[i][2],
                 named[i][:2],
-                (x - at[i, 0] + away, height - at[i, 1]),
+                (x - at[i, 0] + 8, height - at[i, 1]),
                 textcoords="offset points",
                 fontsize=size,
                 va="center",
-                ha="right" if back else "left",
                 arrowprops=None
                 if near
                 else {"arrowstyle": "-", "color": "#8a929b", "lw": 0.5, "shrinkA": 0, "shrinkB": 3},
             )
             text.set_in_layout(False)  # many names must not squeeze the axes
+
+
+def _legend(axes: Axes, names: Collection[str], look: Mapping[str, Look]) -> None:
+    from matplotlib.lines import Line2D
+
+    shown = [one for one in look.values() if one.label in names]
+    marks = [Line2D([], [], **one.point, ms=5) for one in shown]
+    axes.get_figure(root=True).legend(  # type: ignore[union-attr]
+        marks,
+        [one.label for one in shown],
+        loc="outside lower center",
+        ncols=per_row(4),
+        fontsize=type_size(8),
+        handletextpad=0.1,
+    )
 
 
 def _apart(places: np.ndarray, gap: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 from invbench.report.charts.evidence import Evidence, Row, has, number, rate
 from invbench.report.charts.labels import MOST_NAMED, label
-from invbench.report.charts.style import Drawing, grid, looks, style, type_size
+from invbench.report.charts.style import Drawing, axis_text, grid, looks, style, type_size
 from invbench.report.column_docs import meanings
 from invbench.tracks import TRACKS
 
@@ -82,7 +82,7 @@ def _designs(evidence: Evidence) -> Drawing | None:
             ]
             drawing.table.append([row["entry"], *values])
         axes.set(xscale="log", yscale="log", xlim=(LEAST / 2, edge * 12), ylim=(0.3, top * 4))
-        label(axes, labels[:MOST_NAMED])
+        label(axes, labels[:MOST_NAMED], look)
         ticks = [t for t in (1, 10, 100, 1000) if t < edge / 2]
         axes.set_xticks([LEAST, *ticks, edge], ["0", *map(str, ticks), "unbounded"])
         axes.set_yticks(
@@ -91,10 +91,14 @@ def _designs(evidence: Evidence) -> Drawing | None:
         )
         axes.minorticks_off()
         axes.set_xlabel(
-            "magnitude: how far the inverse moves a value apart from the shift (displacement)"
+            axis_text(
+                "magnitude: how far the inverse moves a value apart from the shift (displacement)"
+            )
         )
         axes.set_ylabel(
-            "sensitivity: steepest inverse; point found, bar certified (▲ no finite bound)"
+            axis_text(
+                "sensitivity: steepest inverse; point found, bar certified (▲ no finite bound)"
+            )
         )
     return drawing
 
@@ -146,7 +150,7 @@ def _flows(evidence: Evidence) -> Drawing | None:
         axes.set_ylim(
             min(-0.5, *(y for points in ends.values() for _, y in points)) - 0.2, top * 1.3
         )
-        label(axes, labels[:MOST_NAMED])
+        label(axes, labels[:MOST_NAMED], look)
         axes.set_xlabel("magnitude: largest |x| of any sample")
         axes.set_ylabel("sensitivity: σmax of the decoder, found")
         axes.set_title(
@@ -245,10 +249,15 @@ def pareto(evidence: Evidence) -> Drawing | None:
                 (high, quality, look[entry].label)
                 for entry, quality, _, _, high in points[:MOST_NAMED]
             ],
+            look,
         )
-        axes.set_xlabel("inputs that fail out of distribution, % (bar: 95 %); left is better")
+        axes.set_xlabel(
+            axis_text("inputs that fail out of distribution, % (bar: 95 %); left is better")
+        )
         axes.set_ylabel(
-            f"{meanings()[column].title}, {source}; {'up' if larger else 'down'} is better"
+            axis_text(
+                f"{meanings()[column].title}, {source}; {'up' if larger else 'down'} is better"
+            )
         )
     return drawing
 

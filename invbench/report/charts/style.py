@@ -6,6 +6,7 @@ from __future__ import annotations
 import html
 import io
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Drawing",
     "Look",
+    "axis_text",
     "grid",
     "looks",
+    "narrow",
     "on_paper",
     "per_row",
     "png",
@@ -119,6 +122,16 @@ def style() -> Iterator[None]:
     small = {"font.size": type_size(9), "axes.titlesize": type_size(10), "lines.linewidth": 1.2}
     with matplotlib.rc_context(RC | (small if _width.get() else {})):
         yield
+
+
+def narrow() -> bool:
+    """Whether a chart is drawn for paper of a given width."""
+    return bool(_width.get())
+
+
+def axis_text(text: str) -> str:
+    """A label of an axis, in lines that a narrow chart has room for."""
+    return textwrap.fill(text, max(20, round(5.2 * _width.get()))) if narrow() else text
 
 
 def type_size(points: float) -> float:
