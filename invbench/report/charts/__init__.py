@@ -43,7 +43,7 @@ CHARTS: dict[str, Chart] = {
     ),
     "bound": Chart(
         "Certified bound against bits",
-        "Left: the flow fits photographs better. Down: no condition can make its outputs larger. "
+        "Left: the flow fits its data better. Down: no condition can make its outputs larger. "
         "On the line ∞ no finite bound is known; the dash below a point is the largest that was "
         "found of clean inputs, and is no bound.",
         bound,

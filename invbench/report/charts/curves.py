@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from invbench.report.charts.evidence import Evidence, average, number, rate
-from invbench.report.charts.style import Drawing, Look, grid, looks, per_row, style, type_size
+from invbench.report.charts.style import (
+    Drawing,
+    Look,
+    axis_text,
+    grid,
+    looks,
+    per_row,
+    style,
+    taller,
+    type_size,
+)
 from invbench.store.record import Record
 
 if TYPE_CHECKING:
@@ -200,7 +210,7 @@ def survival(evidence: Evidence) -> Drawing | None:
                     ),
                 )
                 drawing.table.append([key[0], key[1], entry, str(len(values)), str(broken), middle])
-            axes.set_title(f"{key[0]}: {key[1]}", fontsize=type_size(9))
+            axes.set_title(axis_text(f"{key[0]}: {key[1]}", 0.45), fontsize=type_size(9))
             axes.set(xlim=(0, FARTHEST), ylim=(-0.04, 1.04))
         figure.supxlabel(
             "largest change of an element of a typical latent, τ", fontsize=type_size(9)
@@ -235,6 +245,7 @@ def _legend(figure: Figure, entries: Sequence[str], look: dict[str, Look]) -> No
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], **look[e].line, marker=look[e].marker, ms=4) for e in entries]
+    taller(figure, len(entries))
     figure.legend(
         lines,
         [look[e].label for e in entries],

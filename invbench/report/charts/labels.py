@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from invbench.report.charts.style import Look, narrow, per_row, type_size
+from invbench.report.charts.style import Look, narrow, per_row, taller, type_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,10 @@ def _legend(axes: Axes, names: Collection[str], look: Mapping[str, Look]) -> Non
 
     shown = [one for one in look.values() if one.label in names]
     marks = [Line2D([], [], **one.point, ms=5) for one in shown]
-    axes.get_figure(root=True).legend(  # type: ignore[union-attr]
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # axes of a chart are in one
+    taller(figure, len(shown))
+    figure.legend(
         marks,
         [one.label for one in shown],
         loc="outside lower center",

@@ -97,7 +97,8 @@ def _designs(evidence: Evidence) -> Drawing | None:
         )
         axes.set_ylabel(
             axis_text(
-                "sensitivity: steepest inverse; point found, bar certified (▲ no finite bound)"
+                "sensitivity: steepest inverse; point found, bar certified (▲ no finite bound)",
+                0.65,
             )
         )
     return drawing
@@ -152,9 +153,9 @@ def _flows(evidence: Evidence) -> Drawing | None:
         )
         label(axes, labels[:MOST_NAMED], look)
         axes.set_xlabel("magnitude: largest |x| of any sample")
-        axes.set_ylabel("sensitivity: σmax of the decoder, found")
+        axes.set_ylabel(axis_text("sensitivity: σmax of the decoder, found", 0.65))
         axes.set_title(
-            f"{dataset}: hollow clean, filled out of distribution or attacked",
+            axis_text(f"{dataset}: hollow clean, filled out of distribution or attacked", 0.8),
             fontsize=type_size(9),
             loc="left",
         )
@@ -256,7 +257,8 @@ def pareto(evidence: Evidence) -> Drawing | None:
         )
         axes.set_ylabel(
             axis_text(
-                f"{meanings()[column].title}, {source}; {'up' if larger else 'down'} is better"
+                f"{meanings()[column].title}, {source}; {'up' if larger else 'down'} is better",
+                0.65,
             )
         )
     return drawing

@@ -31,6 +31,7 @@ __all__ = [
     "style",
     "svg",
     "svg_part",
+    "taller",
     "tidy",
     "type_size",
 ]
@@ -129,9 +130,17 @@ def narrow() -> bool:
     return bool(_width.get())
 
 
-def axis_text(text: str) -> str:
-    """A label of an axis, in lines that a narrow chart has room for."""
-    return textwrap.fill(text, max(20, round(5.2 * _width.get()))) if narrow() else text
+def axis_text(text: str, share: float = 1.0) -> str:
+    """A label in lines for which ``share`` of the paper's width has room."""
+    return textwrap.fill(text, max(16, round(5.2 * share * _width.get()))) if narrow() else text
+
+
+def taller(figure: Figure, names: int) -> None:
+    """Give a chart on paper the height that a legend of so many names takes."""
+    if narrow():
+        width, height = figure.get_size_inches()
+        lines = -(-names // per_row(4))
+        figure.set_size_inches(width, height + lines * 1.6 * type_size(9) / 72)
 
 
 def type_size(points: float) -> float:
