@@ -62,6 +62,10 @@ def test_row_has_rates_sizes_bound_and_the_cells_of_each(tmp_path):
     (table,) = overview(tmp_path, of("additive", 0.25), of("affine", 1.0, clean=0.5))
     rows = by_name(table)
     assert list(rows) == ["additive", "affine"] and table["ranked"] == "changed"
+    assert table["sentences"][0] == (
+        "Of 2 entries, additive fails least on changed conditions, and every other can be told "
+        "from it."
+    )
     figures = rows["affine"]["figures"]
     assert [figures[k]["x"] for k in ("clean", "changed", "attacked")] == [50.0, 100.0, 100.0]
     assert figures["clean"]["lo"] < 50 < figures["clean"]["hi"]
