@@ -69,8 +69,8 @@ def rank(rows: Sequence[dict[str, Any]], inputs: Sequence[Inputs]) -> None:
     """Add ``rank_lo``, ``rank_hi``, ``tier`` by error rate, and ``tier_given`` of the trainings
     that were measured, to the complete rows of one case.
 
-    ``about`` gets what the case can tell, for the notes, and whether a row can be told from the
-    one of the least rate (``from_best``).
+    ``about`` gets what the case can tell, for the notes, whether a row has the least rate (``best``,
+    the first of several) and whether it can be told from that one (``from_best``).
     """
     ranked = [k for k, row in enumerate(rows) if row["complete"] and "error_pct" in row]
     if not ranked:
@@ -83,7 +83,8 @@ def rank(rows: Sequence[dict[str, Any]], inputs: Sequence[Inputs]) -> None:
     for k, lo, hi, tier, tier_given in zip(ranked, *columns, strict=True):
         rows[k] |= {"rank_lo": lo, "rank_hi": hi, "tier": tier, "tier_given": tier_given}
         rows[k]["rank_of"] = RANK_OF[0 if rows[k]["seeds"] > 1 else 1 if overall.freedom else 2]
-        rows[k]["about"]["from_best"] = bool(overall.apart[best, ranked.index(k)])
+        place = ranked.index(k)
+        rows[k]["about"] |= {"best": place == best, "from_best": bool(overall.apart[best, place])}
         rows[k]["about"] |= {"compared": len(ranked), "p_least": overall.p_least} | {
             name: None if math.isnan(one.difference) else 100 * one.difference
             for name, one in (("apart", overall), ("apart_given", given))

@@ -106,6 +106,8 @@ def test_cures_have_rows_of_their_own_and_are_ranked_with_the_designs(tmp_path):
     assert rows[cured]["entry"] == "affine"
     assert rows[cured]["options"] == "(conv1x1=orthogonal,split=bounded)"
     assert [rows[n]["rank"]["tier"] for n in ("affine+guard", cured, "affine")] == [1, 1, 2]
+    # of two that never fail the first is the best, and the sentence speaks of that one
+    assert "1 cannot be told from it" in table["sentences"][0]
     assert rows[cured]["figures"]["certified"]["x"] == pytest.approx(1.0)
     assert rows["affine"]["figures"]["certified"]["x"] == pytest.approx(2.0)
 
@@ -160,7 +162,7 @@ def test_every_figure_has_a_meaning(tmp_path):
 
 def row(name: str, rate: float, tier: int | None, apart: bool = False, of="training") -> dict:
     ranked = {} if tier is None else {"tier": tier, "rank_of": of}
-    return {"name": name, "error_pct": rate, "about": {"from_best": apart}} | ranked
+    return {"name": name, "error_pct": rate, "about": {"best": False, "from_best": apart}} | ranked
 
 
 @pytest.mark.parametrize(

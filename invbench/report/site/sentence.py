@@ -19,10 +19,11 @@ def sentences(rows: Sequence[Mapping[str, Any]], ranked_by: str) -> list[str]:
     """The first says who wins; the second between which rates; the third of what the ranks speak.
 
     ``rows``: of one case, each with ``name``, and where it is ranked ``tier``, ``error_pct``,
-    ``rank_of`` and in ``about`` whether it can be told from the best (``from_best``).
+    ``rank_of`` and in ``about`` whether it is the ``best`` and can be told from it (``from_best``).
     """
     ranked = sorted(
-        (row for row in rows if row.get("tier")), key=lambda r: (r["error_pct"], r["name"])
+        (row for row in rows if row.get("tier")),
+        key=lambda r: (r["error_pct"], not r["about"]["best"], r["name"]),
     )
     where, count = WHERE[ranked_by], f"{len(rows)} entries" if len(rows) > 1 else "1 entry"
     if len(ranked) < 2:
