@@ -69,8 +69,8 @@ def rank(rows: Sequence[dict[str, Any]], inputs: Sequence[Inputs]) -> None:
     """Add ``rank_lo``, ``rank_hi``, ``tier`` by error rate, and ``tier_given`` of the trainings
     that were measured, to the complete rows of one case.
 
-    ``about`` gets what the case can tell, for the notes, whether a row has the least rate (``best``,
-    the first of several) and whether it can be told from that one (``from_best``).
+    ``about`` gets what the case can tell, for the notes, whether a row has the least rate
+    (``best``, the first of several) and whether it can be told from that one (``from_best``).
     """
     ranked = [k for k, row in enumerate(rows) if row["complete"] and "error_pct" in row]
     if not ranked:
