@@ -17,22 +17,28 @@ Results = Annotated[Path, typer.Option("--results", help="Results folder.")]
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(help="sensitivity, pareto, severity, eps or survival.")],
+    kind: Annotated[
+        str, typer.Argument(help="sensitivity, pareto, bound, severity, heatmap, eps or survival.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .svg or .png.")],
     track: Annotated[
         str, typer.Option(help="Track. Default: the first with numbers for the chart.")
     ] = "",
+    width: Annotated[
+        float,
+        typer.Option(help="Width in cm, with letters for it: 8 is a column. Default: wide."),
+    ] = 0.0,
     results: Results = Path("results"),
     as_json: JsonFlag = False,
 ) -> None:
     """A chart of the leaderboard for a paper; the same cells give the same bytes.
 
-    Examples: `invbench plot sensitivity -o sensitivity.svg`, `invbench plot survival --track toy2d
-    -o survival.png`
+    Examples: `invbench plot sensitivity -o sensitivity.svg`, `invbench plot survival --track sr
+    --width 8 -o survival.png`
     """
     from invbench.report.charts.plot import write_chart
 
-    drawn, unreadable = write_chart(kind, output, track, results)
+    drawn, unreadable = write_chart(kind, output, track, results, width)
     if as_json:
         print_json({"kind": kind, "track": drawn, "file": str(output)})
     else:
@@ -53,10 +59,13 @@ def site(
         Path,
         typer.Option("-o", "--output", help="Folder of the page, or a file that ends in .html."),
     ] = Path("site"),
+    url: Annotated[
+        str, typer.Option(help="Where the page will be, https://…: links to it show its card.")
+    ] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """The leaderboard as one page, index.html, that needs no network: tables, charts, details, and
-    pictures of attacks.
+    """The leaderboard as one page, index.html, that needs no network: an overview, tables, charts,
+    designs, and pictures of attacks; beside it card.png, the picture for shared links.
 
     Examples: `invbench site`, `invbench site --results my-results -o public`
     """
@@ -64,11 +73,14 @@ def site(
 
     if output.is_file() and output.suffix != ".html":
         raise UsageError(f"{output} is a file; give -o a folder, or a name that ends in .html")
-    built = write_site(results, output)
+    if url and not url.startswith(("https://", "http://")):
+        raise UsageError(f"--url {url}: give the address of the page, https://…")
+    built = write_site(results, output, url)
     if as_json:
         print_json(
             {
                 "file": str(built.file),
+                "card": str(built.card) if built.card else None,
                 "bytes": built.size,
                 "tracks": built.tracks,
                 "problems": built.problems,

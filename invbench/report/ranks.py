@@ -69,7 +69,8 @@ def rank(rows: Sequence[dict[str, Any]], inputs: Sequence[Inputs]) -> None:
     """Add ``rank_lo``, ``rank_hi``, ``tier`` by error rate, and ``tier_given`` of the trainings
     that were measured, to the complete rows of one case.
 
-    ``about`` gets what the case can tell, for the notes.
+    ``about`` gets what the case can tell, for the notes, whether a row has the least rate
+    (``best``, the first of several) and whether it can be told from that one (``from_best``).
     """
     ranked = [k for k, row in enumerate(rows) if row["complete"] and "error_pct" in row]
     if not ranked:
@@ -77,10 +78,13 @@ def rank(rows: Sequence[dict[str, Any]], inputs: Sequence[Inputs]) -> None:
     found, sizes = zip(*(inputs[k].matrices("error") for k in ranked), strict=True)
     given = pairwise(found, sizes[0][0], given=True)
     overall = pairwise(found, sizes[0][0])
+    best = int(overall.means.argmin())
     columns = (overall.rank_lo, overall.rank_hi, overall.tier, given.tier)
     for k, lo, hi, tier, tier_given in zip(ranked, *columns, strict=True):
         rows[k] |= {"rank_lo": lo, "rank_hi": hi, "tier": tier, "tier_given": tier_given}
         rows[k]["rank_of"] = RANK_OF[0 if rows[k]["seeds"] > 1 else 1 if overall.freedom else 2]
+        place = ranked.index(k)
+        rows[k]["about"] |= {"best": place == best, "from_best": bool(overall.apart[best, place])}
         rows[k]["about"] |= {"compared": len(ranked), "p_least": overall.p_least} | {
             name: None if math.isnan(one.difference) else 100 * one.difference
             for name, one in (("apart", overall), ("apart_given", given))

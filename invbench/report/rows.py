@@ -29,7 +29,18 @@ from invbench.tracks.track import Row
 if TYPE_CHECKING:
     from invbench.store.index import Index
 
-__all__ = ["code_digest", "current_cells", "gathered", "make_rows", "other_model", "united"]
+__all__ = [
+    "OWN_SIZE",
+    "STANDARD_EPS",
+    "certified",
+    "code_digest",
+    "current_cells",
+    "gathered",
+    "make_rows",
+    "other_model",
+    "rows_of_case",
+    "united",
+]
 
 R = TypeVar("R", bound=Record)
 OWN_SIZE = "mini"
@@ -118,7 +129,7 @@ def make_rows(
         slot = f"rows {track} {case} {pooled} {ranked}"
         of = _of({**by_case[case], "": proofs}) if index else ""
         if (of_case := index.recall(slot, of) if index else None) is None:
-            of_case = _rows_of(track, case, by_case[case], proofs, ranked)
+            of_case = rows_of_case(track, case, by_case[case], proofs, ranked)
             found[slot] = of, of_case
         rows += of_case
     if index:
@@ -126,13 +137,14 @@ def make_rows(
     return rows
 
 
-def _rows_of(
+def rows_of_case(
     track: str,
     case: str,
     groups: dict[str, list[Record]],
     proofs: Sequence[Record],
     ranked: bool,
 ) -> list[Row]:
+    """A row per entry of ``groups``, ranked among each other on the inputs of the case."""
     kept, said = like_with_like(groups)
     row_of = TRACKS[track].row or common
     rows = [row_of(entry, case, united(case, cells)) for entry, cells in kept.items()]

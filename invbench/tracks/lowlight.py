@@ -104,7 +104,7 @@ LOWLIGHT = register(
         page=Page(
             "dark photographs made bright",
             order=4,
-            charts=("pareto", "severity", "survival"),
+            charts=("pareto", "bound", "severity", "survival"),
             quality=("psnr", True),
             clean=("clean", "under-exposure-1"),
         ),

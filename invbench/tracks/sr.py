@@ -89,7 +89,7 @@ SR = register(
         page=Page(
             "super-resolution of photographs",
             order=1,
-            charts=("pareto", "severity", "eps", "survival", "sensitivity"),
+            charts=("pareto", "heatmap", "survival", "bound", "severity", "eps", "sensitivity"),
             quality=("psnr", True),
         ),
     )

@@ -62,7 +62,7 @@ TOY2D = register(
         page=Page(
             "the paper's two-dimensional toy",
             order=3,
-            charts=("pareto", "severity", "survival"),
+            charts=("pareto", "bound", "severity", "survival"),
             quality=("nll", False),
             clean=("in",),
             strength="shift of y",

@@ -56,7 +56,7 @@ UNCONDITIONAL = register(
         page=Page(
             "an unconditional flow, there and back",
             order=5,
-            charts=("pareto", "severity"),
+            charts=("bound", "pareto", "heatmap", "severity"),
             quality=("nll", False),
         ),
     )

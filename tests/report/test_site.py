@@ -20,10 +20,13 @@ from invbench.errors import HarnessError, UsageError
 from invbench.report.charts import CHARTS
 from invbench.report.charts.plot import write_chart
 from invbench.report.site import write_site
+from invbench.report.site.cases import saved_cases
 from invbench.report.site.origin import command
+from invbench.report.site.pictures import worst_pictures
 from invbench.runner.run import options_of, plan
 from invbench.store.cell import Cell
-from tests.support.site_results import HOSTILE, cell, fill, picture
+from invbench.store.store import Store
+from tests.support.site_results import DESIGNS, HOSTILE, cell, fill, picture
 
 
 class Page(HTMLParser):
@@ -90,6 +93,55 @@ def test_page_loads_nothing_and_runs_no_script_but_its_own(page):
     assert all(address.startswith(("#", "data:")) for address in addresses)
 
 
+def test_overview_is_of_every_design_and_its_sentence_is_there_without_a_script(page):
+    data = json.loads(page.scripts[0])
+    own = data["overview"][0]
+    assert {row["entry"] for row in own["rows"]} == set(DESIGNS)
+    assert own["sentences"][0] in page.text.partition("Every track")[0]
+    tracks = {track["name"]: track for track in data["tracks"]}
+    for table in data["overview"]:
+        for figure in (f for row in table["rows"] for f in row["figures"].values()):
+            if "row" in figure:  # a row of another track's table that is there
+                track, _, name = tracks[figure["row"][0]], *figure["row"]
+                places = [track["columns"].index(c) for c in ("entry", "case")]
+                assert name in {"|".join(row["v"][p] for p in places) for row in track["rows"]}
+
+
+def test_shared_link_has_a_title_a_sentence_and_a_picture(results, tmp_path):
+    def said(built) -> dict[str, str]:
+        tags = Page(built.file.read_text(encoding="utf-8")).tags
+        return {a["property"]: a["content"] for tag, a in tags if tag == "meta" and "property" in a}
+
+    here = write_site(results, tmp_path / "here")
+    assert here.card == tmp_path / "here" / "card.png"
+    assert said(here)["og:image"] == "card.png" and "og:url" not in said(here)
+    assert said(here)["og:description"].startswith("Of 4 entries")
+    there = write_site(results, tmp_path / "mine.html", "https://example.org/board")
+    assert there.card == tmp_path / "mine-card.png" and there.card.exists()
+    assert said(there)["og:image"] == "https://example.org/board/mine-card.png"
+    assert said(there)["og:url"] == "https://example.org/board"
+    hostile = write_site(results, tmp_path / "x", 'https://a/"><script>alert(3)</script>')
+    page = Page(hostile.file.read_text(encoding="utf-8"))
+    assert len(page.scripts) == 3
+    wrong = CliRunner().invoke(app, ["site", "--results", str(results), "--url", "example.org"])
+    assert wrong.exit_code != 0
+
+
+def test_page_of_few_cells_without_an_overview_is_whole(tmp_path):
+    store = Store(tmp_path / "results")
+    store.write(cell("coupling", "affine", "slopes", slope_lo=0.1, displacement=1.0))
+    built = write_site(tmp_path / "results", tmp_path / "site")
+    text = built.file.read_text(encoding="utf-8")
+    assert built.card is None and "og:image" not in text and 'id="overview"' not in text
+
+
+def test_pictures_take_what_the_numbers_leave(results):
+    cases, _ = saved_cases(results)
+    assert len(worst_pictures(cases)[0]) == 1
+    found, problems = worst_pictures(cases, 10)
+    assert found == [] and "no room" in problems[0]
+
+
 def test_ids_are_unique(page):
     ids = [a["id"] for _, a in page.tags if "id" in a]
     assert len(ids) == len(set(ids))
@@ -105,13 +157,14 @@ def test_certified_and_empirical_columns_are_in_groups_of_their_own(page):
 
 
 def test_every_row_says_where_it_is_from(page):
-    for track in json.loads(page.scripts[0])["tracks"]:
-        for row in track["rows"] + track.get("single", []):
-            assert (
-                row["o"]["command"].startswith("invbench run --track")
-                and row["o"]["files"]
-                and row["o"]["facts"]["commit"] == "c0ffee"
-            )
+    data = json.loads(page.scripts[0])
+    rows = [r for t in data["tracks"] for r in t["rows"] + t.get("single", [])]
+    origins = [row["o"] for row in rows]
+    origins += [own for t in data["overview"] for row in t["rows"] for own in row["o"].values()]
+    for own in origins:
+        facts = [data["words"][place] for place in own["facts"]]
+        assert own["command"].startswith("invbench run --track") and own["files"]
+        assert facts[facts.index("commit") + 1] == "c0ffee"
     (found,) = json.loads(page.scripts[1])
     assert (
         found["command"].startswith("invbench replay ")

@@ -1,38 +1,20 @@
-"""The page in a real Chromium, opened from a file with the network off. Needs apt's chromium and
-chromium-driver and pip's '.[browser]'."""
+"""The tables of the page in a real Chromium, opened from a file with the network off."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
-import shutil
 import time
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from invbench.report.site import write_site
+from tests.support.chromium import Page, accessibility
 from tests.support.site_results import DESIGNS, HOSTILE, fill
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-DRIVER = shutil.which("chromedriver")
-if not (CHROMIUM and DRIVER):
-    pytest.skip("no Chromium: apt-get install chromium chromium-driver", allow_module_level=True)
-webdriver = pytest.importorskip(
-    "selenium.webdriver", reason="no selenium: pip install '.[browser]'"
-)
-axe = pytest.importorskip("selenium_axe_python", reason="no axe-core: pip install '.[browser]'")
-AXE = next(Path(axe.__file__).parent.rglob("axe.min.js"))
 FIRST_TABLE = float(os.environ.get("INVBENCH_FIRST_TABLE_MS", "1000"))
-
-
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory):
-    return tmp_path_factory.mktemp("downloads")
 
 
 @pytest.fixture(scope="module")
@@ -41,83 +23,10 @@ def url(tmp_path_factory):
     return built.file.as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser(downloads):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--disable-gpu",
-        "--window-size=1280,1000",
-    ):
-        options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_script_timeout(120)
-    driver.execute_cdp_cmd("Network.enable", {})
-    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-    driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
-    yield driver
-    driver.quit()
-
-
-class Page:
-    """What a person does on the page."""
-
-    def __init__(self, driver, url: str) -> None:
-        self.driver, self.url = driver, url
-
-    def open(self, state: str = ""):
-        self.driver.get("about:blank")
-        self.driver.get(self.url + (f"#{state}" if state else ""))
-        return self
-
-    def all(self, selector: str):
-        return self.driver.find_elements("css selector", selector)
-
-    def one(self, selector: str):
-        return self.driver.find_element("css selector", selector)
-
-    def click(self, selector: str) -> None:
-        self.driver.execute_script(
-            "arguments[0].scrollIntoView({block: 'center'})", self.one(selector)
-        )
-        self.one(selector).click()
-
-    def script(self, text: str, *values):
-        return self.driver.execute_script(text, *values)
-
-    @property
-    def hash(self) -> str:
-        return self.script("return location.hash")
-
-    def column(self, name: str) -> list[str]:
-        place = self.script(
-            "return [...document.querySelectorAll('#table [data-sort]')].findIndex(b => "
-            "b.dataset.sort === arguments[0])",
-            name,
-        )
-        return self.script(
-            "return [...document.querySelectorAll('#table tbody tr')].map(r => "
-            "r.cells[arguments[0]].innerText)",
-            place,
-        )
-
-    def type(self, text: str) -> None:
-        self.one("#q").clear()
-        self.one("#q").send_keys(text)
-
-
 @pytest.fixture
 def page(browser, url):
     yield Page(browser, url).open()
-    errors = [
-        entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")
-    ]
-    assert errors == [], "the console has errors"
+    assert Page(browser, url).console() == [], "the console has errors"
 
 
 def test_table_is_there_within_a_second_and_nothing_but_the_file_is_asked_for(page, browser):
@@ -215,7 +124,7 @@ def test_detail_of_a_row_has_origin_design_conditions_pictures_and_command(page)
         "failing inputs",
     ):
         assert said in page.script("return document.querySelector('#detail').textContent"), said
-    assert page.script("return document.querySelector('#detail img').naturalWidth") > 100
+    assert page.width_of_picture("#detail img") > 100
     assert "row=affine" in page.hash
     page.script("document.activeElement.blur()")
     page.one("#close").send_keys("\ue00c")  # escape
@@ -259,8 +168,7 @@ def test_click_on_a_point_of_a_chart_opens_its_row(page):
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_and_the_page_is_as_wide_as_the_screen(page, width, theme):
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    page.narrow(width)
     try:
         for state in (
             f"theme={theme}",
@@ -269,15 +177,6 @@ def test_axe_finds_nothing_and_the_page_is_as_wide_as_the_screen(page, width, th
         ):
             page.open(state)
             assert page.script("return document.documentElement.scrollWidth") <= width
-            page.script("document.querySelectorAll('details').forEach(d => { d.open = true })")
-            page.script(AXE.read_text(encoding="utf-8"))
-            found = page.driver.execute_async_script(
-                "const done = arguments[0]; axe.run(document).then(done)"
-            )
-            said = [
-                (v["id"], v["help"], [n["target"] for n in v["nodes"]][:3])
-                for v in found["violations"]
-            ]
-            assert said == []
+            assert accessibility(page) == []
     finally:
-        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.usual()

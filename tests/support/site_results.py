@@ -133,6 +133,8 @@ def fill(results: Path) -> Path:
                 cell("toy2d", design, case, seed, **toy)
                 for case in ("in", "shift-0.8", "shift-1.6")
             ]
+            bound = "Infinity" if k == 1 else 10.0 ** (1 + k)
+            cells.append(cell("toy2d", design, "certificate", seed, max_abs=bound))
         for one in cells:
             store.write(one)
     store.write(

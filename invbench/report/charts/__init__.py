@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from invbench.report.charts import curves, scatter
+from invbench.report.charts.bound import bound
 from invbench.report.charts.evidence import Evidence
+from invbench.report.charts.heat import heatmap
 from invbench.report.charts.style import Drawing, png, svg
 from invbench.tracks import TRACKS
 
@@ -39,10 +41,23 @@ CHARTS: dict[str, Chart] = {
         ),
         scatter.pareto,
     ),
+    "bound": Chart(
+        "Certified bound against bits",
+        "Left: the flow fits its data better. Down: no condition can make its outputs larger. "
+        "On the line ∞ no finite bound is known; the dash below a point is the largest that was "
+        "found of clean inputs, and is no bound.",
+        bound,
+    ),
     "severity": Chart(
         "Failure rate against severity",
         "A panel per family. Severity 3 of one family is not as hard as severity 3 of another.",
         curves.severity,
+    ),
+    "heatmap": Chart(
+        "Families and severities",
+        "Inputs that fail, in percent, darker is worse; families in order of how often they do. "
+        "Severity 3 of one family is not as hard as severity 3 of another.",
+        heatmap,
     ),
     "eps": Chart(
         "Success of attacks against ε",

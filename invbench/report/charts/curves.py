@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from invbench.report.charts.evidence import Evidence, average, number, rate
-from invbench.report.charts.style import Drawing, Look, grid, looks, style
+from invbench.report.charts.style import (
+    Drawing,
+    Look,
+    axis_text,
+    grid,
+    looks,
+    per_row,
+    style,
+    taller,
+    type_size,
+)
 from invbench.store.record import Record
 
 if TYPE_CHECKING:
@@ -77,14 +87,16 @@ def severity(evidence: Evidence) -> Drawing | None:
                 drawing.table.append(
                     [family, entry, *(f"{rates[s]:.1f}" if s in rates else "–" for s in steps)]
                 )
-            axes.set_title(family, fontsize=9)
+            axes.set_title(family, fontsize=type_size(9))
             axes.set_ylim(-4, 104)
             axes.set_xticks(
                 sorted(ladder) if len(families) > 1 else steps,
                 [f"{s:g}" for s in (sorted(ladder) if len(families) > 1 else steps)],
             )
-        figure.supxlabel(evidence.page.strength + (f", {dataset}" if dataset else ""), fontsize=9)
-        figure.supylabel("inputs that fail, % (band: 95 %)", fontsize=9)
+        figure.supxlabel(
+            evidence.page.strength + (f", {dataset}" if dataset else ""), fontsize=type_size(9)
+        )
+        figure.supylabel("inputs that fail, % (band: 95 %)", fontsize=type_size(9))
         _legend(figure, drawn, look)
     return drawing
 
@@ -147,14 +159,14 @@ def eps(evidence: Evidence) -> Drawing | None:
             what = (
                 "share of fresh latents that fail" if attack == "condition" else "inputs that fail"
             )
-            axes.set_title(f"attack {attack}\n{what}", fontsize=9)
+            axes.set_title(f"attack {attack}\n{what}", fontsize=type_size(9))
             ticks = sorted({e for points in by_entry.values() for e, *_ in points})
             axes.set_xscale("log", base=2)
             axes.set_xticks(ticks, [str(t) for t in ticks])
             axes.minorticks_off()
             axes.set_ylim(-4, 104)
-        figure.supxlabel(f"ε of the condition, 1/255 ({dataset})", fontsize=9)
-        figure.supylabel("success, % (bar: 95 %)", fontsize=9)
+        figure.supxlabel(f"ε of the condition, 1/255 ({dataset})", fontsize=type_size(9))
+        figure.supylabel("success, % (bar: 95 %)", fontsize=type_size(9))
         _legend(figure, entries, look)
     return drawing
 
@@ -198,10 +210,12 @@ def survival(evidence: Evidence) -> Drawing | None:
                     ),
                 )
                 drawing.table.append([key[0], key[1], entry, str(len(values)), str(broken), middle])
-            axes.set_title(f"{key[0]}: {key[1]}", fontsize=9)
+            axes.set_title(axis_text(f"{key[0]}: {key[1]}", 0.45), fontsize=type_size(9))
             axes.set(xlim=(0, FARTHEST), ylim=(-0.04, 1.04))
-        figure.supxlabel("largest change of an element of a typical latent, τ", fontsize=9)
-        figure.supylabel("inputs that still hold", fontsize=9)
+        figure.supxlabel(
+            "largest change of an element of a typical latent, τ", fontsize=type_size(9)
+        )
+        figure.supylabel("inputs that still hold", fontsize=type_size(9))
         _legend(figure, entries, look)
     return drawing
 
@@ -231,6 +245,11 @@ def _legend(figure: Figure, entries: Sequence[str], look: dict[str, Look]) -> No
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], **look[e].line, marker=look[e].marker, ms=4) for e in entries]
+    taller(figure, len(entries))
     figure.legend(
-        lines, [look[e].label for e in entries], loc="outside upper center", ncols=4, fontsize=9
+        lines,
+        [look[e].label for e in entries],
+        loc="outside upper center",
+        ncols=per_row(4),
+        fontsize=type_size(9),
     )

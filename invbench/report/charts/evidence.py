@@ -24,7 +24,7 @@ from invbench.tracks import TRACKS
 from invbench.tracks.inputs import Inputs
 from invbench.tracks.track import Page
 
-__all__ = ["Evidence", "average", "number", "rate"]
+__all__ = ["Evidence", "Row", "average", "has", "number", "rate"]
 
 Row = dict[str, Any]
 MOST_RANKED = 4000  # rows beyond which single conditions are not ranked any more
@@ -114,6 +114,17 @@ class Evidence:
                 found.setdefault((case_of(cell.spec), cell.spec.entry), []).append(cell)
         return dict(sorted(found.items(), key=lambda one: (one[0][0].name, one[0][1])))
 
+    @cached_property
+    def in_distribution(self) -> tuple[str | None, list[Row]]:
+        """(the case that a flow was trained for, the rows of corruptions outside it)."""
+        cases = {row["case"] for row in self.single}
+        dataset = self.dataset(lambda name: name in self.ladders) or ""
+        where = f"{dataset}/" if dataset else ""
+        source = next((c for clean in self.page.clean if (c := where + clean) in cases), None)
+        families = self.ladders.get(dataset, {}).values()
+        rows = [row for family in families for rows in family.values() for row in rows]
+        return source, [row for row in rows if row["case"] != source]
+
     @property
     def page(self) -> Page:
         return TRACKS[self.track].page
@@ -132,6 +143,12 @@ def average(cells: Sequence[Record], measure: str) -> tuple[float, float, float]
     common = matched(measure, cells).where(np.isfinite)
     found = contrast(100 * common.sides[0], common.clusters, 100)
     return found.mean, max(0.0, found.low), min(100.0, found.high)
+
+
+def has(row: Row, column: str) -> bool:
+    """Whether a row has a number, finite or not, in a column."""
+    value = row.get(column)
+    return isinstance(value, (int, float)) and not math.isnan(value)
 
 
 def number(value: float | None) -> str:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from invbench.report.charts.evidence import Evidence, Row, number, rate
-from invbench.report.charts.style import Drawing, grid, looks, style
+from invbench.report.charts.evidence import Evidence, Row, has, number, rate
+from invbench.report.charts.labels import MOST_NAMED, label
+from invbench.report.charts.style import Drawing, axis_text, grid, looks, style, type_size
 from invbench.report.column_docs import meanings
 from invbench.tracks import TRACKS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["pareto", "sensitivity"]
 
 LEAST = 0.1  # where a displacement of 0 is drawn
-GAP = 11.0  # points between two labels
-MOST_NAMED = 40  # points with a name; every point says its own when touched
 
 
 def sensitivity(evidence: Evidence) -> Drawing | None:
@@ -30,9 +24,7 @@ def sensitivity(evidence: Evidence) -> Drawing | None:
 
 
 def _designs(evidence: Evidence) -> Drawing | None:
-    rows = [
-        r for r in evidence.pooled if _has(r, "displacement") and _has(r, "inv_lipschitz_lower")
-    ]
+    rows = [r for r in evidence.pooled if has(r, "displacement") and has(r, "inv_lipschitz_lower")]
     if not rows:
         return None
     rows.sort(key=lambda r: (r["inv_lipschitz_lower"], r["entry"]))
@@ -42,7 +34,7 @@ def _designs(evidence: Evidence) -> Drawing | None:
         v
         for r in rows
         for c in ("inv_lipschitz_lower", "inv_lipschitz_upper")
-        if _has(r, c) and math.isfinite(v := r[c])
+        if has(r, c) and math.isfinite(v := r[c])
     ]
     top = 30 * max([1.0, *heights])
     look = looks([r["entry"] for r in rows])
@@ -65,7 +57,7 @@ def _designs(evidence: Evidence) -> Drawing | None:
                 row.get("inv_lipschitz_upper", math.nan),
             )
             one = look[row["entry"]]
-            if _has(row, "inv_lipschitz_upper"):
+            if has(row, "inv_lipschitz_upper"):
                 axes.plot([x, x], [y, min(upper, top)], color=one.colour, lw=0.8)
                 axes.plot(
                     x,
@@ -90,19 +82,24 @@ def _designs(evidence: Evidence) -> Drawing | None:
             ]
             drawing.table.append([row["entry"], *values])
         axes.set(xscale="log", yscale="log", xlim=(LEAST / 2, edge * 12), ylim=(0.3, top * 4))
-        _label(axes, labels[:MOST_NAMED])
+        label(axes, labels[:MOST_NAMED], look)
         ticks = [t for t in (1, 10, 100, 1000) if t < edge / 2]
         axes.set_xticks([LEAST, *ticks, edge], ["0", *map(str, ticks), "unbounded"])
         axes.set_yticks(
             decades := [10.0**k for k in range(0, math.ceil(math.log10(top)), 2)],
-            [_power(math.log10(d)) for d in decades],
+            [power(math.log10(d)) for d in decades],
         )
         axes.minorticks_off()
         axes.set_xlabel(
-            "magnitude: how far the inverse moves a value apart from the shift (displacement)"
+            axis_text(
+                "magnitude: how far the inverse moves a value apart from the shift (displacement)"
+            )
         )
         axes.set_ylabel(
-            "sensitivity: steepest inverse; point found, bar certified (▲ no finite bound)"
+            axis_text(
+                "sensitivity: steepest inverse; point found, bar certified (▲ no finite bound)",
+                0.65,
+            )
         )
     return drawing
 
@@ -148,18 +145,18 @@ def _flows(evidence: Evidence) -> Drawing | None:
         axes.set_yscale("symlog", linthresh=1)
         for axis, limit in ((axes.xaxis, right), (axes.yaxis, top)):
             ticks = [t for t in (-1, 0, 1, 3, 10, 30, 100, 300) if t < 0.8 * limit]
-            axis.set_ticks([*ticks, limit], [*map(_power, ticks), "∞"])
+            axis.set_ticks([*ticks, limit], [*map(power, ticks), "∞"])
             axis.set_minor_locator(_no_ticks())
         axes.set_xlim(-0.3, right * 2.2)
         axes.set_ylim(
             min(-0.5, *(y for points in ends.values() for _, y in points)) - 0.2, top * 1.3
         )
-        _label(axes, labels[:MOST_NAMED])
+        label(axes, labels[:MOST_NAMED], look)
         axes.set_xlabel("magnitude: largest |x| of any sample")
-        axes.set_ylabel("sensitivity: σmax of the decoder, found")
+        axes.set_ylabel(axis_text("sensitivity: σmax of the decoder, found", 0.65))
         axes.set_title(
-            f"{dataset}: hollow clean, filled out of distribution or attacked",
-            fontsize=9,
+            axis_text(f"{dataset}: hollow clean, filled out of distribution or attacked", 0.8),
+            fontsize=type_size(9),
             loc="left",
         )
     return drawing
@@ -170,7 +167,7 @@ def _pooled(evidence: Evidence, dataset: str) -> Row | None:
 
 
 def _both(row: Row) -> bool:
-    return _has(row, "max_abs_log10") and _has(row, "inv_lipschitz_lower")
+    return has(row, "max_abs_log10") and has(row, "inv_lipschitz_lower")
 
 
 def _size(row: Row) -> float:
@@ -182,7 +179,7 @@ def _stretch(row: Row) -> float:
     return math.log10(value) if value > 0 else -math.inf
 
 
-def _power(exponent: float) -> str:
+def power(exponent: float) -> str:
     return "10" + f"{exponent:.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
@@ -199,11 +196,11 @@ def pareto(evidence: Evidence) -> Drawing | None:
         return None
     column, larger = evidence.page.quality
     points: list[tuple[str, float, float, float, float]] = []
-    source, shifted = _in_distribution(evidence)
+    source, shifted = evidence.in_distribution
     outside = evidence.within({r["case"] for r in shifted})
     for entry in evidence.entries:
         row = evidence.row(entry, source) if source else None
-        if row and _has(row, column) and any(r["entry"] == entry and r.get("n") for r in shifted):
+        if row and has(row, column) and any(r["entry"] == entry and r.get("n") for r in shifted):
             points.append((entry, row[column], *rate(outside[entry])))
     if not points:
         return None
@@ -247,93 +244,27 @@ def pareto(evidence: Evidence) -> Drawing | None:
         )
         axes.set_xlim(-3, 125)
         axes.set_xticks(range(0, 101, 20))
-        _label(
+        label(
             axes,
             [
                 (high, quality, look[entry].label)
                 for entry, quality, _, _, high in points[:MOST_NAMED]
             ],
+            look,
         )
-        axes.set_xlabel("inputs that fail out of distribution, % (bar: 95 %); left is better")
+        axes.set_xlabel(
+            axis_text("inputs that fail out of distribution, % (bar: 95 %); left is better")
+        )
         axes.set_ylabel(
-            f"{meanings()[column].title}, {source}; {'up' if larger else 'down'} is better"
+            axis_text(
+                f"{meanings()[column].title}, {source}; {'up' if larger else 'down'} is better",
+                0.65,
+            )
         )
     return drawing
-
-
-def _in_distribution(evidence: Evidence) -> tuple[str | None, list[Row]]:
-    """(the case that a flow was trained for, the rows outside it)."""
-    cases = {r["case"] for r in evidence.single}
-    dataset = evidence.dataset(lambda name: name in evidence.ladders) or ""
-    where = f"{dataset}/" if dataset else ""
-    source = next((c for clean in evidence.page.clean if (c := where + clean) in cases), None)
-    families = evidence.ladders.get(dataset, {}).values()
-    rows = [r for family in families for rows in family.values() for r in rows]
-    return source, [r for r in rows if r["case"] != source]
 
 
 def _beats(q: Sequence[Any], p: Sequence[Any], sign: float) -> bool:
     return (
         (sign * q[1], q[2]) != (sign * p[1], p[2]) and sign * q[1] <= sign * p[1] and q[2] <= p[2]
     )
-
-
-def _has(row: Row, column: str) -> bool:
-    value = row.get(column)
-    return isinstance(value, (int, float)) and not math.isnan(value)
-
-
-def _label(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Names right of their points, in columns of neighbours, moved apart in height as little as
-    need be."""
-    if not points:
-        return
-    axes.figure.canvas.draw()  # type: ignore[attr-defined]
-    at = axes.transData.transform([(x, y) for x, y, _ in points])
-    scale = 72 / axes.figure.dpi
-    at = at * scale
-    columns: list[list[int]] = []
-    for i in np.argsort(at[:, 0], kind="stable"):
-        if columns and at[i, 0] < at[columns[-1][0], 0] + 95:
-            columns[-1].append(int(i))
-        else:
-            columns.append([int(i)])
-    for column in columns:
-        heights = _apart(at[column, 1], GAP)
-        edge = at[column, 0].max()
-        for i, height in zip(column, heights, strict=True):
-            near = all(i == j or abs(at[i, 1] - at[j, 1]) > GAP for j in column)
-            x = at[i, 0] if near else edge
-            label = axes.annotate(
-                points[i][2],
-                points[i][:2],
-                (x - at[i, 0] + 8, height - at[i, 1]),
-                textcoords="offset points",
-                fontsize=8,
-                va="center",
-                arrowprops=None
-                if near
-                else {"arrowstyle": "-", "color": "#8a929b", "lw": 0.5, "shrinkA": 0, "shrinkB": 3},
-            )
-            label.set_in_layout(False)  # many names must not squeeze the axes
-
-
-def _apart(places: np.ndarray, gap: float) -> np.ndarray:
-    """The positions moved apart to at least ``gap``: groups that touch keep their common centre."""
-    groups = [[i] for i in np.argsort(places, kind="stable")]
-    while True:
-        centres = [float(np.mean(places[g])) for g in groups]
-        touching = [
-            k
-            for k in range(len(groups) - 1)
-            if centres[k + 1] - centres[k] < gap * (len(groups[k]) + len(groups[k + 1])) / 2
-        ]
-        if not touching:
-            break
-        k = touching[0]
-        groups[k : k + 2] = [groups[k] + groups[k + 1]]
-    out = np.empty(len(places))
-    for group, centre in zip(groups, centres, strict=True):
-        for rank, i in enumerate(group):
-            out[i] = centre + gap * (rank - (len(group) - 1) / 2)
-    return out

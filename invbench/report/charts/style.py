@@ -6,8 +6,10 @@ from __future__ import annotations
 import html
 import io
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Drawing", "Look", "grid", "looks", "png", "style", "svg", "svg_part", "tidy"]
+__all__ = [
+    "Drawing",
+    "Look",
+    "axis_text",
+    "grid",
+    "looks",
+    "narrow",
+    "on_paper",
+    "per_row",
+    "png",
+    "style",
+    "svg",
+    "svg_part",
+    "taller",
+    "tidy",
+    "type_size",
+]
 
 # after Okabe and Ito, each at least 3 : 1 against white and against the page's dark ground; markers
 # and dashes say the same again
@@ -25,6 +43,8 @@ MARKERS = "osD^vPX<"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (2, 1)), (0, (5, 1, 1, 1)))
 INK, LINE = "#010203", "#b0b5bb"  # what the page replaces by its own colours
 LONGEST = 28
+LEAST_TYPE, SHRUNK = 6.0, 0.75  # on paper: the smallest letters in points, and how much others lose
+PANEL = 3.6  # cm, the least width of one of several panels
 RC: Any = {
     "font.size": 9.0,
     "font.family": "DejaVu Sans",
@@ -82,12 +102,55 @@ class Drawing:
         self.marks.append((entry, text))
 
 
+_width: ContextVar[float] = ContextVar("width of the paper", default=0.0)  # in cm
+
+
+@contextmanager
+def on_paper(width: float) -> Iterator[None]:
+    """Charts that are drawn inside are ``width`` cm wide, with letters for that size; 0: as wide as
+    a chart is by itself."""
+    token = _width.set(width)
+    try:
+        yield
+    finally:
+        _width.reset(token)
+
+
 @contextmanager
 def style() -> Iterator[None]:
     import matplotlib
 
-    with matplotlib.rc_context(RC):
+    small = {"font.size": type_size(9), "axes.titlesize": type_size(10), "lines.linewidth": 1.2}
+    with matplotlib.rc_context(RC | (small if _width.get() else {})):
         yield
+
+
+def narrow() -> bool:
+    """Whether a chart is drawn for paper of a given width."""
+    return bool(_width.get())
+
+
+def axis_text(text: str, share: float = 1.0) -> str:
+    """A label in lines for which ``share`` of the paper's width has room."""
+    return textwrap.fill(text, max(16, round(5.2 * share * _width.get()))) if narrow() else text
+
+
+def taller(figure: Figure, names: int) -> None:
+    """Give a chart on paper the height that a legend of so many names takes."""
+    if narrow():
+        width, height = figure.get_size_inches()
+        lines = -(-names // per_row(4))
+        figure.set_size_inches(width, height + lines * 1.6 * type_size(9) / 72)
+
+
+def type_size(points: float) -> float:
+    """Of letters that are ``points`` high where there is room."""
+    return max(LEAST_TYPE, SHRUNK * points) if _width.get() else points
+
+
+def per_row(usual: int) -> int:
+    """How many names of a legend stand side by side."""
+    return max(1, min(usual, int(_width.get() // PANEL))) if _width.get() else usual
 
 
 def looks(entries: Sequence[str]) -> dict[str, Look]:
@@ -104,20 +167,32 @@ def looks(entries: Sequence[str]) -> dict[str, Look]:
     return found
 
 
-def tidy(name: str) -> str:
-    """A name as a label: no control characters, at most 28 characters, not hidden by a leading
-    underscore."""
+def tidy(name: str, longest: int = LONGEST) -> str:
+    """A name as a label: no control characters, at most ``longest`` characters, not hidden by a
+    leading underscore."""
     clean = re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", name)
-    clean = clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
+    clean = clean if len(clean) <= longest else clean[: longest - 1] + "…"
     return f" {clean}" if clean.startswith("_") else clean
 
 
-def grid(panels: int, width: float, height: float, columns: int) -> tuple[Figure, list[Axes]]:
-    """A figure of equal panels, ``width`` × ``height`` inches each."""
+def grid(
+    panels: int, width: float, height: float, columns: int, fixed: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of equal panels, ``width`` × ``height`` inches each; on paper as many side by side
+    as it has room for, all of them and at this height where that is ``fixed``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = min(columns, panels)
+    if fixed and _width.get():
+        width = _width.get() / 2.54 / columns
+    elif _width.get():
+        columns = min(columns, max(1, int(_width.get() // PANEL))) if panels > 1 else 1
+        across = _width.get() / 2.54 / columns
+        width, height = (
+            across,
+            max(height * across / width, (0.95 if panels > 1 else 0.85) * across),
+        )
     rows = -(-panels // columns)
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     FigureCanvasAgg(figure)
@@ -138,8 +213,8 @@ def svg(drawing: Drawing) -> bytes:
     )
 
 
-def png(drawing: Drawing) -> bytes:
-    return _save(drawing, "png", {}, facecolor="white", dpi=200, metadata={"Software": None})
+def png(drawing: Drawing, dpi: int = 200) -> bytes:
+    return _save(drawing, "png", {}, facecolor="white", dpi=dpi, metadata={"Software": None})
 
 
 def svg_part(drawing: Drawing, name: str, title: str, description: str) -> str:

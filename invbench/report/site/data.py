@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,12 @@ from invbench.report.charts.style import svg_part
 from invbench.report.column_docs import GROUPS, meanings
 from invbench.report.columns import COLUMNS
 from invbench.report.rows import code_digest, current_cells, gathered
-from invbench.report.site.origin import origin
+from invbench.report.site.cases import saved_cases
+from invbench.report.site.designs import designs
+from invbench.report.site.origin import json_value, origin
+from invbench.report.site.overview import joined, tables
 from invbench.report.site.pictures import worst_pictures
+from invbench.report.site.words import shared
 from invbench.store.index import Index
 from invbench.store.store import Unreadable
 from invbench.tracks import TRACKS
@@ -25,6 +29,7 @@ __all__ = ["collect"]
 
 MOST_TRACED = 4000  # rows beyond which single conditions do not say where they are from
 MOST_PROBLEMS = 200
+LARGEST = 4_750_000  # bytes of the page but for its frame: pictures take what the numbers leave
 CODE = ("report/site", "report/charts", "store", "tracks", "attacks")  # beside the report's
 
 
@@ -41,7 +46,7 @@ def collect(results: Path) -> dict[str, Any]:
         for track, n in index.counts.items()
         if track not in COLUMNS
     ]
-    tracks, charts = [], []
+    tracks, charts, overview = [], [], []
     for name in sorted(TRACKS, key=lambda name: TRACKS[name].page.order):
         slot, of = f"site {name}", f"{_code()} {index.fingerprint(name)}"
         if (part := index.recall(slot, of)) is None:
@@ -50,15 +55,11 @@ def collect(results: Path) -> dict[str, Any]:
         problems += part["problems"]
         tracks += part["tracks"]
         charts += part["charts"]
+        overview += part["overview"]
     if not tracks:
         raise _nothing(results, index.unreadable)
-    pictures, bad_pictures = worst_pictures(results)
-    problems += bad_pictures
-    if len(problems) > MOST_PROBLEMS:
-        problems = [
-            *problems[:MOST_PROBLEMS],
-            f"and {len(problems) - MOST_PROBLEMS} more (invbench doctor)",
-        ]
+    joined(overview, tracks)
+    cases, bad_cases = saved_cases(results)
     entries = {entry for track in tracks for entry in track["entries"]}
     data = {
         "tracks": tracks,
@@ -66,8 +67,19 @@ def collect(results: Path) -> dict[str, Any]:
             name: _column(name) for name in sorted({c for t in tracks for c in t["columns"]})
         },
         "groups": GROUPS,
-        "designs": _designs(entries),
+        "overview": overview,
+        "designs": designs(entries),
+        "cases": [said for _, said in cases],
+        "words": shared(_origins(tracks, overview)),
     }
+    used = len(json.dumps(data, separators=(",", ":"))) + sum(len(c["svg"]) for c in charts)
+    pictures, bad_pictures = worst_pictures(cases, LARGEST - used)
+    problems += bad_cases + bad_pictures
+    if len(problems) > MOST_PROBLEMS:
+        problems = [
+            *problems[:MOST_PROBLEMS],
+            f"and {len(problems) - MOST_PROBLEMS} more (invbench doctor)",
+        ]
     return {
         "data": data,
         "pictures": pictures,
@@ -75,6 +87,15 @@ def collect(results: Path) -> dict[str, Any]:
         "problems": problems,
         "cells": sum(index.counts.values()),
     }
+
+
+def _origins(
+    tracks: Sequence[dict[str, Any]], overview: Sequence[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    for track in tracks:
+        yield from (row["o"] for row in [*track["rows"], *track.get("single", [])] if "o" in row)
+    for table in overview:
+        yield from (own for row in table["rows"] for own in row["o"].values())
 
 
 def _part(name: str, index: Index) -> dict[str, list[Any]]:
@@ -88,6 +109,7 @@ def _part(name: str, index: Index) -> dict[str, list[Any]]:
         "problems": problems if stale else [],
         "tracks": [_track(evidence)] if shown else [],
         "charts": _charts(evidence) if shown else [],
+        "overview": tables(evidence) if shown else [],
     }
 
 
@@ -151,20 +173,11 @@ def _rows(evidence: Evidence, columns: Sequence[str], pooled: bool) -> list[dict
     traced = pooled or len(rows) <= MOST_TRACED
     found = []
     for row in rows:
-        own: dict[str, Any] = {"v": [_value(row.get(column)) for column in columns]}
+        own: dict[str, Any] = {"v": [json_value(row.get(column)) for column in columns]}
         if traced:
             own["o"] = origin(groups[row["case"], row["entry"]])
         found.append(own)
     return found
-
-
-def _value(value: Any) -> Any:
-    """Non-finite numbers as the words that JSON has no other way to say."""
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 def _column(name: str) -> dict[str, Any]:
@@ -182,24 +195,6 @@ def _column(name: str) -> dict[str, Any]:
         "tracks": m.tracks,
         "digits": DIGITS.get(name),
     }
-
-
-def _designs(entries: set[str]) -> dict[str, Any]:
-    """What the registry knows of the entries: no entry's own code is imported for the page."""
-    import invbench  # registers the built-in ones
-    from invbench.registry import COUPLINGS
-
-    assert invbench
-    found = {}
-    for name in sorted(entries):
-        if name in COUPLINGS and COUPLINGS[name].obj.__module__.startswith("invbench."):
-            said = COUPLINGS[name].metadata
-            found[name] = {
-                key: str(said[key])
-                for key in ("formula", "citation", "year", "family")
-                if key in said
-            }
-    return found
 
 
 def _charts(evidence: Evidence) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@ again."""
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from invbench.store.record import Record
 from invbench.tracks import TRACKS
 from invbench.tracks.budget import BUDGETS
 
-__all__ = ["command", "origin"]
+__all__ = ["command", "json_value", "origin"]
 
 MOST_FILES, MOST_REASONS, LONGEST = 6, 6, 300
 
@@ -59,6 +60,15 @@ def origin(cells: Sequence[Record]) -> dict[str, Any]:
         "count": len(specs),
         "command": command(cells),
     }
+
+
+def json_value(value: Any) -> Any:
+    """Non-finite numbers as the words that JSON has no other way to say."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def _listed(value: Any) -> list[Any]:

@@ -8,40 +8,58 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from invbench.files import write_atomically
+from invbench.report.site.card import card
 from invbench.report.site.data import collect
 
 __all__ = ["Built", "build", "write_site"]
 
 TEMPLATES = Path(__file__).parent / "templates"
-SCRIPTS = ("format.js", "table.js", "export.js", "detail.js", "app.js")
+SCRIPTS = (
+    "format.js",
+    "table.js",
+    "export.js",
+    "detail.js",
+    "overview.js",
+    "design.js",
+    "app.js",
+)
+SAID = "How far invertible networks explode: designs on the same inputs, with intervals and tiers."
 
 
 @dataclass(frozen=True)
 class Built:
-    """What was written; ``problems``: what is not on the page, and why."""
+    """What was written; ``card``: the picture for shared links, None where no entry has a rate;
+    ``problems``: what is not on the page, and why."""
 
     file: Path
+    card: Path | None
     size: int
     tracks: list[str]
     problems: list[str]
 
 
-def write_site(results: Path, output: Path) -> Built:
-    """Write the page of ``results`` to ``output``, a folder (index.html in it) or an .html file.
-    Raises as ``collect`` does."""
+def write_site(results: Path, output: Path, url: str = "") -> Built:
+    """Write the page of ``results`` to ``output``, a folder (index.html in it) or an .html file,
+    and a card beside it. ``url``: where the page will be; a shared link shows the card only when
+    that is known. Raises as ``collect`` does."""
     content = collect(results)
-    page = build(content)
     file = output if output.suffix == ".html" else output / "index.html"
+    overview = content["data"]["overview"]
+    drawn = card(overview[0]) if overview else None
+    beside = file.with_name("card.png" if file.name == "index.html" else f"{file.stem}-card.png")
+    page = build(content, beside.name if drawn else "", url)
+    if drawn:
+        write_atomically(beside, drawn)
     write_atomically(file, page)
-    return Built(
-        file, len(page), [track["name"] for track in content["data"]["tracks"]], content["problems"]
-    )
+    tracks = [track["name"] for track in content["data"]["tracks"]]
+    return Built(file, beside if drawn else None, len(page), tracks, content["problems"])
 
 
-def build(content: dict[str, Any]) -> bytes:
-    """The page as UTF-8: the same content gives the same bytes."""
+def build(content: dict[str, Any], image: str = "", url: str = "") -> bytes:
+    """The page as UTF-8: the same content gives the same bytes. ``image``: the card's file."""
     from jinja2 import Environment, FileSystemLoader
     from markupsafe import Markup
 
@@ -52,6 +70,10 @@ def build(content: dict[str, Any]) -> bytes:
     )
     text = environment.get_template("page.html").render(
         tracks=content["data"]["tracks"],
+        overview=(overview := content["data"]["overview"]),
+        said=overview[0]["sentences"][0] if overview else SAID,
+        url=url,
+        image=urljoin(url if url.endswith(("/", ".html")) else f"{url}/", image) if url else image,
         cells=content["cells"],
         charts=[chart | {"svg": Markup(chart["svg"])} for chart in content["charts"]],
         problems=content["problems"],

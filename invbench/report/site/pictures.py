@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from pydantic import ValidationError
 
-from invbench.attacks.judge import LEVELS
-from invbench.errors import UsageError, first_problem
-from invbench.files import LARGEST_RECORD, read_limited
-from invbench.registry import FLOWS
-from invbench.saved_case import AttackCase
-from invbench.targets import replay_command, without_options
+from invbench.errors import UsageError
+from invbench.files import read_limited
 
 __all__ = ["worst_pictures"]
 
@@ -25,20 +19,22 @@ WIDEST, QUALITY = 900, 72
 ROOM = 3_000_000  # bytes of all pictures together
 
 
-def worst_pictures(results: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """(records with the picture as data URI, problems). The worst of every entry first, then the
-    second worst, while there is room."""
+def worst_pictures(
+    cases: Sequence[tuple[Path, dict[str, Any]]], left: int = ROOM
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """(records with the picture as data URI, problems) of saved cases in order of size. The worst
+    of every entry first, then the second worst, while there is room, at most ``left`` bytes."""
+    room = min(ROOM, left)
     problems: list[str] = []
-    cases = list(_cases(results, problems))
-    cases.sort(key=lambda case: (-case[1].log10_x, case[0].name))
+    drawn = [case for case in cases if (case[0] / "sheet.png").exists()]
     order: list[tuple[int, int]] = []
     seen: dict[str, int] = {}
-    for k, (_, record) in enumerate(cases):
-        seen[record.coupling] = seen.get(record.coupling, 0) + 1
-        order.append((seen[record.coupling], k))
+    for k, (_, said) in enumerate(drawn):
+        seen[said["entry"]] = seen.get(said["entry"], 0) + 1
+        order.append((seen[said["entry"]], k))
     found, used = [], 0
     for _, k in sorted(order):
-        folder, record = cases[k]
+        folder, said = drawn[k]
         try:
             uri = _small(read_limited(folder / "sheet.png"))
         except (
@@ -50,53 +46,16 @@ def worst_pictures(results: Path) -> tuple[list[dict[str, Any]], list[str]]:
         ) as error:
             problems.append(f"{folder / 'sheet.png'}: {str(error).splitlines()[0]}")
             continue
-        if used + len(uri) > ROOM:
+        if used + len(uri) > room:
             break
         used += len(uri)
-        found.append(_said(folder, record) | {"uri": uri})
-    if len(found) < len(cases) - len(problems):
+        found.append(said | {"uri": uri})
+    if len(found) < len(drawn) - len(problems):
         problems.append(
-            f"{len(cases) - len(found)} of {len(cases)} pictures of attacks: no room; see "
-            f"{results}/counterexamples"
+            f"{len(drawn) - len(found)} of {len(drawn)} pictures of attacks: no room; see "
+            f"{drawn[0][0].parent}"
         )
     return found, problems
-
-
-def _cases(results: Path, problems: list[str]) -> Iterator[tuple[Path, AttackCase]]:
-    for file in sorted((results / "counterexamples").glob("*/case.json")):
-        if not (file.parent / "sheet.png").exists():
-            continue  # a broken law, which has no picture
-        try:
-            yield file.parent, AttackCase.model_validate_json(read_limited(file, LARGEST_RECORD))
-        except UsageError as error:
-            problems.append(str(error))
-        except ValidationError as error:
-            problems.append(f"{file}: {first_problem(error)}")
-
-
-def _said(folder: Path, record: AttackCase) -> dict[str, Any]:
-    reached = [
-        f"{level}: {LEVELS[level]}"
-        for level, hit in record.levels.items()
-        if hit and level in LEVELS
-    ]
-    return {
-        "entry": Path(record.coupling.partition(":")[0]).stem
-        if ".py" in record.coupling
-        else record.coupling,
-        "track": _track(record.flow),
-        "attack": record.attack,
-        "eps": record.eps * 255,
-        "log10_x": record.log10_x if math.isfinite(record.log10_x) else "Infinity",
-        "source": record.source,
-        "reached": reached,
-        "command": replay_command(folder, record.coupling, record.flow),
-    }
-
-
-def _track(flow: str) -> str:
-    name = without_options(flow)
-    return str(FLOWS[name].metadata.get("track", "")) if name in FLOWS else ""
 
 
 def _small(data: bytes) -> str:

@@ -3,17 +3,21 @@ let pictures = null;
 const section = (title, ...children) => (children.length ? [make('h3', {}, title), ...children] : []);
 const list = (entries) => make('dl', { class: 'facts' }, ...entries.flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)]));
 
-function openRow(id) {
-  const track = trackNow();
+let opener = null;
+function openDialog(title, ...children) {
+  if (!byId('detail').open) opener = document.activeElement;
+  byId('detail-title').textContent = title;
+  byId('detail-body').replaceChildren(...children);
+  if (!byId('detail').open) byId('detail').showModal();
+  byId('detail').scrollTop = 0;
+  byId('detail-title').focus();
+}
+function openRow(id, track = trackNow()) {
   const has = (rows) => (rows ?? []).find((row) => identity(row, track) === id);
   const row = has(baseRows(track)) ?? has(track.rows) ?? has(track.single);
   if (!row) { state.row = ''; return; }
   const entry = String(valueOf(row, track, 'entry'));
-  byId('detail-title').textContent = `${entry}, ${valueOf(row, track, 'case')}`;
-  byId('detail-body').replaceChildren(...values(row, track), ...design(entry), ...where(row), ...conditions(row, track, entry), ...worst(track, entry));
-  if (!byId('detail').open) byId('detail').showModal();
-  byId('detail').scrollTop = 0;
-  byId('detail-title').focus();
+  openDialog(`${entry}, ${valueOf(row, track, 'case')}`, ...values(row, track), ...design(entry), ...where(row), ...conditions(row, track, entry), ...worst(track, entry));
 }
 function values(row, track) {
   return ORDER.slice(1).flatMap((group) => {
@@ -29,8 +33,8 @@ function values(row, track) {
 }
 function design(entry) {
   const found = data.designs[entry];
-  const facts = found ? Object.entries(found) : [];
-  return section('Design', facts.length ? list([...facts, ['explained by', make('code', {}, `invbench explain ${entry}`)]]) : make('p', { class: 'hint' }, 'Not a design that ships with invbench: what it is, its author says.'));
+  const facts = found ? Object.entries(found.facts) : [];
+  return section('Design', make('p', {}, 'Everything of ', designLink(entry)), facts.length ? list([...facts, ['explained by', make('code', {}, `invbench explain ${found.design}`)]]) : make('p', { class: 'hint' }, 'Not a design that ships with invbench: what it is, its author says.'));
 }
 function where(row) {
   if (!row.o) return section('Where it is from', make('p', { class: 'hint' }, 'Too many rows to trace each here; its cells are in the results folder, below track and entry.'));
@@ -39,8 +43,8 @@ function where(row) {
   const reasons = row.o.reasons.map((reason) => make('li', {}, reason));
   return section('Where it is from',
     make('p', {}, 'Measured again by'), make('code', { class: 'block command' }, row.o.command),
-    list(Object.entries(row.o.facts)),
-    make('details', {}, make('summary', {}, 'Settings'), list(Object.entries(row.o.settings))),
+    list(pairs(row.o.facts)),
+    make('details', {}, make('summary', {}, 'Settings'), list(pairs(row.o.settings))),
     make('details', {}, make('summary', {}, `${row.o.count} cells`), make('ul', {}, ...files)),
     ...(reasons.length ? [make('p', {}, 'Reports and reasons'), make('ul', {}, ...reasons)] : []));
 }

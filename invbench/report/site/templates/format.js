@@ -47,6 +47,7 @@ function whisker(middle, low, high) {
   line(middle, 0, middle, 12, 4, 1);
   return svg;
 }
+const pairs = (places) => places.flatMap((place, k) => (k % 2 ? [] : [[data.words[place], data.words[places[k + 1]]]])); // texts that many rows share
 function valueOf(row, track, column) {
   const place = track.places[column];
   return place === undefined ? null : row.v[place];

@@ -1,8 +1,9 @@
 // the table: which rows and columns, in which order
 const STEP = 300;
 const ORDER = ['row', 'rank', 'failure', 'evidence', 'magnitude', 'lower', 'upper', 'law', 'quality', 'speed'];
-const state = { track: data.tracks[0].name, view: 'pooled', q: '', case: '', sort: '', wide: false, row: '', theme: '' };
+const state = { track: data.tracks[0].name, view: 'pooled', q: '', case: '', sort: '', wide: false, row: '', theme: '', model: '', by: '' };
 let limit = STEP;
+let route = ''; // the design whose page is shown
 
 const trackNow = () => data.tracks.find((track) => track.name === state.track);
 function visibleColumns(track) {
