@@ -9,12 +9,13 @@ from torch import Tensor
 
 from invbench.couplings.amplitude import amplitude
 from invbench.couplings.checked_elementwise import CheckedElementwise, shift
-from invbench.couplings.root import monotone_root, through_root
+from invbench.couplings.root import through_root
 from invbench.registry import coupling
 
 __all__ = ["CubicRational"]
 
 FARTHEST = 1e12  # a·x/(1 + (x/w)²) is below u·x from |x/w| = 3e8 on, in float64
+LARGE = 1e5  # |v| up to which v⁶ stays finite in float32; beyond, the move is below u·|v|
 LOG_WIDTH_LIMIT = 30.0
 
 
@@ -28,12 +29,14 @@ class CubicRational(CheckedElementwise):
     c′ in [floor, 9 − 8·floor]. Zero parameters give the identity. A value moves by up to |a|·w/2,
     which has no bound.
 
-    The inverse, in units of w, is the root u of u + a·u/(1 + u²) = v, between v and v/(1 + a).
+    The inverse, in units of w, is the root of u + a·u/(1 + u²) = v, which is the only real one of the
+    cubic u³ − v·u² + (1 + a)·u − v. With u = s + v/3 it is s³ + 3p·s = 2r, p = (1 + a − v²/3)/3,
+    r = v·(v²/27 + (2 − a)/6). Cardano: s = A + B, A³ = |r| + √(r² + p³), B = p/A, with the sign of
+    r. The sum cancels where p > 0, and s = 2r/(A² + B² + p), which is equal, does not.
     Raises ``ValueError`` unless 0 < floor < 1.
     """
 
     n_params = 3
-    closed_inverse = False
     tail_slopes_equal = True
     metadata = {
         "citation": (
@@ -82,19 +85,24 @@ class CubicRational(CheckedElementwise):
     def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         a, log_w = self._amplitude(params[0]), self._log_width(params[1])
         t = self.shift_of(params)
-        v = (y - t) * torch.exp(-log_w)
-
-        def value(u: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-            near = u.clamp(-FARTHEST, FARTHEST)
-            return u + a * u / (1 + near * near), torch.exp(self._log_slope(near, a))
-
         with torch.no_grad():
-            u = monotone_root(
-                value, v, v, v / (1 + a), torch.where(v.abs() > 2, v, v / (1 + a)), (a,)
-            )
+            u = _root((y - t) * torch.exp(-log_w), a)
             x = torch.where(u.abs() < FARTHEST, u * torch.exp(log_w), y - t)
         return through_root(x, y, lambda x: self.encode(x, params))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
         a = self._amplitude(params[0])
         return torch.minimum(1 + a, 1 - a / 8), torch.maximum(1 + a, 1 - a / 8)
+
+
+def _root(v: Tensor, a: Tensor) -> Tensor:
+    """u with u + a·u/(1 + u²) = v, by Cardano's formula."""
+    near = v.clamp(-LARGE, LARGE)
+    square = near * near
+    p = ((1 + a) - square / 3) / 3
+    r = near * (square / 27 + (2 - a) / 6)
+    first = (r.abs() + torch.sqrt((r * r + p * p * p).clamp(min=0))).pow(1 / 3)
+    second = p / first
+    u = 2 * r / (first * first + second * second + p) + near / 3
+    u = torch.where(square < torch.finfo(v.dtype).tiny, v / (1 + a), u)  # r would lose its digits
+    return torch.where(v.abs() <= LARGE, u, v - a / v)
