@@ -358,10 +358,10 @@ class Stale(Transform):
 
 
 class RefusesNothing(Scaled):
-    """Goes through rfft, which refuses a batch of no rows."""
+    """Goes through rfft, which refuses a batch of no rows. torch 2.6's also refuses some layouts."""
 
     def forward(self, x, cond=None):
-        return super().forward(torch.fft.irfft(torch.fft.rfft(x), n=4))
+        return super().forward(torch.fft.irfft(torch.fft.rfft(x.contiguous()), n=4))
 
 
 class FarOverflow(HalfCoupling):
