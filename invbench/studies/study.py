@@ -113,6 +113,20 @@ class Study:
             and keep(cell.spec.case.partition("#")[0])
         ]
 
+    def attacked(
+        self, track: str, entry: str, attack: str = "", dataset: str = "", model: str = ""
+    ) -> list[Cell]:
+        """Current cells of an entry under attack: of one attack or of all, of one data set or all."""
+        return [
+            cell
+            for cell in self._cells
+            if (cell.spec.track, cell.spec.entry) == (track, entry)
+            and cell.spec.attack
+            and attack in ("", cell.spec.attack)
+            and dataset in ("", cell.spec.dataset)
+            and other_model(cell) == model
+        ]
+
     def designs(
         self, track: str, keep: Callable[[str], bool] = lambda case: True, model: str = ""
     ) -> list[str]:

@@ -41,6 +41,10 @@ CHANGES = (  # (date, what changed); the last one is the version in force
         "training was measured on. A share is above 0 as soon as one input shows it; before, "
         "one input left it open",
     ),
+    (
+        "2026-11-29 08:25",
+        "beyond the paper: rules of cures, certificates and later designs, in beyond_rules",
+    ),
 )
 VERSION = len(CHANGES)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from invbench.studies.hong2023.beyond import judge_beyond
+from invbench.studies.hong2023.beyond_rules import BEYOND, Beyond
 from invbench.studies.hong2023.claims import CLAIMS, Claim
 from invbench.studies.hong2023.evidence import Part, Verdict, conclude
 from invbench.studies.hong2023.rulebook import CHANGES, RULEBOOK, VERSION
@@ -30,7 +32,15 @@ kind were stored before, so that the rule could have been made to fit them; {lat
 
 {changes}
 
-{claims}"""
+{claims}
+# Beyond the paper
+
+What the paper does not claim: cures, certificates and later designs, judged in the same way. Their rules are in
+`invbench/studies/hong2023/beyond_rules.py`; "certified" has no interval, since it is a bound and not a sample.
+
+{beyond_table}
+
+{beyond}"""
 CLAIM = """## {key}: {verdict}
 
 {headline}> {statement}
@@ -42,6 +52,14 @@ CLAIM = """## {key}: {verdict}
 What differs: {differs}.
 
 {links}
+"""
+BEYOND_CLAIM = """## {key}: {verdict}
+
+> {statement}
+
+{parts}
+
+Measured with: {differs}. Shown in {links}; regenerate: `invbench reproduce verdict`.
 """
 
 
@@ -61,11 +79,11 @@ def judge(study: Study) -> list[Judged]:
 def make(study: Study) -> Made:
     """Needs no measurement of its own: a claim without numbers is *not testable here*, and says
     what to run."""
-    judged = judge(study)
+    judged, beyond = judge(study), judge_beyond(study)
     rows = [
-        {"claim": j.claim.key, "verdict": j.verdict, **vars(part)}
-        for j in judged
-        for part in j.parts
+        {"claim": key, "verdict": conclude(parts), **vars(part)}
+        for key, parts in ({j.claim.key: j.parts for j in judged} | beyond).items()
+        for part in parts
     ]
     summary = pd.DataFrame([_summary(j) for j in judged]).to_markdown(
         index=False, disable_numparse=True
@@ -78,6 +96,10 @@ def make(study: Study) -> Made:
         changes="\n".join(f"{k}. {date}: {what}." for k, (date, what) in enumerate(CHANGES, 1)),
         late=sum(bool(rule.data) and rule.written > rule.data for rule in RULEBOOK.values()),
         rules=len(RULEBOOK),
+        beyond_table=pd.DataFrame(
+            [_beyond_summary(BEYOND[key], parts) for key, parts in beyond.items()]
+        ).to_markdown(index=False, disable_numparse=True),
+        beyond="\n".join(_beyond_section(BEYOND[key], parts) for key, parts in beyond.items()),
     )
     return Made(text, {"verdict": pd.DataFrame(rows)}, {})
 
@@ -102,22 +124,48 @@ def _anchor(j: Judged) -> str:
     return f"{j.claim.key}-{j.verdict}".lower().replace(" ", "-")
 
 
-def _section(j: Judged) -> str:
-    table = pd.DataFrame(
-        [
-            {
-                "part": p.statement,
-                "says": p.outcome,
-                "found": p.found,
-                "n": p.n or "",
-                "seeds": p.seeds or "",
-                "interval over": p.over,
-                "yes when": p.rule,
-                "rule of": p.written + (", after its data" if p.late else ""),
-            }
-            for p in j.parts
-        ]
+def _beyond_summary(one: Beyond, parts: list[Part]) -> dict[str, str]:
+    anchor = f"{one.key}-{conclude(parts)}".lower().replace(" ", "-")
+    return {
+        "statement": f"[{one.key}](#{anchor})",
+        "": one.statement,
+        "verdict": f"**{conclude(parts)}**",
+        "not seen, open or not testable": "; ".join(
+            p.statement for p in parts if p.outcome != "yes"
+        ),
+    }
+
+
+def _beyond_section(one: Beyond, parts: list[Part]) -> str:
+    return BEYOND_CLAIM.format(
+        key=one.key,
+        verdict=conclude(parts),
+        statement=one.statement,
+        parts=_parts(parts),
+        differs=one.differs,
+        links=", ".join(f"[{path.rpartition('/')[2]}]({path})" for path in one.shown),
     )
+
+
+def _parts(parts: list[Part]) -> str:
+    """The table of the parts of a claim, as markdown."""
+    rows = [
+        {
+            "part": p.statement,
+            "says": p.outcome,
+            "found": p.found,
+            "n": p.n or "",
+            "seeds": p.seeds or "",
+            "interval over": p.over,
+            "yes when": p.rule,
+            "rule of": p.written + (", after its data" if p.late else ""),
+        }
+        for p in parts
+    ]
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def _section(j: Judged) -> str:
     shown = j.claim.figures
     links = ", ".join(f"[{name}]({name}.md)" for name in shown)
     commands = " ".join(name for name in shown if name != "toy_sweep") or "verdict"
@@ -129,7 +177,7 @@ def _section(j: Judged) -> str:
         statement=j.claim.statement,
         where=j.claim.where,
         numbers=j.claim.numbers,
-        parts=table.to_markdown(index=False, disable_numparse=True),
+        parts=_parts(j.parts),
         differs=j.claim.differs,
         links=(
             f"{'Shown in ' + links + '; r' if links else 'R'}egenerate: `invbench reproduce "
