@@ -74,8 +74,8 @@ SRFlow mini, one recipe (3 000 steps); {inputs} photographs of BSD100, one crop 
 for every flow; numbers are means over trainings, the certificate is their largest. Certified: the largest abs(x) before the base image, for **every condition** and
 all latents abs(z) ≤ 4τ; largest layer: the same of any value between latent and data (65 504 is the largest number of float16). Bits: mean of the last 200 steps of
 training, on T91. Spread: root mean square deviation of a pixel over samples; error of the mean: root mean square distance of the mean sample to the ground truth.
-A flow that knew the distribution of x given y would have spread ≈ τ · error of the mean. Flows with options do not ship their weights:
-`invbench train FLOW --coupling DESIGN --seed K` makes them, K from 0.
+A flow that knew the distribution of x given y would have spread ≈ τ · error of the mean. Weights of `srflow(split=bounded)` with `cubic-rational-bounded(shift=1)` ship;
+`invbench train FLOW --coupling DESIGN --seed K` makes the others, K from 0.
 
 {note}
 """

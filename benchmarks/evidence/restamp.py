@@ -37,7 +37,7 @@ from invbench.targets import resolve
 from invbench.tracks.versions import completed, outdated
 
 LONGEST = 15.0  # seconds that a drawn cell took when it was measured
-TIMED = ("speed",)  # measures of a clock
+TIMED = ("speed", "cost")  # measures of a clock
 # what one code measures of the specs on standard input, a JSON document per line
 MEASURE = """
 import json, sys, torch
