@@ -107,9 +107,8 @@ def test_a_loaded_library_does_not_join_the_leaderboard_by_itself():
 
 @pytest.mark.skipif("nflows" not in installed(), reason="nflows is not installed")
 def test_the_suites_test_the_named_layer_of_a_library_only(tmp_path):
-    options = ("-q", "--collect-only", "-p", "no:cacheprovider", "--layer", "nflows/actnorm")
-    command = [sys.executable, "-m", "pytest", *options, str(SUITES / "test_layers.py")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    options = ("--collect-only", "--layer", "nflows/actnorm")
+    done = run_pytest(tmp_path, *options, SUITES / "test_layers.py")
     assert "nflows/actnorm-round-trip-x" in done.stdout, done.stdout + done.stderr
     assert "nflows/lu-linear" not in done.stdout
 
