@@ -29,7 +29,7 @@ class CubicRational(CheckedElementwise):
     c′ in [floor, 9 − 8·floor]. Zero parameters give the identity. A value moves by up to |a|·w/2,
     which has no bound.
 
-    The inverse, in units of w, is the root of u + a·u/(1 + u²) = v, which is the only real one of the
+    The inverse, in units of w, is the root of u + a·u/(1 + u²) = v, the only real one of the
     cubic u³ − v·u² + (1 + a)·u − v. With u = s + v/3 it is s³ + 3p·s = 2r, p = (1 + a − v²/3)/3,
     r = v·(v²/27 + (2 − a)/6). Cardano: s = A + B, A³ = |r| + √(r² + p³), B = p/A, with the sign of
     r. The sum cancels where p > 0, and s = 2r/(A² + B² + p), which is equal, does not.

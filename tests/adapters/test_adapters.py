@@ -3,9 +3,6 @@ installed."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -19,7 +16,7 @@ from invbench.registry import COUPLINGS, LAYERS
 from invbench.runner.run import builtin_entries
 from invbench.targets import resolve, resolve_all
 from tests.support.faults import couplings
-from tests.support.pytest_runs import SUITES
+from tests.support.pytest_runs import SUITES, run_pytest
 
 
 class Scale(nn.Module):

@@ -90,8 +90,8 @@ def become(request: dict[str, object], path: list[str]) -> None:
     os.environ.update(request["environment"])
     own = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:] = [request["folder"], *own, *path]
-    module, *arguments = sys.argv[:] = request["arguments"]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv[:] = request["arguments"]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     sys.exit()
 
 
