@@ -3,9 +3,6 @@ installed."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -19,7 +16,7 @@ from invbench.registry import COUPLINGS, LAYERS
 from invbench.runner.run import builtin_entries
 from invbench.targets import resolve, resolve_all
 from tests.support.faults import couplings
-from tests.support.pytest_runs import SUITES
+from tests.support.pytest_runs import SUITES, run_pytest
 
 
 class Scale(nn.Module):
@@ -107,9 +104,8 @@ def test_a_loaded_library_does_not_join_the_leaderboard_by_itself():
 
 @pytest.mark.skipif("nflows" not in installed(), reason="nflows is not installed")
 def test_the_suites_test_the_named_layer_of_a_library_only(tmp_path):
-    options = ("-q", "--collect-only", "-p", "no:cacheprovider", "--layer", "nflows/actnorm")
-    command = [sys.executable, "-m", "pytest", *options, str(SUITES / "test_layers.py")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    options = ("--collect-only", "--layer", "nflows/actnorm")
+    done = run_pytest(tmp_path, *options, SUITES / "test_layers.py")
     assert "nflows/actnorm-round-trip-x" in done.stdout, done.stdout + done.stderr
     assert "nflows/lu-linear" not in done.stdout
 

@@ -186,6 +186,7 @@ def test_doctor_without_the_reference_models_says_how_to_get_them(invbench, tmp_
     assert said["detail"].endswith("pip install invbench-reference-models")
 
 
+@pytest.mark.slow(reason="16 s: three processes; test_contribution.py goes the same way in one")
 def test_run_table_and_resume_as_a_user_does(file, tmp_path):
     """The coupling track on the file of the README, in a process of its own; the second run does
     nothing."""

@@ -122,6 +122,7 @@ class TestBounded:
         with pytest.raises(UsageError, match="declares displacement"):
             refuse_false_move(loose)
 
+    @pytest.mark.slow(reason="20 s: a C++ compiler; test_compiled.py compiles other designs")
     @pytest.mark.skipif(compiler_missing() is not None, reason=str(compiler_missing()))
     def test_kernels_compute_the_same(self, name, uniform):
         design = self.made(name, shift=self.T)

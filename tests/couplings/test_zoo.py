@@ -94,7 +94,16 @@ def test_log_slope_is_the_log_of_the_derivative(design, direction, uniform):
     torch.testing.assert_close(log_slope.detach(), slope.log(), rtol=0, atol=1e-8)
 
 
-@pytest.mark.parametrize("direction", BOTH)
+@pytest.mark.parametrize(
+    "direction",
+    [
+        "forward",
+        pytest.param(
+            "inverse",
+            marks=pytest.mark.slow(reason="14 s: inverses iterate; the law of gradients asks them"),
+        ),
+    ],
+)
 def test_gradients_of_value_and_log_slope_agree_with_differences(design, direction, uniform):
     params, v = (
         uniform(-1.5, 1.5, design.n_params, 12).requires_grad_(),
@@ -125,6 +134,7 @@ def test_slope_bounds_contain_the_slopes_on_dense_grids(design, uniform):
     assert (high >= found.amax(0) * (1 - 1e-9))[high.isfinite()].all()
 
 
+@pytest.mark.slow(reason="15 s: 40 001 points; that bounds hold is asked on a coarser grid")
 def test_slope_bounds_are_attained_to_1_percent(name, design, uniform):
     # mild parameters, so that the extreme lies in the grid and is no spike between its points
     params = uniform(-1, 1, design.n_params, 60)
@@ -192,6 +202,7 @@ def extreme_parameters(design, name):
     return params
 
 
+@pytest.mark.slow(reason="16 s: test_declared_constants.py attacks the same constants")
 @pytest.mark.parametrize(
     "name", [n for n in NAMES if math.isfinite(COUPLINGS[n].obj().displacement)]
 )

@@ -40,6 +40,7 @@ def test_mutated_files_are_read_or_refused(folder, name):
         assert not bad(outcome), (index, outcome)
 
 
+@pytest.mark.slow(reason="20 s: large files of each kind; mutated ones are in the test above")
 @pytest.mark.parametrize("name", KINDS)
 def test_files_made_to_harm_are_read_or_refused(folder, name):
     for what, make in KINDS[name].harmful().items():

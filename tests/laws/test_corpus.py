@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from invbench.laws import check
+from invbench.laws import LAWS, check
 from tests.support.corpus import FAULTS, NO_REPORT, SOUND, target
 
+SOUNDNESS = [name for name, law in LAWS.items() if law.category == "soundness"]  # what may accuse
 SPREAD_SOUND = (
     "c-realnvp-2",
     "c-maf",
@@ -48,7 +49,7 @@ SPREAD_FAULTS = (
 def accusing(name: str, dtype: str) -> list[str]:
     return [
         f.property
-        for f in check(target(name), dtype, budget="smoke").failures
+        for f in check(target(name), dtype, budget="smoke", properties=SOUNDNESS).failures
         if f.breaks_soundness
     ]
 
@@ -66,11 +67,13 @@ def test_every_case_is_found_in_its_file() -> None:
         assert target(name).name == name
 
 
+@pytest.mark.slow(reason="12 s: whole checks; sound layers of every kind are in test_laws.py")
 @pytest.mark.parametrize("name", SPREAD_SOUND)
 def test_a_sound_layer_is_not_accused(name: str) -> None:
     assert accusing(name, "float32") == []
 
 
+@pytest.mark.slow(reason="19 s: 32 whole checks; each law kills its fault in test_laws.py")
 @pytest.mark.parametrize("name", SPREAD_FAULTS)
 def test_a_reported_fault_is_told_from_its_repair(name: str) -> None:
     fault = FAULTS[name]

@@ -173,6 +173,7 @@ def test_every_row_says_where_it_is_from(page):
     )
 
 
+@pytest.mark.slow(reason="8 s: a second process that imports all and builds the page")
 def test_built_twice_in_two_processes_it_has_the_same_bytes(results, tmp_path):
     here = write_site(results, tmp_path / "here").file.read_bytes()
     there = [

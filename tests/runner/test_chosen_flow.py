@@ -43,6 +43,7 @@ def run(tmp_path, **chosen):
     return [c for c in Store(tmp_path / "results").load()[0] if "#" not in c.spec.case]
 
 
+@pytest.mark.slow(reason="23 s: a whole run on photographs; what a run refuses is asked below")
 def test_weights_of_the_user_are_measured_in_rows_of_their_own(tmp_path, file, cache):
     theirs = run(tmp_path, flow="fs_ncsr", weights=file)
     assert {c.status for c in theirs} == {"ok"} and {c.spec.settings["flow"] for c in theirs} == {

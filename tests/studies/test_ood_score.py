@@ -49,6 +49,7 @@ def test_the_verdict_follows_the_side_of_one_half_that_the_intervals_lie_on(sign
     assert said in verdict(table, predictors(table), "affine")
 
 
+@pytest.mark.slow(reason="14 s: the statistics of the whole page, twice")
 def test_stored_rows_are_drawn_again_to_the_same_bytes_and_nothing_is_measured(study, monkeypatch):
     monkeypatch.setattr(page, "measured", lambda: pytest.fail("measured"))
     stored = study(ood_score__inputs=made_up(1))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import invbench
 from invbench.testing.options import OPTIONS
+from tests.support.warm_python import run_module
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 EXAMPLES = DOCS / "adopters" / "examples"
@@ -28,13 +29,10 @@ def project(tmp_path: Path) -> Path:
 
 def shell(project: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command as it stands in the docs."""
-    for name, module in (("pytest", "pytest -p no:cacheprovider"), ("invbench", "invbench")):
-        command = re.sub(rf"^{name} ", f"{sys.executable} -m {module} ", command)
+    module, *arguments = shlex.split(re.sub("^pytest ", "pytest -p no:cacheprovider ", command))
     path = os.pathsep.join([str(project), os.environ.get("PYTHONPATH", "")])
-    own = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}
-    return subprocess.run(
-        command, shell=True, cwd=project, env=own, capture_output=True, text=True, timeout=300
-    )
+    own = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    return run_module(project, module, *arguments, environment=own)
 
 
 def test_each_form_in_the_page_is_the_file_that_it_names():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from invbench.laws import LAWS
 from invbench.testing.known_failures import read_known_failures
+from tests.support.warm_python import run_module
 
 ADOPTERS = Path(__file__).resolve().parents[2] / "docs" / "adopters"
 NAMES = ["flowjax", "normflows", "torchflows", "zuko"]
@@ -19,9 +19,8 @@ LINES = 25
 
 
 def pytest_here(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    own = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, env=own, capture_output=True, text=True, timeout=300)
+    command = ("pytest", "-q", "-p", "no:cacheprovider", *arguments)
+    return run_module(Path.cwd(), *command, environment={"PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def test_there_are_four_with_a_test_a_baseline_and_what_it_found():

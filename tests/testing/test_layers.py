@@ -18,7 +18,7 @@ from invbench.testing import Layer, LayerLaws, parametrize_with_properties
 from invbench.testing.annotations import error_line
 from invbench.testing.layer import DECLARED
 from invbench.testing.requirements import missing
-from tests.support.pytest_runs import run_pytest
+from tests.support.pytest_runs import run_pytest, run_pytest_afresh
 
 
 class Scale(nn.Module):
@@ -142,7 +142,7 @@ def test_what_is_missing_is_said_with_the_command_that_installs_it():
 def test_suites_without_hypothesis_are_one_line(tmp_path):
     (tmp_path / "block.py").write_text("import sys\nsys.modules['hypothesis'] = None\n")
     suites = Path(__file__).parents[2] / "suites"
-    done = run_pytest(
+    done = run_pytest_afresh(
         tmp_path, "-p", "no:hypothesispytest", "-p", "block", suites / "test_layers.py"
     )
     assert done.returncode == 4, done.stdout + done.stderr
@@ -157,7 +157,8 @@ def test_installed_suites_without_hypothesis_are_one_line(tmp_path):
         shutil.copy(Path(__file__).parents[2] / "suites" / name, package)
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = site\n")
     (tmp_path / "block.py").write_text("import sys\nsys.modules['hypothesis'] = None\n")
-    done = run_pytest(tmp_path, "-p", "no:hypothesispytest", "-p", "block", "--pyargs", "installed")
+    blocked = ("-p", "no:hypothesispytest", "-p", "block")
+    done = run_pytest_afresh(tmp_path, *blocked, "--pyargs", "installed")
     text = "the suites need hypothesis, which is not installed: pip install hypothesis"
     said = done.stdout + done.stderr
     assert text in said and "Traceback" not in said and "INTERNALERROR" not in said, said
@@ -171,7 +172,7 @@ def test_the_decorator_needs_no_hypothesis(tmp_path):
         "@parametrize_with_properties(['affine'], properties=['shape'])\n"
         "def test_it(subject, law):\n    law(subject)\n"
     )
-    done = run_pytest(tmp_path, "-p", "no:hypothesispytest", "-p", "block")
+    done = run_pytest_afresh(tmp_path, "-p", "no:hypothesispytest", "-p", "block")
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
 
 

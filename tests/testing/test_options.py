@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from invbench.testing.options import OPTIONS
-from tests.support.pytest_runs import SUITES, run_pytest
+from tests.support.pytest_runs import SUITES, run_pytest, run_pytest_afresh
+from tests.support.warm_python import run_module
 
 ROOT = SUITES.parent
 CONFTEST = "def pytest_addoption(parser):\n" + "".join(
@@ -34,15 +34,8 @@ ONE = "affine-shape"  # one quick test of the suites
 
 def collected(folder: Path, *arguments: object, **environment: str) -> str:
     """What a session that collects prints, with its exit code."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--co", "-q"]
-    done = subprocess.run(
-        [*command, *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    command = ("pytest", "-p", "no:cacheprovider", "--co", "-q", *arguments)
+    done = run_module(folder, *command, environment=environment)
     return f"{done.stdout}{done.stderr}\nexit {done.returncode}"
 
 
@@ -62,7 +55,7 @@ def test_a_session_without_our_tests_imports_nothing_heavy(tmp_path):
     )
     # Hypothesis' own plugin imports Hypothesis when it is asked for, not before
     # pytest-randomly imports numpy by itself, to seed it
-    done = run_pytest(tmp_path, "-p", "no:randomly", "test_theirs.py")
+    done = run_pytest_afresh(tmp_path, "-p", "no:randomly", "test_theirs.py")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
@@ -149,11 +142,10 @@ def test_the_short_names_work_in_the_installed_suites(site, tmp_path, name):
 
 def test_the_short_names_reach_the_workers_of_xdist(site, tmp_path):
     """A wrong dtype is what a worker, not the controller, complains about."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", "1", "-k", ONE,
-         "--pyargs", "invbench.suites.test_couplings", "--property", "shape", "--dtype", "int8"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": before(site)},
-        capture_output=True, text=True, timeout=300,
+    done = run_module(
+        tmp_path, "pytest", "-p", "no:cacheprovider", "-q", "-n", "1", "-k", ONE, "--pyargs",
+        "invbench.suites.test_couplings", "--property", "shape", "--dtype", "int8",
+        environment={"PYTHONPATH": before(site)},
     )  # fmt: skip
     assert "UsageError: dtype 'int8'" in done.stdout, done.stdout + done.stderr
 

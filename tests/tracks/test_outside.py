@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 
 import pytest
+
+from tests.support.warm_python import run_module
 
 TRACK = '''
 """Track ``halves``: does a coupling give back what it was given at x = 1/2?"""
@@ -79,19 +80,15 @@ def outside(tmp_path):
     path = os.pathsep.join([str(site), *filter(None, sys.path)])
 
     def run(*words):
-        done = subprocess.run(
-            [sys.executable, "-m", "invbench", *map(str, words)],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": path, "INVBENCH_CACHE": str(tmp_path / "cache")},
-            capture_output=True,
-            text=True,
-        )
+        environment = {"PYTHONPATH": path, "INVBENCH_CACHE": str(tmp_path / "cache")}
+        done = run_module(tmp_path, "invbench", *words, environment=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     return run
 
 
+@pytest.mark.slow(reason="26 s: eight processes, one of which measures and one draws the page")
 def test_one_file_and_an_entry_point_make_a_track(outside, tmp_path):
     assert "halves" in outside("list", "tracks")
     done = json.loads(
