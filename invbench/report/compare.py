@@ -105,9 +105,11 @@ def compare(
     entries = sorted({entry for _, entry in groups})
     for name in (a, b):
         if name not in entries:
+            there = f"there are: {', '.join(entries)}"
+            measure = f"invbench run --track {track} --results {results}"
             raise UsageError(
-                f"no cells of {name!r} on track {track!r} in {results}; there are: "
-                f"{', '.join(entries) or 'none'}"
+                f"no cells of {name!r} on track {track!r} in {results}; "
+                f"{there if entries else measure}"
             )
     found = []
     for case in sorted(
