@@ -9,6 +9,7 @@ from invbench.errors import UsageError, did_you_mean
 from invbench.files import write_atomically
 from invbench.report.charts import CHARTS, Chart, Evidence, png, svg, tracks_of
 from invbench.report.charts.style import on_paper
+from invbench.report.nothing import nothing
 from invbench.report.rows import current_cells
 from invbench.store.index import Index
 from invbench.store.store import Unreadable
@@ -54,9 +55,4 @@ def write_chart(
         if drawing is not None:
             write_atomically(output, FORMATS[output.suffix.lower()](drawing))
             return name, index.unreadable
-    where = track or tracks[0]
-    damaged = f" ({len(index.unreadable)} unreadable files there)" if index.unreadable else ""
-    raise UsageError(
-        f"no cells for chart {kind!r} in {results}{damaged}; invbench run --track {where} "
-        f"--results {results}"
-    )
+    raise nothing(index, track or tracks[0], f"no cells for chart {kind!r} in {results}")

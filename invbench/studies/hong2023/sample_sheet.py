@@ -34,7 +34,8 @@ def sheet(study: Study, track: str, wanted: tuple[Row, ...]) -> Sheet:
     found = picks(lambda design, case: study.cells(track, design, case.__eq__), wanted, study.say)
     if not found:
         raise Missing(
-            f"no cells of embedded photographs in {study.root}; invbench run --track {track}"
+            f"no cells of embedded photographs in {study.root}; invbench run --track {track} "
+            f"--results {study.root}"
         )
     rows = [
         {"row": k, "condition": pick.given.case, "photograph": pick.given.pair.name}
