@@ -29,7 +29,7 @@ from invbench.cli.declare import (
 )
 from invbench.cli.listing import KINDS, listed
 from invbench.console import JsonFlag, err, out, print_json
-from invbench.errors import UsageError
+from invbench.errors import UsageError, did_you_mean
 
 __all__ = ["check", "list_", "replay"]
 
@@ -54,7 +54,7 @@ def list_(
     `invbench list layers --libraries`,    `invbench list conditions --sheet out.png`
     """
     if kind and kind not in KINDS:
-        raise UsageError(f"{kind!r} is not one of {', '.join(KINDS)}")
+        raise UsageError(f"{kind!r} is not one of {', '.join(KINDS)}{did_you_mean(kind, KINDS)}")
     if sheet is not None:
         _draw(kind, sheet, as_json)
         return

@@ -98,6 +98,13 @@ def _verify(folder: Path, code: bool, as_json: bool) -> None:
             f"{sum(stale.values())} cells are stale, which invbench run measures again",
             highlight=False,
         )
+        if not (found.cells or found.cases or damaged):
+            out.print(
+                f"no cells in {folder}; invbench run --results {folder}",
+                highlight=False,
+                soft_wrap=True,
+                markup=False,
+            )
         if repaired:
             out.print("the index in the cache did not say what the files say; it is built again")
     if not found.sound:

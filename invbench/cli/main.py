@@ -82,6 +82,15 @@ def first(ctx: typer.Context) -> None:
         out.print(FIRST, highlight=False)
 
 
+def _one_line(error: Any) -> str:
+    """What is wrong with the words that were typed, and where the right ones stand."""
+    said = " ".join(error.format_message().split()).rstrip(".")
+    verb = error.ctx.info_name if getattr(error, "ctx", None) and error.ctx.parent else ""
+    help_ = f"invbench {verb} --help" if verb else "invbench --help"
+    told = said.endswith("?") or help_ in said  # of a misspelt verb
+    return f"{verb}: {said}; {help_}" if verb else said if told else f"{said}; {help_}"
+
+
 def main() -> None:
     """Entry point: every error that is raised on purpose becomes one line and its exit code."""
     try:
@@ -90,7 +99,7 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(code)
     except ClickException as error:
-        error.show()
+        err.print(f"invbench: {escape(_one_line(error))}", soft_wrap=True, highlight=False)
         sys.exit(error.exit_code)
     except InvbenchError as error:
         err.print(f"invbench: {escape(str(error))}", soft_wrap=True, highlight=False)

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from invbench.console import JsonFlag, err, out, print_json, progress_bar
+from invbench.errors import UsageError
 
 if TYPE_CHECKING:
     from invbench.store.cell import Cell
@@ -59,6 +60,10 @@ def merge(
                 soft_wrap=True,
                 highlight=False,
             )
+    if found.unreadable and len(found.unreadable) == sum(counts.values()):
+        raise UsageError(
+            f"{source}: nothing there is a cell; name a folder that invbench run or pack wrote"
+        )
     if found.conflicts:
         raise typer.Exit(1)
 

@@ -110,6 +110,7 @@ def table(
 def _tables(track: str, results: Path, pooled: bool) -> tuple[list[Table], list[str]]:
     """The tables, and why another track has none. Raises when there is none at all."""
     from invbench.report.columns import COLUMNS
+    from invbench.report.nothing import nothing
     from invbench.report.table import read_table
     from invbench.store.index import Index
 
@@ -128,7 +129,5 @@ def _tables(track: str, results: Path, pooled: bool) -> tuple[list[Table], list[
     if not tables:
         # that files could not be read says more than that there are none
         failures.sort(key=lambda error: not isinstance(error, HarnessError))
-        raise (
-            failures or [UsageError(f"no results in {results}; invbench run --results {results}")]
-        )[0]
+        raise (failures or [nothing(index)])[0]
     return tables, [str(failure) for failure in failures]

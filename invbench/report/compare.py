@@ -15,6 +15,7 @@ from invbench.measures.contrast import contrast
 from invbench.measures.paired import holm, improvement, mcnemar, wilcoxon
 from invbench.report.columns import COLUMNS
 from invbench.report.matched import matched
+from invbench.report.nothing import nothing
 from invbench.report.rows import current_cells, gathered, united
 from invbench.store.index import Index
 from invbench.store.record import Record, StoredCell
@@ -100,14 +101,17 @@ def compare(
         raise UsageError(
             f"track {track!r} is not known; known: {', '.join(COLUMNS)} (invbench list tracks)"
         )
-    shown, _ = current_cells(Index(results).cells(track))
+    index = Index(results)
+    shown, _ = current_cells(index.cells(track))
     groups = gathered(shown, track, pooled)
     entries = sorted({entry for _, entry in groups})
+    if not entries:
+        raise nothing(index, track)
     for name in (a, b):
         if name not in entries:
             raise UsageError(
                 f"no cells of {name!r} on track {track!r} in {results}; there are: "
-                f"{', '.join(entries) or 'none'}"
+                f"{', '.join(entries)}"
             )
     found = []
     for case in sorted(

@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from invbench.errors import HarnessError, UsageError
+from invbench.errors import UsageError
 from invbench.report.columns import COLUMNS
 from invbench.report.latex import latex
 from invbench.report.notes import damage, notes_of, older
+from invbench.report.nothing import nothing
 from invbench.report.rows import code_digest, current_cells, make_rows
-from invbench.store.cell import slug
 from invbench.store.index import Index
 from invbench.store.store import Unreadable
 from invbench.tracks import TRACKS
@@ -55,7 +55,8 @@ def read_table(track: str, results: str | Path | Index = "results", pooled: bool
     if (found := index.recall(slot, of)) is None:
         shown_cells, stale = current_cells(index.cells(track))
         if not shown_cells:
-            raise _nothing(track, index, len(stale))
+            where = f"of track {track!r} in {index.store.root} are stale"
+            raise nothing(index, track, f"all {len(stale)} cells {where}" if stale else "")
         rows = make_rows(shown_cells, track, pooled, index)
         found = {"rows": rows, "notes": notes_of(track, shown_cells, stale, rows)}
         index.remember({slot: (of, found)})
@@ -66,25 +67,6 @@ def read_table(track: str, results: str | Path | Index = "results", pooled: bool
         [*found["notes"], *older(index.migrated), *damage(index.unreadable)],
         index.unreadable,
     )
-
-
-def _nothing(track: str, index: Index, stale: int) -> Exception:
-    """Why there is no row."""
-    results = index.store.root
-    damaged = [d for d in index.unreadable if d.path.relative_to(results).parts[0] == slug(track)]
-    if damaged and not stale:
-        first = damaged[0]
-        return HarnessError(
-            f"none of the {len(damaged)} files of track {track!r} in {results} could be read, "
-            f"e.g. {first.path}: {first.reason}; "
-            "invbench doctor lists them"
-        )
-    what = (
-        f"all {stale} cells of track {track!r} in {results} are stale"
-        if stale
-        else f"no cells of track {track!r} in {results}"
-    )
-    return UsageError(f"{what}; invbench run --track {track} --results {results}")
 
 
 def render(table: Table, style: str, screen: bool = False) -> str:

@@ -236,3 +236,23 @@ def test_table_has_the_flag_json_as_every_verb(invbench, tmp_path):
     Store(tmp_path).write(sr("a", [0, 1]))
     code, out, _ = invbench("table", "--track", "sr", "--json", "--results", tmp_path)
     assert code == 0 and json.loads(out)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["chekc"], "no such verb: 'chekc'; did you mean 'check'?"),
+        (["zzz"], "no such verb: 'zzz'; every verb: invbench --help"),
+        (["table", "--trak", "sr"], "--track"),
+        (["plot", "fig6"], "plot: Missing option '-o' / '--output'; invbench plot --help"),
+        (["list", "couplngs"], "did you mean 'couplings'"),
+        (["compare", "affine", "additive"], "invbench run --track sr"),
+    ],
+)
+def test_misspelt_words_are_one_line_that_says_what_to_type(
+    invbench, tmp_path, monkeypatch, words, said
+):
+    monkeypatch.chdir(tmp_path)
+    code, out, error = invbench(*words)
+    assert (code, out, error.count("\n")) == (2, "", 1)
+    assert error.startswith("invbench: ") and said in error

@@ -125,3 +125,10 @@ def test_the_readme_is_short_and_begins_with_what_it_is():
     assert len(text.split()) < 800
     assert text.count("<!-- run -->") == text.count("<!-- tests -->") == 1
     assert text.index("docs/leaderboard.png") < text.index("## Two commands") < 1000
+
+
+def test_first_command_installs_what_running_and_tables_need():
+    """Without the extra nothing runs."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    command = text.partition("<!-- run -->")[2].partition("<!-- tests -->")[0]
+    assert "pip install -q '.[bench]' ./reference_models" in command and "invbench run" in command

@@ -18,11 +18,13 @@ __all__ = ["CHARTS", "Chart", "Evidence", "png", "svg", "tracks_of"]
 @dataclass(frozen=True)
 class Chart:
     """``draw`` gives None where the track has nothing to show; a track names those that it may have
-    (``Page.charts``); ``caption`` says how to read it and how it misleads."""
+    (``Page.charts``), or the chart its ``tracks``; ``caption`` says how to read it and how it
+    misleads."""
 
     title: str
     caption: str
     draw: Callable[[Evidence], Drawing | None]
+    tracks: tuple[str, ...] = ()
 
 
 CHARTS: dict[str, Chart] = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from invbench.errors import UsageError, did_you_mean
 from invbench.files import write_atomically
-from invbench.report.charts import CHARTS, Evidence, png, svg, tracks_of
+from invbench.report.charts import CHARTS, Chart, Evidence, png, svg, tracks_of
 from invbench.report.charts.style import on_paper
+from invbench.report.nothing import nothing
 from invbench.report.rows import current_cells
 from invbench.store.index import Index
 from invbench.store.store import Unreadable
@@ -19,7 +21,12 @@ FORMATS = {".svg": svg, ".png": png}
 
 
 def write_chart(
-    kind: str, output: Path, track: str, results: Path, width: float = 0.0
+    kind: str,
+    output: Path,
+    track: str,
+    results: Path,
+    width: float = 0.0,
+    charts: Mapping[str, Chart] = CHARTS,
 ) -> tuple[str, list[Unreadable]]:
     """Draw ``kind`` of ``track``, or of the first track that has something to show, ``width`` cm
     wide; returns the track and the files that could not be read.
@@ -27,11 +34,11 @@ def write_chart(
     Raises ``UsageError`` for an unknown kind, track, width or suffix, and when no cell has what the
     chart shows.
     """
-    if kind not in CHARTS:
-        hint = did_you_mean(kind, CHARTS)
-        raise UsageError(f"chart {kind!r} is not known{hint} (there are: {', '.join(CHARTS)})")
-    chart = CHARTS[kind]
-    tracks = tracks_of(kind)
+    if kind not in charts:
+        hint = did_you_mean(kind, charts)
+        raise UsageError(f"chart {kind!r} is not known{hint} (there are: {', '.join(charts)})")
+    chart = charts[kind]
+    tracks = list(chart.tracks) or tracks_of(kind)
     if track and track not in tracks:
         raise UsageError(
             f"chart {kind!r} is not for track {track!r}; it is for: {', '.join(tracks)}"
@@ -48,9 +55,4 @@ def write_chart(
         if drawing is not None:
             write_atomically(output, FORMATS[output.suffix.lower()](drawing))
             return name, index.unreadable
-    where = track or tracks[0]
-    damaged = f" ({len(index.unreadable)} unreadable files there)" if index.unreadable else ""
-    raise UsageError(
-        f"no cells for chart {kind!r} in {results}{damaged}; invbench run --track {where} "
-        f"--results {results}"
-    )
+    raise nothing(index, track or tracks[0], f"no cells for chart {kind!r} in {results}")

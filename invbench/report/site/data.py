@@ -8,11 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from invbench.errors import HarnessError, UsageError
 from invbench.report.charts import CHARTS, Evidence
 from invbench.report.charts.style import svg_part
 from invbench.report.column_docs import GROUPS, meanings
 from invbench.report.columns import COLUMNS
+from invbench.report.nothing import nothing
 from invbench.report.rows import code_digest, current_cells, gathered
 from invbench.report.site.cases import saved_cases
 from invbench.report.site.designs import designs
@@ -21,7 +21,6 @@ from invbench.report.site.overview import joined, tables
 from invbench.report.site.pictures import worst_pictures
 from invbench.report.site.words import shared
 from invbench.store.index import Index
-from invbench.store.store import Unreadable
 from invbench.tracks import TRACKS
 from invbench.tracks.columns import DIGITS
 
@@ -57,7 +56,7 @@ def collect(results: Path) -> dict[str, Any]:
         charts += part["charts"]
         overview += part["overview"]
     if not tracks:
-        raise _nothing(results, index.unreadable)
+        raise nothing(index)
     joined(overview, tracks)
     cases, bad_cases = saved_cases(results)
     entries = {entry for track in tracks for entry in track["entries"]}
@@ -121,18 +120,6 @@ def _code() -> str:
     return (
         f"{code_digest(*(package / name for name in CODE))} {version('matplotlib')} "
         f"{' '.join(COUPLINGS)}"
-    )
-
-
-def _nothing(results: Path, unreadable: Sequence[Unreadable]) -> Exception:
-    if unreadable:
-        first = unreadable[0]
-        return HarnessError(
-            f"none of the {len(unreadable)} files in {results} could be read, e.g. "
-            f"{first.path}: {first.reason}; invbench doctor lists them"
-        )
-    return UsageError(
-        f"no cells in {results}; measure some first: invbench run --results {results}"
     )
 
 

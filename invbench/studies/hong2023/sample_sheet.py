@@ -1,9 +1,9 @@
-"""Samples with artefacts beside sound ones (Fig. 6, 7): inputs are picked by a stated rule from
-stored cells, and decoded again."""
+"""Samples with artefacts beside sound ones (Fig. 6, 7) as a table and a picture for the page."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,25 +11,11 @@ import torch
 from torch import Tensor
 
 from invbench.measures.explosion import explosion
-from invbench.store.cell import Cell
-from invbench.studies.hong2023.samples import Input, drawn, flow_of, input_of
+from invbench.studies.hong2023.sample_picks import SHOWN, Pick, Row, picks
 from invbench.studies.picture import as_image, figure, png
 from invbench.studies.study import Missing, Study
 
-__all__ = ["SHOWN", "Row", "Sheet", "sheet"]
-
-SHOWN = ("affine", "affine-floor", "modified-rq")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A rule that picks an input of ``case`` from photographs not shown yet: the finite one on which
-    ``design`` is furthest, or the first on which it is not ``finite``."""
-
-    case: str
-    design: str
-    finite: bool
-    rule: str
+__all__ = ["Sheet", "said", "sheet"]
 
 
 @dataclass(frozen=True)
@@ -43,59 +29,27 @@ def sheet(study: Study, track: str, wanted: tuple[Row, ...]) -> Sheet:
     """One row of pictures per rule that picks an input: condition, a sample of each design from the
     same latents, ground truth.
 
-    Only seed 0 is shipped. Raises ``Missing`` when no rule picks anything, ``UsageError`` without
-    weights.
+    Raises ``Missing`` when no rule picks anything, ``UsageError`` without weights.
     """
-    rules: list[str] = []
-    rows, pictures = [], []
-    shown: set[str] = set()
-    for row in wanted:
-        cells = [
-            c
-            for c in study.cells(track, row.design, row.case.__eq__)
-            if c.spec.seed == 0 and "inf" in c.measures
-        ]
-        index = _chosen(cells[0], row.finite, shown) if cells else None
-        if index is None:
-            continue
-        study.say(f"decoding again: {row.rule}")
-        given = input_of(cells[0], index)
-        shown.add(_photograph(given.pair.name))
-        x = {design: drawn(flow_of(cells[0], design), given)[0] for design in SHOWN}
-        k = int(x[row.design].abs().nan_to_num(math.inf, math.inf).flatten(1).amax(1).argmax())
-        rules.append(f"- row {len(rules) + 1}: {row.rule}")
-        pictures.append((given, {design: part[k] for design, part in x.items()}))
-        start = {"row": len(rules), "condition": given.case, "photograph": given.pair.name}
-        rows += [start | {"design": design} | _said(part) for design, part in x.items()]
-    if not rows:
+    found = picks(lambda design, case: study.cells(track, design, case.__eq__), wanted, study.say)
+    if not found:
         raise Missing(
-            f"no cells of embedded photographs in {study.root}; invbench run --track {track}"
+            f"no cells of embedded photographs in {study.root}; invbench run --track {track} "
+            f"--results {study.root}"
         )
-    return Sheet(pd.DataFrame(rows), "\n".join(rules), _picture(pictures))
-
-
-def _chosen(cell: Cell, finite: bool, shown: set[str]) -> int | None:
-    """The input that the rule picks, of photographs not shown yet."""
-    sizes, inf, names = (
-        cell.numbers("max_abs_log10"),
-        cell.numbers("inf"),
-        cell.measures.get("names"),
-    )
-    new = [
-        k
-        for k, name in enumerate(names if isinstance(names, list) else [])
-        if _photograph(str(name)) not in shown
+    rows = [
+        {"row": k, "condition": pick.given.case, "photograph": pick.given.pair.name}
+        | {"design": design}
+        | said(x)
+        for k, pick in enumerate(found, 1)
+        for design, x in pick.samples.items()
     ]
-    if not finite:
-        return next((k for k in new if inf[k]), None)
-    return max((k for k in new if not inf[k]), key=sizes.__getitem__, default=None)
+    rules = "\n".join(f"- row {k}: {pick.row.rule}" for k, pick in enumerate(found, 1))
+    return Sheet(pd.DataFrame(rows), rules, _picture(found))
 
 
-def _photograph(name: str) -> str:
-    return name.rpartition("/")[0] or name
-
-
-def _said(x: Tensor) -> dict[str, str]:
+def said(x: Tensor) -> dict[str, str]:
+    """Of samples (K, …): how many have an error, and how far they reach."""
     found = explosion(x)
     largest = "not finite" if math.isinf(found.max_abs_log10) else f"10^{found.max_abs_log10:.1f}"
     return {
@@ -104,10 +58,11 @@ def _said(x: Tensor) -> dict[str, str]:
     }
 
 
-def _picture(rows: list[tuple[Input, dict[str, Tensor]]]) -> bytes:
+def _picture(rows: Sequence[Pick]) -> bytes:
     made = figure(2.05 * (len(SHOWN) + 2), 2.25 * len(rows))
     grid = made.subplots(len(rows), len(SHOWN) + 2, squeeze=False)
-    for axes, (given, samples) in zip(grid, rows, strict=True):
+    for axes, pick in zip(grid, rows, strict=True):
+        given, samples = pick.given, pick.shown
         panels = [("condition", given.y), *samples.items(), ("ground truth", given.pair.high)]
         for panel, (title, x) in zip(axes, panels, strict=True):
             panel.imshow(as_image(x), interpolation="nearest")

@@ -12,7 +12,7 @@ from invbench.corruptions import corrupt
 from invbench.data.datasets import Pair, sr_pairs
 from invbench.errors import UsageError
 from invbench.flows import ConditionalFlow
-from invbench.store.cell import Cell
+from invbench.store.record import Record
 from invbench.training.weights import load_flow
 from invbench.uniform import stream_seed
 
@@ -32,7 +32,7 @@ class Input:
     temperature: float = 0.9
 
 
-def input_of(cell: Cell, index: int) -> Input:
+def input_of(cell: Record, index: int) -> Input:
     """The input ``index`` of a cell of sr or lowlight. Raises ``UsageError`` when its data set is
     not there, or had other photographs then."""
     settings, spec = cell.spec.settings, cell.spec
@@ -68,7 +68,7 @@ def input_of(cell: Cell, index: int) -> Input:
     )
 
 
-def flow_of(cell: Cell, design: str) -> ConditionalFlow:
+def flow_of(cell: Record, design: str) -> ConditionalFlow:
     """The trained flow of a cell, with another design's coupling. Raises ``UsageError`` without
     weights."""
     settings = cell.spec.settings

@@ -3,7 +3,8 @@ the camera model."""
 
 from __future__ import annotations
 
-from invbench.studies.hong2023.sample_sheet import Row, sheet
+from invbench.studies.hong2023.sample_picks import Row
+from invbench.studies.hong2023.sample_sheet import sheet
 from invbench.studies.study import Made, Study
 
 __all__ = ["make"]
