@@ -90,7 +90,7 @@ def test_an_orthogonal_flow_starts_where_the_free_one_does():
         ("glow", "rq-bounded(bins=4)", RQBefore),
     ],
 )
-def test_shipped_weights_decode_as_they_did_to_the_bit(flow, coupling, before):
+def test_shipped_weights_decode_as_they_did(flow, coupling, before):
     now = invbench.load_flow(flow, coupling)
     old = copy.deepcopy(now)
     for layer in old.layers.values():
@@ -103,7 +103,9 @@ def test_shipped_weights_decode_as_they_did_to_the_bit(flow, coupling, before):
     z = now.sample_latents(1, y, 0.9, generator)
     with torch.no_grad():
         x = now.decode(z, y)
-        assert torch.equal(x, old.decode(z, y))
+        # the cubic's inverse iterated then, and is in closed form now
+        near = 1e-4 if "cubic" in coupling else 0
+        assert torch.allclose(x, old.decode(z, y), rtol=near, atol=near)
         (*zs, log_det), (*others, other) = (
             [*flow.encode(x, y)[0], flow.encode(x, y)[1]] for flow in (now, old)
         )

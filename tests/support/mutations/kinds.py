@@ -25,6 +25,7 @@ from invbench.flows import ConditionalFlow
 from invbench.laws.building import subject_of
 from invbench.laws.cases.counterexample import replay
 from invbench.laws.cases.recipe import InputRecipe
+from invbench.report.site.cases import saved_cases
 from invbench.report.site.pictures import worst_pictures
 from invbench.report.table import read_table, render
 from invbench.runner.local_worker import Answer
@@ -231,7 +232,8 @@ def _read_law_case(name: str, data: bytes, folder: Path) -> str:
 
 def _read_attack_case(name: str, data: bytes, folder: Path) -> str:
     place = _case_folder(folder, attack_case(), name, data)
-    _, problems = worst_pictures(folder)
+    cases, problems = saved_cases(folder)
+    problems += worst_pictures(cases)[1]
     is_attack_case(place)
     read_case(place)
     return problems[0] if problems else ""
