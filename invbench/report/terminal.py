@@ -21,6 +21,7 @@ __all__ = ["print_short", "short_table"]
 
 INTERVALS = {"error_pct": ("error_lo", "error_hi"), "inf_pct": ("inf_lo", "inf_hi")}
 LINE = 9  # characters of a line of a heading
+NAME = 24  # of an entry, beyond which its options stand on a line of their own
 
 
 def print_short(table: Table) -> None:
@@ -70,6 +71,8 @@ def _heading(name: str) -> str:
 
 def _cell(row: dict[str, Any], name: str) -> str:
     text = shown(row[name], name)
+    if name == "entry" and len(text) > NAME:
+        return text.replace("(", "\n(", 1)
     ends = [row.get(end) for end in INTERVALS.get(name, ())]
     if not text or not ends or any(map(absent, ends)):
         return text

@@ -220,7 +220,7 @@ def test_a_remembered_table_follows_the_cells(folder):
 
 def test_a_table_of_unchanged_cells_is_not_computed_again(folder, monkeypatch):
     first = render(read_table("sr", folder), "csv")
-    monkeypatch.setattr("invbench.report.rows._rows_of", lambda *_: pytest.fail("computed"))
+    monkeypatch.setattr("invbench.report.rows.rows_of_case", lambda *_: pytest.fail("computed"))
     assert render(read_table("sr", folder), "csv") == first
 
 
@@ -230,10 +230,10 @@ def test_one_cell_more_computes_its_own_case_only(results, monkeypatch):
     Store(folder).write(sr("c", [0, 0], "embedded/noise-3"))
     from invbench.report import rows
 
-    computed, original = [], rows._rows_of
+    computed, original = [], rows.rows_of_case
     monkeypatch.setattr(
         rows,
-        "_rows_of",
+        "rows_of_case",
         lambda track, case, *rest: computed.append(case) or original(track, case, *rest),
     )
     table = read_table("sr", folder)

@@ -72,7 +72,6 @@ def certified(study: Study) -> list[Part]:
     everywhere = [
         *study.cells("sr", CERTIFIED[1], model=MODEL),
         *(c for t in ("sr", "cures") for c in study.attacked(t, CERTIFIED[1], model=MODEL)),
-        *study.cells("cures", CERTIFIED[1], kind=FAULTY, model=MODEL),
     ]
     bound = {cell.spec.seed: numbers(cell, "max_residual")[0] for cell in bounds}
     parts.append(_within("B1.found", everywhere, bound))
@@ -102,8 +101,6 @@ def _within(key: str, cells: Sequence[Cell], bound: dict[int, float]) -> Part:
 
 def _base(cell: Cell) -> float:
     """The largest base image of the conditions of a cell, whose overshoot is below a fifth."""
-    if cell.spec.part == FAULTY:
-        return math.inf
     return 6.0 if "out-of-range" in (cell.spec.attack, cell.spec.corruption) else 1.2
 
 

@@ -43,7 +43,8 @@ BEYOND: dict[str, Beyond] = {
             "likelihood or quality.",
             ("../cures/bounded_flows.md", "../tables/sr.md"),
             f"{SMALL}; {CERTIFIED[0]} with {CERTIFIED[1]}, three trainings. The bound is of latents "
-            "abs(z) ≤ 4τ and finite outputs of the conditioners",
+            "abs(z) ≤ 4τ and finite outputs of the conditioners: a condition with a NaN or an Inf is not covered, "
+            "and gives NaN",
         ),
         Beyond(
             "B2",
