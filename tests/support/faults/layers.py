@@ -173,6 +173,30 @@ class HalfCoupling(nn.Module):
         return torch.cat((kept, (moved - t) * (-log_s).exp()), 1), -log_s.sum(1)
 
 
+class Solved(nn.Module):
+    """z = L x with L lower triangular, inverted by a solver that knows nothing of that and swaps
+    rows: above the diagonal its derivative has roundings. ``leak``: a true entry there."""
+
+    def __init__(self, seed: int, leak: float = 0.0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.lower = nn.Parameter(torch.randn(4, 4, generator=generator))
+        self.leak = leak
+
+    def _matrix(self):
+        return self.lower.tril(-1) + (0.3 + self.lower.diagonal().sigmoid()).diag()
+
+    def _log_det(self, v):
+        return self._matrix().diagonal().log().sum().expand(len(v))
+
+    def forward(self, x, cond=None):
+        return x @ self._matrix().T, self._log_det(x)
+
+    def inverse(self, z, cond=None):
+        x = torch.linalg.solve(self._matrix(), z.T).T
+        return torch.cat((x[:, :1] + self.leak * z[:, 3:], x[:, 1:]), 1), -self._log_det(z)
+
+
 class Conditional(nn.Module):
     """z = x + W·cond; ``forgets`` leaves the condition out of the inverse (FrEIA issue 35)."""
 
@@ -208,6 +232,7 @@ def _nearly_singular(seed: int) -> nn.Module:
     return Linear(q @ torch.diag(torch.tensor([1.0, 1.0, 1.0, 1e-4]).double()) @ q.T, free=False)
 
 
+SOLVED = {"order": (0, 1, 2, 3), "inverse": "iterated", "tolerance": 1e-5}
 HALF = {"untouched": (0, 1), "order": (0, 1, 2, 3)}
 SOUND_LAYERS: dict[str, Planted] = {
     "rotation": Planted(Rotation),
@@ -215,6 +240,7 @@ SOUND_LAYERS: dict[str, Planted] = {
     "nearly-singular": Planted(_nearly_singular),
     "one-channel": Planted(lambda seed: Linear(torch.full((1, 1), 0.3), free=False), (1,)),
     "half-coupling": Planted(HalfCoupling, declared=HALF),
+    "solved": Planted(Solved, declared=SOLVED),
     "conditional": Planted(Conditional, cond_shape=(3,)),
 }
 # law -> layers that it must kill
@@ -232,6 +258,9 @@ LAYER_MUTANTS: dict[str, dict[str, Planted]] = {
     "pickle": {"holds-lambda": Planted(HoldsLambda)},
     "train-eval": {"noisy-training": Planted(NoisyTraining)},
     "untouched": {"nudged": Planted(lambda seed: HalfCoupling(seed, nudge=1e-3), declared=HALF)},
-    "triangular": {"mixes": Planted(lambda seed: HalfCoupling(seed, mixes=True), declared=HALF)},
+    "triangular": {
+        "mixes": Planted(lambda seed: HalfCoupling(seed, mixes=True), declared=HALF),
+        "solved-with-a-leak": Planted(lambda seed: Solved(seed, leak=1e-9), declared=SOLVED),
+    },
     "finite": {"one-channel-nan": Planted(lambda seed: Whitened(1), (1,))},
 }
