@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from invbench.adapters.jax_bridge import JaxFunction, jax, jnp, tensor_of
@@ -57,7 +58,7 @@ class Leaves:
 
 def flattened(tree: Any) -> tuple[Leaves, dict[str, Tensor], frozenset[str]]:
     """The pytree without its JAX arrays, these by their paths, and the paths of those that are
-    marked as constant. Keys and NumPy arrays stay inside."""
+    marked as constant. Keys and NumPy arrays stay inside, integers as int32."""
     paths, treedef = jax.tree_util.tree_flatten_with_path(tree)
     kept = jax.tree_util.tree_leaves(tree, is_leaf=lambda v: type(v).__name__ in CONSTANT)
     constant = {
@@ -72,7 +73,7 @@ def flattened(tree: Any) -> tuple[Leaves, dict[str, Tensor], frozenset[str]]:
     marked: set[str] = set()
     for path, leaf in paths:
         free = isinstance(leaf, jax.Array) and not jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
-        static.append(None if free else leaf)
+        static.append(None if free else _narrow(leaf))
         dynamic.append(free)
         if free:
             name = re.sub(r"\W+", "_", jax.tree_util.keystr(path)).strip("_") or "value"
@@ -82,6 +83,15 @@ def flattened(tree: Any) -> tuple[Leaves, dict[str, Tensor], frozenset[str]]:
             if id(leaf) in constant:
                 marked.add(name)
     return Leaves(treedef, tuple(static), tuple(dynamic)), arrays, frozenset(marked)
+
+
+def _narrow(leaf: Any) -> Any:
+    """NumPy's int64 as int32 where it fits: JAX remembers the type of such an array from its first
+    call, so that an index used with x64 off would not be one with x64 on."""
+    if not (isinstance(leaf, np.ndarray) and leaf.dtype == np.int64):
+        return leaf
+    narrow = leaf.astype(np.int32)
+    return narrow if np.array_equal(narrow, leaf) else leaf
 
 
 class Maps:

@@ -15,7 +15,7 @@ from invbench.laws.dtypes import parse_dtype
 from invbench.laws.law import Violation
 from invbench.targets import resolve
 from tests.support.faults import target_of
-from tests.support.faults.jax_layers import JAX_MUTANTS, REPORTED, SOUND_JAX, scaled
+from tests.support.faults.jax_layers import JAX_MUTANTS, REPORTED, SOUND_JAX, indexed, scaled
 from tests.support.faults.layers import Planted
 
 jax = pytest.importorskip("jax", reason="jax is not installed: pip install 'invbench[jax]'")
@@ -73,6 +73,15 @@ def test_any_layout_crosses_and_comes_back(make):
     back = tensor_of(array_of(tensor))
     assert back.shape == tensor.shape
     assert torch.equal(back.double(), tensor.double())
+
+
+def test_indices_of_numpy_serve_float32_and_float64_in_turn():
+    layer = indexed(0)
+    x = wide(3, 4).detach()
+    for dtype in (torch.float32, torch.float64, torch.float32):
+        z, log_det = layer.to(dtype)(x.to(dtype))
+        assert z.dtype == log_det.dtype == dtype
+        assert torch.allclose(layer.inverse(z)[0], x.to(dtype), atol=1e-6)
 
 
 def test_a_result_is_memory_of_its_own():

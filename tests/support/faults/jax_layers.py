@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tests.support.faults.layers import Planted
 
 TANH = {"codomain": "interval(-1, 1)"}
@@ -55,6 +57,19 @@ def coupling(seed: int) -> Any:
         return jnp.concatenate((z[:2], (z[2:] - t) * jnp.exp(-s))), -s.sum()
 
     return adapt(forward, inverse, params=params)
+
+
+def indexed(seed: int) -> Any:
+    """Sound: a permutation by index arrays of NumPy, which are int64, as bijx has them."""
+    jax, jnp, adapt = _tools()
+    order = np.random.default_rng(seed).permutation(4)
+    params = {"s": jax.random.normal(jax.random.key(seed), (4,)) / 3, "there": order}
+    params["back"] = np.argsort(order)
+    return adapt(
+        lambda p, x: ((x * jnp.exp(p["s"]))[p["there"]], p["s"].sum()),
+        lambda p, z: (z[p["back"]] * jnp.exp(-p["s"]), -p["s"].sum()),
+        params=params,
+    )
 
 
 def dequantised(seed: int) -> Any:
@@ -266,6 +281,7 @@ SOUND_JAX: dict[str, Planted] = {
     "scaled": Planted(scaled),
     "scaled-rows": Planted(lambda seed: scaled(seed, batched=True)),
     "coupling": Planted(coupling, cond_shape=(2,), declared={"untouched": (0, 1)}),
+    "indexed": Planted(indexed),
     "dequantised": Planted(dequantised, declared={"stochastic": True, "domain": "integers(0, 9)"}),
     "branching": Planted(branching),
 }
