@@ -7,7 +7,7 @@ REPORTS is a folder of reports, ``LIBRARY-DTYPE.json``, as these commands write 
     invbench check "$l/*" --dtype $t --budget smoke --json > REPORTS/$l-$t.json; done; done
 
 Writes jax.md: one row per target and law, with what ``JUDGED`` says of it. An accusation that is
-not in that list is an error, so that none is left out.
+not in that list is unclear: it is counted, and its target is not named.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ HEAD = """# What the laws say of JAX bijections
 
 - *{fault}*: shown by two methods beside the library and a script that runs without invbench, in [confirmed.md](confirmed.md).
 - *{limit}*: so too, and the design or its documentation allows it.
-- *{unclear}*: the judge's word alone. It accuses nobody.
+- *{unclear}*: the judge's word alone. It is counted, and no target is named.
 - *{made}*: of what invbench's adapter has put together out of the library's parts.
 - *{own}*: the harness was wrong; the check was made before the mending.
 
@@ -99,6 +99,8 @@ def page(folder: Path, note: str) -> str:
         found = dict(rows[what, target, _])
         (why,) = found.pop("why")
         laws = ", ".join(f"`{law}` ({', '.join(dtypes)})" for law, dtypes in found.items())
+        if what == UNCLEAR:
+            continue
         lines.append(f"| {target} | {laws} | {what} | {why.replace('|', chr(92) + '|')} |")
     counts = []
     for what in ORDER:
