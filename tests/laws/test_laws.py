@@ -149,7 +149,7 @@ def test_known_defects_of_real_libraries_are_caught_and_blamed_on_the_code(subje
     target = (
         target_of(planted[subject], subject) if isinstance(subject, str) else target_of(subject)
     )
-    found = check(target, budget="smoke", properties=SOUNDNESS).failures
+    found = check(target, budget="smoke", properties=[*SOUNDNESS, law]).failures
     assert (law, kind) in {(f.property, f.kind) for f in found}
 
 
