@@ -220,7 +220,9 @@ class Lane:
         environment |= {
             name: os.path.abspath(environment[name]) for name in FOLDERS if environment.get(name)
         }
-        command = [sys.executable, "-c", "from invbench.runner.worker_main import serve; serve()"]
+        # -u: the last words of an entry that ends the process are in the log
+        serve = "from invbench.runner.worker_main import serve; serve()"
+        command = [sys.executable, "-u", "-c", serve]
         command += [str(theirs.fileno()), str(os.getpid()), str(self.results)]
         with theirs:
             self._process = subprocess.Popen(
