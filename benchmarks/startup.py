@@ -22,7 +22,9 @@ import typer
 from invbench.files import write_atomically
 
 RESULTS = str(Path(__file__).parents[1] / "results")
-PYTEST = ["-m", "pytest", "-q", "test_nothing.py"]
+# neighbours of the plugin are left out: what they cost varies by more than what it does
+NEIGHBOURS = "asyncio benchmark randomly xdist hypothesispytest".split()
+PYTEST = ["-m", "pytest", "-q", "test_nothing.py", *(f"-pno:{name}" for name in NEIGHBOURS)]
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "invbench --help": ["-m", "invbench", "--help"],

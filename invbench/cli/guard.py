@@ -11,7 +11,6 @@ import typer
 
 from invbench.console import JsonFlag, err, out, print_json, progress_bar
 from invbench.errors import UsageError
-from invbench.uniform import stream_seed
 
 if TYPE_CHECKING:
     from invbench.cures.activations import Batch
@@ -153,6 +152,8 @@ class _Photographs:
 
     def rounds(self) -> tuple[int, Iterator[Batch]]:
         """(number of batches, batches) with the photographs mixed: ``ROUND`` crops at a time."""
+        from invbench.uniform import stream_seed  # brings numpy, which --help needs not
+
         rounds = max(1, self.patches // ROUND)
         seeds = [stream_seed(self.seed, k) for k in range(rounds)]
         drawn = [self.drawn(min(ROUND, self.patches), seed) for seed in seeds]

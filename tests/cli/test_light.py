@@ -53,6 +53,8 @@ def test_a_verb_that_reads_never_imports_torch(arguments, tmp_path):
     code, modules = modules_after(RUN, *arguments, cwd=tmp_path)
     assert code == 0
     assert not {"torch", "sklearn", "skimage", "matplotlib", "ray"} & modules
+    if arguments[:1] in ([], ["--help"], ["list"], ["explain"]):
+        assert not {"numpy", "pandas"} & modules
 
 
 def test_a_verb_that_measures_does_import_it(tmp_path):
