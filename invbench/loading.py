@@ -15,8 +15,17 @@ __all__ = ["import_module", "load_file"]
 
 
 def import_module(name: str) -> ModuleType:
-    """A module by its name. Raises ``UsageError`` with what went wrong."""
+    """A module by its name; one that is not installed, from the folder here or its ``src``, as
+    ``python -m`` would find it. Raises ``UsageError`` with what went wrong."""
+    top = name.partition(".")[0]
     try:
+        if top not in sys.modules and importlib.util.find_spec(top) is None:
+            places = [Path(place) for place in ("src", ".")]
+            sys.path += [
+                str(place.resolve())
+                for place in places
+                if (place / top).is_dir() or (place / f"{top}.py").is_file()
+            ]
         return importlib.import_module(name)
     except InvbenchError:
         raise

@@ -195,6 +195,16 @@ def test_a_missing_file_module_or_name_is_refused(file, package, tmp_path):
             resolve(spec)
 
 
+@pytest.mark.parametrize("place", [".", "src"])
+def test_a_package_that_is_not_installed_is_found_in_the_folder_here(tmp_path, monkeypatch, place):
+    name = f"not_installed_{'here' if place == '.' else place}"
+    (tmp_path / place / name).mkdir(parents=True)
+    (tmp_path / place / name / "__init__.py").write_text(TANH_AFFINE)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", ".")])
+    monkeypatch.chdir(tmp_path)
+    assert resolve(f"{name}:TanhAffine").name == "tanh-affine"
+
+
 def test_errors_that_invbench_raises_while_loading_keep_their_kind(file):
     with pytest.raises(HarnessError, match="disk"):
         resolve(file("from invbench.errors import HarnessError\nraise HarnessError('disk')\n"))
