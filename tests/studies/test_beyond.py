@@ -48,11 +48,20 @@ def test_what_is_not_measured_is_not_testable_and_says_what_to_run(study):
     assert "# Beyond the paper" in make(empty).text
 
 
-@pytest.mark.parametrize(("residual", "log10", "says"), [(18.0, 1.2, "yes"), (18.0, 1.4, "no")])
+@pytest.mark.parametrize(("residual", "log10", "says"), [(18.0, 1.284, "yes"), (18.0, 1.285, "no")])
 def test_what_was_found_is_held_against_the_certificate(study, residual, log10, says):
     cells = [
-        of_flow(certificate("sr", DESIGN, max_residual=residual), FLOW),
+        of_flow(certificate("sr", DESIGN, max_residual=residual, max_abs=residual + 1.25), FLOW),
         of_flow(found("sr", DESIGN, log10), FLOW),
+    ]
+    assert outcomes(study(*cells), "B1")["B1.found"] == says
+
+
+@pytest.mark.parametrize(("log10", "says"), [(1.38, "yes"), (1.42, "no")])
+def test_conditions_out_of_range_have_a_larger_base_image(study, log10, says):
+    cells = [
+        of_flow(certificate("sr", DESIGN, max_residual=18.0, max_abs=19.25), FLOW),
+        of_flow(found("sr", DESIGN, log10, "embedded/out-of-range-3"), FLOW),
     ]
     assert outcomes(study(*cells), "B1")["B1.found"] == says
 
@@ -84,7 +93,7 @@ def test_the_guard_is_compared_with_the_spline_on_the_same_inputs(study, guard, 
 @pytest.mark.parametrize(("bound", "says"), [(2.0, "yes"), (1.2, "no")])
 def test_a_guard_holds_what_its_clamps_allow(study, bound, says):
     cells = [
-        certificate("cures", GUARDED, max_abs=bound),
+        certificate("cures", GUARDED, max_abs=bound, max_residual=bound),
         found("cures", GUARDED, 0.2),
     ]
     assert outcomes(study(*cells), "B2")["B2.found"] == says

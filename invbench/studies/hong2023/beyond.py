@@ -37,7 +37,7 @@ SPLINE = "modified-rq"
 MODEL = f" [{CERTIFIED[0]}]"  # of the certified flow, as ``model`` of ``Study.cells``
 FOLDERS = ("BSD100", "Urban100")
 FARTHEST = 4.0  # τ: a search goes no farther
-ROUNDING = 1e-6  # of a float32 decode, beyond a bound that is stated for it
+ROUNDING = 1e-6  # of a float32 decode, in decades
 
 
 def judge_beyond(study: Study) -> dict[str, list[Part]]:
@@ -73,35 +73,39 @@ def certified(study: Study) -> list[Part]:
         *study.cells("sr", CERTIFIED[1], model=MODEL),
         *(c for t in ("sr", "cures") for c in study.attacked(t, CERTIFIED[1], model=MODEL)),
     ]
-    bound = {cell.spec.seed: numbers(cell, "max_residual")[0] for cell in bounds}
-    parts.append(_within("B1.found", everywhere, bound))
+    parts.append(_held("B1.found", everywhere, bounds, command))
     parts.append(bits(BEYOND_RULES["B1.bits"], CERTIFIED, ("srflow", "affine")))
     own = as_srflow(_folders(study.cells("sr", CERTIFIED[1], clean, model=MODEL)))
     return parts + _quality("B1", own, _folders(study.cells("sr", SPLINE, clean)), command)
 
 
-def _within(key: str, cells: Sequence[Cell], bound: dict[int, float]) -> Part:
-    """Is what was found at most what is certified, of every cell with its training? A base image
-    adds to the certificate's residual: its largest value is 1, that of conditions outside [0, 1] is
-    theirs."""
+def _held(key: str, cells: Sequence[Cell], bounds: Sequence[Cell], command: str) -> Part:
+    """Is what was found at most what the certificate of its training allows, in every cell?"""
     rule = BEYOND_RULES[key]
-    seen = [cell for cell in cells if "max_abs_log10" in cell.measures]
-    over = largest = 0.0
-    count = 0
-    for cell in seen:
-        for value in numbers(cell, "max_abs_log10"):
-            count += 1
-            largest = max(largest, value)
-            limit = bound.get(cell.spec.seed, math.nan) + _base(cell)
-            over += not 10**value <= limit * (1 + ROUNDING)
-    ends = sorted(bound.values())
-    found = f"largest 10^{largest:.2f}, certified 10^{math.log10(ends[-1]):.2f}; {over:.0f} beyond"
-    return told(rule, _sure(not over and bool(seen)), found, count, len(bound))
+    of_seed = {cell.spec.seed: cell for cell in bounds}
+    found = [
+        (value, math.log10(_limit(of_seed[cell.spec.seed], cell)))
+        for cell in cells
+        if cell.spec.seed in of_seed
+        for value in numbers(cell, "max_abs_log10")
+    ]
+    if not found:
+        return _missing(key, command)[0]
+    beyond = sum(not value <= limit + ROUNDING for value, limit in found)
+    largest = max(value for value, _ in found)
+    most = math.log10(max(numbers(cell, "max_abs")[0] for cell in bounds))
+    said = f"largest 10^{largest:.2f}, certified 10^{most:.2f}; {beyond} beyond"
+    return told(rule, _sure(not beyond), said, len(found), len(of_seed))
 
 
-def _base(cell: Cell) -> float:
-    """The largest base image of the conditions of a cell, whose overshoot is below a fifth."""
-    return 6.0 if "out-of-range" in (cell.spec.attack, cell.spec.corruption) else 1.2
+def _limit(bound: Cell, cell: Cell) -> float:
+    """The certified |x| for the conditions of a cell. ``max_abs`` is for y in [0, 1]; a base image
+    that is not clamped is a linear map of y, so one of |y| ≤ 5 is at most 5·(2·base − 1), base its
+    largest value for y in [0, 1] and weights that sum to 1."""
+    (most,), (residual,) = numbers(bound, "max_abs"), numbers(bound, "max_residual")
+    if "+" in cell.spec.entry or "out-of-range" not in (cell.spec.attack, cell.spec.corruption):
+        return most
+    return residual + 5 * (2 * (most - residual) - 1)
 
 
 def _sure(good: bool) -> Outcome:
@@ -154,30 +158,15 @@ def guarded(study: Study) -> list[Part]:
             else _missing(rule.key, command)
         )
     bounds = study.cells("cures", GUARDED, lambda case: True, CERTIFICATE)
-    bound = {cell.spec.seed: numbers(cell, "max_abs")[0] for cell in bounds}
     seen = [
         *study.cells("cures", GUARDED),
         *study.cells("cures", GUARDED, kind=FAULTY),
         *study.attacked("cures", GUARDED),
     ]
-    return [*parts, _clamped("B2.found", seen, bound)]
-
-
-def _clamped(key: str, cells: Sequence[Cell], bound: dict[int, float]) -> Part:
-    """As ``_within``; clamps hold the base image too."""
-    rule = BEYOND_RULES[key]
-    values = [
-        (value, bound[cell.spec.seed])
-        for cell in cells
-        if cell.spec.seed in bound
-        for value in numbers(cell, "max_abs_log10")
+    return [
+        *parts,
+        _held("B2.found", seen, bounds, f"invbench run --track cures --entry {GUARDED}"),
     ]
-    if not values:
-        return _missing(key, "invbench run --track cures --entry affine+guard")[0]
-    over = sum(not 10**value <= limit * (1 + ROUNDING) for value, limit in values)
-    largest, most = max(value for value, _ in values), max(bound.values())
-    found = f"largest 10^{largest:.2f}, certified 10^{math.log10(most):.2f}; {over} beyond"
-    return told(rule, _sure(not over), found, len(values), len(bound))
 
 
 def cheap(study: Study) -> list[Part]:

@@ -45,6 +45,11 @@ CHANGES = (  # (date, what changed); the last one is the version in force
         "2026-11-29 08:25",
         "beyond the paper: rules of cures, certificates and later designs, in beyond_rules",
     ),
+    (
+        "2026-11-29 09:37",
+        "beyond the paper: conditions with a NaN or an Inf, which no certificate covers, do not "
+        "count as found beyond it",
+    ),
 )
 VERSION = len(CHANGES)
 
