@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,15 @@ from invbench.store.store import Store
 from invbench.studies.study import Study
 from tests.support.data_folder import DataFolder
 from tests.support.made_study import made_study
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A worker keeps a file, with what its tests share, until another has nothing left to do. A hook
+    and no option of pyproject.toml, which the suites could not start with where xdist is missing."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.fixture(params=(torch.float32, torch.float64), ids=("float32", "float64"))
