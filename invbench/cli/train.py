@@ -27,7 +27,11 @@ def train(
     ] = "",
     coupling: Annotated[str, typer.Option(help="Coupling target.")] = "",
     size: Annotated[
-        str, typer.Option(help="mini, or a published size: paper, paper-8x, or small (llflow).")
+        str,
+        typer.Option(
+            help="mini, mini-8x (8 times larger images), medium (srflow, for a GPU), or a published "
+            "size: paper, paper-8x, or small (llflow)."
+        ),
     ] = "mini",
     seed: Annotated[int, typer.Option(help="Seed of weights and data order.")] = 0,
     every: Annotated[
@@ -57,7 +61,7 @@ def train(
     """Train a flow with a coupling. After an interruption the same command continues.
 
     The size mini needs photographs of T91 or LOL, and half an hour on two cores. A published size
-    needs a GPU, DIV2K and Flickr2K (or LOL), and days.
+    needs a GPU, DIV2K and Flickr2K (or LOL), and days; medium a GPU, T91 and minutes.
 
     Examples: `INVBENCH_DATA=data invbench train srflow --coupling my.py`, `INVBENCH_DATA=data
     invbench train --all`, `INVBENCH_DATA=data invbench train srflow --coupling affine --size paper

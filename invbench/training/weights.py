@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import math
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,7 +39,8 @@ __all__ = [
 
 Convert = Callable[[Mapping[str, Tensor], ConditionalFlow], dict[str, Tensor]]
 
-LARGE = 2_000_000  # bytes of weights beyond which those of a mini are stored in half precision
+# bytes of weights beyond which they are stored in half precision, of the sizes that ship
+LARGEST_SINGLE = {"mini": 2_000_000, "mini-8x": 0}
 
 
 def weights_name(
@@ -112,11 +114,13 @@ def save_weights(flow: ConditionalFlow, card: dict[str, Any], path: Path) -> Non
     """Write the weights as safetensors, then the card as JSON beside them; each whole or not at
     all.
 
-    The weights of a mini of more than 2 MB are rounded to float16, if all stay finite, since minis
-    ship; ``stored`` in the card says so. Results are about the model as it is read again.
+    What ships is small: the weights of a mini of more than 2 MB, and those of any ``mini-8x``, are
+    rounded to float16, if all stay finite; ``stored`` in the card says so. Results are about the
+    model as it is read again.
     """
     state = {k: v.cpu().contiguous() for k, v in flow.state_dict().items()}
-    if card.get("size") == "mini" and sum(v.nbytes for v in state.values()) > LARGE:
+    largest = LARGEST_SINGLE.get(str(card.get("size")), math.inf)
+    if sum(v.nbytes for v in state.values()) > largest:
         half = {k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}
         if all(v.isfinite().all() for v in half.values()):
             state = half

@@ -18,7 +18,13 @@ from invbench.training import loop as training
 from invbench.training.loop import TrainingRecipe, train
 from invbench.training.toy2d import recipe as toy_recipe
 from invbench.training.train_flow import train_flow
-from invbench.training.weights import find_weights, load_flow, load_weights, save_weights
+from invbench.training.weights import (
+    LARGEST_SINGLE,
+    find_weights,
+    load_flow,
+    load_weights,
+    save_weights,
+)
 from invbench_models.srflow import srflow
 
 RECIPE = TrainingRecipe(data="drawn", iterations=200, batch=8, lr=1e-2, extra={"a": [1, 2]})
@@ -184,14 +190,14 @@ def test_weights_and_card_are_written_beside_each_other_and_read_back(saved, tin
 def test_large_weights_are_stored_in_half_precision_unless_that_overflows(
     tmp_path, tiny_flow, monkeypatch
 ):
-    monkeypatch.setattr("invbench.training.weights.LARGE", 1000)
+    monkeypatch.setitem(LARGEST_SINGLE, "mini", 1000)
     flow, path = tiny_flow(seed=3), tmp_path / "w.safetensors"
 
-    def stored() -> str:
-        save_weights(flow, {"size": "mini"}, path)
+    def stored(size: str = "mini") -> str:
+        save_weights(flow, {"size": size}, path)
         return json.loads(path.with_suffix(".json").read_text())["stored"]
 
-    assert stored() == "float16"
+    assert [stored("paper"), stored("mini-8x"), stored()] == ["float32", "float16", "float16"]
     loaded = load_weights(tiny_flow(seed=4), path)
     for name, value in flow.state_dict().items():
         assert loaded.state_dict()[name].dtype == value.dtype

@@ -16,6 +16,7 @@ __all__ = ["SIZES", "fs_ncsr"]
 
 SIZES = {
     "mini": replace(SRFLOW["mini"], width=24, noise_level=True),
+    "mini-8x": replace(SRFLOW["mini-8x"], noise_level=True),
     "paper": replace(SRFLOW["paper"], residual=True, noise_level=True),
     "paper-8x": replace(
         SRFLOW["paper-8x"], steps=20, stacked=(1, 8, 15, 22), residual=True, noise_level=True
@@ -51,7 +52,7 @@ def fs_ncsr(
     ``paper`` is the published 4× model, with 41.66 M parameters for ``affine`` and 46.55 M for
     ``modified-rq``; its modified-RQ checkpoint also stores the transpose of each 1×1 matrix, which
     makes 46.72 M. ``paper-8x`` is the published 8× model, with 64.5 M; h and w are even. ``mini``
-    is that of ``srflow``, with noise-level couplings and conditioners of width 24. ``conv1x1`` and
-    ``split`` are those of ``srflow``.
+    is that of ``srflow``, with noise-level couplings and conditioners of width 24; ``mini-8x`` is
+    that of ``srflow`` with noise-level couplings. ``conv1x1`` and ``split`` are those of ``srflow``.
     """
     return multiscale(SIZES[size], coupling, seed, conv1x1, split)

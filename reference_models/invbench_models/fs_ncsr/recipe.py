@@ -21,6 +21,12 @@ RECIPES = {
         lr=1e-3,
         **photographs("T91", 64, 4, "one-cycle", noise_level=0.05),
     ),
+    "mini-8x": TrainingRecipe(
+        iterations=2000,
+        batch=8,
+        lr=1e-3,
+        **photographs("T91", 64, 8, "one-cycle", noise_level=0.03),
+    ),
     "paper": TrainingRecipe(
         iterations=220_000, batch=16, lr=2e-4, **published(4, noise_level=0.05)
     ),

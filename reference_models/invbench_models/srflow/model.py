@@ -1,4 +1,5 @@
-"""SRFlow in three sizes: one that trains on two CPU cores, and the two published ones."""
+"""SRFlow in five sizes: two that train on two CPU cores, one that trains on a GPU in minutes, and
+the two published ones."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ __all__ = ["SIZES", "SRFlowSize", "srflow"]
 
 SIZES = {
     "mini": SRFlowSize(),
+    "mini-8x": SRFlowSize(scale=8, levels=3, steps=3, width=16),
+    "medium": SRFlowSize(levels=3, steps=8, width=64, features=64),
     "paper": SRFlowSize(
         levels=3,
         steps=16,
@@ -66,7 +69,9 @@ def srflow(
 
     ``mini`` has two levels of four steps, conditioners of width 32, an encoder of four convolutions
     of width 24, no transition steps, a split after the first level that a whole conditioner
-    predicts, and FS-NCSR's residual target x − bicubic(y). Weights are drawn from ``seed``.
+    predicts, and FS-NCSR's residual target x − bicubic(y). ``mini-8x`` is its like at 8×: three levels
+    of three steps, conditioners of width 16. ``medium`` is its like at 4× for a GPU: three levels of
+    eight steps, conditioners and encoder of width 64. Weights are drawn from ``seed``.
 
     ``conv1x1``: ``free`` as published, ``orthogonal`` Q₀·exp(A − Aᵀ), or ``frozen`` at Q₀.
     ``split``: ``affine`` as published, ``bounded`` in mean and scale, or by the flow's own

@@ -45,6 +45,12 @@ RECIPES = {
     "mini": TrainingRecipe(
         iterations=3000, batch=8, lr=1e-3, **photographs("T91", 64, 4, "one-cycle")
     ),
+    "mini-8x": TrainingRecipe(
+        iterations=2000, batch=8, lr=1e-3, **photographs("T91", 64, 8, "one-cycle")
+    ),
+    "medium": TrainingRecipe(
+        iterations=5000, batch=16, lr=5e-4, **photographs("T91", 96, 4, "one-cycle")
+    ),
     "paper": TrainingRecipe(iterations=200_000, batch=12, lr=2.5e-4, **published(4)),
     "paper-8x": TrainingRecipe(iterations=200_000, batch=16, lr=5e-4, **published(8)),
 }
