@@ -29,8 +29,8 @@ def train(
     size: Annotated[
         str,
         typer.Option(
-            help="mini, mini-8x (8 times larger images), medium (srflow, for a GPU), or a published "
-            "size: paper, paper-8x, or small (llflow)."
+            help="mini, mini-8x (8 times larger images), medium (srflow, for a GPU), or a "
+            "published size: paper, paper-8x, or small (llflow)."
         ),
     ] = "mini",
     seed: Annotated[int, typer.Option(help="Seed of weights and data order.")] = 0,

@@ -52,7 +52,7 @@ def fs_ncsr(
     ``paper`` is the published 4× model, with 41.66 M parameters for ``affine`` and 46.55 M for
     ``modified-rq``; its modified-RQ checkpoint also stores the transpose of each 1×1 matrix, which
     makes 46.72 M. ``paper-8x`` is the published 8× model, with 64.5 M; h and w are even. ``mini``
-    is that of ``srflow``, with noise-level couplings and conditioners of width 24; ``mini-8x`` is
-    that of ``srflow`` with noise-level couplings. ``conv1x1`` and ``split`` are those of ``srflow``.
+    and ``mini-8x`` are those of ``srflow``, with noise-level couplings; conditioners of ``mini``
+    are of width 24. ``conv1x1`` and ``split`` are those of ``srflow``.
     """
     return multiscale(SIZES[size], coupling, seed, conv1x1, split)

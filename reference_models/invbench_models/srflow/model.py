@@ -69,9 +69,9 @@ def srflow(
 
     ``mini`` has two levels of four steps, conditioners of width 32, an encoder of four convolutions
     of width 24, no transition steps, a split after the first level that a whole conditioner
-    predicts, and FS-NCSR's residual target x − bicubic(y). ``mini-8x`` is its like at 8×: three levels
-    of three steps, conditioners of width 16. ``medium`` is its like at 4× for a GPU: three levels of
-    eight steps, conditioners and encoder of width 64. Weights are drawn from ``seed``.
+    predicts, and FS-NCSR's residual target x − bicubic(y). ``mini-8x`` is its like at 8×: three
+    levels of three steps, conditioners of width 16. ``medium`` is its like at 4× for a GPU: three
+    levels of eight steps, conditioners and encoder of width 64. Weights are drawn from ``seed``.
 
     ``conv1x1``: ``free`` as published, ``orthogonal`` Q₀·exp(A − Aᵀ), or ``frozen`` at Q₀.
     ``split``: ``affine`` as published, ``bounded`` in mean and scale, or by the flow's own
