@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from importlib.util import find_spec
+from urllib.parse import unquote, urlparse
 
 from invbench.errors import UsageError
 
@@ -28,15 +31,28 @@ EXTRAS = {
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra."""
-    return f"pip install 'invbench[{extra}]'"
+    """The command that installs an extra, from where invbench itself was installed: a folder, or
+    the index."""
+    return f"pip install {shlex.quote(f'{_source()}[{extra}]')}"
+
+
+def _source() -> str:
+    """What pip was told to install: the folder of a clone (PEP 610), else the name."""
+    from importlib.metadata import PackageNotFoundError, distribution  # 10 ms, for one line
+
+    try:
+        record = json.loads(distribution("invbench").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return "invbench"
+    url = urlparse(str(record.get("url", "")) if isinstance(record, dict) else "")
+    return unquote(url.path) if url.scheme == "file" and "dir_info" in record else "invbench"
 
 
 def absent(extra: str) -> list[str]:
     """The distributions of an extra that are not installed."""
     return [
-        distribution
-        for module, (distribution, of) in EXTRAS.items()
+        package
+        for module, (package, of) in EXTRAS.items()
         if of == extra and find_spec(module) is None
     ]
 
@@ -46,6 +62,6 @@ def missing(error: ModuleNotFoundError) -> UsageError | None:
     module = (error.name or "").partition(".")[0]
     if module not in EXTRAS:
         return None
-    distribution, extra = EXTRAS[module]
-    command = install(extra) if extra else f"pip install {distribution}"
-    return UsageError(f"this needs {distribution}, which is not installed: {command}")
+    package, extra = EXTRAS[module]
+    command = install(extra) if extra else f"pip install {package}"
+    return UsageError(f"this needs {package}, which is not installed: {command}")

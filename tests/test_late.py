@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from invbench.extras import EXTRAS, absent, missing
+from invbench.extras import EXTRAS, absent, install, missing
 from invbench.late import Late
 from invbench.registry import Registry
 
@@ -67,7 +67,7 @@ def test_a_home_that_cannot_be_imported_is_an_error_each_time():
 
 def test_whoever_lacks_a_package_of_an_extra_reads_the_command():
     error = ModuleNotFoundError("No module named 'pandas'", name="pandas.core")
-    assert str(missing(error)).endswith("pip install 'invbench[bench]'")
+    assert str(missing(error)).endswith(install("bench"))
     error = ModuleNotFoundError("No module named 'pytest'", name="pytest")
     assert str(missing(error)).endswith("pip install pytest")
     assert missing(ModuleNotFoundError("No module named 'x'", name="x")) is None
@@ -78,3 +78,29 @@ def test_an_extra_lacks_what_cannot_be_found(monkeypatch):
     assert absent("bench") == []
     monkeypatch.setitem(EXTRAS, "no_such_module", ("no-such-thing", "bench"))
     assert absent("bench") == ["no-such-thing"]
+
+
+@pytest.mark.parametrize(
+    ("record", "command"),
+    [
+        (
+            '{"dir_info": {"editable": true}, "url": "file:///home/a%20b/invbench"}',
+            "pip install '/home/a b/invbench[bench]'",
+        ),
+        (
+            '{"archive_info": {}, "url": "file:///tmp/invbench.whl"}',
+            "pip install 'invbench[bench]'",
+        ),
+        ("[]", "pip install 'invbench[bench]'"),
+        (None, "pip install 'invbench[bench]'"),
+    ],
+)
+def test_an_extra_comes_from_the_folder_that_invbench_was_installed_from(
+    monkeypatch, record, command
+):
+    class Installed:
+        def read_text(self, name):
+            return record if name == "direct_url.json" else None
+
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: Installed())
+    assert install("bench") == command

@@ -7,6 +7,7 @@ import importlib
 
 from invbench.adapters.generic import Adapted, AdaptedTransform, adapt
 from invbench.errors import UsageError
+from invbench.extras import install
 from invbench.libraries import LIBRARIES, installed, of_library
 
 __all__ = [
@@ -31,6 +32,4 @@ def load_library(name: str) -> None:
         importlib.import_module(f"invbench.adapters.{MODULES.get(name, name.lower())}")
     except ImportError as error:
         extra = "jax" if name in OF_JAX else "libraries"
-        raise UsageError(
-            f"{name} cannot be imported ({error}); pip install 'invbench[{extra}]'"
-        ) from None
+        raise UsageError(f"{name} cannot be imported ({error}); {install(extra)}") from None

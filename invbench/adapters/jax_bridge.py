@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from invbench.errors import UsageError
+from invbench.extras import install
 
 try:
     import jax
     import jax.numpy as jnp
 except ImportError as missing:
-    raise UsageError(f"jax cannot be imported ({missing}); pip install 'invbench[jax]'") from None
+    raise UsageError(f"jax cannot be imported ({missing}); {install('jax')}") from None
 
 __all__ = ["JaxFunction", "array_of", "bridged", "compiling", "jax", "jnp", "tensor_of", "x64"]
 

@@ -1,5 +1,5 @@
 """A report for the terminal: the verdict, guesses and assumptions, failures with their smallest
-case."""
+case, and the law to begin with."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ from rich.markup import escape
 __all__ = ["WIDTH", "report_lines"]
 
 WIDTH = 100
+# what breaks one of these may break many laws; the first of them that fails is mended first
+ROOTS = (
+    "shape",
+    "dtype",
+    "deterministic",
+    "stateless",
+    "inputs-unchanged",
+    "round-trip-x",
+    "round-trip-z",
+    "log-det",
+    "inverse-log-det",
+)
 
 
 def report_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterator[str]:
@@ -49,6 +61,18 @@ def report_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterator
         yield from _wrapped("", line, "  ")
     if bounds:
         yield escape(f"  {bounds}")
+    yield from _first_to_mend([f for f in report.failures if f.severity == "soundness"])
+
+
+def _first_to_mend(failures: list[Any]) -> Iterator[str]:
+    """Where several laws are broken: the one to begin with, at the end, where a reader looks."""
+    laws = list(dict.fromkeys(failure.property for failure in failures))
+    if len(laws) < 2:
+        return
+    first = min(failures, key=lambda f: (*ROOTS, f.property).index(f.property))
+    yield from _wrapped("", f"breaks {len(laws)} laws: {', '.join(laws)}", "  ")
+    cause = first.message.partition(";")[0]
+    yield from _wrapped("", f"begin with {first.property}, the others may follow: {cause}", "  ")
 
 
 def _listed(label: str, lines: Any) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from invbench.errors import UsageError
+from invbench.extras import install
 from invbench.runner.local_worker import FOLDERS
 from invbench.runner.ray_worker import RayLane
 from invbench.runner.remote_files import pack
@@ -75,7 +76,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise UsageError("--engine ray needs Ray: pip install 'invbench[ray]'") from None
+        raise UsageError(f"--engine ray needs Ray: {install('ray')}") from None
     return ray
 
 

@@ -31,7 +31,7 @@ class Budget:
 
 BUDGETS = {
     "smoke": Budget(
-        "smoke", 2, 1, 12, 12, (3,), ("noise", "binarise"), "smoke", ("latent",), 2, compiled=False
+        "smoke", 1, 1, 12, 12, (3,), ("noise", "binarise"), "smoke", ("latent",), 2, compiled=False
     ),
     "default": Budget("default", 10, 2, None, 12, (1, 2, 3, 4, 5), (), "default", (), 12),
     "full": Budget("deep", 20, 4, None, None, (1, 2, 3, 4, 5), (), "full", (), 24),

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from invbench.extras import install
+
 ROOT = Path(__file__).parents[2]
 RESULTS = str(ROOT / "results")
 READING = {
@@ -99,7 +101,7 @@ main()
     )
     assert done.returncode == 2
     assert done.stderr.strip() == (
-        "invbench: this needs pandas, which is not installed: pip install 'invbench[bench]'"
+        f"invbench: this needs pandas, which is not installed: {install('bench')}"
     )
 
 

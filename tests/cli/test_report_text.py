@@ -48,3 +48,16 @@ def test_a_report_without_news_is_as_short_as_before():
     assert list(report_lines(Report("affine", [], {}), "float32")) == [
         "affine: [green]sound[/] (float32, 0 s)"
     ]
+
+
+def test_the_last_lines_say_which_of_several_broken_laws_to_begin_with():
+    failures = [
+        Failure("density", "soundness", "defect", 1.3, 0.1, {}, "integrates to 0.8; row 3"),
+        Failure("round-trip-x", "soundness", "defect", 2, 0.1, {}, "is off by 5; row 510"),
+        Failure("equal-tails", "robustness", "design", 2, 0.1, {}, "differ"),
+    ]
+    assert list(report_lines(Report("Scale", failures, {}), "float32"))[-2:] == [
+        "  breaks 2 laws: density, round-trip-x",
+        "  begin with round-trip-x, the others may follow: is off by 5",
+    ]
+    assert "begin with" not in "".join(report_lines(Report("Scale", failures[1:], {}), "float32"))

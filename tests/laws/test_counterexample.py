@@ -7,6 +7,7 @@ import json
 import shlex
 import subprocess
 import sys
+import textwrap
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from invbench.laws import LAWS, LawCase, judge, subject_of
 from invbench.laws.cases.counterexample import replay, save_counterexample
 from invbench.laws.cases.recipe import InputRecipe
 from invbench.laws.cases.reduce import minimal
+from invbench.laws.cases.summary import case_summary
 from invbench.targets import resolve
 from tests.support.examples import TANH_AFFINE
 from tests.support.faults import couplings, target_of
@@ -50,6 +52,20 @@ def saved(tmp_path):
     return file, save_counterexample(
         tmp_path / "results", resolve(str(file)), "round-trip-x", RECIPE
     )
+
+
+def test_the_script_in_a_report_runs_alone_and_shows_both_directions(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN.replace("on-disk", "in-a-report"))
+    target = resolve(str(tmp_path / "broken.py"))
+    for latent, law in enumerate(("round-trip-x", "round-trip-z")):
+        case = LawCase.of(RECIPE, subject_of(target, torch.float32))
+        _, violation = minimal(LAWS[law], case, "defect")
+        text = case_summary(target, LAWS[law], violation, case, 1.0)
+        script = textwrap.dedent(text.partition("alone:\n")[2])
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        assert done.stderr == ""
+        assert script.splitlines()[-1] == f"print({('layer.inverse(z', 'layer(x')[latent]}, cond))"
+        assert done.stdout.count("tensor(") == 4, done.stdout
 
 
 def test_a_saved_case_is_replayed_and_notices_the_repair(saved):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from invbench.errors import HarnessError
+from invbench.extras import install
 from invbench.runner.engines import EngineConfig, open_engine
 from invbench.runner.ray_engine import _room
 from invbench.runner.ray_worker import NodeLane, RayLane, Sent
@@ -118,7 +119,7 @@ def test_without_ray_the_command_says_what_to_install(invbench, monkeypatch, tmp
         tmp_path / "results",
     )
     code, _, error = invbench(*run)
-    assert (code, error) == (2, "invbench: --engine ray needs Ray: pip install 'invbench[ray]'\n")
+    assert (code, error) == (2, f"invbench: --engine ray needs Ray: {install('ray')}\n")
 
 
 def test_a_node_with_other_code_is_refused():

@@ -92,12 +92,12 @@ def _script(target: Target, case: LawCase, latent: bool, name: str) -> list[str]
         f"layer = {make}.to({dtype}).eval()",
     ]
     lines += reweighting(case.recipe)
-    return [
-        *lines,
-        f"{name} = {_tensor(v)}",
-        *cond,
-        f"print({calls(case.subject, argument)[latent]})",
-    ]
+    there, back = calls(case.subject, argument)[:: -1 if latent else 1]
+    lines += [f"{name} = {_tensor(v)}", *cond]
+    if not case.subject.invertible or hasattr(case.subject.module, "call_text"):
+        return [*lines, f"print({there})"]
+    other = "x" if latent else "z"
+    return [*lines, f"{other}, log_det = {there}", f"print({other}, log_det)", f"print({back})"]
 
 
 def _tensor(v: Tensor) -> str:
