@@ -72,7 +72,10 @@ def list_(
         out.print("[dim]what each is: invbench list KIND; more of one: invbench explain NAME[/]")
         return
     for name, rows in listing.items():
-        table = RichTable("name", "what", "source", title=name, title_justify="left", box=None)
+        table = RichTable(title=name, title_justify="left", box=None)
+        table.add_column("name", min_width=max((len(row["name"]) for row in rows), default=0))
+        table.add_column("what")
+        table.add_column("source")
         for row in rows:
             more = "".join(
                 f"\n{what}: {row[what]}" for what in ("reference", "trusts") if row.get(what)

@@ -93,6 +93,8 @@ def _one_line(error: Any) -> str:
 
 def main() -> None:
     """Entry point: every error that is raised on purpose becomes one line and its exit code."""
+    # threads that wait by spinning make a command 30 times slower where other work has the cores
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
     try:
         code = app(standalone_mode=False) or 0
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code

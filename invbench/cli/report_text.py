@@ -30,10 +30,12 @@ def report_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterator
     """Lines of rich markup of at most 100 columns, except for code and numbers that would break."""
     measures = report.measures
     verdict = "[green]sound[/]" if report.sound else "[red]NOT SOUND[/]"
+    if undecided := measures.get("undecided"):
+        verdict += f", {len(undecided)} law{'s' if len(undecided) > 1 else ''} not decided"
     yield f"{escape(report.target)}: {verdict} ({dtype}, {measures.get('seconds', 0)} s)"
     yield from _listed("guessed: ", measures.get("guesses"))
     yield from _listed("assumed: ", measures.get("assumed"))
-    if undecided := measures.get("undecided"):
+    if undecided:
         reasons = (
             undecided.items()
             if isinstance(undecided, dict)
@@ -61,7 +63,7 @@ def report_lines(report: Any, dtype: str, bounds: str | None = None) -> Iterator
         yield from _wrapped("", line, "  ")
     if bounds:
         yield escape(f"  {bounds}")
-    yield from _first_to_mend([f for f in report.failures if f.severity == "soundness"])
+    yield from _first_to_mend([f for f in report.failures if f.breaks_soundness])
 
 
 def _first_to_mend(failures: list[Any]) -> Iterator[str]:

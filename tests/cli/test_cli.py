@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -256,3 +257,20 @@ def test_misspelt_words_are_one_line_that_says_what_to_type(
     code, out, error = invbench(*words)
     assert (code, out, error.count("\n")) == (2, "", 1)
     assert error.startswith("invbench: ") and said in error
+
+
+def test_names_in_a_list_are_whole_where_the_terminal_is_narrow(invbench, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out, _ = invbench("list", "layers")
+    names = [row["name"] for row in json.loads(invbench("list", "layers", "--json")[1])]
+    assert code == 0
+    assert [name for name in names if name not in out] == []
+
+
+def test_threads_of_a_command_wait_asleep_unless_the_user_says_otherwise(invbench, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    invbench("list")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    invbench("list")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"

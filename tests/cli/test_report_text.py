@@ -30,7 +30,7 @@ def test_a_report_reads_well_at_100_columns():
         "decided": {"inverse-log-det": 12, "round-trip-x": 40},
     }
     lines = list(report_lines(Report("Scale", [failure], measures), "float32", "no bounds"))
-    assert lines[0] == "Scale: [red]NOT SOUND[/] (float32, 1.5 s)"
+    assert lines[0] == "Scale: [red]NOT SOUND[/], 1 law not decided (float32, 1.5 s)"
     assert "  guessed: log_det is part 3: the other is the normal density of z" in lines
     assert any(line.startswith("  assumed: domain=unit_interval") for line in lines)
     assert "  not decided: log-det: the reference is worse than what it should show" in lines
