@@ -55,7 +55,8 @@ function cell(row, track, name) {
     return make('td', { class: 'none' }, unranked ? 'not ranked' : '–');
   }
   if (name === 'tier') return make('td', {}, make('span', { class: 'tier' }, shown(value, name)));
-  const node = make('td', { class: TEXT.includes(name) ? 'text' : undefined }, shown(value, name));
+  const text = TEXT.includes(name);
+  const node = make('td', { class: text ? 'text' : undefined }, ...(text ? breakable(shown(value, name)) : [shown(value, name)]));
   if ((value === 'Infinity' && columns[name].better === 'low') || (name === 'sound' && !value)) node.classList.add('bad');
   if (INTERVALS[name]) {
     const [low, high] = INTERVALS[name].map((end) => valueOf(row, track, end));
@@ -63,6 +64,7 @@ function cell(row, track, name) {
   }
   return node;
 }
+function breakable(text) { return text.split('/').flatMap((part, place) => (place ? ['/', make('wbr'), part] : [part])); }  // a line may end behind a slash
 function identity(row, track) { return `${valueOf(row, track, 'entry')}|${valueOf(row, track, 'case')}`; }
 
 function drawTable(again = true) {
