@@ -22,7 +22,8 @@ OVERFLOW = 39.0  # log10 where an overflow is drawn
 def make(study: Study) -> Made:
     """Raises ``Missing`` without cells of the embedded photographs."""
     if not study.cells("sr", keep=lambda case: case.startswith("embedded/")):
-        raise Missing(f"no cells of embedded photographs in {study.root}; invbench run --track sr")
+        command = study.command("run --track sr")
+        raise Missing(f"no cells of embedded photographs in {study.root}; {command}")
     table = leaderboard("sr", study.root).set_index(["entry", "case"])
     families = [name for name in corruption_names("sr") if name != "clean"]
     drawn = figure(12, 7)

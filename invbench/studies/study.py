@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from invbench.files import read_limited
 from invbench.report.rows import current_cells, other_model
 from invbench.store.cell import Cell
 from invbench.store.store import Store
+from invbench.studies.everything import OWN
 from invbench.tracks import TRACKS
 
 __all__ = [
@@ -152,10 +154,13 @@ class Study:
             if track not in TRACKS:
                 raise Missing(f"this version has no track {track!r}")
             flags = " ".join(f"--entry {entry}" for entry in lacking)
-            raise Missing(
-                f"no measured cells of track {track!r} in {self.root}; invbench run --track "
-                f"{track} {flags}"
-            )
+            command = self.command(f"run --track {track} {flags}")
+            raise Missing(f"no measured cells of track {track!r} in {self.root}; {command}")
+
+    def command(self, words: str) -> str:
+        """The command of invbench that writes into this results folder."""
+        folder = "" if self.root == OWN else f" --results {shlex.quote(str(self.root))}"
+        return f"invbench {words}{folder}"
 
     def csv(self, path: str, command: str, columns: str) -> pd.DataFrame:
         """A table below the results folder. ``columns``: names with spaces between. Raises ``Missing``

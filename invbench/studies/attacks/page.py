@@ -35,9 +35,7 @@ def make(study: Study) -> Made:
     """Raises ``Missing`` without cells of attacks."""
     cells = attack_cells(study.root)
     if not cells:
-        raise Missing(
-            f"no cells of attacks in {study.root}; invbench run --track sr --results {study.root}"
-        )
+        raise Missing(f"no cells of attacks in {study.root}; {study.command('run --track sr')}")
     return Made(
         "\n".join(text(cells)),
         {"attacks": attack_rows(cells), "radii": radius_rows(cells)},

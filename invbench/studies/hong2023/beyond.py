@@ -55,7 +55,9 @@ def _missing(key: str, command: str) -> list[Part]:
 
 def certified(study: Study) -> list[Part]:
     """B1."""
-    command = f"invbench run --track sr --flow '{CERTIFIED[0]}' --entry '{CERTIFIED[1]}' --seeds 3"
+    command = study.command(
+        f"run --track sr --flow '{CERTIFIED[0]}' --entry '{CERTIFIED[1]}' --seeds 3"
+    )
     bounds = study.cells("sr", CERTIFIED[1], lambda case: True, CERTIFICATE, MODEL)
     if not bounds:
         return _missing("B1.finite", command)
@@ -131,8 +133,8 @@ def _quality(key: str, ours: list[Cell], theirs: list[Cell], command: str) -> li
 
 def guarded(study: Study) -> list[Part]:
     """B2."""
-    command = (
-        "INVBENCH_DATA=… invbench run --track cures --data BSD100 --data Urban100 --severity 3 "
+    command = "INVBENCH_DATA=… " + study.command(
+        f"run --track cures --data BSD100 --data Urban100 --severity 3 "
         f"--seeds 3 --entry {GUARDED} --entry {SPLINE} --entry affine"
     )
     parts: list[Part] = []
@@ -165,7 +167,7 @@ def guarded(study: Study) -> list[Part]:
     ]
     return [
         *parts,
-        _held("B2.found", seen, bounds, f"invbench run --track cures --entry {GUARDED}"),
+        _held("B2.found", seen, bounds, study.command(f"run --track cures --entry {GUARDED}")),
     ]
 
 
@@ -178,7 +180,7 @@ def cheap(study: Study) -> list[Part]:
         rule, entry = BEYOND_RULES[f"B3.{cure}"], f"affine+{cure}"
         own = study.cells("cures", entry, _embedded_changed)
         if not own or not guard:
-            parts += _missing(rule.key, f"invbench run --track cures --entry {entry}")
+            parts += _missing(rule.key, study.command(f"run --track cures --entry {entry}"))
             continue
         worse = compared(guard, own, "error", " points", 1, 100)
         more = f"; with this cure {share(own, 'error')}"
@@ -200,7 +202,7 @@ def _embedded_changed(case: str) -> bool:
 
 def modern(study: Study) -> list[Part]:
     """B4."""
-    command = f"INVBENCH_DATA=… invbench run --track sr --seeds 3 --entry '{MODERN}'"
+    command = "INVBENCH_DATA=… " + study.command(f"run --track sr --seeds 3 --entry '{MODERN}'")
     own, other = (_folders(study.cells("sr", e, clean)) for e in (MODERN, SPLINE))
     parts = _quality("B4", own, other, command)
     parts.append(bits(BEYOND_RULES["B4.bits"], ("srflow", MODERN), ("srflow", SPLINE)))
@@ -214,7 +216,7 @@ def modern(study: Study) -> list[Part]:
 
 def sensitive(study: Study) -> list[Part]:
     """B5."""
-    command = f"invbench run --track sr --flow '{CERTIFIED[0]}' --entry '{CERTIFIED[1]}'"
+    command = study.command(f"run --track sr --flow '{CERTIFIED[0]}' --entry '{CERTIFIED[1]}'")
     parts = []
     for key, kind, name, change, said in (
         ("B5.radius", RADIUS, RADII["critical_radius"], lambda v: np.minimum(v, FARTHEST), above),

@@ -33,10 +33,8 @@ def sheet(study: Study, track: str, wanted: tuple[Row, ...]) -> Sheet:
     """
     found = picks(lambda design, case: study.cells(track, design, case.__eq__), wanted, study.say)
     if not found:
-        raise Missing(
-            f"no cells of embedded photographs in {study.root}; invbench run --track {track} "
-            f"--results {study.root}"
-        )
+        command = study.command(f"run --track {track}")
+        raise Missing(f"no cells of embedded photographs in {study.root}; {command}")
     rows = [
         {"row": k, "condition": pick.given.case, "photograph": pick.given.pair.name}
         | {"design": design}

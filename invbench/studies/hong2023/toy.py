@@ -26,7 +26,7 @@ def toy_cells(study: Study, design: str) -> tuple[list[Cell], list[Cell]]:
     ]
     both = sorted(sides[0].keys() & sides[1].keys())
     if not both:
-        command = f"invbench run --track toy2d --entry {design}"
+        command = study.command(f"run --track toy2d --entry {design}")
         raise Missing(f"no toy of {design} was measured in both conditions; {command}")
     return [sides[0][seed] for seed in both], [sides[1][seed] for seed in both]
 

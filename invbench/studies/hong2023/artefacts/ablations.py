@@ -69,7 +69,8 @@ def make(study: Study) -> Made:
     """Decodes the shipped flows, about three minutes. Raises ``Missing`` without cells of the track
     sr."""
     if not study.cells("sr"):
-        raise Missing(f"no cells of track 'sr' in {study.root}; invbench run --track sr")
+        command = study.command("run --track sr")
+        raise Missing(f"no cells of track 'sr' in {study.root}; {command}")
     precision, clamp = _precisions(study), clamped(study)
     text = TEXT.format(
         precision=precision.to_markdown(index=False, disable_numparse=True),

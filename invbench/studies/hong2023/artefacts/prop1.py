@@ -11,7 +11,7 @@ from invbench.studies.study import Made, Missing, Study, changed, clean
 
 __all__ = ["make"]
 
-COMMAND = "invbench run --track unconditional --data embedded --data BSD100"
+MEASURED_BY = "run --track unconditional --data embedded --data BSD100"
 TEXT = """## The paper
 
 There exist x out of distribution with ‖x‖∞ ≪ ‖f⁻¹(f(x))‖∞ (Prop. 1, after Behrmann et al. 2021); "we believe that our proposed solution will work
@@ -38,7 +38,9 @@ def make(study: Study) -> Made:
     """Raises ``Missing`` without cells of the track unconditional."""
     designs = study.designs("unconditional")
     if not designs:
-        raise Missing(f"no measured cells of track 'unconditional' in {study.root}; {COMMAND}")
+        raise Missing(
+            f"no measured cells of track 'unconditional' in {study.root}; {study.command(MEASURED_BY)}"
+        )
     plain = {d: study.cells("unconditional", d, clean) for d in designs}
     altered = {d: study.cells("unconditional", d, changed) for d in designs}
     datasets = sorted(

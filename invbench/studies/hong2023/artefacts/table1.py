@@ -50,10 +50,8 @@ same, with the noise level), trained for 3 000 iterations on T91; crops of 128×
 def make(study: Study) -> Made:
     """Raises ``Missing`` without cells of the track sr."""
     if not study.designs("sr"):
-        raise Missing(
-            f"no measured cells in {study.root}; invbench run --track sr --data BSD100 --data "
-            f"Urban100"
-        )
+        command = study.command("run --track sr --data BSD100 --data Urban100")
+        raise Missing(f"no measured cells in {study.root}; {command}")
     rows: list[dict[str, object]] = []
     sets: list[ConditionSet] = []
     for model in ("", FS_NCSR):

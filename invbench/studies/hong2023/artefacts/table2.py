@@ -8,9 +8,9 @@ from invbench.studies.hong2023.claims import TABLE2
 from invbench.studies.hong2023.evidence import mean, share
 from invbench.studies.study import Made, Missing, Study
 
-__all__ = ["COMMAND", "make"]
+__all__ = ["MEASURED_BY", "make"]
 
-COMMAND = "invbench run --track lowlight --data LOL --data VE-LOL"
+MEASURED_BY = "run --track lowlight --data LOL --data VE-LOL"
 TEXT = """## The paper
 
 {paper}
@@ -77,7 +77,7 @@ def make(study: Study) -> Made:
     paper = paper_rows().to_markdown(index=False, disable_numparse=True)
     if not rows:
         raise Missing(
-            f"no measured cells of track 'lowlight' in {study.root}; {COMMAND}\n\nThe paper's "
+            f"no measured cells of track 'lowlight' in {study.root}; {study.command(MEASURED_BY)}\n\nThe paper's "
             f"numbers:\n\n{paper}"
         )
     table = pd.DataFrame(rows)
