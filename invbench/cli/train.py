@@ -89,11 +89,11 @@ def train(
             f"say which coupling: invbench train {shlex.quote(flow)} --coupling affine (invbench "
             f"list couplings)"
         )
-    queue = missing() if every else [PublishedTraining(flow, coupling, seed)]
+    queue = missing() if every else [PublishedTraining(flow, coupling, seed, size)]
     cards = []
     with progress_bar() as progress:
         for place, one in enumerate(queue, 1):
-            name = f"{one.flow} {one.coupling} seed {one.seed}"
+            name = f"{one.flow} {one.size} {one.coupling} seed {one.seed}"
             if every:
                 err.print(f"{place} of {len(queue)}: {name}", markup=False, highlight=False)
             bar = progress.add_task("starting", total=None)
@@ -111,7 +111,7 @@ def train(
             path = train_flow(
                 one.flow,
                 one.coupling,
-                size,
+                one.size,
                 one.seed,
                 out_dir,
                 report,

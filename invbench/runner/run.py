@@ -165,7 +165,7 @@ def builtin_entries(flow: str = "", size: str = "mini") -> list[str]:
     and variants like ``rq(bins=4)`` whose weights ship. Where the flow is not installed, those of
     its published trainings: the toy, which trains its own, has the same designs either way."""
     if flow and without_options(flow) not in FLOWS:
-        return sorted({one.coupling for one in PUBLISHED if one.flow == flow})
+        return sorted({one.coupling for one in PUBLISHED if (one.flow, one.size) == (flow, size)})
     names = [
         name
         for name, entry in COUPLINGS.items()

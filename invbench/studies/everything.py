@@ -119,6 +119,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(("plot", "sensitivity", "-o", "RESULTS/../docs/sensitivity.png")),
     Command(("reproduce", "precision")),
     Command(("reproduce", "ood_score")),
+    Command(("reproduce", "ood_readings")),
     Command(("reproduce", "toy_sweep")),
     Command(("reproduce", "ablations_training")),
     Command(("reproduce", "all")),

@@ -66,6 +66,15 @@ ARTEFACTS: dict[str, Artefact] = {
             "12 minutes",
         ),
         Artefact(
+            "ood_readings",
+            "The OOD score under every reading, on every training (claim C3)",
+            "ood_score.readings",
+            "ood_score",
+            "readings",
+            "weights of srflow; T91, DIV2K, BSD100, Set14, Urban100",
+            "three minutes for each of 16 trainings",
+        ),
+        Artefact(
             "toy_sweep",
             "Where the toy's variance jump appears",
             "toy_sweep",

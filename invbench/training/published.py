@@ -13,15 +13,21 @@ __all__ = ["PUBLISHED", "PublishedTraining", "missing"]
 
 # 4 bins, since the weights for 8 are too large to ship
 MAIN = ("affine", "affine-floor", "modified-rq", "rq-bounded(bins=4)")
+BOUNDED = (
+    ("srflow(split=bounded)", "cubic-rational-bounded(shift=1)"),
+    ("fs_ncsr(split=bounded)", "cubic-rational-bounded(shift=1)"),
+    ("llflow", "cubic-rational-bounded(shift=1)"),
+)
 
 
 @dataclass(frozen=True)
 class PublishedTraining:
-    """One training of ``flow``, size mini."""
+    """One training of ``flow``."""
 
     flow: str
     coupling: str
     seed: int
+    size: str = "mini"
 
 
 def _all() -> Iterator[PublishedTraining]:
@@ -36,6 +42,12 @@ def _all() -> Iterator[PublishedTraining]:
         for coupling in MAIN:
             yield PublishedTraining("srflow", coupling, seed)
             yield PublishedTraining("fs_ncsr", coupling, seed)
+    yield from (PublishedTraining(*one, 0) for one in BOUNDED)
+    yield from (PublishedTraining(*BOUNDED[0], seed) for seed in (1, 2))
+    for coupling in ("affine", "affine-floor", "modified-rq"):
+        for seed in (0, 1, 2):
+            yield PublishedTraining("fs_ncsr", coupling, seed, "mini-8x")
+    yield PublishedTraining(*BOUNDED[1], 0, "mini-8x")
 
 
 PUBLISHED = tuple(_all())
@@ -44,5 +56,5 @@ PUBLISHED = tuple(_all())
 def missing() -> list[PublishedTraining]:
     """The published trainings without weights, neither shipped ones nor the user's."""
     return [
-        w for w in PUBLISHED if find_weights(w.flow, resolve(w.coupling), "mini", w.seed) is None
+        w for w in PUBLISHED if find_weights(w.flow, resolve(w.coupling), w.size, w.seed) is None
     ]

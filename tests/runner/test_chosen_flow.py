@@ -20,6 +20,7 @@ from invbench.training import loop as training
 from invbench.training import published as wanted
 from invbench.training.published import PUBLISHED, PublishedTraining
 from invbench.training.toy2d import recipe as toy_recipe
+from invbench.training.train_flow import recipes_of
 from invbench.training.weights import load_flow, save_weights, weights_name
 from invbench_models.fs_ncsr import fs_ncsr
 
@@ -78,7 +79,7 @@ def test_weights_of_the_user_are_measured_in_rows_of_their_own(tmp_path, file, c
         (("--flow", "fs_ncsr", "--track", "lowlight"), "--track sr"),
         (("--flow", "toy2d"), "belongs to one track"),
         (("--flow", "srfow"), "did you mean 'srflow'"),
-        (("--flow", "srflow", "--size", "vast"), "sizes: mini, paper"),
+        (("--flow", "srflow", "--size", "vast"), "sizes: mini, mini-8x, medium, paper"),
         (("--flow", "srflow", "--weights", "x.pth"), "name its coupling with one --entry"),
         (("--flow", "srflow", "--weights", "x.pth", "--entry", "affine"), "x.pth"),
     ],
@@ -141,11 +142,9 @@ def test_a_pickle_is_refused(invbench, tmp_path):
 
 
 def test_every_wanted_training_has_a_recipe_and_a_coupling():
-    import importlib
-
     for one in PUBLISHED:
         resolve(one.coupling)
-        assert "mini" in importlib.import_module(f"invbench_models.{one.flow}.recipe").RECIPES
+        assert one.size in recipes_of(resolve(one.flow, ("flow",))).RECIPES
 
 
 def test_train_all_trains_what_is_missing_and_only_that(invbench, cache, monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from invbench.studies.ood_score import page
+from invbench.studies.ood_score import page, readings
 from invbench.studies.ood_score.association import predictors
 from invbench.studies.ood_score.settings import CONTROLS, DATASETS, DESIGNS, SCORES
 from invbench.studies.ood_score.verdict import verdict
@@ -70,3 +70,53 @@ def test_again_measures_anew(study, monkeypatch):
     monkeypatch.setattr(page, "measured", lambda: (made_up(-1), NOTE))
     stored.again = True
     assert "not seen" in reproduce("ood_score", stored).text.read_text()
+
+
+@pytest.fixture
+def two_trainings(monkeypatch):
+    """Of the first the score tells failures, of the second it is the other way round; ``asked`` are
+    those that were measured."""
+    asked = []
+
+    def measured(design, given, training, advance, seed):
+        asked.append((design, seed))
+        table = made_up(1 - 2 * seed)
+        return table[table.design == design]
+
+    monkeypatch.setattr(
+        readings,
+        "trainings",
+        lambda: [readings.Training("affine", seed, f"{seed}" * 16) for seed in (0, 1)],
+    )
+    monkeypatch.setattr(readings, "inputs", lambda crops, photographs: [])
+    monkeypatch.setattr(readings, "training_patches", lambda seed: None)
+    monkeypatch.setattr(readings, "measure", measured)
+    return asked
+
+
+def test_each_training_is_judged_under_each_reading_and_measured_once(study, two_trainings):
+    folder = study()
+    made = readings.make(folder)
+    row = "| flat, second moment         | 1 / 0 / 1                       |"
+    assert row in made.text
+    found = made.tables["readings"]
+    assert len(found) == 2 * len(SCORES) * 3 and set(found.seed) == {0, 1}
+    clean = found[(found.inputs == "clean") & (found.reading == "flat")].set_index("seed")
+    assert clean.loc[0].auc > 0.9 and clean.loc[1].auc < 0.1
+    assert readings.make(folder).text == made.text
+    assert two_trainings == [("affine", 0), ("affine", 1)]
+
+
+def test_a_training_with_other_weights_is_measured_again(study, two_trainings, monkeypatch):
+    folder = study()
+    readings.make(folder)
+    monkeypatch.setattr(readings, "trainings", lambda: [readings.Training("affine", 1, "f" * 16)])
+    again = readings.make(folder).tables["readings"]
+    assert two_trainings[2:] == [("affine", 1)] and set(again.weights) == {"f" * 16}
+
+
+def test_where_too_few_inputs_fail_no_reading_is_asked():
+    row = pd.Series({"n": 240, "failures": 9, "auc_lo": 0.9, "auc_hi": 0.99})
+    assert readings.answer(row) is None
+    assert readings.answer(row.replace(9, 10)) == "tells"
+    assert readings.answer(row.replace(9, 239)) is None

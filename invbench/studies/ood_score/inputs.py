@@ -40,7 +40,7 @@ from invbench.targets import resolve
 from invbench.training.train_flow import recipes_of
 from invbench.uniform import stream_seed
 
-__all__ = ["measured"]
+__all__ = ["inputs", "measure", "measured", "training_patches"]
 
 
 def measured() -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -48,8 +48,7 @@ def measured() -> tuple[pd.DataFrame, dict[str, Any]]:
     torch.set_num_threads(1)
     began = time.process_time()
     given = inputs(CROPS, PHOTOGRAPHS)
-    draw = recipes_of(resolve("srflow", ("flow",))).batches("mini", SEED)
-    training = torch.cat([draw(step)[1] for step in range(TRAINING_STEPS)])
+    training = training_patches(SEED)
     parts, plain = [], controls(given, training)
     with progress_bar() as bar:
         task = bar.add_task("measuring", total=len(DESIGNS) * len(given))
@@ -103,12 +102,23 @@ def named(
     return rows
 
 
+def training_patches(seed: int) -> Tensor:
+    """The conditions of the first steps that the flows of this seed were trained on."""
+    draw = recipes_of(resolve("srflow", ("flow",))).batches("mini", seed)
+    return torch.cat([draw(step)[1] for step in range(TRAINING_STEPS)])
+
+
 @torch.no_grad()
 def measure(
-    design: str, given: list[tuple[dict[str, Any], Tensor]], training: Tensor, advance: Any
+    design: str,
+    given: list[tuple[dict[str, Any], Tensor]],
+    training: Tensor,
+    advance: Any,
+    seed: int = SEED,
 ) -> pd.DataFrame:
-    """One row per input: how its samples fail (float32), and its scores (float64)."""
-    flow = invbench.load_flow("srflow", coupling=design, seed=SEED)
+    """One row per input: how its samples fail (float32), and its scores (float64). ``seed``: of the
+    flow's training; the latents are the same for all."""
+    flow = invbench.load_flow("srflow", coupling=design, seed=seed)
     rows = [
         {"design": design, **what, **failure(flow, y, what["latents"], advance)}
         for what, y in given
