@@ -41,6 +41,7 @@ PREDICTOR_COLUMNS = (
 )
 MOST_COLUMNS = 1000  # of a table; pandas takes minutes to tell a million columns of one name apart
 FS_NCSR = " [fs_ncsr]"  # the paper's own flow in place of the track's, as ``model``
+FS_NCSR_8X = " [fs_ncsr mini-8x]"
 # in this order in every figure and table
 DESIGNS = ("affine", "affine-floor", "additive", "modified-rq")
 

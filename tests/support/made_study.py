@@ -43,9 +43,9 @@ def cell(track, entry, case, inf=(0,), error=None, seed=0, names=None, **measure
     )
 
 
-def of_flow(measured: Cell, flow: str) -> Cell:
+def of_flow(measured: Cell, flow: str, size: str = "mini") -> Cell:
     """The same cell, of another flow than its track's own."""
-    settings = {**measured.spec.settings, "flow": flow, "size": "mini"}
+    settings = {**measured.spec.settings, "flow": flow, "size": size}
     spec = measured.spec.model_copy(update={"settings": settings})
     return measured.model_copy(update={"spec": spec, "key": spec.key})
 

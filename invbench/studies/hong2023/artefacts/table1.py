@@ -7,18 +7,22 @@ from collections.abc import Callable
 import pandas as pd
 
 from invbench.store.cell import Cell
-from invbench.studies.hong2023.claims import OURS, TABLE1
+from invbench.studies.hong2023.beside import NOTES, beside, measures, sharpened
+from invbench.studies.hong2023.claims import OURS
 from invbench.studies.hong2023.condition_sets import ConditionSet, condition_sets, within
-from invbench.studies.hong2023.evidence import mean, share
-from invbench.studies.study import FS_NCSR, Made, Missing, Study, changed, clean
+from invbench.studies.study import FS_NCSR, FS_NCSR_8X, Made, Missing, Study, changed, clean
 
 __all__ = ["make"]
 
-TEXT = """## The paper
+MODELS = ("", FS_NCSR, FS_NCSR_8X)
+
+TEXT = """## The paper's cells beside ours
 
 {paper}
 
-## Ours
+{notes}
+
+## All of ours
 
 {ours}
 
@@ -43,7 +47,8 @@ measured on. [95 % interval over photographs, given that training.]
 The paper's rows stand beside ours as {rows}; `additive` is a control: it has no Inf either.
 
 What differs: a mini SRFlow (two levels of four steps, residual target as in FS-NCSR, no noise level), and in the rows [fs_ncsr] a mini FS-NCSR (the
-same, with the noise level), trained for 3 000 iterations on T91; crops of 128×128; no 8× model; the designs differ in nothing but the coupling.
+same, with the noise level), trained for 3 000 iterations on T91, in the rows [fs_ncsr mini-8x] one of three levels of three steps, narrower, for 2 000; crops of 128×128; the
+designs differ in nothing but the coupling.
 """
 
 
@@ -54,7 +59,7 @@ def make(study: Study) -> Made:
         raise Missing(f"no measured cells in {study.root}; {command}")
     rows: list[dict[str, object]] = []
     sets: list[ConditionSet] = []
-    for model in ("", FS_NCSR):
+    for model in MODELS:
         rows += _clean_rows(study, model)
         for name, kind in (("EUrban: ", sharpened), ("", changed)):
             measured = {
@@ -64,14 +69,15 @@ def make(study: Study) -> Made:
                 of_set = {d: within(cells, conditions) for d, cells in measured.items()}
                 data = name + conditions.name + model
                 rows += [
-                    {"data": data, "design": d, **_row(cells, False)}
+                    {"data": data, "design": d, **measures(cells, False)}
                     for d, cells in of_set.items()
                     if cells
                 ]
                 sets += [conditions] * (conditions not in sets)
     table = pd.DataFrame(rows)
     text = TEXT.format(
-        paper=paper_rows().to_markdown(index=False, disable_numparse=True),
+        paper=beside(study).to_markdown(index=False, disable_numparse=True),
+        notes=NOTES,
         ours=table.fillna("").to_markdown(index=False, disable_numparse=True),
         sets="\n".join(f"- {s.name}: {s.conditions}." for s in sets),
         seeds=by_seed(study).to_markdown(index=False, disable_numparse=True),
@@ -84,7 +90,7 @@ def by_seed(study: Study) -> pd.DataFrame:
     """A row per design and seed, of designs that were trained more than once, on the data sets that
     all seeds have."""
     rows = []
-    entries = [(entry, flow) for flow in ("", FS_NCSR) for entry in study.designs("sr", model=flow)]
+    entries = [(entry, flow) for flow in MODELS for entry in study.designs("sr", model=flow)]
     for design, model in entries:
         cells = [c for c in study.cells("sr", design, clean, model=model) if "inf" in c.measures]
         seeds = sorted({c.spec.seed for c in cells})
@@ -94,7 +100,7 @@ def by_seed(study: Study) -> pd.DataFrame:
             *({c.spec.case for c in cells if c.spec.seed == seed} for seed in seeds)
         )
         for seed in seeds if cases else ():
-            row = _row(
+            row = measures(
                 [c for c in cells if c.spec.seed == seed and c.spec.case in cases], quality=True
             )
             rows.append(
@@ -104,27 +110,6 @@ def by_seed(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["design", "seed", "n", "%Inf", "error", "min, dB", "σ, dB"])
 
 
-def paper_rows() -> pd.DataFrame:
-    rows = []
-    for data, models in TABLE1.items():
-        for model, v in models.items():
-            rows.append(
-                {
-                    "data": data,
-                    "model": model,
-                    "%Inf": f"{v.inf_pct:g}",
-                    "min": f"{v.lr_psnr_min:.2f}",
-                    "σ": f"{v.lr_psnr_std:.3f}",
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def sharpened(case: str) -> bool:
-    """Is this a condition of ours that stands for EUrban100?"""
-    return case.startswith("embedded/eurban-")
-
-
 def _measured(study: Study, design: str, keep: Callable[[str], bool], model: str) -> list[Cell]:
     return [c for c in study.cells("sr", design, keep, model=model) if "inf" in c.measures]
 
@@ -132,19 +117,8 @@ def _measured(study: Study, design: str, keep: Callable[[str], bool], model: str
 def _clean_rows(study: Study, model: str) -> list[dict[str, object]]:
     datasets = {cell.spec.dataset for cell in study.cells("sr", keep=clean, model=model)}
     return [
-        {"data": name + model, "design": design, **_row(cells, True)}
+        {"data": name + model, "design": design, **measures(cells, True)}
         for name in sorted(datasets, key=lambda d: (d == "embedded", d))
         for design in study.designs("sr", model=model)
         if (cells := _measured(study, design, f"{name}/clean".__eq__, model))
     ]
-
-
-def _row(cells: list[Cell], quality: bool) -> dict[str, object]:
-    inf, error = share(cells, "inf"), share(cells, "error")
-    row: dict[str, object] = {"n": inf.n, "seeds": inf.seeds, "%Inf": str(inf), "error": str(error)}
-    if quality:
-        row |= {
-            "min, dB": str(mean(cells, "lr_psnr_min")),
-            "σ, dB": str(mean(cells, "lr_psnr_std", digits=3, least=0)),
-        }
-    return row
