@@ -24,7 +24,7 @@ from invbench.studies.hong2023.evidence import (
     share,
 )
 from invbench.studies.hong2023.rules import RULES
-from invbench.studies.hong2023.verdict import make
+from invbench.studies.hong2023.verdict import PARTS, make
 from tests.support.made_study import cell, images
 
 CROPS = [f"p{photograph}/{crop}" for photograph in range(6) for crop in range(5)]
@@ -106,7 +106,7 @@ class TestVerdict:
         over = {part.statement: part.over for part in RULES["C4"](study(*cells))}
         assert over["errors remain under †"] == TRAININGS
         assert over["† removes the Inf of affine on changed conditions"] == ONE_TRAINING
-        text = make(study(*cells)).text
+        text = make(study(*cells)).pictures[PARTS].decode()
         assert "| interval over " in text and f"| {TRAININGS} " in text
 
     def test_clean_photographs_are_those_that_every_training_saw(self, study):

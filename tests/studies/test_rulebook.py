@@ -9,7 +9,7 @@ import pytest
 from invbench.studies.hong2023.claims import CLAIMS
 from invbench.studies.hong2023.evidence import told
 from invbench.studies.hong2023.rulebook import CHANGES, PLAIN, RULEBOOK, VERSION, Rule, Variant
-from invbench.studies.hong2023.verdict import judge, make
+from invbench.studies.hong2023.verdict import PARTS, judge, make
 from tests.support.made_study import auc, of_flow, quality, toys
 
 
@@ -78,7 +78,7 @@ def test_a_rule_that_was_written_after_its_data_says_so(rule, variant, written, 
 
 
 def test_the_verdict_prints_the_version_of_the_rules_and_which_came_after_their_data(study):
-    text = make(study(ood_score__predictors=auc(0.8, 0.9))).text
+    text = make(study(ood_score__predictors=auc(0.8, 0.9))).pictures[PARTS].decode()
     assert f"**Rules: version {VERSION}, of {CHANGES[-1][0]} UTC.**" in text
     assert all(f"{k}. {date}: " in text for k, (date, _) in enumerate(CHANGES, 1))
     rule = RULEBOOK["C3.flat.clean"]

@@ -27,9 +27,10 @@ MODERN = "rq-bounded(bins=4)"
 
 @dataclass(frozen=True)
 class Beyond:
-    """A statement of our own. ``shown``: links to what it rests on; ``differs``: what limits it."""
+    """A statement of our own. ``short``: it in a few words; ``shown``: links to what it rests on; ``differs``: what limits it."""
 
     key: str
+    short: str
     statement: str
     shown: tuple[str, ...]
     differs: str
@@ -41,6 +42,7 @@ BEYOND: dict[str, Beyond] = {
     for one in (
         Beyond(
             "B1",
+            "a bounded flow costs neither likelihood nor quality",
             "A flow can be built whose every decode is bounded, for every condition, at no cost in "
             "likelihood or quality.",
             ("../cures/bounded_flows.md", "../tables/sr.md"),
@@ -50,24 +52,28 @@ BEYOND: dict[str, Beyond] = {
         ),
         Beyond(
             "B2",
+            "a guard ends the explosions of a trained flow",
             "A guard ends the explosions of a flow that is trained already, without training.",
             ("../tables/cures.md", "../cures/guard.md"),
             f"{SMALL}; guards of 192 crops of T91 each, 99.9 % of the values",
         ),
         Beyond(
             "B3",
+            "cheaper cures do as well",
             "A gate, a lower temperature, truncated latents, another draw or float64 do as well.",
             ("../tables/cures.md",),
             f"{SMALL}; one training, embedded photographs",
         ),
         Beyond(
             "B4",
+            "bounded splines are better than the paper's",
             "A spline with bounded displacement and slopes is better than the paper's.",
             ("../tables/sr.md", "../attacks/attacks.md"),
             f"{SMALL}; {MODERN}, three trainings",
         ),
         Beyond(
             "B5",
+            "the certified flow is less sensitive, too",
             "The certified flow is less sensitive to its latents than the paper's spline, too.",
             ("../tables/sr.md",),
             f"{SMALL}; one training each, a search of fixed budget",

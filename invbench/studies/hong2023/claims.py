@@ -13,10 +13,11 @@ __all__ = ["CLAIMS", "OURS", "TABLE1", "TABLE2", "Claim", "LowLight", "SuperReso
 
 @dataclass(frozen=True)
 class Claim:
-    """``figures``: artefacts that show our evidence; ``numbers``: the paper's, in words;
-    ``differs``: how our evidence was got otherwise."""
+    """``short``: the statement in a few words; ``figures``: artefacts that show our evidence;
+    ``numbers``: the paper's, in words; ``differs``: how our evidence was got otherwise."""
 
     key: str
+    short: str
     statement: str
     where: str
     numbers: str
@@ -49,6 +50,7 @@ CLAIMS: dict[str, Claim] = {
     for claim in (
         Claim(
             "C1",
+            "the affine toy explodes out of distribution, the spline toy does not",
             "For out-of-distribution conditions the affine toy leaves [−1, 1]² and its feature "
             "variance jumps at one coupling; "
             "with the modified RQ-spline neither happens.",
@@ -59,6 +61,7 @@ CLAIMS: dict[str, Claim] = {
         ),
         Claim(
             "C2",
+            "the likelihood of an affine layer is unbounded in its scale",
             (
                 "The NLL of one affine layer is unbounded below in s; with s ≤ 1 its optimum is "
                 "(s, "
@@ -71,6 +74,7 @@ CLAIMS: dict[str, Claim] = {
         ),
         Claim(
             "C3",
+            "the OOD score tells which inputs fail",
             "The OOD score, the Mahalanobis distance of g_θ(y) from the training features, "
             "tells which conditions give pixel errors: the error "
             "rate rises with it.",
@@ -88,6 +92,7 @@ CLAIMS: dict[str, Claim] = {
         ),
         Claim(
             "C4",
+            "a floor on the scale removes Inf, and errors remain",
             "A lower bound of 0.1 on the scale (†) removes Inf pixels, and errors remain.",
             "§4.2, §4.3, Tables 1, 2, Fig. 6, 7",
             "%Inf of FS-NCSR → †: 2 → 0, 2 → 0, 30 → 0; of LLFlow: 20 → 20, 22 → 13",
@@ -96,6 +101,7 @@ CLAIMS: dict[str, Claim] = {
         ),
         Claim(
             "C5",
+            "the modified RQ-spline: no Inf, better LR-PSNR, same quality, twice the time",
             "The modified RQ-spline gives no Inf, the best minimum and standard deviation of "
             "LR-PSNR, and the same or better PSNR, SSIM and LPIPS, "
             "at about twice the training time.",
@@ -109,6 +115,7 @@ CLAIMS: dict[str, Claim] = {
         ),
         Claim(
             "C6",
+            "artefacts start small and spread; saturated, black where not finite",
             "Artefacts are saturated primary colours where values are finite and black where "
             "they are not; they start in a tiny area and spread "
             "layer by layer.",
@@ -119,6 +126,7 @@ CLAIMS: dict[str, Claim] = {
         ),
         Claim(
             "C7",
+            "the spline helps unconditional flows, too",
             (
                 "The same remedy helps unconditional flows, where f⁻¹(f(x)) explodes for x out of "
                 "distribution."
