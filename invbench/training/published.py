@@ -48,6 +48,9 @@ def _all() -> Iterator[PublishedTraining]:
         for seed in (0, 1, 2):
             yield PublishedTraining("fs_ncsr", coupling, seed, "mini-8x")
     yield PublishedTraining(*BOUNDED[1], 0, "mini-8x")
+    for coupling in ("affine", "modified-rq"):
+        for seed in (1, 2):
+            yield PublishedTraining("glow", coupling, seed)
 
 
 PUBLISHED = tuple(_all())
