@@ -1,7 +1,8 @@
 """Write the pages of docs/reference that follow from the code: python docs/write_reference.py
 
 cli.md from the command line itself; corruptions.md and attacks.md from the catalogue that
-``invbench list`` and ``invbench explain`` read; budgets.md from the tables of budgets.
+``invbench list`` and ``invbench explain`` read; budgets.md from the tables of budgets; cost.md from
+results/benchmarks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from cost_page import cost
 
 from invbench.attacks.attack import standard_attacks
 from invbench.attacks.budget import ATTACK_BUDGETS
@@ -171,6 +173,7 @@ PAGES = {
     "corruptions.md": corruptions,
     "attacks.md": attacks,
     "budgets.md": budgets,
+    "cost.md": lambda: f"{cost(table)}\n{NOTE}\n",
 }
 
 if __name__ == "__main__":
