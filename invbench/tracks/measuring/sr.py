@@ -58,7 +58,8 @@ def plan(target: Target, options: Options) -> list[CellSpec]:
         for case in cases
         for seed in seeds
     ]
-    stretches = [_stretch_of(s) for s in specs if (s.corruption, s.severity) in STRETCHED]
+    stretched = STRETCHED if options.budget.stretched else STRETCHED[:1]
+    stretches = [_stretch_of(s) for s in specs if (s.corruption, s.severity) in stretched]
     if narrowed and not options.attacks:
         return specs + stretches + certificates_of(specs)
     clean = [spec for spec in specs if spec.corruption == "clean"]
