@@ -23,6 +23,7 @@ from torch import Tensor
 
 from gpu.part import Answer, Setting
 from gpu.subjects import cases, design, flow, flow_case
+from invbench.devices import tf32
 from invbench.laws.cases.case import LawCase
 from invbench.laws.judging.conditioning import APPEAL, FIRST, SLACK, Effort, magnitude
 from invbench.laws.judging.rounding import APPEALS, per_row
@@ -92,18 +93,12 @@ def compared(kind: str, name: str, precision: str, setting: Setting) -> dict[str
 
 def calls(subject: Subject, case: LawCase, how: Precision, device: str) -> Call:
     """Both directions of the subject on the case, computed on the device in the precision."""
-    kind = torch.device(device).type
+    cond = None if case.cond is None else case.cond.to(device)
     results = {}
-    allowed = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = how.tf32
-    try:
-        for inverse in case.subject.directions:
-            cond = None if case.cond is None else case.cond.to(device)
-            with how.context(kind):
-                pair = LawCase.call(subject, inverse, case.inputs(inverse).to(device), cond)
-            results[inverse] = tuple(part.cpu().double() for part in pair)
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = allowed
+    for inverse in case.subject.directions:
+        with tf32(how.tf32), how.context(torch.device(device).type):
+            pair = LawCase.call(subject, inverse, case.inputs(inverse).to(device), cond)
+        results[inverse] = tuple(part.cpu().double() for part in pair)
     return results.__getitem__  # type: ignore[return-value]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gpu.part import Answer, Setting
 from gpu.timing import peak_gib, seconds
+from invbench.devices import tf32
 from invbench.flows import ConditionalFlow
 
 PUBLISHED = 12  # images of a batch
@@ -29,6 +30,7 @@ def measure(setting: Setting) -> Answer:
     return _answer(rows)
 
 
+@tf32(False)
 def measured(name: str, device: str) -> dict[str, Any]:
     model, scale = fresh("srflow", "paper", name)
     model.to(device)
@@ -42,10 +44,11 @@ def measured(name: str, device: str) -> dict[str, Any]:
             xs, ys = (part.repeat(batch, 1, 1, 1) for part in (x, y))
             found = training(model, xs, ys, device)
         except torch.cuda.OutOfMemoryError:
-            torch.cuda.empty_cache()
-            batch //= 2
-            continue
-        return row | {"batch": batch} | {f"batch_{k}": v for k, v in found.items()}
+            found = None
+        if found:
+            return row | {"batch": batch} | {f"batch_{k}": v for k, v in found.items()}
+        torch.cuda.empty_cache()  # here: in the handler its traceback held what did not fit
+        batch //= 2
     return row
 
 
