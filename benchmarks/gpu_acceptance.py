@@ -1,4 +1,4 @@
-"""Is invbench sound and fast on this GPU: python benchmarks/gpu_acceptance.py [--device cuda|cpu]
+r"""Is invbench sound and fast on this GPU: python benchmarks/gpu_acceptance.py [--device cuda|cpu]
 
 One call of at most --limit-s seconds (480). Ten parts (``gpu/part.py``), each in a process of its
 own with its own limit, so that one that fails, hangs or dies costs itself alone: laws of all
@@ -17,27 +17,26 @@ parts, their numbers), ``acceptance.csv``, ``acceptance.log``, and the cells as 
 
 **Here**: ``python benchmarks/gpu_acceptance.py``, or ``--device cpu``; ``--part speed`` for one.
 
-**On the lent machine** (the tool ``run``; /work/.library/device). Its image has torch 2.11 with
-CUDA, Triton and all packages but four, which travel as wheels in ``.whl/``: pydantic,
-pydantic_core, annotated_types, typing_inspection. Here, once, in the clone of the session:
+**On the lent machine** (the tool ``run``, /work/.library/device; python3 there is 3.12 with torch
+2.11, CUDA and Triton). It lacks four packages, which travel as wheels, with typing_extensions:
 
     echo /.whl/ >> .git/info/exclude
     python3 -m pip download --no-deps --only-binary=:all: --python-version 3.12 \
       --implementation cp --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-      -d .whl pydantic==2.12.5 pydantic_core==2.41.5 annotated_types==0.7.0 typing_inspection==0.4.2
+      -d .whl pydantic==2.14.4 pydantic_core==2.50.5 annotated_types==0.8.0 \
+      typing_inspection==0.4.5 typing_extensions==4.16.0
 
-At most 64 MiB travel, and the files of git are 86 MiB. So the call is made from a branch without
-those that no part reads:
+At most 64 MiB travel, and git has 86 MiB. What no part reads is set aside for the call, in the
+clone of the session, and brought back after it:
 
-    git switch -c on-the-device
-    git rm -rq --cached results reference_models/invbench_models/fs_ncsr/weights
-    git commit -qm "Without what the device does not need"; git clean -fdxq results \
-      reference_models/invbench_models/fs_ncsr/weights      # afterwards: git switch -f main
+    git rm -rq results reference_models/invbench_models/fs_ncsr/weights
+    git restore -SW results reference_models    # after the call
 
-and the call itself, with ``timeout_s`` 540 and ``carry`` [".whl"]; COMMIT is that of main:
+The call, with ``timeout_s`` 560 and ``carry`` [".whl"]; COMMIT is git's HEAD here:
 
-    python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target /tmp/site \
-      .whl/*.whl && PYTHONPATH=/tmp/site python3 benchmarks/gpu_acceptance.py --commit COMMIT
+    python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade \
+      --target /tmp/site .whl/*.whl && export PYTHONPATH=/tmp/site || exit; \
+      python3 benchmarks/gpu_acceptance.py --commit COMMIT
 """
 
 from __future__ import annotations

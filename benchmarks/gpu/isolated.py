@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -23,12 +24,13 @@ LOG_BYTES = 64 * 1024  # of a part's output, its end
 
 @dataclass(frozen=True)
 class Outcome:
-    """``status``: passed, skipped, or one of ``BAD``; ``answer``: what the part had said by
-    then."""
+    """``status``: passed, skipped, or one of ``BAD``; ``cpu_seconds``: of the processor, which a
+    shared machine does not stretch; ``answer``: what the part had said by then."""
 
     part: Part
     status: str
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     reasons: list[str] = field(default_factory=list)
     answer: Answer = field(default_factory=Answer)
     log: str = ""
@@ -40,7 +42,7 @@ def run_part(part: Part, setting: Setting, environment: Mapping[str, str]) -> Ou
     work.mkdir(parents=True, exist_ok=True)
     given = {n: getattr(setting, n) for n in ("device", "seconds", "work", "out", "answer")}
     command = [sys.executable, "-m", "gpu.child", part.module, json.dumps(given)]
-    started = time.monotonic()
+    started, used = time.monotonic(), _used()
     with (work / "log").open("wb") as log:
         child = subprocess.Popen(
             command,
@@ -60,10 +62,18 @@ def run_part(part: Part, setting: Setting, environment: Mapping[str, str]) -> Ou
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-    return _outcome(part, setting, code, time.monotonic() - started)
+    return _outcome(part, setting, code, (time.monotonic() - started, _used() - used))
 
 
-def _outcome(part: Part, setting: Setting, code: int | None, seconds: float) -> Outcome:
+def _used() -> float:
+    """Seconds of the processor that ended children took."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _outcome(
+    part: Part, setting: Setting, code: int | None, seconds: tuple[float, float]
+) -> Outcome:
     answer = _read(Path(setting.answer))
     log = _end_of(Path(setting.work) / "log")
     if answer.finished:
@@ -75,7 +85,7 @@ def _outcome(part: Part, setting: Setting, code: int | None, seconds: float) -> 
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         last = next((line for line in reversed(log.splitlines()) if line.strip()), "no output")
         status, reasons = "died", [f"{how}: {last.strip()[:300]}", *answer.failures]
-    return Outcome(part, status, seconds, reasons, answer, log)
+    return Outcome(part, status, *seconds, reasons, answer, log)
 
 
 def _read(path: Path) -> Answer:

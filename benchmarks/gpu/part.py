@@ -39,8 +39,8 @@ PARTS = (
         "gpu.parts.paper",
         70,
         20,
-        not_on_cpu="a step of 39.5 M parameters takes minutes and 12 GB on a CPU "
-        "(benchmarks/paper_models.py measures it there)",
+        not_on_cpu="the published batch of 12 is for a GPU; benchmarks/paper_models.py measures "
+        "batch 1 on a CPU",
     ),
     Part("medium", "recipe medium: minutes per design", "gpu.parts.medium", 80, 25),
     Part("training", "a training of a mini, interrupted once", "gpu.parts.training", 80, 25),

@@ -33,6 +33,7 @@ def write_summary(out: Path, provenance: dict[str, Any], outcomes: Sequence[Outc
                 "what": one.part.what,
                 "status": one.status,
                 "seconds": round(one.seconds, 2),
+                "cpu_seconds": round(one.cpu_seconds, 2),
                 "reasons": one.reasons,
             }
             | {k: v for k, v in asdict(one.answer).items() if k in ("said", "rows")}

@@ -45,7 +45,7 @@ def measure(setting: Setting) -> Answer:
     recipes = recipes_of(resolve("srflow", ("flow",)))
     recipe: TrainingRecipe = recipes.RECIPES["mini"]
     if setting.small:
-        recipe = replace(recipe, batch=2, extra=recipe.extra | {"patch": 16})
+        recipe = replace(recipe, batch=1, extra=recipe.extra | {"patch": 16})
     compared = replace(recipe, iterations=3 if setting.small else 8)
     host, *moved = (first_losses(compared, "cpu", copy) for copy in range(COPIES + 1))
     device = first_losses(compared, setting.device)
