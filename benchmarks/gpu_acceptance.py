@@ -61,7 +61,7 @@ from rich.console import Console
 __all__ = ["accept"]
 
 RESERVE = 3.0  # seconds for the summary
-CPU_SECONDS = 300.0  # of a part on a CPU, which may be shared
+CPU_SECONDS = 600.0  # of a part on a CPU, which may be shared
 
 
 def accept(
