@@ -101,7 +101,7 @@ def attack(
 
     from invbench.attacks import Inputs, attack_budget, run_ensemble, sanity
     from invbench.attacks.case import Model, case_files
-    from invbench.devices import require_device
+    from invbench.devices import allow_tf32, require_device
     from invbench.laws.dtypes import parse_dtype
     from invbench.registry import ATTACKS
     from invbench.store.write_cell import save_case
@@ -112,6 +112,7 @@ def attack(
     for wanted in name:
         ATTACKS[wanted]
     require_device(device)
+    allow_tf32(False)
     model = Model(flow, resolve(coupling), size, seed, weights)
     known = resolve(flow, ("flow",)).entry.metadata
     track = str(known.get("track", "sr"))

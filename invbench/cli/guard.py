@@ -102,10 +102,11 @@ def guard(
         raise UsageError("say where the guard goes: -o guard.safetensors")
     from invbench.cures.guard_file import read_guard
     from invbench.cures.guarded import GuardedFlow
-    from invbench.devices import require_device
+    from invbench.devices import allow_tf32, require_device
     from invbench.training.weights import load_flow
 
     require_device(device)
+    allow_tf32(False)
     stored = read_guard(check) if check is not None else None
     loaded = load_flow(flow, coupling, size, weights, seed).to(device)
     head = {"flow": flow, "coupling": coupling, "size": size, "seed": seed}

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from invbench.declaration import Declaration
-from invbench.devices import require_device
+from invbench.devices import require_device, tf32
 from invbench.errors import UsageError, did_you_mean
 from invbench.laws.building import subject_of
 from invbench.laws.cases.plan import Clock, Plan, planned
@@ -63,9 +63,18 @@ def check(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # for small tensors a second thread beside other work costs time
     try:
-        return _check(
-            resolved, dtype, device, budget, names, properties is None, progress, first_seed, plan
-        )
+        with tf32(False):
+            return _check(
+                resolved,
+                dtype,
+                device,
+                budget,
+                names,
+                properties is None,
+                progress,
+                first_seed,
+                plan,
+            )
     finally:
         torch.set_num_threads(threads)
 

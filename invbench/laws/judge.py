@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from invbench.devices import tf32
 from invbench.errors import UsageError
 from invbench.laws.cases.case import LawCase
 from invbench.laws.cases.recipe import InputRecipe
@@ -33,7 +34,8 @@ def examine(law: Law, case: LawCase, limit: float | None = None) -> tuple[list[V
     tally = Tally(0, 0)
     violations: list[Violation] = []
     try:
-        with torch.enable_grad(), guarded(limit or LIMIT * max(1.0, case.x.shape[0] / 512)):
+        patience = limit or LIMIT * max(1.0, case.x.shape[0] / 512)
+        with torch.enable_grad(), tf32(False), guarded(patience):
             for said in law.check(case.subject, case):
                 if isinstance(said, Tally):
                     tally = Tally(tally.decided + said.decided, tally.of + said.of)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from invbench.bounds.lipschitz import decoder, encoder, largest_jacobian_norm
 from invbench.bounds.zonotope import roundoff
 from invbench.couplings.base import Elementwise
+from invbench.devices import tf32
 from invbench.flows import ConditionalFlow
 
 __all__ = ["PRECISIONS", "Loss", "Precision", "coupling_loss", "flow_loss"]
@@ -155,12 +156,10 @@ def flow_loss(
         precision = PRECISIONS[name]
         narrow: Callable[[Tensor], Tensor] | nn.Module = copy.deepcopy(flow).to(precision.dtype)
         assert isinstance(narrow, ConditionalFlow)
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision.tf32
         xs, ys = x.to(precision.dtype), y.to(precision.dtype)
-        with torch.no_grad(), precision.context(x.device.type):
+        with torch.no_grad(), tf32(precision.tf32), precision.context(x.device.type):
             latents, _ = narrow.encode(xs, ys)
             back = narrow.decode(latents, ys)
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         with torch.no_grad():
             again = torch.cat([z.flatten(1) for z in wide.encode(back.double(), ys.double())[0]], 1)
         z = torch.cat([part.flatten(1) for part in latents], 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from invbench.devices import tf32
 from invbench.errors import HarnessError
 from invbench.store.cell import Cell, CellSpec, Measured
 from invbench.store.write_cell import record
@@ -94,7 +95,8 @@ def _at_half_if_need_be(spec: CellSpec, target: Target) -> Measured:
 
 
 def _on_device(spec: CellSpec, target: Target) -> Measured:
-    measured = track_named(spec.track).measure(spec, target)
+    with tf32(False):
+        measured = track_named(spec.track).measure(spec, target)
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()  # a fault of the device is this cell's, not the next one's
     return measured

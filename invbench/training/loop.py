@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from invbench.devices import tf32
 from invbench.errors import UsageError
 from invbench.files import write_atomically
 from invbench.flows import ConditionalFlow
@@ -84,6 +85,7 @@ class TrainingLog:
         return sum(tail) / len(tail) if tail else math.nan
 
 
+@tf32(False)
 def train(
     flow: ConditionalFlow,
     batches: Batches,

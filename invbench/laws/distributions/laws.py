@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invbench.devices import require_device
+from invbench.devices import require_device, tf32
 from invbench.errors import UsageError
 from invbench.laws.distributions import (  # noqa: F401  each file adds its laws, in this order
     condition_laws,
@@ -101,7 +101,7 @@ def check_distribution(
                 "rows": size,
                 "conditions": conditions if subject.cond_shape is not None else 0,
             }
-        with seeded(seed, device):
+        with seeded(seed, device), tf32(False):
             case = DistributionCase(subject, seed, size, dict(STEPS)[size], conditions)
             recipe = {"weights": weights, "seed": seed, "rows": size}
             _ask(
