@@ -47,7 +47,6 @@ class CubicSpline(BoxSpline):
     Newton iteration in the bin, since the closed form of a cubic's root cancels.
     """
 
-    closed_inverse = False
     metadata = {
         "citation": "Durkan, Bekasov, Murray, Papamakarios: Cubic-Spline Flows, ICML workshop 2019",
         "year": 2019,

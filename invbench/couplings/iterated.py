@@ -1,0 +1,59 @@
+"""The base class of the designs whose inverse is a root that no formula gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from invbench.couplings.checked_elementwise import CheckedElementwise
+from invbench.couplings.root import Function, attempted_root, monotone_root, through_root
+
+__all__ = ["Iterated", "Problem"]
+
+
+class Problem(NamedTuple):
+    """The arguments of ``monotone_root``, and what makes x of the root."""
+
+    function: Function
+    y: Tensor
+    low: Tensor
+    high: Tensor
+    start: Tensor | None = None
+    given: Sequence[Tensor] = ()
+    noise: float = 0.0
+    finish: Callable[[Tensor], Tensor] = lambda root: root
+
+
+class Iterated(CheckedElementwise):
+    """A coupling that states its inverse as a root in a proven bracket: ``problem(y, params)``.
+
+    Eager code iterates until all are done. A compiled kernel makes ``steps`` steps, which is enough
+    for nearly all inputs; eager code finishes the others (``compiled``).
+    """
+
+    closed_inverse = False
+    steps: ClassVar[int]
+
+    def problem(self, y: Tensor, params: Tensor) -> Problem:
+        raise NotImplementedError
+
+    def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            *problem, finish = self.problem(y, params)
+            x = finish(monotone_root(*problem))
+        return self.through(x, y, params)
+
+    def attempt(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``decode`` without a branch, and which elements are as ``decode`` leaves them."""
+        with torch.no_grad():
+            *problem, finish = self.problem(y, params)
+            root, done = attempted_root(*problem, steps=self.steps)
+            x = finish(root)
+            return x, -self.encode(x, params)[1], done
+
+    def through(self, x: Tensor, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """(x, −log c′(x)) of the root x, with gradients."""
+        return through_root(x, y, lambda x: self.encode(x, params))
