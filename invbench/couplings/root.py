@@ -138,13 +138,19 @@ def halley_slope(residual: Tensor, slope: Tensor, bend: Tensor) -> Tensor:
 
 
 def through_root(
-    x: Tensor, y: Tensor, encode: Callable[[Tensor], tuple[Tensor, Tensor]]
+    x: Tensor,
+    y: Tensor,
+    encode: Callable[[Tensor], tuple[Tensor, Tensor]],
+    log_slope_of: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(x, −log c′(x)) for a root x of c(x) = y, with gradients by the implicit function theorem.
 
     dx/dy = 1/c′ and dx/dp = −(∂c/∂p)/c′. The log-slope depends on x and p, and its gradient follows
-    by the chain rule. ``encode(x)`` gives (c(x), log c′(x)).
+    by the chain rule. ``encode(x)`` gives (c(x), log c′(x)), ``log_slope_of(x)`` the latter alone,
+    for calls without gradients.
     """
+    if log_slope_of is not None and not torch.is_grad_enabled():
+        return x, -log_slope_of(x)
     value, log_slope = encode(x)
     if torch.is_grad_enabled() and (value.requires_grad or y.requires_grad):
         # both differences are 0 and carry gradients
