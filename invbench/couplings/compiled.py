@@ -238,9 +238,7 @@ class _CompiledRoot(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(
-        ctx: Any, of_value: Tensor, of_log: Tensor
-    ) -> tuple[None, None, Tensor, Tensor]:
+    def backward(ctx: Any, of_value: Tensor, of_log: Tensor) -> tuple[None, None, Tensor, Tensor]:
         of_v, of_params = ctx.kernels.gradient(
             *ctx.saved_tensors, of_value.reshape(-1), of_log.reshape(-1)
         )

@@ -75,9 +75,7 @@ def _root(v: Tensor, q0: Tensor, q: Tensor, q1: Tensor) -> Tensor:
     angle = torch.acos((r / (root * p)).clamp(-1, 1)) / 3
     a = (r + torch.sqrt(rest.clamp(min=0))).clamp(min=0).pow(1 / 3)
     other = p / a
-    omega = torch.where(
-        rest < 0, 2 * root * torch.cos(angle), 2 * r / (a * a + other * other - p)
-    )
+    omega = torch.where(rest < 0, 2 * root * torch.cos(angle), 2 * r / (a * a + other * other - p))
     return (v / e / (start + omega)).clamp(0, 1)
 
 

@@ -25,6 +25,10 @@ class Problem(NamedTuple):
     given: Sequence[Tensor] = ()
     noise: float = 0.0
     finish: Callable[[Tensor], Tensor] = lambda root: root
+    coarse: Problem | None = None  # its root, in less precision, is the start
+
+
+START, FINISH = Problem._fields.index("start"), Problem._fields.index("finish")
 
 
 class Iterated(CheckedElementwise):
@@ -36,20 +40,26 @@ class Iterated(CheckedElementwise):
 
     closed_inverse = False
     steps: ClassVar[int]
+    coarse_steps: ClassVar[int] = 0
 
     def problem(self, y: Tensor, params: Tensor) -> Problem:
         raise NotImplementedError
 
     def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            *problem, finish = self.problem(y, params)
+            *problem, finish, coarse = self.problem(y, params)
+            if coarse is not None:
+                problem[START] = monotone_root(*coarse[:FINISH]).to(y.dtype)
             x = finish(monotone_root(*problem))
         return self.through(x, y, params)
 
     def attempt(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``decode`` without a branch, and which elements are as ``decode`` leaves them."""
         with torch.no_grad():
-            *problem, finish = self.problem(y, params)
+            *problem, finish, coarse = self.problem(y, params)
+            if coarse is not None:
+                start, _ = attempted_root(*coarse[:FINISH], steps=self.coarse_steps)
+                problem[START] = start.to(y.dtype)
             root, done = attempted_root(*problem, steps=self.steps)
             x = finish(root)
             return x, -self.encode(x, params)[1], done

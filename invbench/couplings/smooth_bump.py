@@ -111,12 +111,13 @@ class SmoothBump(Iterated):
         """The mixture less the ramp of the box lies in (−1, 1), so x lies between y − t ± |A|."""
         v = y - shift(params[-1])
         size, *ramps = self._mixture(params)
-        given = v, size, *(torch.stack(column) for column in ramps)
+        given = v, size, *(part for column in ramps for part in column)
 
         def value(x: Tensor, v: Tensor, size: Tensor, *ramps: Tensor) -> tuple[Tensor, Tensor]:
+            m = len(ramps) // 3
             inner = x.clamp(-self.box, self.box)
             value, slope, bend = x, torch.ones_like(x), torch.zeros_like(x)
-            for p, left, w in zip(*ramps, strict=True):
+            for p, left, w in zip(*(ramps[k : k + m] for k in (0, m, 2 * m)), strict=True):
                 tau = ((inner - left) / w).clamp(EDGE, 1 - EDGE)
                 both = 1 / (tau * (1 - tau))
                 near, far = (1 - tau) * both, tau * both

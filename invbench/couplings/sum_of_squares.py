@@ -19,7 +19,7 @@ __all__ = ["SumOfSquares"]
 FLOOR = 1e-2
 # Gauss–Legendre nodes and weights on [0, 1]: three points are exact for squares of quadratics
 NODES, WEIGHTS = (
-    (part + shift) / 2
+    tuple(((part + shift) / 2).tolist())
     for part, shift in zip(np.polynomial.legendre.leggauss(3), (1.0, 0.0), strict=True)
 )
 # of the Hilbert matrix ∫ u^(i+j) over [0, 1], i, j = 0, 1, 2: bounds on its eigenvalues
@@ -85,7 +85,7 @@ class SumOfSquares(Iterated):
 
     def _integral(self, x: Tensor, a: tuple[Tensor, ...]) -> Tensor:
         total = torch.zeros_like(x)
-        for node, weight in zip(NODES.tolist(), WEIGHTS.tolist(), strict=True):
+        for node, weight in zip(NODES, WEIGHTS, strict=True):
             total = total + weight * self._slope(node * x, a)
         return x * total
 
@@ -131,6 +131,7 @@ class SumOfSquares(Iterated):
             return side * (root + step)
 
         return Problem(_value_and_slope, size, low, high, start, (size, *mirrored), 0.0, finish)
+
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
         """inf c′ is the least p at the real roots of the cubic p′; sup c′ is infinite, or p where p
         is constant."""
