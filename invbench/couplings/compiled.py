@@ -178,8 +178,8 @@ _OF_ANY_MODULE = frozenset(vars(nn.Module()))
 
 
 def _kernels(design: Any, name: str) -> Any:
-    """The kernels of a direction, "forward" or "inverse", or of the root, "attempt". Designs of one class with equal attributes share them, where all
-    attributes are plain values."""
+    """The kernels of a direction, "forward" or "inverse", or of the root, "attempt". Designs of one
+    class with equal attributes share them, where all attributes are plain values."""
     options = {k: v for k, v in vars(design).items() if k not in _OF_ANY_MODULE}
     plain = all(isinstance(v, (int, float, str, bool, tuple, type(None))) for v in options.values())
     if (

@@ -16,9 +16,9 @@ def exponential_root(log_k: Tensor, rho: Tensor) -> Tensor:
 
     The left side h is increasing and convex. z ≤ ρ/(1 + k), because e^z − 1 ≥ z; for ρ > 0 also
     z ≤ log(1 + ρ/k), and for ρ < 0 also z ≤ ρ + k and z ≥ ρ. From the least of the upper bounds
-    five steps of Halley's method, z − 2hh′/(2h′² − h·h″), reach the rounding of h: the method is of
-    third order, and where E = k·e^z ≫ 1 and the start is off by more than 1, a step takes 2 off. The
-    test asks it on a grid of the two parameters. It is Wright's ω without the cancellation near 0.
+    five steps of Halley's method, z − 2hh′/(2h′² − h·h″), reach the rounding of h: it is of third
+    order, and where E = k·e^z ≫ 1 and the start is off by more than 1, a step takes 2 off. A test
+    asks it on a grid of the two parameters. It is Wright's ω without the cancellation near 0.
     """
     k = torch.exp(log_k)
     # log ρ − log k, since k underflows

@@ -27,8 +27,21 @@ class Problem(NamedTuple):
     finish: Callable[[Tensor], Tensor] = lambda root: root
     coarse: Problem | None = None  # its root, in less precision, is the start
 
+    def solved(self) -> Tensor:
+        start = self.start if self.coarse is None else self.coarse.solved().to(self.y.dtype)
+        return self.finish(
+            monotone_root(self.function, self.y, self.low, self.high, start, self.given, self.noise)
+        )
 
-START, FINISH = Problem._fields.index("start"), Problem._fields.index("finish")
+    def attempted(self, steps: int, coarse_steps: int = 0) -> tuple[Tensor, Tensor]:
+        """What ``steps`` steps give, and for whom that is what ``solved`` gives."""
+        start = self.start
+        if self.coarse is not None:
+            start = self.coarse.attempted(coarse_steps)[0].to(self.y.dtype)
+        root, done = attempted_root(
+            self.function, self.y, self.low, self.high, start, self.given, self.noise, steps=steps
+        )
+        return self.finish(root), done
 
 
 class Iterated(CheckedElementwise):
@@ -47,21 +60,13 @@ class Iterated(CheckedElementwise):
 
     def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            *problem, finish, coarse = self.problem(y, params)
-            if coarse is not None:
-                problem[START] = monotone_root(*coarse[:FINISH]).to(y.dtype)
-            x = finish(monotone_root(*problem))
+            x = self.problem(y, params).solved()
         return self.through(x, y, params)
 
     def attempt(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``decode`` without a branch, and which elements are as ``decode`` leaves them."""
         with torch.no_grad():
-            *problem, finish, coarse = self.problem(y, params)
-            if coarse is not None:
-                start, _ = attempted_root(*coarse[:FINISH], steps=self.coarse_steps)
-                problem[START] = start.to(y.dtype)
-            root, done = attempted_root(*problem, steps=self.steps)
-            x = finish(root)
+            x, done = self.problem(y, params).attempted(self.steps, self.coarse_steps)
             return x, -self.encode(x, params)[1], done
 
     def through(self, x: Tensor, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:

@@ -124,13 +124,14 @@ class LogisticMixture(Iterated):
         guess = (mean + scale * odds).amax(0)
         slack = 1e-9 * (low.abs() + high.abs())  # of roundings: the two bounds may coincide
         low, high = low - slack, high + slack
-        single = [part.float() for part in (v, low, high, guess)]
         mixture = [
             column.float()
             for part in (torch.exp(log_pi), mean, torch.exp(log_rate))
             for column in part.unbind(0)
         ]
-        coarse = Problem(_right_logit, *single, mixture, 1.0)
+        coarse = Problem(
+            _right_logit, v.float(), low.float(), high.float(), guess.float(), mixture, 1.0
+        )
         return Problem(
             _logit_and_slope, v, low, high, None, (log_pi, mean, log_rate), 0.1,
             lambda x: side * x, coarse,

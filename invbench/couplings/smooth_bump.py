@@ -110,8 +110,9 @@ class SmoothBump(Iterated):
     def problem(self, y: Tensor, params: Tensor) -> Problem:
         """The mixture less the ramp of the box lies in (−1, 1), so x lies between y − t ± |A|."""
         v = y - shift(params[-1])
-        size, *ramps = self._mixture(params)
-        given = v, size, *(part for column in ramps for part in column)
+        mixture = self._mixture(params)
+        size = mixture[0]
+        given = v, size, *(part for column in mixture[1:] for part in column)
 
         def value(x: Tensor, v: Tensor, size: Tensor, *ramps: Tensor) -> tuple[Tensor, Tensor]:
             m = len(ramps) // 3
@@ -134,7 +135,7 @@ class SmoothBump(Iterated):
 
         def finish(root: Tensor) -> Tensor:
             # a last step with the formula of ``encode``, as long as what the other may have rounded
-            value, slope = self._moved(root, (size, *ramps))
+            value, slope = self._moved(root, mixture)
             most = 16 * torch.finfo(v.dtype).eps * (root.abs() + v.abs())
             residual = torch.minimum(torch.maximum((v - value).nan_to_num(0.0), -most), most)
             return root + residual / slope

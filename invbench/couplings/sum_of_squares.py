@@ -195,7 +195,6 @@ def _value_and_slope(x: Tensor, v: Tensor, *a: Tensor) -> tuple[Tensor, Tensor]:
         u, w = a1 * x, w * x
         mean, line, end = a0 + u / 2 + w / 3, u + w, a0 + u + w
         total = total + mean * mean + line * line / 12 + w * w / 180
-        slope, bend = slope + end * end, bend + end * rate
+        slope, bend = slope + end * end, bend + 2 * end * rate
     value = x * total
-    lowered = (value - v) * bend / slope
-    return value, slope - torch.minimum(torch.maximum(lowered, -slope), slope / 2)
+    return value, halley_slope(value - v, slope, bend)
