@@ -68,10 +68,7 @@ class CheckedElementwise(Elementwise):
                 f"{name}: params must have shape (n_params, *x.shape) = {expected}, got "
                 f"{tuple(params.shape)}"
             )
-        value, log_slope = formula(*self.widened(v, params))
-        return value.to(v.dtype), log_slope.to(v.dtype)
-
-    def widened(self, v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        """Both in the dtype of the computation."""
-        wide = torch.promote_types(torch.promote_types(v.dtype, params.dtype), self.working)
-        return v.to(wide), params.to(wide)
+        dtype = v.dtype
+        wide = torch.promote_types(torch.promote_types(dtype, params.dtype), self.working)
+        value, log_slope = formula(v.to(wide), params.to(wide))
+        return value.to(dtype), log_slope.to(dtype)

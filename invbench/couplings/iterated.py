@@ -72,3 +72,8 @@ class Iterated(CheckedElementwise):
     def through(self, x: Tensor, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """(x, −log c′(x)) of the root x, with gradients."""
         return through_root(x, y, lambda x: self.encode(x, params))
+
+    def widened(self, v: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """Both in the dtype of the computation, as ``CheckedElementwise`` has them."""
+        wide = torch.promote_types(torch.promote_types(v.dtype, params.dtype), self.working)
+        return v.to(wide), params.to(wide)
