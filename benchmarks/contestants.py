@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from invbench.couplings.compiled import compile_couplings, compiler_missing
+from invbench.couplings.iterated import Iterated
 from invbench.registry import COUPLINGS
 
 BINS = 8
@@ -52,10 +53,11 @@ def ours(names: list[str]) -> list[Contestant]:
                     lambda x, p, m=module: m(x, p[0]),
                     lambda y, p, m=module: m.inverse(y, p[0]),
                 )
-                # an iterated inverse is eager code in both modes
+                # an iterated inverse is eager code in both modes, unless it can be attempted
+                compiles = design.closed_inverse or isinstance(design, Iterated)
                 parts = (
                     ("forward", "inverse", "train")
-                    if mode == "eager" or design.closed_inverse
+                    if mode == "eager" or compiles
                     else ("forward", "train")
                 )
                 found.append(

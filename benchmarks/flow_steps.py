@@ -11,6 +11,7 @@ from torch import Tensor
 
 import invbench  # noqa: F401  registers the flows
 from invbench.couplings.compiled import compile_couplings, compiler_missing
+from invbench.couplings.iterated import Iterated
 from invbench.flows import ConditionalFlow
 from invbench.registry import COUPLINGS, FLOWS
 
@@ -85,8 +86,9 @@ def flow_rows(names: list[str], repeats: int, medians: Medians) -> pd.DataFrame:
                 step()
             rows.append({"coupling": name, "mode": mode, "saved_mib": saved_mib(flow, x, y)})
             decoding = decode_step(flow, y[:1].expand(5, -1, -1, -1))
-            # an iterated inverse is eager code in both modes
-            closed = COUPLINGS[name].obj.closed_inverse
+            # an iterated inverse is eager code in both modes, unless it can be attempted
+            kind = COUPLINGS[name].obj
+            closed = kind.closed_inverse or issubclass(kind, Iterated)
             tasks += [
                 (f"{name} {mode} train", step),
                 (f"{name} {mode if closed else 'eager'} decode", decoding),

@@ -33,7 +33,6 @@ class BSpline(BoxSpline):
     Both are evaluated on that curve.
     """
 
-    closed_inverse = False
     least_bins = 6
     metadata = {
         "citation": "Hong, Chun: Neural Diffeomorphic Non-uniform B-spline Flows, AAAI 2023",

@@ -43,11 +43,10 @@ class CubicSpline(BoxSpline):
 
     1.5/σ is approached by a steep bin between two flat ones, 2(1 − ε)·ρ by two smallest bins that
     share the height; the latter is larger when floor is close to 1/K. The curve can pass a knot at
-    2B·(1 − K·floor) from the diagonal, and cannot pass 2B·(1 − (K − 1)·floor). The inverse is a
-    Newton iteration in the bin, since the closed form of a cubic's root cancels.
+    2B·(1 − K·floor) from the diagonal, and cannot pass 2B·(1 − (K − 1)·floor). The inverse
+    is in closed form (``cubic``).
     """
 
-    closed_inverse = False
     metadata = {
         "citation": "Durkan, Bekasov, Murray, Papamakarios: Cubic-Spline Flows, ICML workshop 2019",
         "year": 2019,

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from invbench.couplings.checked_elementwise import CheckedElementwise, shift
-from invbench.couplings.root import monotone_root, through_root
+from invbench.couplings.exponential_root import exponential_root
+from invbench.couplings.root import through_root
 from invbench.registry import coupling
 
 __all__ = ["MonotoneNetwork"]
@@ -32,10 +33,9 @@ class MonotoneNetwork(CheckedElementwise):
     Parameters, raw: v, w, b (H each), c, t; ±1 is added to w_k and ±1/2 to b_k, so that the
     rectifiers differ. v, w, b saturate at ±1e3. Zero parameters give the identity. N is monotone on
     each piece, so the extremes of c′ lie at the breakpoints and in the tails, where c′ grows
-    linearly or falls to ε. The inverse is a root between 0 and (y − t)/ε.
+    linearly or falls to ε. The inverse is closed but for a root of z + k·(e^z − 1) (``_outward``).
     """
 
-    closed_inverse = False
     working = torch.float64
     slope_range = (FLOOR, math.inf)
     displacement = math.inf
@@ -144,25 +144,75 @@ class MonotoneNetwork(CheckedElementwise):
     def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         v = y - shift(params[-1])
         with torch.no_grad():
-            network = self._network(params)
-            points = self._breakpoints(*network[1:3])
-            largest = torch.finfo(v.dtype).max / 2
-            bound = (v / FLOOR).clamp(-largest, largest)
-            # the root lies between the breakpoints whose images enclose v
-            v_, w_, b_, c_ = network
-            wide = (v_[:, None], w_[:, None], b_[:, None], c_)
-            images = self._integral(points, wide, points[:, None])
-            low = torch.where(images <= v, points, -torch.inf).amax(0).maximum(bound.clamp(max=0))
-            high = torch.where(images >= v, points, torch.inf).amin(0).minimum(bound.clamp(min=0))
+            side = torch.where(v < 0, -1.0, 1.0).to(v.dtype)
+            a, w, b, c = self._network(params)
+            x = side * self._outward(v.abs(), (a, side * w, b, c))
+            x = torch.where(v.isfinite(), x, v)
+        return through_root(
+            x,
+            y,
+            lambda x: self.encode(x, params),
+            lambda x: torch.log(self._slope(self._preactivation(x, self._network(params)))),
+        )
 
-            def value(x: Tensor, points: Tensor, *network: Tensor) -> tuple[Tensor, Tensor]:
-                weights = (network[0], network[1], network[2], network[3])
-                return self._integral(x, weights, points), self._slope(
-                    self._preactivation(x, weights)
-                )
+    def _outward(self, v: Tensor, network: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """x ≥ 0 with ε·x + (1 − ε)·∫₀ˣ (1 + elu(N)) = v ≥ 0: through the pieces until one holds it.
 
-            x = monotone_root(value, v, low, high, given=(points, *network))
-        return through_root(x, y, lambda x: self.encode(x, params))
+        On it N = A·d + N₀ at the distance d from its start, and what is left of v is
+        g₀d + (1 − ε)·A·d²/2, g₀ = ε + (1 − ε)(1 + N₀), where N ≥ 0, a quadratic; and where N ≤ 0
+        ε·d + (1 − ε)·e^N₀·(e^(Ad) − 1)/A, an ``exponential_root`` for z = A·d.
+        """
+        v = v.clamp(max=torch.finfo(v.dtype).max / 2**50)  # products with N stay finite
+        start, passed = torch.zeros_like(v), torch.zeros_like(v)
+        rate, level = torch.zeros_like(v), torch.zeros_like(v)
+        left, total = start, passed
+        for end in [*_ascending(self._positive_breakpoints(*network[1:3])), None]:
+            middle = 2 * left + 1 if end is None else left / 2 + end / 2
+            rise, at_zero = self._line(middle, network)
+            beyond = v >= total
+            begins = rise * left + at_zero
+            start, passed = torch.where(beyond, left, start), torch.where(beyond, total, passed)
+            rate, level = torch.where(beyond, rise, rate), torch.where(beyond, begins, level)
+            if end is not None:
+                length = end - left
+                mean = self._piece(length, begins, rise * end + at_zero)
+                left, total = end, total + FLOOR * length + (1 - FLOOR) * mean
+        rest = whole = v - passed
+        first = level
+        # the piece ends where N = 0, if that lies ahead
+        crosses = rate * level < 0
+        part = torch.where(crosses, -level / torch.where(crosses, rate, 1.0), 0.0)
+        mean = torch.where(
+            level > 0, part * (1 + level / 2), -torch.expm1(level.clamp(max=0)) / rate
+        )
+        inner = FLOOR * part + (1 - FLOOR) * mean
+        after = crosses & (rest > inner)
+        distance, rest = torch.where(after, part, 0.0), torch.where(after, rest - inner, rest)
+        level = torch.where(after, 0.0, level)
+        grows = (level > 0) | ((level == 0) & (rate > 0))
+        slope = FLOOR + (1 - FLOOR) * (1 + level)
+        root = torch.sqrt((slope * slope + 2 * (1 - FLOOR) * rate * rest).clamp(min=0))
+        linear = 2 * rest / (slope + root)
+        log_k = level.clamp(max=0) + math.log((1 - FLOOR) / FLOOR)
+        rho = torch.where(grows, 0.0, rate * (rest / FLOOR))
+        flat = rho.abs() < torch.finfo(v.dtype).tiny  # of a rate that is 0, or a rest
+        z = exponential_root(log_k, rho)
+        bent = torch.where(
+            flat, rest / FLOOR / (1 + torch.exp(log_k)), z / torch.where(flat, 1.0, rate)
+        )
+        distance = distance + torch.where(grows, linear, bent)
+        # ``_piece`` has a series for N that hardly changes, good to 2e-9, and is what is inverted
+        last = first + rate * distance
+        value = FLOOR * distance + (1 - FLOOR) * self._piece(distance, first, last)
+        most = 1e-8 * distance
+        step = torch.minimum(torch.maximum((whole - value) / self._slope(last), -most), most)
+        return start + distance + step
+
+    def _positive_breakpoints(self, w: Tensor, b: Tensor) -> list[Tensor]:
+        """−b/w of every rectifier, those that are not positive as 0."""
+        flat = w == 0
+        places = -b / torch.where(flat, torch.ones_like(w), w)
+        return list(torch.where(flat, torch.zeros_like(w), places).clamp(min=0).unbind(0))
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
         """Exact over all x, from the breakpoints and the tails."""
@@ -190,3 +240,13 @@ class MonotoneNetwork(CheckedElementwise):
                 ).to(c.dtype)
             )
         return found[0], found[1]
+
+
+def _ascending(values: list[Tensor]) -> list[Tensor]:
+    """Sorted, elementwise, by exchanges of neighbours: unlike torch.sort they fuse in a kernel."""
+    values = list(values)
+    for end in range(len(values) - 1, 0, -1):
+        for k in range(end):
+            a, b = values[k], values[k + 1]
+            values[k], values[k + 1] = torch.minimum(a, b), torch.maximum(a, b)
+    return values

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from invbench.couplings.amplitude import amplitude
 from invbench.couplings.bins import weights
-from invbench.couplings.checked_elementwise import CheckedElementwise, shift
-from invbench.couplings.root import monotone_root, through_root
+from invbench.couplings.checked_elementwise import shift
+from invbench.couplings.iterated import Iterated, Problem
+from invbench.couplings.root import halley_slope
 from invbench.registry import coupling
 
 __all__ = ["SmoothBump"]
@@ -30,7 +31,7 @@ def _ramp(tau: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @coupling("smooth-bump")
-class SmoothBump(CheckedElementwise):
+class SmoothBump(Iterated):
     """y = x + A·(Σ_i π_i·R((x − l_i)/w_i) − R((x + B)/(2B))) + t,  R the smooth ramp from 0 to 1,
     M = 4 ramps, B = 3.
 
@@ -42,10 +43,10 @@ class SmoothBump(CheckedElementwise):
 
     Parameters, raw: M logits of π, M places l = −B + (2B − w)·sigmoid, M widths w = 2B·(floor + (1
     − floor)·sigmoid), A, t. Zero parameters give A = 0, the identity. The inverse is a root between
-    y − t ± (1 − κ)B.
+    y − t ± |A|.
     """
 
-    closed_inverse = False
+    steps = 5
     tail_slopes_equal = True
     metadata = {
         "citation": "Köhler, Krämer, Noé: Smooth Normalizing Flows, NeurIPS 2021",
@@ -106,19 +107,40 @@ class SmoothBump(CheckedElementwise):
         value, slope = self._moved(x, self._mixture(params))
         return value + shift(params[-1]), torch.log(slope)
 
-    def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def problem(self, y: Tensor, params: Tensor) -> Problem:
+        """The mixture less the ramp of the box lies in (−1, 1), so x lies between y − t ± |A|."""
         v = y - shift(params[-1])
-        reach = (1 - self.least) * self.box
-        with torch.no_grad():
-            size, *ramps = self._mixture(params)
-            given = size, *(torch.stack(column) for column in ramps)
+        mixture = self._mixture(params)
+        size = mixture[0]
+        given = v, size, *(part for column in mixture[1:] for part in column)
 
-            def value(x: Tensor, size: Tensor, *ramps: Tensor) -> tuple[Tensor, Tensor]:
-                shares, left, widths = (list(column.unbind(0)) for column in ramps)
-                return self._moved(x, (size, shares, left, widths))
+        def value(x: Tensor, v: Tensor, size: Tensor, *ramps: Tensor) -> tuple[Tensor, Tensor]:
+            m = len(ramps) // 3
+            inner = x.clamp(-self.box, self.box)
+            value, slope, bend = x, torch.ones_like(x), torch.zeros_like(x)
+            for p, left, w in zip(*(ramps[k : k + m] for k in (0, m, 2 * m)), strict=True):
+                tau = ((inner - left) / w).clamp(EDGE, 1 - EDGE)
+                both = 1 / (tau * (1 - tau))
+                near, far = (1 - tau) * both, tau * both
+                ramp = torch.sigmoid(far - near)
+                rate = near * near + far * far
+                density = ramp * (1 - ramp)
+                share = size * p
+                value = value + share * ramp
+                share = share / w * density
+                slope = slope + share * rate
+                curve = (1 - 2 * ramp) * rate * rate + 2 * (far * far * far - near * near * near)
+                bend = bend + share / w * curve
+            return value, halley_slope(value - v, slope, bend)
 
-            x = monotone_root(value, v, v - reach, v + reach, v, given)
-        return through_root(x, y, lambda x: self.encode(x, params))
+        def finish(root: Tensor) -> Tensor:
+            # a last step with the formula of ``encode``, as long as what the other may have rounded
+            value, slope = self._moved(root, mixture)
+            most = 16 * torch.finfo(v.dtype).eps * (root.abs() + v.abs())
+            residual = torch.minimum(torch.maximum((v - value).nan_to_num(0.0), -most), most)
+            return root + residual / slope
+
+        return Problem(value, v, v - size.abs(), v + size.abs(), v, given, 0.0, finish)
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
         """Certified over all x: the extremes over 513 points on every ramp, widened by how much c′

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from invbench.couplings.checked_elementwise import CheckedElementwise, shift
-from invbench.couplings.root import monotone_root, through_root
+from invbench.couplings.checked_elementwise import shift
+from invbench.couplings.iterated import Iterated, Problem
+from invbench.couplings.root import halley_slope
 from invbench.registry import coupling
 
 __all__ = ["SumOfSquares"]
@@ -17,13 +19,16 @@ __all__ = ["SumOfSquares"]
 FLOOR = 1e-2
 # Gauss–Legendre nodes and weights on [0, 1]: three points are exact for squares of quadratics
 NODES, WEIGHTS = (
-    (part + shift) / 2
+    tuple(((part + shift) / 2).tolist())
     for part, shift in zip(np.polynomial.legendre.leggauss(3), (1.0, 0.0), strict=True)
 )
+# of the Hilbert matrix ∫ u^(i+j) over [0, 1], i, j = 0, 1, 2: bounds on its eigenvalues
+LEAST, MOST = 0.00268, 1.41
+SMALLEST = 1e-30  # sizes and squares that have all their digits in float32
 
 
 @coupling("sum-of-squares")
-class SumOfSquares(CheckedElementwise):
+class SumOfSquares(Iterated):
     """y = t + ∫₀ˣ p(u) du, a polynomial of degree 5, with c′ = p(x) = ε + p₁(x)² + p₂(x)², p₁ and
     p₂ quadratic, ε = 0.01.
 
@@ -32,11 +37,11 @@ class SumOfSquares(CheckedElementwise):
     x·Σ w_i·p(x·ξ_i) over three Gauss–Legendre points, which is exact for these degrees, and a sum
     of positive terms, where expanded coefficients would cancel.
 
-    Slopes lie above ε and grow like x⁴. The inverse is a root between 0 and (y − t)/ε.
+    Slopes lie above ε and grow like x⁴. The inverse is a root (``problem``).
     """
 
     n_params = 7
-    closed_inverse = False
+    steps = 7
     slope_range = (FLOOR, math.inf)
     displacement = math.inf
     tail_slopes_equal = False
@@ -80,7 +85,7 @@ class SumOfSquares(CheckedElementwise):
 
     def _integral(self, x: Tensor, a: tuple[Tensor, ...]) -> Tensor:
         total = torch.zeros_like(x)
-        for node, weight in zip(NODES.tolist(), WEIGHTS.tolist(), strict=True):
+        for node, weight in zip(NODES, WEIGHTS, strict=True):
             total = total + weight * self._slope(node * x, a)
         return x * total
 
@@ -88,20 +93,44 @@ class SumOfSquares(CheckedElementwise):
         a = self._coefficients(params)
         return self._integral(x, a) + shift(params[6]), self._log_slope(x, a)
 
-    def decode(self, y: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    def problem(self, y: Tensor, params: Tensor) -> Problem:
+        """With α = (a₀, a₁x, a₂x²) and A_j = the sum of a_j² of p₁ and p₂, the integral is
+        x·(ε + Σ αᵀHα), H the Hilbert matrix of order 3. Its eigenvalues lie in (λ, Λ) =
+        (0.00268, 1.41), so for x > 0
+
+            x·(ε + λ·Σ_j A_j·x^2j) ≤ v ≤ x·(ε + Λ·Σ_j A_j·x^2j).
+
+        Each term on the left is at most v, and on the right one of the four is at least v/4, which
+        brackets x by roots of monomials. x < 0 is the mirror image: the a₁ change sign.
+        """
         v = y - shift(params[6])
-        with torch.no_grad():
-            a = self._coefficients(params)
-            largest = torch.finfo(v.dtype).max / 2
-            bound = (v / FLOOR).clamp(-largest, largest)
-            x = monotone_root(
-                lambda x, *a: (self._integral(x, a), self._slope(x, a)),
-                v,
-                torch.zeros_like(v),
-                bound,
-                given=a,
-            )
-        return through_root(x, y, lambda x: self.encode(x, params))
+        a = self._coefficients(params)
+        side = torch.where(v < 0, -1.0, 1.0).to(v.dtype)
+        size, largest = v.abs(), torch.finfo(v.dtype).max / 2
+        tops, bottoms, guesses = [size / FLOOR], [size / (4 * FLOOR)], [size / FLOOR]
+        for j, power in enumerate((1.0, 1 / 3, 1 / 5)):
+            weight = a[j] * a[j] + a[j + 3] * a[j + 3]
+            # a smaller weight has lost digits, or underflowed: no bound from above
+            ratio = size / weight.clamp(min=SMALLEST)
+            unknown = (weight < SMALLEST) | (ratio > largest)
+            root = ratio.clamp(max=largest).pow(power)
+            tops.append(torch.where(unknown, torch.inf, root * LEAST**-power))
+            bottoms.append(root * (4 * MOST) ** -power)
+            guesses.append(root * (2 * j + 1) ** power)
+        high = reduce(torch.minimum, tops).clamp(max=largest)
+        low = reduce(torch.minimum, bottoms).clamp(max=largest)
+        low = torch.where(size < SMALLEST, torch.zeros_like(low), low)  # few digits are left there
+        start = 1 / torch.sqrt(reduce(torch.add, [(1 / guess) ** 2 for guess in guesses]))
+        mirrored = a[0], side * a[1], a[2], a[3], side * a[4], a[5]
+
+        def finish(root: Tensor) -> Tensor:
+            # a last step with the formula of ``encode``, as long as what the other may have rounded
+            step = (size - self._integral(root, mirrored)) / self._slope(root, mirrored)
+            most = 16 * torch.finfo(v.dtype).eps * root
+            step = torch.minimum(torch.maximum(step.nan_to_num(0.0), -most), most)
+            return side * (root + step)
+
+        return Problem(_value_and_slope, size, low, high, start, (size, *mirrored), 0.0, finish)
 
     def slope_bounds(self, params: Tensor) -> tuple[Tensor, Tensor]:
         """inf c′ is the least p at the real roots of the cubic p′; sup c′ is infinite, or p where p
@@ -151,3 +180,21 @@ class SumOfSquares(CheckedElementwise):
     def tail_slopes(self, params: Tensor) -> tuple[Tensor, Tensor]:
         _, high = self.slope_bounds(params)
         return high, high
+
+
+def _value_and_slope(x: Tensor, v: Tensor, *a: Tensor) -> tuple[Tensor, Tensor]:
+    """(c, the slope of a step of Halley's method to c = v) at x, for c = ∫₀ˣ p.
+
+    With Legendre's polynomials on [0, 1], which are orthogonal, u = a₁x and w = a₂x²,
+    ∫₀ˣ (a₀ + a₁τ + a₂τ²)² dτ = x·((a₀ + u/2 + w/3)² + (u + w)²/12 + w²/180).
+    """
+    total, slope, bend = torch.full_like(x, FLOOR), torch.full_like(x, FLOOR), torch.zeros_like(x)
+    for a0, a1, a2 in (a[:3], a[3:]):
+        w = a2 * x
+        rate = a1 + 2 * w
+        u, w = a1 * x, w * x
+        mean, line, end = a0 + u / 2 + w / 3, u + w, a0 + u + w
+        total = total + mean * mean + line * line / 12 + w * w / 180
+        slope, bend = slope + end * end, bend + 2 * end * rate
+    value = x * total
+    return value, halley_slope(value - v, slope, bend)

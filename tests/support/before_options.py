@@ -16,7 +16,9 @@ from invbench.flows.split import Split
 
 
 class CubicBefore(CubicRational):
-    """``cubic-rational-bounded``."""
+    """``cubic-rational-bounded``, whose inverse iterated."""
+
+    closed_inverse = False
 
     def _log_width(self, raw):
         return torch.log(0.5 * (1e-3 + (1 - 1e-3) * torch.sigmoid(raw)))
