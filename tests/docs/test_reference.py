@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 API = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["cli.md", "corruptions.md", "attacks.md", "budgets.md", "cost.md"])
+@pytest.mark.parametrize(
+    "name", ["cli.md", "corruptions.md", "attacks.md", "budgets.md", "cost.md"]
+)
 def test_a_written_page_is_what_the_code_would_write(script, name):
     page = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert page == script("write_reference").PAGES[name](), "python docs/write_reference.py"
