@@ -1,0 +1,153 @@
+"""The search for the largest jump: settings at random, then changes of the best, then the best with
+fresh seeds.
+
+A round is one stack, so its toys share steps, batch and length of training; everything else is drawn
+per toy. A toy counts when it has learned its data: a flow that was never fitted may multiply
+anything. Of the guided rounds half climb the factor at the paper's shift, half that at any.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from invbench.flows import ConditionalFlow
+from invbench.studies.toy_map.axes import STACKED, Setting, drawn, mutated, setting_of
+from invbench.studies.toy_map.measuring import (
+    DIRECTIONS,
+    PAPER,
+    Jump,
+    fit,
+    jumps,
+    largest,
+)
+from invbench.studies.toy_map.rows import Rows
+from invbench.studies.toy_map.stack import Stack
+from invbench.studies.toy_map.toy import AffineAbove, toy
+from invbench.training.toy2d.recipe import OOD_SHIFT
+
+__all__ = ["DESIGN", "LEARNED", "RANDOM", "ROUNDS", "Round", "search"]
+
+DESIGN = "affine"
+LEARNED = 5.0  # largest residual of a toy that counts, in that of exact samples
+MEMBERS, PARENTS, FRESH = 32, 8, 10
+PLAIN = Setting()
+SHIFTS = (OOD_SHIFT, 1.6, 3.2, 6.4, 10.0)
+RANDOM = tuple(  # of the search at random: what a stack shares
+    Setting(steps=steps, batch=batch, iterations=iterations)
+    for steps, batch, iterations in (
+        (4, 64, 1000),
+        (2, 64, 2000),
+        (8, 64, 1000),
+        (4, 256, 500),
+        (6, 32, 2000),
+        (4, 32, 4000),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Round:
+    """``climbs``: the column that its parents are the best of; for ``stage`` fresh, the column whose
+    best setting is trained anew."""
+
+    stage: str
+    number: int
+    climbs: str = "nothing"
+    base: Setting = PLAIN
+
+
+ROUNDS = (
+    *(Round("random", k, base=base) for k, base in enumerate(RANDOM)),
+    *(
+        Round("guided", len(RANDOM) + k, f"{'paper' if k % 2 == 0 else 'any'}_jump")
+        for k in range(4)
+    ),
+    Round("fresh", 10, "paper_jump"),
+    Round("fresh", 11, "any_jump"),
+    Round("fresh", 12, "any_jump", Setting(dtype="float64")),
+)
+
+
+def search(
+    rows: Rows, digest: str, say: Callable[[str], None] = str, rounds: Sequence[Round] = ROUNDS
+) -> None:
+    """Train and measure the rounds that ``rows`` has not."""
+    for one in rounds:
+        if rows.where(number=one.number):
+            continue
+        say(f"toy_map: round {one.number + 1} of {len(rounds)} of the search, {one.stage}")
+        began = time.process_time()
+        settings, seeds = _members(one, rows)
+        flows = [
+            toy(setting, lambda setting=setting: AffineAbove(setting.floor), seed)  # type: ignore[misc]
+            for setting, seed in zip(settings, seeds, strict=True)
+        ]
+        stack = Stack(flows, settings, seeds)
+        stack.train(settings[0].iterations)
+        measured = [
+            {"stage": one.stage, "number": one.number, "climbs": one.climbs, "design": DESIGN}
+            | asdict(setting)
+            | {"seed": seed, "digest": digest, "skipped": skipped, "train_nll": loss}
+            | measure(stack.flow(m), setting.shape, seed)
+            for m, (setting, seed, skipped, loss) in enumerate(
+                zip(settings, seeds, stack.skipped, stack.losses(), strict=True)
+            )
+        ]
+        seconds = (time.process_time() - began) / len(measured)
+        rows.add(row | {"seconds": round(seconds, 2)} for row in measured)
+
+
+def _members(one: Round, rows: Rows) -> tuple[list[Setting], list[int]]:
+    rng = np.random.Generator(np.random.Philox(key=[one.number, 2]))
+    seeds = [1000 * (one.number + 1) + k for k in range(MEMBERS)]
+    if one.stage == "random":
+        return [drawn(rng, one.base) for _ in seeds], seeds
+    best = ranked(rows.rows, one.climbs)
+    if one.stage == "fresh":
+        setting = replace(setting_of(best[0]), dtype=one.base.dtype)
+        # the same seeds in both dtypes
+        return [setting] * FRESH, [10**5 + k for k in range(FRESH)]
+    parents = [setting_of(row) for row in best[:PARENTS]]
+    shared = {name: getattr(parents[0], name) for name in STACKED}
+    chosen = [parents[int(rng.integers(len(parents)))] for _ in seeds]
+    return [mutated(rng, replace(parent, **shared)) for parent in chosen], seeds
+
+
+def ranked(rows: Sequence[dict[Any, Any]], column: str) -> list[dict[Any, Any]]:
+    """Toys of the search itself by a column, the best first: those that learned, if any did."""
+    tried = [row for row in rows if row["stage"] != "fresh" and not math.isnan(row[column])]
+    learned = [row for row in tried if row["residual"] <= LEARNED]
+    return sorted(learned or tried, key=lambda row: -row[column])
+
+
+def measure(flow: ConditionalFlow, shape: str, seed: int) -> dict[str, Any]:
+    """The columns of a trained toy, at the paper's shift and where its factor is largest."""
+    found = jumps(flow, shape, seed, SHIFTS, DIRECTIONS, n=500)
+    fitted = fit(flow, shape, seed)
+    (paper,) = (j for j in found if j.shift == OOD_SHIFT and j.direction == PAPER)
+    most = largest(found)
+    where = {"any_shift": most.shift, "any_direction": "{:.3g} {:.3g}".format(*most.direction)}
+    return {
+        "residual": fitted.residual,
+        "outside_in": fitted.outside,
+        **columns("paper", paper),
+        **columns("any", most),
+        **where,
+    }
+
+
+def columns(kind: str, jump: Jump) -> dict[str, Any]:
+    return {
+        f"{kind}_jump": jump.factor,
+        f"{kind}_at": jump.layer,
+        f"{kind}_trimmed": jump.trimmed,
+        f"{kind}_actnorm": jump.actnorm,
+        f"{kind}_conv1x1": jump.conv1x1,
+        f"{kind}_ratio": jump.ratio,
+    }
