@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 
 from invbench.flows import ConditionalFlow
 from invbench.measures.depth import variance_profile
+from invbench.studies.hong2023.rules_toy import mapped
+from invbench.studies.study import Study
+from invbench.studies.toy_map import phase, search
 from invbench.studies.toy_map.axes import AXES, Setting, drawn, mutated, setting_of
+from invbench.studies.toy_map.causes import COUPLING, LAYER, TAIL, cause
 from invbench.studies.toy_map.measuring import DIRECTIONS, fit, jumps
+from invbench.studies.toy_map.picture import picture
+from invbench.studies.toy_map.report import counted, report
+from invbench.studies.toy_map.rows import Rows
 from invbench.studies.toy_map.shapes import SHAPES, batches, draw
 from invbench.studies.toy_map.stack import Stack
 from invbench.studies.toy_map.toy import AffineAbove, toy
@@ -222,3 +230,150 @@ def test_settings_survive_the_file_and_mutations_change_one_or_two_axes():
         child = mutated(rng, setting)
         changed = {n for n, v in asdict(child).items() if v != asdict(setting)[n]}
         assert len(changed) <= 2 and changed <= set(AXES)
+
+
+DIGESTS = {design: resolve(design).digest for designs in phase.STACKS for design in designs}
+TINY = replace(SMALL, steps=1, iterations=3)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A search and a phase diagram of seconds."""
+    monkeypatch.setattr(search, "MEMBERS", 3)
+    monkeypatch.setattr(search, "FRESH", 2)
+    monkeypatch.setattr(phase, "SEEDS", 2)
+    monkeypatch.setattr(phase, "LENGTHS", (2, 4))
+    monkeypatch.setattr(phase, "STACKS", (("affine", "affine-floor"), ("modified-rq",)))
+    monkeypatch.setattr(phase, "BASE", TINY)
+    return (
+        search.Round("random", 0, base=TINY),
+        search.Round("guided", 1, "any_jump"),
+        search.Round("fresh", 2, "any_jump", replace(TINY, dtype="float64")),
+    )
+
+
+def test_a_search_goes_on_where_it_stopped_and_measures_nothing_twice(tmp_path, few, monkeypatch):
+    path, digest = tmp_path / "toys.csv", DIGESTS["affine"]
+    whole = Rows(tmp_path / "whole.csv", DIGESTS)
+    search.search(whole, digest, rounds=few)
+    search.search(Rows(path, DIGESTS), digest, rounds=few[:1])
+    search.search(Rows(path, DIGESTS), digest, rounds=few)
+    once = Rows(path, DIGESTS)
+    pd.testing.assert_frame_equal(
+        once.table.drop(columns="seconds"), whole.table.drop(columns="seconds")
+    )
+    assert once.table.stage.tolist() == ["random"] * 3 + ["guided"] * 3 + ["fresh"] * 2
+    assert set(once.table[once.table.stage == "fresh"].dtype) == {"float64"}
+    monkeypatch.setattr(search, "Stack", lambda *_: pytest.fail("trained"))
+    search.search(once, digest, rounds=few)
+    assert Rows(path, {**DIGESTS, "affine": "another source"}).rows == []
+    assert Rows(path, DIGESTS, again=True).rows == []
+
+
+def test_a_phase_diagram_trains_on_from_its_snapshot(tmp_path, few, monkeypatch):
+    whole, other = Rows(tmp_path / "a.csv", DIGESTS), Rows(tmp_path / "b.csv", DIGESTS)
+    phase.phase(whole, DIGESTS, folder=tmp_path / "a")
+    monkeypatch.setattr(phase, "LENGTHS", (2,))
+    phase.phase(other, DIGESTS, folder=tmp_path / "b")
+    monkeypatch.setattr(phase, "LENGTHS", (2, 4))
+    steps = []
+    monkeypatch.setattr(Stack, "_advance", count(Stack._advance, steps))
+    phase.phase(other, DIGESTS, folder=tmp_path / "b")
+    assert steps == [2, 3] * 2  # of each stack the last two
+    a, b = (one.table.drop(columns="seconds") for one in (whole, other))
+    pd.testing.assert_frame_equal(a, b)
+    assert len(a) == 3 * 2 * 2 * len(phase.SHIFTS) and set(a.design) == set(DIGESTS) - {
+        "cubic-rational-bounded"
+    }
+    # the floors differ, the seeds' networks do not
+    pair = a[(a.iterations == 4) & (a.seed == 1)].groupby("design").train_nll.first()
+    assert pair["affine"] != pair["affine-floor"]
+
+
+def count(advance, steps):
+    def counted(self):
+        steps.append(self.step)
+        advance(self)
+
+    return counted
+
+
+def toys_of(jumps_, **columns):
+    """Made-up rows of the search: one per factor; every toy has learned."""
+    row = {"stage": "random", "number": 0, "climbs": "nothing", "design": "affine"}
+    row |= asdict(Setting()) | {"skipped": 0, "train_nll": 0.0, "outside_in": 0.0, "seconds": 1.0}
+    row |= {"any_shift": 10.0, "any_direction": "1 -1", "residual": 1.0}
+    for kind in ("paper", "any"):
+        row |= {f"{kind}_actnorm": 1.1, f"{kind}_conv1x1": 1.2, f"{kind}_at": "step1_coupling"}
+    return [
+        {**row, "seed": k, "digest": "d", "paper_jump": 1.0, "paper_trimmed": 1.0}
+        | {"any_jump": jump, "any_trimmed": jump}
+        | columns
+        for k, jump in enumerate(jumps_)
+    ]
+
+
+def points_of(**factors):
+    """Made-up rows of the phase diagram: design → factor at shift 10; 1 at the paper's."""
+    row = {"iterations": 300, "residual": 1.0, "seconds": 1.0, "trimmed": 1.0}
+    return [
+        {**row, "design": design.replace("_", "-"), "seed": seed, "shift": shift, "jump": jump}
+        for design, factor in factors.items()
+        for seed in range(10)
+        for shift, jump in ((0.8, 1.0), (10.0, factor))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({}, COUPLING),
+        ({"any_trimmed": 2.0}, TAIL),
+        ({"any_actnorm": 1e6}, LAYER),
+        ({"any_trimmed": float("nan")}, TAIL),
+    ],
+)
+def test_a_jump_is_of_the_coupling_of_another_layer_or_of_the_tail(columns, said):
+    (row,) = toys_of([1e5], **columns)
+    assert cause(row, "any_") == said
+
+
+def test_the_page_counts_what_was_tried_and_how_many_jump():
+    toys = pd.DataFrame(toys_of([1.0, 2.0, 2e5, 3e4]) + toys_of([1e9], residual=50.0))
+    points = pd.DataFrame(points_of(affine=2e4, modified_rq=1.5))
+    text = report(toys, points)
+    assert "5 affine toys of the search and 20 of the phase diagram" in text
+    # 2 of 4 that learned: Clopper and Pearson's table has 6.8 and 93.2 %
+    assert "Largest factor of a coupling at any shift of up to 10: 2e+05" in text
+    assert "2 of 4 [6.8, 93.2 %]" in text and "did not learn, too: 1e+09" in text
+    assert counted(0, 10) == "0 of 10 [0.0, 30.8 %]" and counted(10, 10).endswith("[69.2, 100.0 %]")
+    assert "2e+04 [2e+04, 2e+04]; 10 of 10 [69.2, 100.0 %]" in text
+    assert "In 3 of 4 points no seed has 10⁴ or more." in text
+    assert "Planned and not measured yet: 14 of 16 rows" in text
+    pictures = picture(points)
+    assert pictures["toy_map.png"].startswith(b"\x89PNG") and b"<svg" in pictures["toy_map.svg"]
+
+
+@pytest.mark.parametrize(
+    ("jumps_", "columns", "factor", "outcomes"),
+    [
+        ([1.0, 2.0], {}, 1.5, ["no", "no", "not testable", "yes"]),
+        ([1e5] * 8, {}, 1.5, ["no", "yes", "yes", "yes"]),
+        ([1e5] * 8, {"paper_jump": 2e4}, 20.0, ["yes", "yes", "yes", "no"]),
+        ([1e5] * 8, {"residual": 6.0}, 1.5, ["no", "no", "not testable", "yes"]),
+        ([1e5] * 8, {"any_trimmed": 5.0}, 1.5, ["no", "yes", "no", "yes"]),
+    ],
+)
+def test_c1_reads_the_map(study, jumps_, columns, factor, outcomes):
+    made = study(
+        paper__toy_map_search=toys_of(jumps_, **columns),
+        paper__toy_map_phase=points_of(affine=2e4, modified_rq=factor),
+    )
+    parts = mapped(made)
+    assert [part.outcome for part in parts] == outcomes
+    assert (
+        f"of {len(jumps_)} tried" in parts[0].found
+        and "shape ring" in parts[1].found
+        or ("residual" in columns)
+    )
+    assert mapped(Study(made.root / "nothing")) == []

@@ -21,6 +21,7 @@ from invbench.studies.hong2023.evidence import (
 )
 from invbench.studies.hong2023.rulebook import RULEBOOK
 from invbench.studies.study import Missing, Study
+from invbench.studies.toy_map.causes import COUPLING, cause
 
 __all__ = ["mapped"]
 
@@ -79,11 +80,13 @@ def _layer(hits: pd.DataFrame) -> list[Part]:
     rule = RULEBOOK["C1.map.layer"]
     if hits.empty:
         return untested(rule.statement, "no toy jumps")
-    others = hits[["any_actnorm", "any_conv1x1"]].max(axis=1)
-    own = (hits.any_jump >= others) & (hits.any_trimmed >= rule.thresholds[0])
-    low, high = clopper_pearson(int(own.sum()), len(hits))
-    share = Effect(100 * own.mean(), 100 * low, 100 * high, len(hits), len(hits), " %", 1, TOYS)
-    more = f"; largest factor of another layer {others.max():.3g}×"
+    own = [cause(row, "any_", rule.thresholds[0]) == COUPLING for row in hits.to_dict("records")]
+    low, high = clopper_pearson(sum(own), len(own))
+    share = Effect(
+        100 * sum(own) / len(own), 100 * low, 100 * high, len(own), len(own), " %", 1, TOYS
+    )
+    most = hits[["any_actnorm", "any_conv1x1"]].max(axis=None)
+    more = f"; largest factor of another layer {most:.3g}×"
     return [part(rule, above(share, rule.thresholds[1]), share, more)]
 
 

@@ -17,12 +17,13 @@ from invbench.studies.study import Made, Study
 
 __all__ = ["Judged", "judge", "make"]
 
+SWEEPS = ("toy_sweep", "toy_map")  # they train, so each is a command of its own
 TEXT = """{table}
 
 The verdict follows from the parts below: *holds*, every part says yes; *holds in part*, some do; *not seen*, none does; *not testable here*,
 nothing was measured that could tell. A part says yes or no when the whole 95 % interval of its effect lies on one side of the threshold in
 its rule, and "open" when the interval spans it. "No Inf" is a count: yes when none was found, and the interval beside it says how many inputs
-may have one that was not met. Formulas (C2), the sweep of toys (C1) and the training time have no interval. "Interval over" is what a part speaks
+may have one that was not met. Formulas (C2), the sweep of toys and the search of their map (C1) and the training time have no interval. "Interval over" is what a part speaks
 of: other photographs and other trainings of the same designs; other photographs alone where a design was trained once, so that another training
 may say otherwise; or other trained toys. How: [docs/statistics.md](../../docs/statistics.md). Nothing here is typed in: numbers are in the tables
 linked, statements, thresholds and dates in `invbench/studies/hong2023/rulebook.py`.
@@ -168,8 +169,8 @@ def _parts(parts: list[Part]) -> str:
 def _section(j: Judged) -> str:
     shown = j.claim.figures
     links = ", ".join(f"[{name}]({name}.md)" for name in shown)
-    commands = " ".join(name for name in shown if name != "toy_sweep") or "verdict"
-    sweep = ", `invbench reproduce toy_sweep`" if "toy_sweep" in shown else ""
+    commands = " ".join(name for name in shown if name not in SWEEPS) or "verdict"
+    sweeps = "".join(f", `invbench reproduce {name}`" for name in shown if name in SWEEPS)
     return CLAIM.format(
         key=j.claim.key,
         verdict=j.verdict,
@@ -181,6 +182,6 @@ def _section(j: Judged) -> str:
         differs=j.claim.differs,
         links=(
             f"{'Shown in ' + links + '; r' if links else 'R'}egenerate: `invbench reproduce "
-            f"{commands} verdict`{sweep}."
+            f"{commands} verdict`{sweeps}."
         ).replace("verdict verdict", "verdict"),
     )

@@ -40,7 +40,7 @@ FLOORS = {"affine": 1e-4, "affine-floor": 0.1}
 def phase(
     rows: Rows,
     digests: dict[str, str],
-    say: Callable[[str], None] = str,
+    say: Callable[[str], None] = lambda line: None,
     folder: Path | None = None,
 ) -> None:
     """Train on from the last snapshot and measure the lengths that ``rows`` has not. Snapshots are

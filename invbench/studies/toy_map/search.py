@@ -43,10 +43,10 @@ RANDOM = tuple(  # of the search at random: what a stack shares
     for steps, batch, iterations in (
         (4, 64, 1000),
         (2, 64, 2000),
-        (8, 64, 1000),
+        (8, 64, 600),
         (4, 256, 500),
-        (6, 32, 2000),
-        (4, 32, 4000),
+        (6, 32, 1000),
+        (4, 32, 2000),
     )
 )
 
@@ -75,7 +75,10 @@ ROUNDS = (
 
 
 def search(
-    rows: Rows, digest: str, say: Callable[[str], None] = str, rounds: Sequence[Round] = ROUNDS
+    rows: Rows,
+    digest: str,
+    say: Callable[[str], None] = lambda line: None,
+    rounds: Sequence[Round] = ROUNDS,
 ) -> None:
     """Train and measure the rounds that ``rows`` has not."""
     for one in rounds:
