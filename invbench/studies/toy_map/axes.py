@@ -21,9 +21,9 @@ class Setting:
     """One toy without its seed.
 
     ``head``: the heads start at this multiple of PyTorch's own initialisation; 0 is the released
-    one. ``decay``: of the learning rate, one of ``stack.DECAYS``. ``conv1x1``: free, or fixed at
-    its random rotation. ``actnorm``: free, fixed after the first batch, or none, the identity.
-    ``floor``: ε of the scale.
+    one. ``decay``: of the learning rate, one of ``stack.DECAYS``. ``samples``: pairs in the training
+    set; 0: every batch is new. ``conv1x1``: free, or fixed at its random rotation. ``actnorm``:
+    free, fixed after the first batch, or none, the identity. ``floor``: ε of the scale.
     """
 
     shape: str = "ring"
@@ -33,6 +33,7 @@ class Setting:
     decay: str = "none"
     iterations: int = 1000
     batch: int = 64
+    samples: int = 0
     weight_decay: float = 0.0
     conv1x1: str = "free"
     actnorm: str = "free"

@@ -194,7 +194,7 @@ def _best(toys: pd.DataFrame) -> str:
 
 def _axes(toys: pd.DataFrame) -> str:
     chance, rows = toys[toys.stage == "random"], []
-    for axis in (*AXES, "steps", "iterations", "batch"):
+    for axis in (*AXES, "steps", "iterations", "batch", "samples"):
         for value, mine in chance.groupby(axis):
             learned = _learned(mine)
             row = {"axis": axis, "value": value, "tried": len(mine), "learned": len(learned)}

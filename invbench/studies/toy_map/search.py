@@ -39,14 +39,14 @@ MEMBERS, PARENTS, FRESH = 32, 8, 10
 PLAIN = Setting()
 SHIFTS = (OOD_SHIFT, 1.6, 3.2, 6.4, 10.0)
 RANDOM = tuple(  # of the search at random: what a stack shares
-    Setting(steps=steps, batch=batch, iterations=iterations)
-    for steps, batch, iterations in (
-        (4, 64, 1000),
-        (2, 64, 2000),
-        (8, 64, 600),
-        (4, 256, 500),
-        (6, 32, 1000),
-        (4, 32, 2000),
+    Setting(steps=steps, batch=batch, iterations=iterations, samples=samples)
+    for steps, batch, iterations, samples in (
+        (4, 64, 1000, 0),
+        (2, 64, 2000, 0),
+        (8, 64, 600, 0),
+        (4, 256, 500, 0),
+        (6, 32, 1000, 1000),
+        (4, 32, 2000, 200),
     )
 )
 

@@ -14,6 +14,7 @@ from invbench.training.toy2d.recipe import NOISE, A
 __all__ = ["SHAPES", "batches", "draw"]
 
 BLOCK = 100  # batches that are drawn at once
+TRAINING_SET = 10**7  # stream of a training set of fixed size
 
 
 def ring(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -90,12 +91,21 @@ def draw(shape: str, n: int, seed: int, stream: int) -> tuple[Tensor, Tensor]:
     return x, x @ A.T + NOISE * noise
 
 
-def batches(shape: str, batch: int, seed: int) -> Callable[[int], tuple[Tensor, Tensor]]:
-    """step → (x, y), a function of (shape, batch, seed, step) alone."""
+def batches(
+    shape: str, batch: int, seed: int, samples: int = 0
+) -> Callable[[int], tuple[Tensor, Tensor]]:
+    """step → (x, y), a function of (shape, batch, seed, step) alone: new pairs, or out of a training
+    set of ``samples`` pairs."""
+    stored = draw(shape, samples, seed, TRAINING_SET) if samples else None
 
     @lru_cache(maxsize=1)
     def block(number: int) -> tuple[Tensor, Tensor]:
-        x, y = draw(shape, BLOCK * batch, seed, number)
+        if stored is None:
+            x, y = draw(shape, BLOCK * batch, seed, number)
+        else:
+            rng = np.random.Generator(np.random.Philox(key=[seed, number]))
+            chosen = torch.from_numpy(rng.integers(samples, size=BLOCK * batch))
+            x, y = (side[chosen] for side in stored)
         return x.view(BLOCK, batch, 2), y.view(BLOCK, batch, 2)
 
     def at(step: int) -> tuple[Tensor, Tensor]:

@@ -79,7 +79,8 @@ class Stack:
             for pieces, s in zip(self._pieces, settings, strict=True)
         ]
         self._data = [
-            batches(s.shape, s.batch, seed) for s, seed in zip(settings, seeds, strict=True)
+            batches(s.shape, s.batch, seed, s.samples)
+            for s, seed in zip(settings, seeds, strict=True)
         ]
         self._last: deque[Tensor] = deque(maxlen=TAIL)
 

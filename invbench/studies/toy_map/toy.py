@@ -41,7 +41,7 @@ def toy(setting: Setting, coupling: Callable[[], Elementwise], seed: int) -> Con
         scale_heads(flow, setting.head, seed)
     flow.to(getattr(torch, setting.dtype))
     if setting.actnorm != "none":
-        x, y = batches(setting.shape, setting.batch, seed)(0)
+        x, y = batches(setting.shape, setting.batch, seed, setting.samples)(0)
         first = next(flow.parameters())
         with torch.no_grad():
             flow.train().encode(x.to(first), y.to(first))
