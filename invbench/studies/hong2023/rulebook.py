@@ -100,7 +100,7 @@ THERE_AND_BACK = "2026-11-25 06:32"
 STEP_TIMES = "2026-11-24 10:35"
 POOLINGS = BLACK = CHANGES[3][0]
 TRAININGS = CHANGES[4][0]
-MAP = CHANGES[7][0]
+MAP, MAPPED = CHANGES[7][0], "2026-11-29 11:37"
 
 AUC = "AUC of the score for failing inputs of affine, bootstrap over photographs: above {0}"
 PAIRED = "modified-rq − {other}, same clean inputs: {side} 0"
@@ -174,6 +174,7 @@ RULEBOOK: dict[str, Rule] = {
             LEARNED,
             (5.0, 1e4),
             MAP,
+            MAPPED,
         ),
         Rule(
             "C1.map.farther",
@@ -181,6 +182,7 @@ RULEBOOK: dict[str, Rule] = {
             LEARNED + ", at some shift of up to {2} in one of eight directions",
             (5.0, 1e4, 10.0),
             MAP,
+            MAPPED,
         ),
         Rule(
             "C1.map.layer",
@@ -189,6 +191,7 @@ RULEBOOK: dict[str, Rule] = {
             "without the 1 % of samples farthest out: above {1} %",
             (1e4, 50.0),
             MAP,
+            MAPPED,
         ),
         Rule(
             "C1.map.spline",
@@ -197,6 +200,7 @@ RULEBOOK: dict[str, Rule] = {
             "over seeds)",
             (10.0,),
             MAP,
+            MAPPED,
         ),
         Rule(
             "C2.falls",

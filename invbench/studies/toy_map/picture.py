@@ -10,6 +10,7 @@ import pandas as pd
 from invbench.report.charts.style import Drawing, png, style, svg
 from invbench.studies.picture import figure
 from invbench.studies.toy_map.causes import JUMPS
+from invbench.training.toy2d.recipe import OOD_SHIFT
 
 __all__ = ["medians", "picture"]
 
@@ -66,7 +67,7 @@ def picture(points: pd.DataFrame) -> dict[str, bytes]:
             lengths = [f"{n:,}".replace(",", " ") for n in table.loc[design].index]
             panel.set_yticks(np.arange(len(lengths)) + 0.5, lengths, fontsize=LETTERS)
             panel.set_title(design, fontsize=LETTERS + 1, loc="left", pad=2)
-            shifts = [f"{s:g}" for s in table.columns] if panel is panels[-1] else []
+            shifts = [_shift(s) for s in table.columns] if panel is panels[-1] else []
             panel.set_xticks(np.arange(len(shifts)) + 0.5, shifts, fontsize=LETTERS)
             panel.tick_params(length=0)
             panel.grid(visible=False)
@@ -79,3 +80,7 @@ def picture(points: pd.DataFrame) -> dict[str, bytes]:
         bar.ax.tick_params(labelsize=LETTERS)
         made = Drawing(drawn)
         return {"toy_map.png": png(made, 300), "toy_map.svg": svg(made)}
+
+
+def _shift(size: float) -> str:
+    return f"{size:g}\n(paper)" if size == OOD_SHIFT else f"{size:g}"
