@@ -239,8 +239,7 @@ TINY = replace(SMALL, steps=1, iterations=3)
 @pytest.fixture
 def few(monkeypatch):
     """A search and a phase diagram of seconds."""
-    monkeypatch.setattr(search, "MEMBERS", 3)
-    monkeypatch.setattr(search, "FRESH", 2)
+    monkeypatch.setattr(search, "MEMBERS", {"random": 3, "guided": 3, "fresh": 2})
     monkeypatch.setattr(phase, "SEEDS", 2)
     monkeypatch.setattr(phase, "LENGTHS", (2, 4))
     monkeypatch.setattr(phase, "STACKS", (("affine", "affine-floor"), ("modified-rq",)))
