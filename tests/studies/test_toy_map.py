@@ -254,7 +254,10 @@ def few(monkeypatch):
 def test_a_search_goes_on_where_it_stopped_and_measures_nothing_twice(tmp_path, few, monkeypatch):
     path, digest = tmp_path / "toys.csv", DIGESTS["affine"]
     whole = Rows(tmp_path / "whole.csv", DIGESTS)
-    search.search(whole, digest, rounds=few)
+    ladder = Rows(tmp_path / "ladder.csv", DIGESTS)
+    search.search(whole, digest, rounds=few, ladder=ladder)
+    assert ladder.table.groupby("seed")["shift"].apply(tuple).tolist() == [search.LADDER] * 2
+    assert (ladder.table.jump >= ladder.table.paper_jump).all()
     search.search(Rows(path, DIGESTS), digest, rounds=few[:1])
     search.search(Rows(path, DIGESTS), digest, rounds=few)
     once = Rows(path, DIGESTS)
@@ -340,7 +343,13 @@ def test_a_jump_is_of_the_coupling_of_another_layer_or_of_the_tail(columns, said
 def test_the_page_counts_what_was_tried_and_how_many_jump():
     toys = pd.DataFrame(toys_of([1.0, 2.0, 2e5, 3e4]) + toys_of([1e9], residual=50.0))
     points = pd.DataFrame(points_of(affine=2e4, modified_rq=1.5))
-    text = report(toys, points)
+    steps = [
+        {"number": 8, "climbs": "any_jump", "dtype": "float32", "seed": seed, "shift": s, "jump": j}
+        for seed in range(10)
+        for s, j in ((0.8, 2.0), (10.0, 5e4))
+    ]
+    text = report(toys, points, pd.DataFrame(steps))
+    assert "| 10      | 5e+04 [5e+04, 5e+04]; 10 of 10 [69.2, 100.0 %]" in text
     assert "5 affine toys of the search and 20 of the phase diagram" in text
     # 2 of 4 that learned: Clopper and Pearson's table has 6.8 and 93.2 %
     assert "Largest factor of a coupling at any shift of up to 10: 2e+05" in text

@@ -25,7 +25,10 @@ def make(study: Study) -> Made:
     folder = study.root / "paper"
     toys = Rows(folder / "toy_map_search.csv", digests, study.again)
     points = Rows(folder / "toy_map_phase.csv", digests, study.again)
-    search(toys, digests[DESIGN], study.say)
+    ladder = Rows(folder / "toy_map_fresh.csv", digests, study.again)
+    search(toys, digests[DESIGN], study.say, ladder=ladder)
     phase(points, digests, study.say)
     tables = {"toy_map_search": toys.table, "toy_map_phase": points.table}
-    return Made(report(toys.table, points.table), tables, picture(points.table), whole=True)
+    tables["toy_map_fresh"] = ladder.table
+    text = report(toys.table, points.table, ladder.table)
+    return Made(text, tables, picture(points.table), whole=True)

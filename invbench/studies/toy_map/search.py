@@ -39,6 +39,7 @@ LEARNED = 5.0  # largest residual of a toy that counts, in that of exact samples
 MEMBERS, PARENTS = {"random": 32, "guided": 16, "fresh": 10}, 8
 PLAIN = Setting()
 SHIFTS = (OOD_SHIFT, 1.6, 3.2, 6.4, 10.0)
+LADDER = (0.1, 0.2, 0.4, 0.8, 1.2, 1.6, 2.4, 3.2, 4.8, 6.4, 8.0, 10.0)
 RANDOM = tuple(  # of the search at random: what a stack shares
     Setting(steps=steps, batch=batch, iterations=iterations, samples=samples)
     for steps, batch, iterations, samples in (
@@ -77,8 +78,10 @@ def search(
     digest: str,
     say: Callable[[str], None] = lambda line: None,
     rounds: Sequence[Round] = ROUNDS,
+    ladder: Rows | None = None,
 ) -> None:
-    """Train and measure the rounds that ``rows`` has not."""
+    """Train and measure the rounds that ``rows`` has not. ``ladder``: where the toys with fresh seeds
+    have their jump at every shift of ``LADDER``."""
     for place, one in enumerate(rounds, 1):
         if rows.where(number=one.number):
             continue
@@ -100,6 +103,12 @@ def search(
                 zip(settings, seeds, stack.skipped, stack.losses(), strict=True)
             )
         ]
+        if ladder is not None and one.stage == "fresh":
+            ladder.rows = [row for row in ladder.rows if row["number"] != one.number]
+            own = {"number": one.number, "climbs": one.climbs, "design": DESIGN, "digest": digest}
+            for m, (setting, seed) in enumerate(zip(settings, seeds, strict=True)):
+                steps = climbed(stack.flow(m), setting.shape, seed)
+                ladder.add(own | {"dtype": setting.dtype, "seed": seed} | step for step in steps)
         seconds = (time.process_time() - began) / len(measured)
         rows.add(row | {"seconds": round(seconds, 2)} for row in measured)
 
@@ -141,6 +150,20 @@ def measure(flow: ConditionalFlow, shape: str, seed: int) -> dict[str, Any]:
         **columns("any", most),
         **where,
     }
+
+
+def climbed(flow: ConditionalFlow, shape: str, seed: int) -> list[dict[str, Any]]:
+    """The jump in the paper's direction, and the largest of eight, at every shift of ``LADDER``."""
+    found = jumps(flow, shape, seed, LADDER, DIRECTIONS, n=500)
+    rows = []
+    for shift in LADDER:
+        own = [jump for jump in found if jump.shift == shift]
+        (paper,) = (jump for jump in own if jump.direction == PAPER)
+        most = largest(own)
+        row = {"shift": shift, "paper_jump": paper.factor, "jump": most.factor}
+        row |= {"trimmed": most.trimmed, "actnorm": most.actnorm, "conv1x1": most.conv1x1}
+        rows.append(row | {"direction": "{:.3g} {:.3g}".format(*most.direction)})
+    return rows
 
 
 def columns(kind: str, jump: Jump) -> dict[str, Any]:
