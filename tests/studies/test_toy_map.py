@@ -239,6 +239,7 @@ TINY = replace(SMALL, steps=1, iterations=3)
 @pytest.fixture
 def few(monkeypatch):
     """A search and a phase diagram of seconds."""
+    monkeypatch.setitem(AXES, "floor", (1e-4,))
     monkeypatch.setattr(search, "MEMBERS", {"random": 3, "guided": 3, "fresh": 2})
     monkeypatch.setattr(phase, "SEEDS", 2)
     monkeypatch.setattr(phase, "LENGTHS", (2, 4))
