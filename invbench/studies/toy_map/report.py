@@ -49,7 +49,8 @@ At which shift it appears, in these toys (medians over seeds [exact 95 % interva
 
 {axes}
 
-The toys at random only, since the guided ones are chosen: those that learned, and how many of these jump, per value of each axis.
+{shared}The toys at random only, since the guided ones are chosen: those that learned, and how many of these jump, per value of each axis. Steps,
+iterations, batch and samples are shared by a round, so they cannot be told apart.
 
 ## Is it the coupling?
 
@@ -95,6 +96,7 @@ def report(toys: pd.DataFrame, points: pd.DataFrame, ladder: pd.DataFrame) -> st
         best=_best(toys),
         ladder=_ladder(ladder),
         axes=_axes(toys),
+        shared=_shared(toys),
         causes=_causes(toys),
         open=_open(toys, points),
         minutes=(
@@ -228,6 +230,19 @@ def _axes(toys: pd.DataFrame) -> str:
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
 
+def _shared(toys: pd.DataFrame) -> str:
+    """What the toys that learned and jump have in common, where that is less than an axis has."""
+    learned = _learned(toys)
+    hits = learned[learned.any_jump >= JUMPS]
+    axes = {name: sorted(set(hits[name])) for name in AXES}
+    said = [
+        f"{name} {' or '.join(map(str, values))}"
+        for name, values in axes.items()
+        if values and len(values) < len(AXES[name])
+    ]
+    return f"All {len(hits)} that jump at any shift have {', '.join(said)}.\n" if said else ""
+
+
 def _causes(toys: pd.DataFrame) -> str:
     learned = _learned(toys)
     hits = learned[learned.any_jump >= JUMPS]
@@ -248,8 +263,8 @@ def _open(toys: pd.DataFrame, points: pd.DataFrame) -> str:
     missing = planned - set(zip(points.design, points.iterations, strict=True))
     rounds = len(ROUNDS) - toys.number.nunique()
     lines = [
-        f"Trainings of more than {max(LENGTHS):,} iterations, and in the search of more than "
-        f"{toys.iterations.max():,}.".replace(",", " "),
+        f"Trainings of more than {points.iterations.max():,} iterations in the phase diagram, and of more than "
+        f"{toys.iterations.max():,} in the search; the paper does not state its own.",
         "Couplings of another form than sigmoid(a + 2) + ε, such as exp; heads that are multiplied "
         "by exp(3·logs), as in the released image models; optimisers other than Adam; sub-networks "
         "of other width or activation; distributions p(x) with a tail: all are bounded.",
