@@ -60,7 +60,7 @@ def mapped(study: Study) -> list[Part]:
             len(toys),
         ),
         *_layer(hits),
-        *_spline(points[points.design == "modified-rq"]),
+        *_spline(points),
     ]
 
 
@@ -93,12 +93,26 @@ def _layer(hits: pd.DataFrame) -> list[Part]:
 def _spline(points: pd.DataFrame) -> list[Part]:
     """The largest median over the phase diagram, with its interval."""
     rule = RULEBOOK["C1.map.spline"]
-    if points.empty:
-        return untested(rule.statement, "modified-rq is not in toy_map_phase.csv")
+    most, words = _largest(points, "modified-rq")
+    affine, _ = _largest(points, "affine")
+    if most is None or affine is None:
+        return untested(rule.statement, "affine or modified-rq is not in toy_map_phase.csv")
+    more = f"{words}; affine at most {affine}"
+    if affine.value < rule.thresholds[1]:
+        return [told(rule, "not testable", f"{most}{more}", most.n, most.seeds, over=most.over)]
+    return [part(rule, below(most, rule.thresholds[0]), most, more)]
+
+
+def _largest(points: pd.DataFrame, design: str) -> tuple[Effect | None, str]:
+    """The point with the largest median of a design, and where it is."""
     groups = {
         key: median(rows.jump.fillna(math.inf).tolist(), len(rows), "×")
-        for key, rows in points.groupby(["iterations", "shift"])
+        for key, rows in points[points.design == design].groupby(["iterations", "shift"])
     }
-    (length, shift), most = max(groups.items(), key=lambda item: (item[1].hi, item[1].value))
-    more = f" after {length} iterations at shift {shift:g}, of {len(groups)} points the largest"
-    return [part(rule, below(most, rule.thresholds[0]), most, more)]
+    if not groups:
+        return None, ""
+    (length, shift), most = max(groups.items(), key=lambda item: (item[1].value, item[1].hi))
+    return (
+        most,
+        f" after {length} iterations at shift {shift:g}, of {len(groups)} points the largest",
+    )
