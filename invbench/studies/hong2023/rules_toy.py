@@ -26,7 +26,8 @@ from invbench.studies.toy_map.causes import COUPLING, cause
 __all__ = ["mapped"]
 
 COMMAND = "invbench reproduce toy_map"
-SETTING = "shape steps head lr decay iterations batch samples weight_decay conv1x1 actnorm floor "  # the axes of the search
+# the axes of the search
+SETTING = "shape steps head lr decay iterations batch samples weight_decay conv1x1 actnorm floor "
 FACTORS = "jump trimmed actnorm conv1x1"
 
 

@@ -21,8 +21,8 @@ class Setting:
     """One toy without its seed.
 
     ``head``: the heads start at this multiple of PyTorch's own initialisation; 0 is the released
-    one. ``decay``: of the learning rate, one of ``stack.DECAYS``. ``samples``: pairs in the training
-    set; 0: every batch is new. ``conv1x1``: free, or fixed at its random rotation. ``actnorm``:
+    one. ``decay``: of the learning rate, one of ``stack.DECAYS``. ``samples``: pairs in the
+    training set; 0: every batch is new. ``conv1x1``: free, or fixed at its random rotation. ``actnorm``:
     free, fixed after the first batch, or none, the identity. ``floor``: ε of the scale.
     """
 

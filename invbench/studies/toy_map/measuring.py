@@ -41,8 +41,8 @@ DIRECTIONS = (
 
 @dataclass(frozen=True)
 class Jump:
-    """The largest factor of a coupling under one shift, at which layer, that layer's trimmed factor,
-    and the largest factors of ActNorms and of 1×1 convolutions. ``ratio``: largest over layers."""
+    """The largest factor of a coupling under one shift, at which layer, that layer's trimmed
+    factor, and the largest factors of ActNorms and of 1×1 convolutions. ``ratio``: largest over layers."""
 
     shift: float
     direction: tuple[float, float]
@@ -144,8 +144,8 @@ def _jump(
 
 
 def _over(after: float, before: float) -> float:
-    """Infinite where a layer makes what was finite overflow; 0 where it was not finite before, which
-    is another layer's doing."""
+    """Infinite where a layer makes what was finite overflow; 0 where it was not finite before,
+    which is another layer's doing."""
     if not math.isfinite(before):
         return 0.0
     if not math.isfinite(after):

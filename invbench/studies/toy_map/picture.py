@@ -67,7 +67,7 @@ def picture(points: pd.DataFrame) -> dict[str, bytes]:
             lengths = [f"{n:,}".replace(",", " ") for n in table.loc[design].index]
             panel.set_yticks(np.arange(len(lengths)) + 0.5, lengths, fontsize=LETTERS)
             panel.set_title(design, fontsize=LETTERS + 1, loc="left", pad=2)
-            shifts = [_shift(s) for s in table.columns] if panel is panels[-1] else []
+            shifts = [_shift(float(s)) for s in table.columns] if panel is panels[-1] else []
             panel.set_xticks(np.arange(len(shifts)) + 0.5, shifts, fontsize=LETTERS)
             panel.tick_params(length=0)
             panel.grid(visible=False)

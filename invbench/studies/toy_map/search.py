@@ -1,8 +1,8 @@
 """The search for the largest jump: settings at random, then changes of the best, then the best with
 fresh seeds and the released ε.
 
-A round is one stack, so its toys share steps, batch and length of training; everything else is drawn
-per toy. A toy counts when it has learned its data: a flow that was never fitted may multiply
+A round is one stack, so its toys share steps, batch and length of training; everything else is
+drawn per toy. A toy counts when it has learned its data: a flow that was never fitted may multiply
 anything. The guided rounds climb the factor at the paper's shift; at others the search at random
 needs no guide.
 """
@@ -55,8 +55,8 @@ RANDOM = tuple(  # of the search at random: what a stack shares
 
 @dataclass(frozen=True)
 class Round:
-    """``climbs``: the column that its parents are the best of; for ``stage`` fresh, the column whose
-    best setting is trained anew."""
+    """``climbs``: the column that its parents are the best of; for ``stage`` fresh, the column
+    whose best setting is trained anew."""
 
     stage: str
     number: int
@@ -82,8 +82,8 @@ def search(
     rounds: Sequence[Round] = ROUNDS,
     ladder: Rows | None = None,
 ) -> None:
-    """Train and measure the rounds that ``rows`` has not. ``ladder``: where the toys with fresh seeds
-    have their jump at every shift of ``LADDER``."""
+    """Train and measure the rounds that ``rows`` has not. ``ladder``: where the toys with fresh
+    seeds have their jump at every shift of ``LADDER``."""
     for place, one in enumerate(rounds, 1):
         if rows.where(number=one.number):
             continue

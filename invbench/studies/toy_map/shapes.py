@@ -94,8 +94,8 @@ def draw(shape: str, n: int, seed: int, stream: int) -> tuple[Tensor, Tensor]:
 def batches(
     shape: str, batch: int, seed: int, samples: int = 0
 ) -> Callable[[int], tuple[Tensor, Tensor]]:
-    """step → (x, y), a function of (shape, batch, seed, step) alone: new pairs, or out of a training
-    set of ``samples`` pairs."""
+    """step → (x, y), a function of (shape, batch, seed, step) alone: new pairs, or out of a
+    training set of ``samples`` pairs."""
     stored = draw(shape, samples, seed, TRAINING_SET) if samples else None
 
     @lru_cache(maxsize=1)

@@ -44,8 +44,8 @@ class _Loss(nn.Module):
 
 
 class Stack:
-    """``flows``, ``settings`` and ``seeds`` of the members. ``skipped``: steps per member whose loss
-    or gradient was not finite, which are not taken."""
+    """``flows``, ``settings`` and ``seeds`` of the members. ``skipped``: steps per member whose
+    loss or gradient was not finite, which are not taken."""
 
     def __init__(
         self, flows: Sequence[ConditionalFlow], settings: Sequence[Setting], seeds: Sequence[int]
