@@ -134,6 +134,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(("reproduce", "ood_score")),
     Command(("reproduce", "ood_readings")),
     Command(("reproduce", "toy_sweep")),
+    Command(("reproduce", "toy_map")),
     Command(("reproduce", "ablations_training")),
     Command(("reproduce", "all")),
     _script("benchmarks/evidence/error_rates.py"),

@@ -84,6 +84,15 @@ ARTEFACTS: dict[str, Artefact] = {
             "an hour",
         ),
         Artefact(
+            "toy_map",
+            "The toy as a map: what the paper leaves open, every shift, and which layer jumps",
+            "toy_map.page",
+            PAPER,
+            "toy_map",
+            "nothing: it trains toys in stacks",
+            "half an hour",
+        ),
+        Artefact(
             "ablations_training",
             "Trainings that tell the floor of the scale from frozen 1×1 convolutions",
             "ablations_training",
@@ -147,7 +156,7 @@ ARTEFACTS: dict[str, Artefact] = {
             "hong2023.verdict",
             PAPER,
             "VERDICT",
-            "cells, ood_score, toy_sweep",
+            "cells, ood_score, toy_sweep, toy_map",
         ),
     )
 }

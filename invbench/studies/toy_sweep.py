@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -25,10 +24,11 @@ from invbench.flows import ConditionalFlow
 from invbench.measures.depth import variance_profile
 from invbench.measures.statistics import clopper_pearson, median_interval
 from invbench.studies.study import Made, Study
+from invbench.studies.toy_map.shapes import draw
 from invbench.targets import Target, resolve
 from invbench.training.loop import TrainingRecipe, train
 from invbench.training.toy2d import SIZES, ToySize, toy2d
-from invbench.training.toy2d.recipe import NOISE, OOD_SHIFT, RECIPES, A
+from invbench.training.toy2d.recipe import OOD_SHIFT, RECIPES
 
 __all__ = ["make", "settings"]
 
@@ -37,41 +37,8 @@ SEEDS = 10
 DESIGNS = ("affine", "modified-rq")
 TEST_ROWS, TEST_STREAM = 2000, 10**6
 SHIFTS = (OOD_SHIFT, 4 * OOD_SHIFT)
+SHAPES = ("square", "dots", "board", "band")
 EXPLODES = 1e4  # "more than 10,000 times" (paper, §3.2.1)
-
-
-def ring(rng: np.random.Generator, n: int) -> np.ndarray:
-    """0.5 < |x| < 0.8."""
-    radius, angle = np.sqrt(rng.uniform(0.5**2, 0.8**2, n)), rng.uniform(0, 2 * np.pi, n)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
-
-
-def square(rng: np.random.Generator, n: int) -> np.ndarray:
-    """[−0.8, 0.8]²."""
-    return rng.uniform(-0.8, 0.8, (n, 2))
-
-
-def dots(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Five squares of side 0.1, at the centre and at (±0.6, ±0.6)."""
-    centres = np.array([[0, 0], [0.6, 0.6], [0.6, -0.6], [-0.6, 0.6], [-0.6, -0.6]])
-    return centres[rng.integers(5, size=n)] + rng.uniform(-0.05, 0.05, (n, 2))
-
-
-def board(rng: np.random.Generator, n: int) -> np.ndarray:
-    """The eight dark fields of a 4×4 chequerboard on [−0.8, 0.8]²."""
-    row, column = rng.integers(4, size=n), rng.integers(2, size=n)
-    field = np.stack([2 * column + row % 2, row], 1)
-    return -0.8 + 0.4 * (field + rng.uniform(0, 1, (n, 2)))
-
-
-def band(rng: np.random.Generator, n: int) -> np.ndarray:
-    """0.05 wide along the diagonal (1, 1), so that the shift along (1, −1) leaves every y that was
-    seen."""
-    along, across = rng.uniform(-0.8, 0.8, n), rng.uniform(-0.025, 0.025, n)
-    return np.stack([along + across, along - across], 1)
-
-
-SHAPES = {shape.__name__: shape for shape in (ring, square, dots, board, band)}
 
 
 @dataclass(frozen=True)
@@ -91,15 +58,7 @@ def settings() -> list[Setting]:
     found += [Setting("steps", str(n), size=replace(SIZE, steps=n)) for n in (3, 10)]
     found += [Setting("width", str(n), size=replace(SIZE, width=n)) for n in (16, 128)]
     found += [Setting("iterations", str(n), iterations=n) for n in (400, 2400)]
-    return found + [Setting("shape", name, shape=name) for name in SHAPES if name != "ring"]
-
-
-def draw(shape: str, n: int, seed: int, stream: int) -> tuple[Tensor, Tensor]:
-    """n pairs (x, y), y = A x + 0.01·n (eq. 7)."""
-    rng = np.random.Generator(np.random.Philox(key=[seed, stream]))
-    x = torch.from_numpy(SHAPES[shape](rng, n)).float()
-    noise = torch.from_numpy(rng.standard_normal((n, 2))).float()
-    return x, x @ A.T + NOISE * noise
+    return found + [Setting("shape", name, shape=name) for name in SHAPES]
 
 
 def trained(setting: Setting, target: Target, seed: int) -> tuple[ConditionalFlow, float]:

@@ -27,6 +27,7 @@ from invbench.studies.hong2023.evidence import (
 )
 from invbench.studies.hong2023.rulebook import RULEBOOK
 from invbench.studies.hong2023.rules_tables import c4, c5
+from invbench.studies.hong2023.rules_toy import mapped
 from invbench.studies.hong2023.toy import SHIFTED, jumps, toy_cells
 from invbench.studies.study import PREDICTOR_COLUMNS, PREDICTORS, Missing, Study, changed
 
@@ -81,6 +82,7 @@ def c1(study: Study) -> list[Part]:
             over=TOYS,
         ),
         *swept(study),
+        *mapped(study),
     ]
 
 

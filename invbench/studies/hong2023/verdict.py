@@ -19,12 +19,12 @@ from invbench.studies.study import Made, Study
 __all__ = ["PARTS", "Judged", "judge", "make"]
 
 PARTS = "verdict_parts.md"
+SWEEPS = ("toy_sweep", "toy_map")  # they train, so each is a command of its own
 TEXT = f"""{{table}}
 
 *Holds*: every part of the claim says yes; *holds in part*: some do; *not seen*: none does; *not testable here*: nothing was measured that could
 tell. The effect, with its 95 % interval, is that of the claim's first part that could be tested; of C3 under two poolings, which differ. n:
-inputs, or toys. Every part, its rule and the
-date of the rule: [{PARTS}]({PARTS}).
+inputs, or toys. Every part, its rule and the date of the rule: [{PARTS}]({PARTS}).
 
 {{claims}}
 # Beyond the paper
@@ -125,6 +125,8 @@ def _headline(parts: Sequence[Part]) -> str:
 def _section(j: Judged) -> str:
     shown = j.claim.figures
     links = ", ".join(f"[{name}]({name}.md)" for name in shown)
+    made = "".join(f"{name} " for name in shown if name not in SWEEPS)
+    trained = "".join(f", `invbench reproduce {name}`" for name in shown if name in SWEEPS)
     return CLAIM.format(
         key=j.claim.key,
         verdict=j.verdict,
@@ -134,7 +136,7 @@ def _section(j: Judged) -> str:
         found=_found(j.parts),
         numbers=j.claim.numbers,
         differs=j.claim.differs,
-        links=f"Shown in {links}; regenerate: `invbench reproduce {' '.join(shown)} verdict`.",
+        links=f"Shown in {links}; regenerate: `invbench reproduce {made}verdict`{trained}.",
     )
 
 

@@ -15,7 +15,7 @@ TEXT = """# The verdict, part by part
 
 What each verdict of [VERDICT.md](VERDICT.md) follows from. A part says yes or no when the whole 95 % interval of its effect lies on one side of
 the threshold in its rule, and "open" when the interval spans it. "No Inf" is a count: yes when none was found, and the interval beside it says how
-many inputs may have one that was not met. Formulas (C2), toys counted (C1) and the training time have no interval; "certified" is a bound and no
+many inputs may have one that was not met. Formulas (C2), the sweep of toys and the search of their map (C1) and the training time have no interval; "certified" is a bound and no
 sample. "Interval over" is what a part speaks of: other photographs and other trainings of the same designs; other photographs alone where a design
 was trained once, so that another training may say otherwise; or other trained toys. How: [docs/statistics.md](../../docs/statistics.md). Nothing
 here is typed in: statements, thresholds and dates are in `invbench/studies/hong2023/rulebook.py` and `beyond_rules.py`.
