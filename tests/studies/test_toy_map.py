@@ -14,7 +14,7 @@ from invbench.flows import ConditionalFlow
 from invbench.measures.depth import variance_profile
 from invbench.studies.hong2023.rules_toy import mapped
 from invbench.studies.study import Study
-from invbench.studies.toy_map import phase, search
+from invbench.studies.toy_map import control, phase, search
 from invbench.studies.toy_map.axes import AXES, Setting, drawn, mutated, setting_of
 from invbench.studies.toy_map.causes import COUPLING, LAYER, TAIL, cause
 from invbench.studies.toy_map.measuring import DIRECTIONS, fit, jumps
@@ -349,7 +349,14 @@ def test_the_page_counts_what_was_tried_and_how_many_jump():
         for seed in range(10)
         for s, j in ((0.8, 2.0), (10.0, 5e4))
     ]
-    text = report(toys, points, pd.DataFrame(steps))
+    beside = [
+        {"design": design, "seed": seed, "residual": residual, "shift": shift, "jump": jump}
+        for design, residual, jump in (("affine", 2.0, 3e4), ("modified-rq", 9.0, 1.5))
+        for seed in range(10)
+        for shift in (0.8, 3.2, 6.4, 10.0)
+    ]
+    text = report(toys, points, pd.DataFrame(steps), pd.DataFrame(beside))
+    assert "| modified-rq | 0 of 10   | 1.5 [1.5, 1.5] " in text
     assert "| 10      | 5e+04 [5e+04, 5e+04]; 10 of 10 [69.2, 100.0 %]" in text
     assert "5 affine toys of the search and 20 of the phase diagram" in text
     # 2 of 4 that learned: Clopper and Pearson's table has 6.8 and 93.2 %
@@ -386,3 +393,50 @@ def test_c1_reads_the_map(study, jumps_, columns, factor, outcomes):
         or ("residual" in columns)
     )
     assert mapped(Study(made.root / "nothing")) == []
+
+
+def beside(affine, spline):
+    """Made-up rows of the control at two shifts; a toy jumps at the second."""
+    return [
+        {"design": design, "seed": seed, "shift": shift, "jump": jump if shift == 10.0 else 1.0}
+        for design, jumps in (("affine", affine), ("modified-rq", spline))
+        for seed, jump in enumerate(jumps)
+        for shift in (0.8, 10.0)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("affine", "spline", "said"),
+    [
+        ([1e5, 1.0], [2.0, 3.0], "yes"),
+        ([1e5, 1.0], [2.0, 2e4], "no"),
+        ([1e5, 1.0], [2.0, float("nan")], "no"),
+        ([10.0, 1.0], [2.0, 3.0], "not testable"),
+    ],
+)
+def test_c1_asks_the_spline_where_affine_jumps(study, affine, spline, said):
+    made = study(
+        paper__toy_map_search=toys_of([1.0]),
+        paper__toy_map_phase=points_of(affine=1.0, modified_rq=1.0),
+        paper__toy_map_control=beside(affine, spline),
+    )
+    assert mapped(made)[-1].outcome == said
+
+
+def test_the_control_trains_each_design_once_in_the_best_setting(tmp_path, monkeypatch):
+    trained = []
+
+    class Noted(Stack):
+        def train(self, steps):
+            trained.append((len(self.settings), self.settings[0].shape))
+
+    monkeypatch.setattr(control, "Stack", Noted)
+    monkeypatch.setattr(control, "CONTROLS", ("affine", "modified-rq"))
+    monkeypatch.setattr(control, "SEEDS", (1, 2))
+    digests = dict.fromkeys(("affine", "modified-rq"), "d")
+    toys = toys_of([3.0]) + toys_of([9.0], shape="moons", floor=1e-4) + toys_of([99.0], floor=0.0)
+    rows = Rows(tmp_path / "c.csv", digests)
+    control.control(rows, toys, digests)
+    assert trained == [(2, "moons")] * 2 and len(rows.rows) == 2 * 2 * len(search.LADDER)
+    control.control(Rows(tmp_path / "c.csv", digests), toys, digests)
+    assert len(trained) == 2

@@ -60,6 +60,11 @@ CHANGES = (  # (date, what changed); the last one is the version in force
         "C1: that the spline toy does not jump in the phase diagram says nothing where the affine toy "
         "does not either, so it is not testable there",
     ),
+    (
+        "2026-11-29 12:59",
+        "C1: the spline in the setting of the map in which affine toys jump, written before such a "
+        "spline toy was trained",
+    ),
 )
 VERSION = len(CHANGES)
 
@@ -106,6 +111,7 @@ STEP_TIMES = "2026-11-24 10:35"
 POOLINGS = BLACK = CHANGES[3][0]
 TRAININGS = CHANGES[4][0]
 MAP, MAPPED = CHANGES[7][0], "2026-11-29 11:37"
+CONTROL = "2026-11-29 13:10"  # toy_map_control.csv
 
 AUC = "AUC of the score for failing inputs of affine, bootstrap over photographs: above {0}"
 PAIRED = "modified-rq − {other}, same clean inputs: {side} 0"
@@ -206,6 +212,15 @@ RULEBOOK: dict[str, Rule] = {
             (10.0, 1e4),
             CHANGES[8][0],
             MAPPED,
+        ),
+        Rule(
+            "C1.map.control",
+            "nor in the setting of the search in which affine toys jump, with other seeds",
+            "no modified-rq toy of ten multiplies it by {0} or more at any shift up to {1}; not testable "
+            "where no affine toy of the same ten does",
+            (1e4, 10.0),
+            CHANGES[9][0],
+            CONTROL,
         ),
         Rule(
             "C2.falls",

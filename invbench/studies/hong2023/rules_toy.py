@@ -11,6 +11,7 @@ from invbench.measures.statistics import clopper_pearson
 from invbench.studies.hong2023.evidence import (
     TOYS,
     Effect,
+    Outcome,
     Part,
     above,
     below,
@@ -62,6 +63,7 @@ def mapped(study: Study) -> list[Part]:
         ),
         *_layer(hits),
         *_spline(points),
+        *_control(study),
     ]
 
 
@@ -102,6 +104,27 @@ def _spline(points: pd.DataFrame) -> list[Part]:
     if affine.value < rule.thresholds[1]:
         return [told(rule, "not testable", f"{most}{more}", most.n, most.seeds, over=most.over)]
     return [part(rule, below(most, rule.thresholds[0]), most, more)]
+
+
+def _control(study: Study) -> list[Part]:
+    """The spline beside affine in one setting, where that was measured."""
+    try:
+        rows = study.csv("paper/toy_map_control.csv", COMMAND, "design seed shift jump")
+    except Missing:
+        return []
+    rule = RULEBOOK["C1.map.control"]
+    near = rows[rows["shift"] <= rule.thresholds[1]].fillna({"jump": math.inf})
+    most = near.groupby(["design", "seed"]).jump.max()
+    own, affine = most.get("modified-rq"), most.get("affine")
+    if own is None or affine is None:
+        return untested(rule.statement, "affine or modified-rq is not in toy_map_control.csv")
+    hits, theirs = (int((v >= rule.thresholds[0]).sum()) for v in (own, affine))
+    found = (
+        f"{hits} of {len(own)}, largest factor {own.max():.3g}×; of affine {theirs} of "
+        f"{len(affine)}, {affine.max():.3g}×"
+    )
+    said: Outcome = "not testable" if not theirs else "no" if hits else "yes"
+    return [told(rule, said, found, len(own), len(own), over=TOYS)]
 
 
 def _largest(points: pd.DataFrame, design: str) -> tuple[Effect | None, str]:

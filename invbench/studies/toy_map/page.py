@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from invbench.studies.study import Made, Study
+from invbench.studies.toy_map.control import CONTROLS, control
 from invbench.studies.toy_map.phase import STACKS, phase
 from invbench.studies.toy_map.rows import Rows
 from invbench.studies.toy_map.search import DESIGN, search
@@ -20,15 +21,17 @@ def make(study: Study) -> Made:
     from invbench.studies.toy_map.report import report
 
     torch.set_num_threads(1)
-    designs = [design for stack in STACKS for design in stack]
+    designs = {*CONTROLS, *(design for stack in STACKS for design in stack)}
     digests = {design: resolve(design).digest for design in designs}
     folder = study.root / "paper"
     toys = Rows(folder / "toy_map_search.csv", digests, study.again)
     points = Rows(folder / "toy_map_phase.csv", digests, study.again)
     ladder = Rows(folder / "toy_map_fresh.csv", digests, study.again)
     search(toys, digests[DESIGN], study.say, ladder=ladder)
+    beside = Rows(folder / "toy_map_control.csv", digests, study.again)
+    control(beside, toys.rows, digests, study.say)
     phase(points, digests, study.say)
     tables = {"toy_map_search": toys.table, "toy_map_phase": points.table}
-    tables["toy_map_fresh"] = ladder.table
-    text = report(toys.table, points.table, ladder.table)
+    tables |= {"toy_map_fresh": ladder.table, "toy_map_control": beside.table}
+    text = report(toys.table, points.table, ladder.table, beside.table)
     return Made(text, tables, picture(points.table), whole=True)
