@@ -46,9 +46,8 @@ SAID = """# LPIPS, computed a second time
 published: the distances of `ex_ref.png` to two images that {printed} quotes from the repository's `test_network.py`, to three digits.
 That script averages a map of the distance that was enlarged to the size of the image, which is another number: package, map.
 package: lpips 0.1.4 of the authors of the metric, its code and its fitted heads, with the convolutions of that file in a stand-in for torchvision's
-AlexNet, written out in the script; torchvision itself was not there, so that the convolutions are ImageNet's is shown by the published
-distances alone. random: uniform pixels against others; noisy: against themselves with a tenth of them added. heads: the largest difference of a
-weight of the five heads. differ: by no more than within.
+AlexNet, written out in the script; that they are ImageNet's is shown by the published distances alone. random: uniform pixels against others;
+noisy: the same with a tenth of others mixed in; of four images the largest difference. heads: the largest difference of a weight of the five heads.
 
 {note}
 """

@@ -68,9 +68,10 @@ def quality(track, design, better, inf=0):
     return images(track, design, inf, inf, **measures)
 
 
-def perceptual(design, better):
+def perceptual(design, better, dataset="BSD100"):
     """LPIPS in low light, in a cell of its own."""
-    measured = images("lowlight", design, 0, 0, "BSD100/clean#lpips", lpips=0.2 - 0.1 * better)
+    case = f"{dataset}/clean#lpips"
+    measured = images("lowlight", design, 0, 0, case, lpips=0.2 - 0.1 * better)
     own = {name: measured.measures[name] for name in ("names", "lpips")}
     return measured.model_copy(update={"measures": own})
 
