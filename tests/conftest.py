@@ -44,6 +44,12 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_perceptual_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plans of tests are those of whoever has no weights of LPIPS."""
+    monkeypatch.delenv("INVBENCH_LPIPS", raising=False)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def registries_of_the_module() -> Iterator[None]:
     """What a file of tests registers is forgotten at its end: another file in the same process

@@ -37,7 +37,11 @@ __all__ = ["FOLDERS", "LOG_BYTES", "Lane", "Limits", "code_of"]
 POLL, START_SECONDS = 0.2, 120.0
 STARTS, ATTEMPTS = 4, 2  # of a process that does not come up, and of a cell whose process dies
 LOG_BYTES = 64 * 1024  # of a cell's output, its end
-FOLDERS = ("INVBENCH_DATA", "INVBENCH_CACHE")  # may be relative to where the user stands
+FOLDERS = (
+    "INVBENCH_DATA",
+    "INVBENCH_CACHE",
+    "INVBENCH_LPIPS",
+)  # may be relative to where the user stands
 # how torch says that the device failed: every later call of that process fails too
 DEVICE_FAULT = re.compile(r"CUDA error|CUBLAS_STATUS|CUDNN_STATUS|device-side assert|HIP error")
 

@@ -9,6 +9,7 @@ __all__ = [
     "CERTIFICATE",
     "COST",
     "FAULTY",
+    "LPIPS",
     "MEAN",
     "PHOTOGRAPHS",
     "RADII",
@@ -19,6 +20,8 @@ __all__ = [
 # measures of a cell: the critical radius, the stretch of a condition, a decode of the mean latent,
 # and the certificate of a flow, which is of no condition
 RADIUS, STRETCH, MEAN, CERTIFICATE = "radius", "stretch", "mean", "certificate"
+# the perceptual distance of the samples, where INVBENCH_LPIPS names its weights
+LPIPS = "lpips"
 # conditions that are broken, and the seconds of a decode
 FAULTY, COST = "faulty", "cost"
 # column of the critical radius -> its measure in such a cell

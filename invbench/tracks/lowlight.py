@@ -9,8 +9,8 @@ from invbench.data.layouts import LOW_LIGHT
 from invbench.late import Late
 from invbench.store.case import Case
 from invbench.store.record import Record
-from invbench.tracks.kinds import MEAN, RADII, RADIUS
-from invbench.tracks.row import RATES, common, mean, median
+from invbench.tracks.kinds import LPIPS, MEAN, RADII, RADIUS
+from invbench.tracks.row import RATES, common, mean, median, of_every_training
 from invbench.tracks.track import Data, Page, Row, Track, register
 
 __all__ = ["LOWLIGHT"]
@@ -28,9 +28,10 @@ def _check_data(name: str) -> None:
 
 
 def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
-    samples = [cell for cell in cells if cell.spec.measure != RADIUS]
+    samples = [cell for cell in cells if cell.spec.measure not in (RADIUS, LPIPS)]
     row = common(entry, case, samples or cells)
     row |= {column: median(cells, name) for column, name in RADII.items()}
+    row["lpips"] = of_every_training(samples, cells, LPIPS)
     return row | {name: mean(samples, name) for name in ("psnr", "ssim", "psnr_rescaled")}
 
 
@@ -94,6 +95,7 @@ LOWLIGHT = register(
             "critical_radius_typical": 2,
             "psnr": 2,
             "ssim": 3,
+            "lpips": 3,
             "psnr_rescaled": 2,
         },
         row=_row,

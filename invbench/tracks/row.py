@@ -11,7 +11,7 @@ from invbench.store.cell import NON_FINITE
 from invbench.store.record import Record
 from invbench.tracks.track import Row
 
-__all__ = ["RATES", "common", "largest", "mean", "median", "single"]
+__all__ = ["RATES", "common", "largest", "mean", "median", "of_every_training", "single"]
 
 # notes under every table that has rates
 RATES = (
@@ -68,6 +68,15 @@ def common(entry: str, case: str, cells: Sequence[Record]) -> Row:
 def mean(cells: Sequence[Record], name: str) -> float | None:
     values = [v for cell in cells for v in (cell.numbers(name) or single(cell, name))]
     return sum(values) / len(values) if values else None
+
+
+def of_every_training(
+    samples: Sequence[Record], cells: Sequence[Record], name: str
+) -> float | None:
+    """The mean of cells of their own, where every training of ``samples`` has it: a row is never
+    of some trainings in one column and of others in the next."""
+    seeds = {cell.spec.seed for cell in cells if cell.numbers(name)}
+    return mean(cells, name) if seeds >= {cell.spec.seed for cell in samples} else None
 
 
 def median(cells: Sequence[Record], name: str) -> float | None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from invbench.late import Late
 from invbench.store.record import Record
-from invbench.tracks.kinds import PHOTOGRAPHS, RADII, STRETCH
-from invbench.tracks.row import RATES, common, largest, mean, median
+from invbench.tracks.kinds import LPIPS, PHOTOGRAPHS, RADII, STRETCH
+from invbench.tracks.row import RATES, common, largest, mean, median, of_every_training
 from invbench.tracks.track import Page, Row, Track, register
 
 __all__ = ["SR"]
@@ -20,6 +20,7 @@ def _row(entry: str, case: str, cells: Sequence[Record]) -> Row:
     for column, name in (("inv_lipschitz_lower", "inv_lipschitz"), ("kappa_lower", "kappa")):
         row[column] = largest(cells, name)
     row |= {column: median(cells, name) for column, name in RADII.items()}
+    row["lpips"] = of_every_training(samples, cells, LPIPS)
     return row | {
         name: mean(samples, name) for name in ("lr_psnr_min", "lr_psnr_std", "psnr", "ssim")
     }
@@ -81,6 +82,7 @@ SR = register(
             "lr_psnr_std": 3,
             "psnr": 2,
             "ssim": 3,
+            "lpips": 3,
         },
         row=_row,
         dtypes={STRETCH: "float64"},

@@ -21,7 +21,7 @@ from invbench.studies.hong2023.rules import RULES
 from invbench.studies.hong2023.verdict import judge, make
 from invbench.studies.reproduce import ARTEFACTS
 from invbench.studies.study import Study
-from tests.support.made_study import auc, cell, images, of_flow, quality, toys
+from tests.support.made_study import auc, cell, images, of_flow, perceptual, quality, toys
 
 # the paper's Tables 1 and 2, word for word
 PROTOCOL1 = """
@@ -202,6 +202,7 @@ def test_c5_compares_the_spline_with_both_affine_designs(study, better, inf, rat
         quality("lowlight", "affine", 0.0)
     ]
     cells += [quality(track, "modified-rq", better, inf) for track in ("sr", "lowlight")]
+    cells += [perceptual("affine", 0.0), perceptual("modified-rq", better)]
     time = [{"coupling": "modified-rq", "mode": "eager", "train_rel": ratio}]
     assert verdict_on(study(*cells, benchmarks__flow=time), "C5") == verdict
 

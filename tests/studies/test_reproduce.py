@@ -18,7 +18,15 @@ from invbench.studies.registry import ARTEFACTS
 from invbench.studies.reproduce import reproduce
 from invbench.studies.study import Missing, Study
 from invbench.targets import resolve
-from tests.support.made_study import auc, images, made_study, of_flow, quality, toys
+from tests.support.made_study import (
+    auc,
+    images,
+    made_study,
+    of_flow,
+    perceptual,
+    quality,
+    toys,
+)
 
 
 @pytest.fixture
@@ -75,7 +83,11 @@ def test_low_light_cells_fill_table2(folder):
     Store(folder.root).write(
         images("lowlight", "affine", 0, 0, "LOL/clean#mean", psnr=18.5, psnr_rescaled=22.0)
     )
+    bare = reproduce("table2", Study(folder.root)).text.with_name("table2.csv")
+    assert pd.read_csv(bare).LPIPS.isna().all()
+    Store(folder.root).write(perceptual("affine", 0.0, "LOL"))
     text = reproduce("table2", Study(folder.root)).text.read_text()
+    assert pd.read_csv(bare).LPIPS.tolist() == ["0.200 [0.200, 0.200]"]
     assert "25.0 %" in text and "50.0 %" in text and "21.00" in text and "26.61" in text
     assert "18.50" in text and "22.00" in text
 

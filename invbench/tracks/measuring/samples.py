@@ -31,6 +31,7 @@ __all__ = [
     "loaded",
     "measure_samples",
     "model_settings",
+    "samples_of",
     "severities_of",
     "spec_of",
     "without_weights",
@@ -157,25 +158,11 @@ def measure_samples(
     numbers of samples that failed, by kind. With ``spec.precision`` the flow runs under
     torch.autocast to that dtype.
     """
-    count, temperature = (
-        int(spec.settings["samples"] or 1),
-        float(spec.settings["temperature"] or 0.0),
-    )
     rows: dict[str, list[float]] = {}
     totals = dict.fromkeys(TOTALS, 0)
     for index, (pair, condition) in enumerate(zip(pairs, conditions, strict=True)):
         y = condition.to(next(flow.parameters()))[None]
-        # one stream per (seed, input): a result does not depend on the other inputs
-        generator = torch.Generator().manual_seed(stream_seed(spec.seed, index))
-        with torch.no_grad(), _precision(spec):
-            drawn = flow.sample_latents(count, y, temperature, generator)
-            parts = [
-                flow.decode(list(part), y.expand(len(part[0]), -1, -1, -1))
-                for part in zip(*(z.split(spec.batch_size) for z in drawn), strict=True)
-            ]
-            samples = torch.cat(
-                parts
-            ).cpu()  # in the flow's own dtype: in float64 more is finite than in float32
+        samples = samples_of(spec, flow, y, index)
         # before the round trip: a cure says how often it acted in the last decode
         said = quality(samples.float(), pair)
         with torch.no_grad(), _precision(spec):
@@ -192,12 +179,32 @@ def measure_samples(
             totals[name] += getattr(found, counted)
     measures = {
         "inputs": len(pairs),
-        "samples": count,
+        "samples": _drawn(spec)[0],
         "names": [pair.name for pair in pairs],
         **totals,
         **rows,
     }
     return Measured(measures, "diverged" if any(rows["inf"]) else "ok")
+
+
+def samples_of(spec: CellSpec, flow: ConditionalFlow, y: Tensor, index: int) -> Tensor:
+    """The samples (K, 3, H, W) of input ``index`` with condition y (1, …), on the CPU and in the
+    flow's own dtype: in float64 more is finite than in float32."""
+    count, temperature = _drawn(spec)
+    # one stream per (seed, input): a result does not depend on the other inputs
+    generator = torch.Generator().manual_seed(stream_seed(spec.seed, index))
+    with torch.no_grad(), _precision(spec):
+        drawn = flow.sample_latents(count, y, temperature, generator)
+        parts = [
+            flow.decode(list(part), y.expand(len(part[0]), -1, -1, -1))
+            for part in zip(*(z.split(spec.batch_size) for z in drawn), strict=True)
+        ]
+        return torch.cat(parts).cpu()
+
+
+def _drawn(spec: CellSpec) -> tuple[int, float]:
+    """(K, τ)."""
+    return int(spec.settings["samples"] or 1), float(spec.settings["temperature"] or 0.0)
 
 
 def _precision(spec: CellSpec) -> AbstractContextManager[object]:

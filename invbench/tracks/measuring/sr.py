@@ -16,8 +16,9 @@ from invbench.flows import ConditionalFlow
 from invbench.measures.quality import lr_psnr, psnr, ssim
 from invbench.store.cell import CellSpec, Measured
 from invbench.targets import Target
-from invbench.tracks.kinds import CERTIFICATE, RADIUS, STRETCH
+from invbench.tracks.kinds import CERTIFICATE, LPIPS, RADIUS, STRETCH
 from invbench.tracks.measuring.certificates import certificates_of, measure_certificate
+from invbench.tracks.measuring.perceptual import measure_perceptual, perceptual_of
 from invbench.tracks.measuring.samples import (
     cases_of,
     inputs_of,
@@ -59,13 +60,14 @@ def plan(target: Target, options: Options) -> list[CellSpec]:
         for seed in seeds
     ]
     stretched = STRETCHED if options.budget.stretched else STRETCHED[:1]
-    stretches = [_stretch_of(s) for s in specs if (s.corruption, s.severity) in stretched]
+    more = [_stretch_of(s) for s in specs if (s.corruption, s.severity) in stretched]
+    more += perceptual_of(specs)
     if narrowed and not options.attacks:
-        return specs + stretches + certificates_of(specs)
+        return specs + more + certificates_of(specs)
     clean = [spec for spec in specs if spec.corruption == "clean"]
     searches = [attack_specs(spec, options) for spec in clean]
     found = [spec for group in searches for spec in group]
-    return specs + stretches + found + certificates_of(specs)
+    return specs + more + found + certificates_of(specs)
 
 
 def _stretch_of(spec: CellSpec) -> CellSpec:
@@ -97,6 +99,8 @@ def measure(spec: CellSpec, target: Target) -> Measured:
     conditions = corrupt(spec.corruption, int(spec.severity or 1), pairs, spec.seed)
     if spec.measure == STRETCH:
         return _stretches(spec, flow, [pair.name for pair in pairs], conditions)
+    if spec.measure == LPIPS:
+        return measure_perceptual(spec, flow, pairs, conditions)
     return measure_samples(spec, flow, pairs, conditions, partial(quality, scale=scale))
 
 

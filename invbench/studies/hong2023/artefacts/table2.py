@@ -7,6 +7,7 @@ import pandas as pd
 from invbench.studies.hong2023.claims import TABLE2
 from invbench.studies.hong2023.evidence import mean, share
 from invbench.studies.study import Made, Missing, Study
+from invbench.tracks.kinds import LPIPS, MEAN
 
 __all__ = ["MEASURED_BY", "make"]
 
@@ -20,8 +21,9 @@ TEXT = """## The paper
 {ours}
 
 %Inf: inputs with a non-finite pixel in any of ten samples, τ = 1, before any clamp, in float32 and under float16 autocast, in which the released
-test code runs; error: with a pixel > 1.5, < −0.5 or non-finite. PSNR, SSIM: mean over samples and inputs; rescaled: at the ground truth's mean
-brightness, as LLFlow reports it; τ = 0: of one decode of the mean latent. [95 % interval over photographs, and over trainings where there are
+test code runs; error: with a pixel > 1.5, < −0.5 or non-finite. PSNR, SSIM, LPIPS: mean over samples and inputs; rescaled: at the ground truth's mean
+brightness, as LLFlow reports it; τ = 0: of one decode of the mean latent. LPIPS is empty where it was not measured (`invbench explain lpips`
+says what that takes). [95 % interval over photographs, and over trainings where there are
 several seeds; docs/statistics.md.]
 
 What differs: a mini LLFlow; real sampling at τ = 1 around the colour map, whereas the released decoder overwrites its latents by it (τ = 0
@@ -45,13 +47,13 @@ def make(study: Study) -> Made:
         cases = list(dict.fromkeys(cell.spec.case for cell in study.cells("lowlight", design)))
         for case in sorted(cases):
             cells = [c for c in study.cells("lowlight", design, case.__eq__) if "inf" in c.measures]
-            half, centre = (
+            half, centre, perceptual = (
                 [
                     c
                     for c in study.cells("lowlight", design, case.__eq__, kind)
-                    if "inf" in c.measures
+                    if "inf" in c.measures or LPIPS in c.measures
                 ]
-                for kind in ("fp16", "mean")
+                for kind in ("fp16", MEAN, LPIPS)
             )
             if cells:
                 inf, error = share(cells, "inf"), share(cells, "error")
@@ -68,6 +70,7 @@ def make(study: Study) -> Made:
                     "rescaled": str(mean(cells, "psnr_rescaled")),
                 }
                 row |= {"SSIM": str(mean(cells, "ssim", digits=3))}
+                row |= {"LPIPS": str(mean(perceptual, LPIPS, digits=3)) if perceptual else ""}
                 for name, measure in (
                     ("PSNR, τ = 0", "psnr"),
                     ("rescaled, τ = 0", "psnr_rescaled"),
