@@ -351,12 +351,13 @@ def test_the_page_counts_what_was_tried_and_how_many_jump():
     ]
     beside = [
         {"design": design, "seed": seed, "residual": residual, "shift": shift, "jump": jump}
+        | {"iterations": 500}
         for design, residual, jump in (("affine", 2.0, 3e4), ("modified-rq", 9.0, 1.5))
         for seed in range(10)
         for shift in (0.8, 3.2, 6.4, 10.0)
     ]
     text = report(toys, points, pd.DataFrame(steps), pd.DataFrame(beside))
-    assert "| modified-rq | 0 of 10   | 1.5 [1.5, 1.5] " in text
+    assert "| modified-rq | 500          | 0 of 10   | 1.5 [1.5, 1.5] " in text
     assert "| 10      | 5e+04 [5e+04, 5e+04]; 10 of 10 [69.2, 100.0 %]" in text
     assert "5 affine toys of the search and 20 of the phase diagram" in text
     # 2 of 4 that learned: Clopper and Pearson's table has 6.8 and 93.2 %
@@ -433,10 +434,11 @@ def test_the_control_trains_each_design_once_in_the_best_setting(tmp_path, monke
     monkeypatch.setattr(control, "Stack", Noted)
     monkeypatch.setattr(control, "CONTROLS", ("affine", "modified-rq"))
     monkeypatch.setattr(control, "SEEDS", (1, 2))
+    monkeypatch.setattr(control, "LENGTHS", (1, 2))
     digests = dict.fromkeys(("affine", "modified-rq"), "d")
     toys = toys_of([3.0]) + toys_of([9.0], shape="moons", floor=1e-4) + toys_of([99.0], floor=0.0)
     rows = Rows(tmp_path / "c.csv", digests)
     control.control(rows, toys, digests)
-    assert trained == [(2, "moons")] * 2 and len(rows.rows) == 2 * 2 * len(search.LADDER)
+    assert trained == [(2, "moons")] * 4 and len(rows.rows) == 2 * 2 * 2 * len(search.LADDER)
     control.control(Rows(tmp_path / "c.csv", digests), toys, digests)
-    assert len(trained) == 2
+    assert len(trained) == 4

@@ -6,7 +6,7 @@ import torch
 
 from invbench.studies.study import Made, Study
 from invbench.studies.toy_map.control import CONTROLS, control
-from invbench.studies.toy_map.phase import STACKS, phase
+from invbench.studies.toy_map.phase import SHIFTS, STACKS, phase
 from invbench.studies.toy_map.rows import Rows
 from invbench.studies.toy_map.search import DESIGN, search
 from invbench.targets import resolve
@@ -34,4 +34,10 @@ def make(study: Study) -> Made:
     tables = {"toy_map_search": toys.table, "toy_map_phase": points.table}
     tables |= {"toy_map_fresh": ladder.table, "toy_map_control": beside.table}
     text = report(toys.table, points.table, ladder.table, beside.table)
-    return Made(text, tables, picture(points.table), whole=True)
+    where = beside.table
+    if len(where):
+        where = where[where["shift"].isin(SHIFTS)]
+    pictures = picture(points.table) | picture(
+        where, "toy_map_where", "in the worst of eight directions"
+    )
+    return Made(text, tables, pictures, whole=True)

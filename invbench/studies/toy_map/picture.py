@@ -31,8 +31,11 @@ def medians(points: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def picture(points: pd.DataFrame) -> dict[str, bytes]:
-    """As PNG and SVG, 8 cm wide. Framed: medians of 10⁴ or more. Numbers are log10."""
+def picture(
+    points: pd.DataFrame, stem: str = "toy_map", moved: str = "y + s·(1, −1)"
+) -> dict[str, bytes]:
+    """As PNG and SVG, 8 cm wide. Framed: medians of 10⁴ or more. Numbers are log10. ``moved``: the
+    condition."""
     if points.empty:
         return {}
     table, designs = medians(points), list(dict.fromkeys(points.design))
@@ -73,13 +76,13 @@ def picture(points: pd.DataFrame) -> dict[str, bytes]:
             panel.grid(visible=False)
             for side in ("left", "bottom"):
                 panel.spines[side].set_visible(False)
-        panels[-1].set_xlabel("shift s of the condition, y + s·(1, −1)", fontsize=LETTERS)
+        panels[-1].set_xlabel(f"shift s of the condition, {moved}", fontsize=LETTERS)
         drawn.supylabel("iterations of training", fontsize=LETTERS)
         bar = drawn.colorbar(image, ax=panels.tolist(), shrink=0.5, aspect=25, pad=0.02)
         bar.set_label("log10 of the largest factor of a coupling", fontsize=LETTERS)
         bar.ax.tick_params(labelsize=LETTERS)
         made = Drawing(drawn)
-        return {"toy_map.png": png(made, 300), "toy_map.svg": svg(made)}
+        return {f"{stem}.png": png(made, 300), f"{stem}.svg": svg(made)}
 
 
 def _shift(size: float) -> str:
