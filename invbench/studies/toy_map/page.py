@@ -38,6 +38,6 @@ def make(study: Study) -> Made:
     if len(where):
         where = where[where["shift"].isin(SHIFTS)]
     pictures = picture(points.table) | picture(
-        where, "toy_map_where", "in the worst of eight directions"
+        where, "toy_map_where", "in the worst of eight directions", columns=2
     )
     return Made(text, tables, pictures, whole=True)

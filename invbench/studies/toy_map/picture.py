@@ -32,19 +32,27 @@ def medians(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def picture(
-    points: pd.DataFrame, stem: str = "toy_map", moved: str = "y + s·(1, −1)"
+    points: pd.DataFrame,
+    stem: str = "toy_map",
+    moved: str = "y + s·(1, −1)",
+    columns: int = 1,
 ) -> dict[str, bytes]:
-    """As PNG and SVG, 8 cm wide. Framed: medians of 10⁴ or more. Numbers are log10. ``moved``: the
-    condition."""
+    """As PNG and SVG, 8 cm wide for each of the ``columns`` of panels. Framed: medians of 10⁴ or
+    more. Numbers are log10. ``moved``: the condition."""
     if points.empty:
         return {}
     table, designs = medians(points), list(dict.fromkeys(points.design))
     with style():
-        drawn = figure(WIDTH, sum(HEIGHT + ROW * len(table.loc[d]) for d in designs))
-        panels = drawn.subplots(
-            len(designs), 1, squeeze=False, height_ratios=[len(table.loc[d]) + 1 for d in designs]
-        )[:, 0]
-        for design, panel in zip(designs, panels, strict=True):
+        rows = [designs[k : k + columns] for k in range(0, len(designs), columns)]
+        tallest = [max(len(table.loc[d]) for d in row) for row in rows]
+        drawn = figure(columns * WIDTH, sum(HEIGHT + ROW * lengths for lengths in tallest))
+        grid = drawn.subplots(
+            len(rows), columns, squeeze=False, height_ratios=[lengths + 1 for lengths in tallest]
+        )
+        panels = grid.ravel()
+        for empty in panels[len(designs) :]:
+            empty.set_axis_off()
+        for design, panel in zip(designs, panels, strict=False):
             own = np.log10(table.loc[design].to_numpy())
             image = panel.pcolormesh(
                 np.minimum(own, 9),
@@ -70,13 +78,13 @@ def picture(
             lengths = [f"{n:,}".replace(",", " ") for n in table.loc[design].index]
             panel.set_yticks(np.arange(len(lengths)) + 0.5, lengths, fontsize=LETTERS)
             panel.set_title(design, fontsize=LETTERS + 1, loc="left", pad=2)
-            shifts = [_shift(float(s)) for s in table.columns] if panel is panels[-1] else []
+            shifts = [_shift(float(s)) for s in table.columns] if panel in grid[-1] else []
             panel.set_xticks(np.arange(len(shifts)) + 0.5, shifts, fontsize=LETTERS)
             panel.tick_params(length=0)
             panel.grid(visible=False)
             for side in ("left", "bottom"):
                 panel.spines[side].set_visible(False)
-        panels[-1].set_xlabel(f"shift s of the condition, {moved}", fontsize=LETTERS)
+        drawn.supxlabel(f"shift s of the condition, {moved}", fontsize=LETTERS)
         drawn.supylabel("iterations of training", fontsize=LETTERS)
         bar = drawn.colorbar(image, ax=panels.tolist(), shrink=0.5, aspect=25, pad=0.02)
         bar.set_label("log10 of the largest factor of a coupling", fontsize=LETTERS)
