@@ -88,8 +88,12 @@ def _said(names: Sequence[str], row: Row) -> str:
         return f"{start}: the test cannot tell entries apart, whatever they do."
     if about["apart"] is None:
         return f"{start}."
-    overall, given = (f"{about[name]:.0f} points" for name in ("apart", "apart_given"))
-    more = "" if given == overall else f", given these trainings by {given}"
+    overall, given = (
+        "" if about[name] is None else f"{about[name]:.0f} points"
+        for name in ("apart", "apart_given")
+    )
+    # None: given these trainings no pair differs in any input, so that there is nothing to tell
+    more = "" if given in ("", overall) else f", given these trainings by {given}"
     return f"{start}; half of the pairs are told apart when they differ by {overall}{more}."
 
 
