@@ -3,6 +3,8 @@ installed."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -11,6 +13,7 @@ from torch.distributions import transforms
 import invbench
 from invbench.adapters import LIBRARIES, installed, of_library
 from invbench.errors import UsageError
+from invbench.extras import install
 from invbench.laws import check
 from invbench.registry import COUPLINGS, LAYERS
 from invbench.runner.run import builtin_entries
@@ -86,7 +89,7 @@ def test_a_module_without_the_named_methods_is_refused():
 
 def test_a_library_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setitem(LIBRARIES, "nowhere", "nowhere")
-    with pytest.raises(UsageError, match=r"invbench\[libraries\]"):
+    with pytest.raises(UsageError, match=re.escape(install("libraries"))):
         resolve("nowhere/rq", ("layer",))
 
 

@@ -147,6 +147,7 @@ class Crawls(Flow):
         return super().log_prob(x)
 
 
+@pytest.mark.slow(reason="8 s: a distribution that is slow on purpose")
 def test_a_slow_distribution_gets_fewer_rows_and_is_not_accused_of_it():
     rows = [
         check_whole(seeded(c), properties=["log-prob-shape"]).measures["rows"] for c in (Slow, Flow)

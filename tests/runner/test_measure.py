@@ -83,6 +83,7 @@ def trained(file, cache):
     return write
 
 
+@pytest.mark.slow(reason="8 s: processes that run out of memory")
 def test_out_of_memory_halves_the_batch_once_and_says_so(trained, tmp_path):
     whole, halved = (
         measure_cell(sr_spec(target), tmp_path) for target in ("additive", trained("short-5"))
@@ -134,6 +135,7 @@ def test_a_fault_of_the_device_that_an_earlier_cell_left_costs_a_process_and_no_
     assert [(cell.status, cell.reason) for cell in cells] == [("ok", "")] * 2
 
 
+@pytest.mark.slow(reason="8 s: a process without the package")
 def test_a_cell_is_the_same_where_only_its_luggage_is(trained, file, tmp_path, monkeypatch):
     """On another machine: no file of the entry, no weights in the cache."""
     spec = sr_spec(trained("short-5"))

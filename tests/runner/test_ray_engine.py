@@ -64,6 +64,7 @@ def cluster(monkeypatch):
     found.shutdown()
 
 
+@pytest.mark.slow(reason="33 s: a cluster of three nodes")
 def test_a_node_killed_in_the_middle_changes_no_number(cluster, entry, tmp_path, monkeypatch):
     nodes, others = cluster
     specs = self_test_specs(resolve("affine"), 12, 200) + self_test_specs(

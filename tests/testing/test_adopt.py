@@ -46,6 +46,7 @@ def test_each_form_in_the_page_is_the_file_that_it_names():
     assert named | {"coupling", "layer", "flow"} == set(OPTIONS)
 
 
+@pytest.mark.slow(reason="10 s: a session of every file of the page")
 def test_the_files_of_the_page_pass(project):
     done = shell(project, "pytest -q -rx")
     assert done.returncode == 0, done.stdout + done.stderr

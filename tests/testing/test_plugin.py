@@ -68,6 +68,7 @@ def test_suite_fails_on_a_broken_coupling_and_keeps_the_violation(file, tmp_path
     assert f"invbench replay {folder}" in done.stdout
 
 
+@pytest.mark.slow(reason="11 s: three sessions of the suites")
 def test_the_suites_draw_the_same_until_a_seed_asks_for_others(file, tmp_path):
     mine = file(BROKEN, "my.py")
     drawn = []
