@@ -171,7 +171,7 @@ def test_targets_are_made_absolute_for_a_process_that_stands_elsewhere(tmp_path,
     ]
 
 
-@pytest.mark.slow(reason="9 s: three runs")
+@pytest.mark.slow(reason="9 s: three runs, with one worker and with two")
 def test_one_worker_or_two_give_the_same_numbers_and_a_killed_one_costs_nothing(folder):
     """Two workers, one of them killed in the middle, against one; cells of the self-test track."""
     specs = self_test_specs(resolve("affine"), 12, 30)
