@@ -366,7 +366,7 @@ def test_the_page_counts_what_was_tried_and_how_many_jump():
     assert counted(0, 10) == "0 of 10 [0.0, 30.8 %]" and counted(10, 10).endswith("[69.2, 100.0 %]")
     assert "2e+04 [2e+04, 2e+04]; 10 of 10 [69.2, 100.0 %]" in text
     assert "In 3 of 4 points no seed has 10⁴ or more." in text
-    assert "Planned and not measured yet: 14 of 16 rows" in text
+    assert "Planned and not measured yet: 6 of 8 rows" in text
     pictures = picture(points)
     assert pictures["toy_map.png"].startswith(b"\x89PNG") and b"<svg" in pictures["toy_map.svg"]
 

@@ -26,7 +26,7 @@ __all__ = ["BASE", "LENGTHS", "SEEDS", "SHIFTS", "STACKS", "phase"]
 
 BASE = Setting()
 SEEDS = 10
-LENGTHS = (300, 1000, 3000, 10_000)
+LENGTHS = (300, 1000)
 SHIFTS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
 # what is trained as one; the two affine ones differ in ε alone
 STACKS: tuple[tuple[str, ...], ...] = (

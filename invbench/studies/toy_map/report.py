@@ -295,12 +295,15 @@ def _open(toys: pd.DataFrame, points: pd.DataFrame) -> str:
     missing = planned - set(zip(points.design, points.iterations, strict=True))
     rounds = len(ROUNDS) - toys.number.nunique()
     lines = [
-        f"Trainings of more than {points.iterations.max():,} iterations in the phase diagram, and of more than "
-        f"{toys.iterations.max():,} in the search; the paper does not state its own.",
+        f"Trainings of more than {points.iterations.max():,} iterations of the ring, and of more "
+        f"than {toys.iterations.max():,} in the search; the paper does not state its own.",
         "Couplings of another form than sigmoid(a + 2) + ε, such as exp; heads that are multiplied "
         "by exp(3·logs), as in the released image models; optimisers other than Adam; sub-networks "
         "of other width or activation; distributions p(x) with a tail: all are bounded.",
-        "Only the ring has a phase diagram. Designs other than affine are not in the search.",
+        "Settings other than the ring and the best of the search over length of training. Designs "
+        "other than affine are not in the search.",
+        "Planned at first, not run, and out of the plan since: the ring to 10,000 iterations, a "
+        "second guided round, fresh seeds of the best toy at the paper's shift, float64.",
     ]
     if missing or rounds:
         lines.append(

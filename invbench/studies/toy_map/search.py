@@ -64,14 +64,11 @@ class Round:
     base: Setting = PLAIN
 
 
-GUIDED = tuple(Round("guided", len(RANDOM) + k, "paper_jump") for k in range(2))
+GUIDED = Round("guided", len(RANDOM), "paper_jump")
 ROUNDS = (
     *(Round("random", k, base=base) for k, base in enumerate(RANDOM)),
-    GUIDED[0],
+    GUIDED,
     Round("fresh", 9, "any_jump"),
-    GUIDED[1],
-    Round("fresh", 8, "paper_jump"),
-    Round("fresh", 10, "any_jump", Setting(dtype="float64")),
 )
 
 
